@@ -1,0 +1,30 @@
+//! What a person types: one file a subcommand.
+//!
+//! Invariant: a command parses its arguments, calls the library and prints; it holds no logic of its own.
+
+mod crds;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// One call about something that happened in the world reaches every customer it concerns.
+#[derive(Debug, Parser)]
+#[command(name = "fanfare", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the CustomResourceDefinitions of all kinds.
+    Crds(crds::Crds),
+}
+
+/// Runs the command a person typed and turns its outcome into an exit code.
+pub fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Crds(command) => command.run(),
+    }
+}

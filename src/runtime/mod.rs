@@ -1,0 +1,3 @@
+//! The processes that receive calls and dispatch messages: ingest -> run -> dispatch, and the read API.
+//!
+//! Invariant: decisions are the domain's; this module moves them between sockets and the store.
