@@ -1,3 +1,9 @@
 //! Pure decisions: what a value means, whether a condition holds, where a journey goes, what a message says.
 //!
 //! Invariant: no I/O, no clock but an argument; nothing here imports kube, axum, SQL or tokio.
+
+pub mod customer;
+pub mod name;
+pub mod secret;
+pub mod selection;
+pub mod value;
