@@ -1,3 +1,29 @@
 //! What is kept: one trait a concern, one implementation a database.
 //!
 //! Invariant: a store keeps and finds; it decides nothing.
+
+pub mod sqlite;
+
+/// Why the store could not do what was asked; every variant says whether trying again can help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The queue to the store is full: answer 503 and let the caller come back.
+    #[error("the store has more waiting than it may hold; try again in a moment")]
+    Busy,
+    /// The disk, the file or the server failed; nothing of the write was kept. Trying again can help.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The statement itself failed; the same write fails again. Its neighbours were committed.
+    #[error("the store refused the write: {0}")]
+    Refused(String),
+    /// The store is closing.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        !matches!(self, StoreError::Refused(_))
+    }
+}

@@ -134,10 +134,7 @@ impl Value {
 
 /// Writes values by name as a JSON object.
 pub fn object_to_json(object: &BTreeMap<String, Value>) -> serde_json::Value {
-    object
-        .iter()
-        .map(|(name, value)| (name.clone(), value.to_json()))
-        .collect()
+    object.iter().map(|(name, value)| (name.clone(), value.to_json())).collect()
 }
 
 /// Reads a JSON object's members; nulls are left out.
@@ -165,9 +162,7 @@ fn from_json(json: &serde_json::Value, path: &mut String) -> Result<Option<Value
 
 fn keepable<'a>(text: &'a str, path: &str) -> Result<&'a str, Unkeepable> {
     if text.contains('\0') {
-        return Err(Unkeepable::NulCharacter {
-            path: path.to_owned(),
-        });
+        return Err(Unkeepable::NulCharacter { path: path.to_owned() });
     }
     Ok(text)
 }
@@ -211,20 +206,13 @@ mod tests {
     #[test]
     fn null_is_missing_wherever_it_stands() {
         assert_eq!(Value::from_json(&json!(null)), Ok(None));
-        let value = Value::from_json(&json!({"a": null, "b": [1, null]}))
-            .unwrap()
-            .unwrap();
+        let value = Value::from_json(&json!({"a": null, "b": [1, null]})).unwrap().unwrap();
         assert_eq!(value.to_json(), json!({"b": [1]}));
     }
 
     #[test]
     fn names_the_place_of_what_cannot_be_kept() {
         let refused = Value::from_json(&json!({"a": {"b": ["ok", "no\u{0}"]}})).unwrap_err();
-        assert_eq!(
-            refused,
-            Unkeepable::NulCharacter {
-                path: "a.b[1]".into()
-            }
-        );
+        assert_eq!(refused, Unkeepable::NulCharacter { path: "a.b[1]".into() });
     }
 }

@@ -25,11 +25,7 @@ impl Number {
     /// # Errors
     /// Refuses what is not finite.
     pub fn from_f64(double: f64) -> Result<Self, NumberOutOfRange> {
-        if double.is_finite() {
-            Ok(Number::Double(double))
-        } else {
-            Err(NumberOutOfRange)
-        }
+        if double.is_finite() { Ok(Number::Double(double)) } else { Err(NumberOutOfRange) }
     }
 
     /// Reads a JSON number.
@@ -81,9 +77,7 @@ fn compare_mixed(integer: i64, double: f64) -> Ordering {
     // The double's whole part fits an i64 here, so the cast is exact; the rest decides a tie.
     let whole = double.trunc();
     integer.cmp(&(whole as i64)).then_with(|| {
-        0.0_f64
-            .partial_cmp(&(double - whole))
-            .expect("the difference of finite doubles is not NaN")
+        0.0_f64.partial_cmp(&(double - whole)).expect("the difference of finite doubles is not NaN")
     })
 }
 

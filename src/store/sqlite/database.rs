@@ -1,0 +1,195 @@
+//! One SQLite file: opened durably, migrated forward, written by one thread and read by a few.
+//!
+//! Everything that touches a connection goes through `write` or `read`.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::readers::Readers;
+use super::writer::Writer;
+use crate::store::StoreError;
+
+/// Why a file could not be opened as a store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite could not open or prepare it.
+    #[error("cannot open {}: {source}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// A newer Fanfare wrote it.
+    #[error("{} has schema {found}, this Fanfare knows {known}; run the newer version", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema's number in the file.
+        found: u32,
+        /// The newest schema known here.
+        known: u32,
+    },
+    /// A durability setting did not take.
+    #[error("{} does not keep `{pragma}`; a 202 would be a lie", path.display())]
+    NotDurable {
+        /// The file.
+        path: PathBuf,
+        /// The setting that did not take.
+        pragma: &'static str,
+    },
+}
+
+/// A SQLite file with its writer thread and its readers. Cheap to share by `Arc`.
+#[derive(Debug)]
+pub struct Database {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl Database {
+    /// Opens or creates the file and brings its schema forward. `migrations` only ever grows at its end.
+    ///
+    /// # Errors
+    /// The file can't be opened, is newer than this program, or is not durable.
+    pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, OpenError> {
+        let connection = connect(path)?;
+        migrate(&connection, path, migrations)?;
+        let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        Ok(Database {
+            writer: Writer::start(connection).map_err(failed)?,
+            readers: Readers::new(path.to_owned()),
+        })
+    }
+
+    /// Runs `work` in the next commit and answers once that is on disk. A failing `work` is undone alone; its
+    /// neighbours in the same commit are kept.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; waits for a place in the queue.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+
+    /// Like [`Self::write`], but answers [`StoreError::Busy`] at once when the queue is full.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn try_write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.writer.try_write(work).await
+    }
+
+    /// Runs `work` on a reader's connection, on a snapshot of what is committed.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.readers.read(work).await
+    }
+
+    /// Commits what is queued, ends the writer thread and closes the file.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+}
+
+/// Opens a connection with the settings that a promise rests on.
+pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let connection = Connection::open(path).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
+             PRAGMA cache_size = -65536; PRAGMA mmap_size = 1073741824; PRAGMA temp_store = MEMORY;
+             PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
+        )
+        .map_err(failed)?;
+    let synchronous: i64 =
+        connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(failed)?;
+    let journal: String =
+        connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(failed)?;
+    match (synchronous, journal.as_str()) {
+        (2, "wal") => Ok(connection),
+        (2, _) => Err(OpenError::NotDurable { path: path.to_owned(), pragma: "journal_mode=WAL" }),
+        _ => Err(OpenError::NotDurable { path: path.to_owned(), pragma: "synchronous=FULL" }),
+    }
+}
+
+fn migrate(connection: &Connection, path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    let known = u32::try_from(migrations.len()).expect("migrations are written by hand, one at a time");
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    for (number, migration) in (1..=known).zip(migrations).skip(found as usize) {
+        let transaction = connection.unchecked_transaction().map_err(failed)?;
+        transaction.execute_batch(migration).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", number).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &[&str] = &["CREATE TABLE t (n INTEGER PRIMARY KEY, CHECK (n < 100))"];
+
+    fn open(folder: &tempfile::TempDir) -> Database {
+        Database::open(&folder.path().join("t.db"), SCHEMA).unwrap()
+    }
+
+    async fn insert(database: &Database, n: i64) -> Result<usize, StoreError> {
+        database.write(move |c| c.execute("INSERT INTO t VALUES (?1)", [n])).await
+    }
+
+    async fn count(database: &Database) -> i64 {
+        database.read(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get(0))).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_failing_write_is_undone_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(&folder);
+        let writes = (98..103).map(|n| insert(&database, n));
+        let results = futures_util::future::join_all(writes).await;
+        let kept: Vec<bool> = results.iter().map(Result::is_ok).collect();
+        assert_eq!(kept, [true, true, false, false, false]);
+        assert!(results[2].as_ref().is_err_and(|error| !error.is_transient()));
+        assert_eq!(count(&database).await, 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_there_after_opening_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(&folder);
+        insert(&database, 1).await.unwrap();
+        database.close().await;
+        assert_eq!(insert(&database, 2).await, Err(StoreError::Closed));
+        assert_eq!(count(&open(&folder)).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(&folder));
+        let opened = Database::open(&folder.path().join("t.db"), &[]);
+        assert!(matches!(opened, Err(OpenError::Newer { found: 1, known: 0, .. })));
+    }
+}
