@@ -6,4 +6,5 @@ pub mod customer;
 pub mod name;
 pub mod secret;
 pub mod selection;
+pub mod state;
 pub mod value;

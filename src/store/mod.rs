@@ -2,6 +2,7 @@
 //!
 //! Invariant: a store keeps and finds; it decides nothing.
 
+pub mod calls;
 pub mod sqlite;
 
 /// Why the store could not do what was asked; every variant says whether trying again can help.

@@ -3,10 +3,12 @@
 //! No transaction spans both files; each asserts `synchronous=FULL` when it is opened.
 
 mod database;
+mod ledger;
 mod readers;
 mod writer;
 
 pub use database::{Database, OpenError};
+pub use ledger::Ledger;
 
 use super::StoreError;
 

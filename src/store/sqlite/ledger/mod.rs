@@ -1,0 +1,50 @@
+//! The ledger's file: calls, runs, chunks, deliveries, keys and versions.
+//!
+//! One file a concern; each implements that concern's trait of `store` on the same [`Database`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Database, OpenError};
+
+/// Migrations of the ledger's file; this list only ever grows at its end.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/ledger_1.sql")];
+
+/// The ledger on SQLite. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    database: Arc<Database>,
+}
+
+impl Ledger {
+    /// Opens or creates `ledger.db` in the folder.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        Ok(Ledger { database: Arc::new(Database::open(&folder.join("ledger.db"), MIGRATIONS)?) })
+    }
+
+    /// Commits what is queued and closes the file.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn opens_twice_with_the_same_schema() {
+        let folder = tempfile::tempdir().unwrap();
+        Ledger::open(folder.path()).unwrap().close().await;
+        let ledger = Ledger::open(folder.path()).unwrap();
+        let tables = ledger.database.read(|c| {
+            c.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        });
+        assert_eq!(tables.await, Ok(7));
+    }
+}
