@@ -1,0 +1,91 @@
+//! The kind ApiKey: a key shared by several triggers or used for the rest of the API.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::status::Condition;
+use super::{LocalRef, Rotation};
+
+/// A key to the API and what may be done with it.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[kube(
+    group = "fanfare.dev",
+    version = "v1alpha1",
+    kind = "ApiKey",
+    namespaced,
+    status = "ApiKeyStatus",
+    derive = "PartialEq",
+    shortname = "ffk",
+    category = "fanfare",
+    annotation("kustomize.toolkit.fluxcd.io/substitute", "disabled"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("size(self.metadata.name) <= 63").message("metadata.name must have at most 63 characters")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("self.type != 'Public' || self.permissions.all(p, p in ['Track', 'Trigger'])", "a Public key may only have the permissions Track and Trigger"),
+    validation = ("self.type != 'Public' || !('Trigger' in self.permissions) || (has(self.triggers) && size(self.triggers) > 0)", "a Public key with the permission Trigger must list the triggers it may call"),
+    validation = ("!has(self.triggers) || size(self.triggers) == 0 || 'Trigger' in self.permissions", "triggers narrows the permission Trigger, which this key does not have")
+)]
+pub struct ApiKeySpec {
+    /// Whether the key must be kept secret or may stand in a web page.
+    #[serde(default)]
+    pub r#type: KeyType,
+    /// What may be done with it.
+    #[schemars(length(min = 1, max = 5))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub permissions: Vec<Permission>,
+    /// The only triggers that `Trigger` is for; left out, all of the namespace. A Public key must list them, and each
+    /// must set a rate window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub triggers: Vec<LocalRef>,
+    /// Change the key on a schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
+}
+
+/// Whether a key is secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum KeyType {
+    /// An id and a secret, sent by HTTP Basic authentication or as a bearer token.
+    #[default]
+    Private,
+    /// A token that may stand in a web page: for `Track`, or for `Trigger` on listed triggers.
+    Public,
+}
+
+/// Something that may be done with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Permission {
+    /// Call triggers.
+    Trigger,
+    /// Write customers and events.
+    Track,
+    /// Read calls and deliveries.
+    ReadLog,
+    /// Read customers.
+    ReadCustomers,
+    /// Pause, resume, cancel, resend.
+    Control,
+}
+
+/// What the operator made of the key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyStatus {
+    /// The generation of the spec this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// What is true of this key; `Ready` sums it up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The Secret that holds the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<LocalRef>,
+}

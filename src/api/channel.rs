@@ -1,0 +1,180 @@
+//! The kind Channel: one connection to a provider that carries messages.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::status::Condition;
+use super::{DurationText, LocalRef, SecretKeySource};
+
+/// One connection to a provider that carries messages. Exactly one of `smtp`, `twilio`, `webhook` and `log`.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "fanfare.dev",
+    version = "v1alpha1",
+    kind = "Channel",
+    namespaced,
+    status = "ChannelStatus",
+    derive = "PartialEq",
+    shortname = "ffc",
+    category = "fanfare",
+    annotation("kustomize.toolkit.fluxcd.io/substitute", "disabled"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Connected", type_ = "string", json_path = r#".status.conditions[?(@.type=="Connected")].status"#),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("size(self.metadata.name) <= 63").message("metadata.name must have at most 63 characters")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("[has(self.smtp), has(self.twilio), has(self.webhook), has(self.log)].filter(x, x).size() == 1", "exactly one of smtp, twilio, webhook and log must be set"))]
+pub struct ChannelSpec {
+    /// Mail, by SMTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smtp: Option<Smtp>,
+    /// Text messages, by Twilio or a provider that speaks its API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twilio: Option<Twilio>,
+    /// An HTTP POST for each message, signed as Standard Webhooks describes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
+    /// Lines in the runtime's log: `log: {}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogChannel>,
+    /// How fast messages may leave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// How often and how long a message is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// How many messages may be under way at once, at each replica. After a crash, at most so many are in doubt.
+    #[serde(default = "default_window")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub window: i32,
+    /// What becomes of a message of which a crash or a timeout made it unknown whether it was taken. Left out: `Resend`
+    /// where the provider or the recipient can tell a repetition (smtp, webhook, log), `Hold` elsewhere (twilio).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_unknown: Option<OnUnknown>,
+    /// How long to wait for the provider's answer; 30s if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<DurationText>,
+}
+
+/// A mail server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Smtp {
+    /// The server's name or address.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9_.:-]+$"))]
+    pub host: String,
+    /// The server's port. Left out: 587 for `StartTls`, 465 for `Tls`, 25 for `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
+    /// How the connection is protected.
+    #[serde(default)]
+    pub tls: SmtpTls,
+    /// The sender: `warnings@example.com` or `Example Insurance <warnings@example.com>`.
+    #[schemars(length(min = 3, max = 320), regex(pattern = r"^[^\r\n]*@[^\r\n]*$"))]
+    pub from: String,
+    /// A Secret with `username` and `password`, labelled `fanfare.dev/allow: channel`. Left out, the server is used
+    /// without authentication.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials_ref: Option<LocalRef>,
+}
+
+/// How a connection to a mail server is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum SmtpTls {
+    /// Not at all.
+    None,
+    /// It begins in the clear and must become TLS before anything is sent.
+    #[default]
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+}
+
+/// An account with Twilio.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Twilio {
+    /// The account: `AC` and 32 hexadecimal digits.
+    #[schemars(length(min = 34, max = 34), regex(pattern = r"^AC[0-9a-fA-F]{32}$"))]
+    pub account_sid: String,
+    /// The sender: a number such as `+4312345`, a name, or a messaging service (`MG…`).
+    #[schemars(length(min = 1, max = 64))]
+    pub from: String,
+    /// The account's token, in a Secret labelled `fanfare.dev/allow: channel`.
+    pub auth_token: SecretKeySource,
+    /// Where the API is; `https://api.twilio.com` if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 8, max = 2048), regex(pattern = r"^https?://[^\s/]+"))]
+    pub base_url: Option<String>,
+}
+
+/// An HTTP endpoint that takes messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhook {
+    /// Where messages are posted to.
+    #[schemars(length(min = 8, max = 2048), regex(pattern = r"^https?://[^\s/]+"))]
+    pub url: String,
+    /// The secret that requests are signed with (Standard Webhooks), in a Secret labelled `fanfare.dev/allow: channel`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signing_secret: Option<SecretKeySource>,
+}
+
+/// Lines in the runtime's log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct LogChannel {}
+
+/// How fast messages may leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rate {
+    /// How many messages a second, over all replicas. Left out, as many as the provider takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub per_second: Option<i32>,
+    /// How many at a time, at each replica. Left out, 16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub concurrency: Option<i32>,
+}
+
+/// How often and how long a message is tried again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct Retry {
+    /// How many attempts in all, the first one included; 5 if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub attempts: Option<i32>,
+    /// For how long after the first attempt; 1h if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#for: Option<DurationText>,
+}
+
+/// What becomes of a message of which it is unknown whether it was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum OnUnknown {
+    /// It is sent again, with the same identity.
+    Resend,
+    /// It waits for a person to decide.
+    Hold,
+}
+
+/// What the operator made of the channel.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelStatus {
+    /// The generation of the spec this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// What is true of this channel; `Ready` sums it up, `Connected` is reported by the runtime.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+fn default_window() -> i32 {
+    256
+}

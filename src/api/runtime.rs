@@ -1,0 +1,198 @@
+//! The kind Runtime: the processes that receive calls and dispatch messages for one namespace.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::LocalRef;
+use super::runtime_policies::{Policies, Retention};
+use super::status::Condition;
+
+/// The processes that receive calls and dispatch messages for one namespace. The oldest one of a namespace is in force.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "fanfare.dev",
+    version = "v1alpha1",
+    kind = "Runtime",
+    namespaced,
+    status = "RuntimeStatus",
+    derive = "PartialEq",
+    shortname = "ffr",
+    category = "fanfare",
+    annotation("kustomize.toolkit.fluxcd.io/substitute", "disabled"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("size(self.metadata.name) <= 52").message("metadata.name must have at most 52 characters")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.tenant) == has(oldSelf.tenant) && (!has(self.tenant) || self.tenant == oldSelf.tenant)").message("tenant is immutable").field_path(".tenant"),
+    validation = ("!has(self.replicas) || !has(self.autoscaling)", "at most one of replicas and autoscaling may be set"),
+    validation = ("!has(self.storage.sqlite) || (!has(self.autoscaling) && (!has(self.replicas) || self.replicas == 1))", "SQLite serves one replica; use postgres for more")
+)]
+pub struct RuntimeSpec {
+    /// Where customers, calls and deliveries are kept.
+    pub storage: Storage,
+    /// Whose data it is in the storage; the namespace's name if left out. It cannot be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub tenant: Option<String>,
+    /// How many processes; 1 if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub replicas: Option<i32>,
+    /// As many processes as the load needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
+    /// How calls from outside the cluster come in; left out, only a Service inside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
+    /// How long things are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+    /// The time zone of quiet hours and of local times in messages, such as `Europe/Vienna`; UTC if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9_+/-]+$"))]
+    pub time_zone: Option<String>,
+    /// What protects customers from too much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Policies>,
+}
+
+/// Where data is kept. Exactly one of `sqlite` and `postgres`; which one cannot be changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(
+    validation = ("has(self.sqlite) != has(self.postgres)", "exactly one of sqlite and postgres must be set"),
+    validation = ("has(self.sqlite) == has(oldSelf.sqlite)", "the storage engine is immutable")
+)]
+pub struct Storage {
+    /// Files on a volume of its own: one replica, nothing else to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sqlite: Option<Sqlite>,
+    /// A PostgreSQL database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<Postgres>,
+}
+
+/// Files on a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Sqlite {
+    /// The size of the volume: `1Gi`.
+    #[schemars(
+        length(min = 1, max = 20),
+        regex(pattern = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$")
+    )]
+    pub size: String,
+    /// The class of the volume; the cluster's default if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub storage_class_name: Option<String>,
+}
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Postgres {
+    /// A Secret with the connection's `uri`, labelled `fanfare.dev/allow: storage`.
+    pub secret_ref: LocalRef,
+}
+
+/// How many processes there may be, and when there are more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("self.minReplicas <= self.maxReplicas", "minReplicas must not exceed maxReplicas"))]
+pub struct Autoscaling {
+    /// At least so many.
+    #[serde(default = "two")]
+    #[schemars(range(min = 1, max = 100))]
+    pub min_replicas: i32,
+    /// At most so many.
+    #[schemars(range(min = 1, max = 100))]
+    pub max_replicas: i32,
+    /// The share of the requested CPU, in percent, above which there are more.
+    #[serde(default = "seventy")]
+    #[schemars(range(min = 1, max = 100))]
+    pub cpu_percent: i32,
+}
+
+/// How calls from outside come in. Exactly one of `route` and `ingress`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = ("has(self.route) != has(self.ingress)", "exactly one of route and ingress must be set"))]
+pub struct Exposure {
+    /// Through a Gateway, by an HTTPRoute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteExposure>,
+    /// By an Ingress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<IngressExposure>,
+}
+
+/// An HTTPRoute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteExposure {
+    /// The host name calls are sent to.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub host: String,
+    /// The Gateway.
+    pub gateway_ref: GatewayRef,
+}
+
+/// A Gateway, which may live in another namespace and decides itself whom it serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayRef {
+    /// The Gateway's name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The Gateway's namespace; the Runtime's own if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub namespace: Option<String>,
+    /// The Gateway's listener; all that fit if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub section_name: Option<String>,
+}
+
+/// An Ingress.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IngressExposure {
+    /// The host name calls are sent to.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub host: String,
+    /// The class of the Ingress; the cluster's default if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub class_name: Option<String>,
+    /// The Secret with the host's certificate; without one, calls come by plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_secret_ref: Option<LocalRef>,
+}
+
+/// What the operator made of the runtime.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RuntimeStatus {
+    /// The generation of the spec this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// What is true of this runtime; `Ready` sums it up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// Where its triggers are, without `/in/<namespace>/<trigger>`; empty until it is reachable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+fn two() -> i32 {
+    2
+}
+
+fn seventy() -> i32 {
+    70
+}

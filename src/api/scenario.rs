@@ -1,0 +1,175 @@
+//! The kind Scenario: which calls it answers, whom it reaches and what it says to them.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::status::Condition;
+use super::{EmailContent, LocalRef, LogContent, SmsContent, WebhookContent};
+
+/// What is done when something happened: the calls it listens to, the customers it concerns, and the messages they get.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "fanfare.dev",
+    version = "v1alpha1",
+    kind = "Scenario",
+    namespaced,
+    status = "ScenarioStatus",
+    derive = "PartialEq",
+    shortname = "ffs",
+    category = "fanfare",
+    annotation("kustomize.toolkit.fluxcd.io/substitute", "disabled"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Triggers", type_ = "string", json_path = ".spec.triggers[*].triggerRef.name"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("size(self.metadata.name) <= 63").message("metadata.name must have at most 63 characters")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ScenarioSpec {
+    /// The triggers it listens to. A call runs the scenario at most once, however many entries match.
+    #[schemars(length(min = 1, max = 20))]
+    pub triggers: Vec<TriggerEntry>,
+    /// The customers it concerns.
+    pub audience: Audience,
+    /// What happens to each customer, from the first node on. A node runs into the next one in the list unless it
+    /// names another; edges only run forward.
+    #[schemars(length(min = 1, max = 100))]
+    #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["name".into()]),
+        validation = ("self.all(n, !has(n.next) || n.next == 'End' || self.exists(m, m.name == n.next))", "next must name a node of this list, or End"),
+        validation = ("self.all(n, !has(n.condition) || n.condition.__else__ == 'End' || self.exists(m, m.name == n.condition.__else__))", "else must name a node of this list, or End")
+    )]
+    pub nodes: Vec<Node>,
+    /// Whether it fires. A draft is checked and can be previewed but never fires.
+    #[serde(default)]
+    pub state: State,
+    /// What becomes of runs under way when the scenario is made inactive, changed or deleted.
+    #[serde(default)]
+    pub on_stop: OnStop,
+}
+
+/// One trigger and which of its calls count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TriggerEntry {
+    /// The ApiTrigger.
+    pub trigger_ref: LocalRef,
+    /// A condition on the call, such as `params.alert == "snowstorm"`; left out, every call counts.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub condition: Option<String>,
+}
+
+/// The customers a scenario concerns. Exactly one of `where` and `everyone`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = ("has(self.where) != has(self.everyone)", "exactly one of where and everyone must be set"))]
+pub struct Audience {
+    /// A condition on a customer, such as `customer.postcode in params.postcodes`.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16384))]
+    pub condition: Option<String>,
+    /// Every customer there is: `everyone: {}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub everyone: Option<Everyone>,
+}
+
+/// Every customer there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct Everyone {}
+
+/// One step of a customer's way. Exactly one of `condition` and `message`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = ("has(self.condition) != has(self.message)", "exactly one of condition and message must be set"))]
+pub struct Node {
+    /// The node's name, unique within the scenario.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Go on if something is true of the customer, else elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<ConditionNode>,
+    /// Send a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageNode>,
+    /// The node to go on with: a later one, or `End`. Left out, the next one in the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^(End|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"))]
+    pub next: Option<String>,
+}
+
+/// A fork in the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct ConditionNode {
+    /// The condition; only a true one goes on to the node's `next`.
+    #[schemars(length(min = 1, max = 16384))]
+    pub r#if: String,
+    /// Where a customer goes for whom it is not true: a later node, or `End`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^(End|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"))]
+    pub r#else: String,
+}
+
+/// A message to one customer. Exactly one of `sms`, `email`, `webhook` and `log`, as the channel needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("[has(self.sms), has(self.email), has(self.webhook), has(self.log)].filter(x, x).size() == 1", "exactly one of sms, email, webhook and log must be set"))]
+pub struct MessageNode {
+    /// The Channel it leaves through.
+    pub channel_ref: LocalRef,
+    /// The address, as a template. Left out, `customer.phone` or `customer.email`, as the channel needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub to: Option<String>,
+    /// The category of consent the customer must have given, or `None` for a message that needs none.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z_]([A-Za-z0-9_-]*[A-Za-z0-9_])?$"))]
+    pub consent: String,
+    /// A text message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sms: Option<SmsContent>,
+    /// A mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<EmailContent>,
+    /// A request to a webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookContent>,
+    /// A line in the runtime's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogContent>,
+}
+
+/// Whether a scenario fires.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum State {
+    /// Checked, planned and open to preview, but never fires.
+    Draft,
+    /// Fires.
+    #[default]
+    Active,
+    /// Does not fire.
+    Inactive,
+}
+
+/// What becomes of runs under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum OnStop {
+    /// They go on to their end, on the version they began with.
+    #[default]
+    Finish,
+    /// What has not been sent is cancelled.
+    Cancel,
+}
+
+/// What the operator made of the scenario.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScenarioStatus {
+    /// The generation of the spec this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// What is true of this scenario; `Ready` sums it up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// What the scenario is doing: Draft, Active, Finishing, Inactive or Stalled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+}
