@@ -1,3 +1,88 @@
 //! The providers a message can leave by, one a file.
 //!
-//! Invariant: a channel sends one attempt and says what came of it; whether to try again is dispatch's decision.
+//! Invariant: a channel makes one attempt and says what came of it; whether to try again is dispatch's decision.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A rendered message on its way to one customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Names this delivery for ever: the same for every attempt, another for every other delivery. Lower-case
+    /// hexadecimal; it becomes the Message-ID of a mail and the `webhook-id` of a webhook.
+    pub key: Arc<str>,
+    /// Where it goes: a phone number, a mail address; empty for channels that have one receiver.
+    pub address: String,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a message says, by the kind of channel it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A text message.
+    Sms {
+        /// The text.
+        body: String,
+    },
+    /// A mail with text, HTML or both.
+    Email {
+        /// The subject; one line.
+        subject: String,
+        /// The plain text.
+        text: Option<String>,
+        /// The HTML.
+        html: Option<String>,
+    },
+    /// A request to a webhook.
+    Webhook {
+        /// The JSON body.
+        body: String,
+    },
+    /// A line in the log.
+    Log {
+        /// The line.
+        text: String,
+    },
+}
+
+/// What came of one attempt. The difference between the last two decides whether a message can be doubled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// The provider took it.
+    Sent {
+        /// The provider's own id for it.
+        provider_id: Option<String>,
+    },
+    /// The provider will never take this message: a wrong number, a malformed request.
+    Refused {
+        /// What the provider said.
+        reason: String,
+    },
+    /// It is proven that nothing was taken: no connection, nothing written yet, 429, 503 with Retry-After, an SMTP
+    /// 4xx. Trying again cannot double it.
+    NotTaken {
+        /// What happened.
+        reason: String,
+        /// When the provider said to come back.
+        retry_after: Option<Duration>,
+        /// Whether the provider itself is in trouble (no connection, 503), not this message alone: the channel
+        /// then probes with one delivery and lets the others wait.
+        provider_down: bool,
+    },
+    /// It may have been taken: a timeout, a reset or a 5xx after the request was on its way.
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// One provider connection, made from a `Channel` manifest and its secrets.
+#[async_trait::async_trait]
+pub trait Channel: Send + Sync {
+    /// Makes one attempt, bounded in time by the channel's own timeout. Never retries by itself.
+    async fn attempt(&self, message: &Outgoing) -> Attempt;
+
+    /// Ends idle connections; called once when the channel is replaced or the runtime stops.
+    async fn close(&self);
+}
