@@ -1,3 +1,48 @@
 //! Turns manifests into an immutable snapshot that can run, or says precisely why it cannot.
 //!
 //! Invariant: pure; the operator, the runtime, `dev` and `validate` all call this same code.
+
+mod api_key;
+mod channel;
+mod problem;
+mod scenario;
+mod snapshot;
+mod sources;
+mod trigger;
+
+pub use api_key::ApiKey;
+pub use channel::Channel;
+pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
+pub use scenario::Scenario;
+pub use snapshot::Snapshot;
+pub use sources::Sources;
+pub use trigger::Trigger;
+
+/// What came of compiling: what can run, and what is wrong with the rest.
+#[derive(Debug)]
+pub struct Compilation {
+    /// Every object that compiled. One bad object never takes another down.
+    pub snapshot: Snapshot,
+    /// Errors of objects that are left out of the snapshot, and warnings about those that are in it.
+    pub problems: Vec<Problem>,
+}
+
+/// Compiles everything that is in force in one namespace.
+pub fn compile(sources: &Sources) -> Compilation {
+    let mut problems = Problems::default();
+    let triggers = trigger::compile_all(sources, &mut problems);
+    let channels = channel::compile_all(sources, &mut problems);
+    let scenarios = scenario::compile_all(sources, &triggers, &channels, &mut problems);
+    let api_keys = api_key::compile_all(sources, &triggers, &mut problems);
+    Compilation {
+        snapshot: Snapshot {
+            version: sources.version(),
+            namespace: sources.namespace.as_str().into(),
+            triggers,
+            scenarios,
+            channels,
+            api_keys,
+        },
+        problems: problems.into_vec(),
+    }
+}

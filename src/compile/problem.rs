@@ -1,0 +1,93 @@
+//! What is wrong with a manifest, precisely enough to point at the character.
+//!
+//! A problem knows the object, the field and the place within its text; `manifests` turns that into file, line
+//! and caret, the operator into a condition's message.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A kind of object a problem can be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// An endpoint's declaration.
+    ApiTrigger,
+    /// What is done about a call.
+    Scenario,
+    /// A provider's connection.
+    Channel,
+    /// A shared key.
+    ApiKey,
+    /// The runtime of a namespace.
+    Runtime,
+    /// Texts that messages are made from.
+    ConfigMap,
+    /// Credentials of the user's.
+    Secret,
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, formatter)
+    }
+}
+
+/// An object within the namespace that is compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectName {
+    /// Its kind.
+    pub kind: ObjectKind,
+    /// Its `metadata.name`.
+    pub name: String,
+}
+
+/// Whether an object with the problem can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// It cannot.
+    Error,
+    /// It can, but it may not do what its author meant.
+    Warning,
+}
+
+/// One thing that is wrong, or looks wrong, with one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The object.
+    pub object: ObjectName,
+    /// The field as Kubernetes writes it: `spec.nodes[0].condition.if`, `data[snowstorm.txt]`.
+    pub path: String,
+    /// The bytes within that field's text that are meant; `None` for the field as a whole.
+    pub span: Option<Range<usize>>,
+    /// Whether the object can run.
+    pub severity: Severity,
+    /// What is wrong and what to do about it.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ObjectName { kind, name } = &self.object;
+        write!(formatter, "{kind} {name}: {}: {}", self.path, self.message)
+    }
+}
+
+/// Collects all problems of a compilation, so that a person sees them at once.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    /// Whether the object has an error so far and must be left out of the snapshot.
+    pub fn has_errors(&self, object: &ObjectName) -> bool {
+        self.0.iter().any(|problem| problem.severity == Severity::Error && problem.object == *object)
+    }
+
+    /// All of them, in the order they were found.
+    pub fn into_vec(self) -> Vec<Problem> {
+        self.0
+    }
+}

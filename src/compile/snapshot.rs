@@ -1,0 +1,24 @@
+//! What can run, compiled once and shared: the runtime swaps it whole and never changes it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{ApiKey, Channel, Scenario, Trigger};
+use crate::domain::name::{ChannelName, ScenarioName, TriggerName, VersionId};
+
+/// Everything in force in one namespace at one time.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The digest of what it was compiled from.
+    pub version: VersionId,
+    /// The namespace; part of every endpoint's URL.
+    pub namespace: Arc<str>,
+    /// Endpoints by name.
+    pub triggers: BTreeMap<TriggerName, Arc<Trigger>>,
+    /// Scenarios by name, drafts and inactive ones too.
+    pub scenarios: BTreeMap<ScenarioName, Arc<Scenario>>,
+    /// Channels by name.
+    pub channels: BTreeMap<ChannelName, Arc<Channel>>,
+    /// Keys by name.
+    pub api_keys: BTreeMap<String, Arc<ApiKey>>,
+}

@@ -1,0 +1,67 @@
+//! Everything that is in force in one namespace, as plain data: what a version row in the ledger holds.
+//!
+//! Secrets are never in it. Its digest is the version: the same content always has the same one.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{ApiKeySpec, ApiTriggerSpec, ChannelSpec, RuntimeSpec, ScenarioSpec};
+use crate::domain::name::VersionId;
+
+/// The specs of all kinds by name, and the ConfigMaps they may use.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sources {
+    /// The namespace they belong to.
+    pub namespace: String,
+    /// ApiTriggers.
+    #[serde(default)]
+    pub triggers: BTreeMap<String, ApiTriggerSpec>,
+    /// Scenarios, whatever their state.
+    #[serde(default)]
+    pub scenarios: BTreeMap<String, ScenarioSpec>,
+    /// Channels.
+    #[serde(default)]
+    pub channels: BTreeMap<String, ChannelSpec>,
+    /// ApiKeys.
+    #[serde(default)]
+    pub api_keys: BTreeMap<String, ApiKeySpec>,
+    /// The Runtime in force.
+    #[serde(default)]
+    pub runtime: Option<RuntimeSpec>,
+    /// ConfigMaps: texts by key.
+    #[serde(default)]
+    pub texts: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Sources {
+    /// The JSON a version row holds; maps are sorted, so the same content gives the same text.
+    pub fn content(&self) -> String {
+        serde_json::to_string(self).expect("specs hold only texts as keys and no failing serializers")
+    }
+
+    /// The digest of the content: 32 characters of URL-safe base64 (192 bits of SHA-256).
+    pub fn version(&self) -> VersionId {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.content().as_bytes());
+        let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&digest.as_ref()[..24]);
+        VersionId::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_leads_back_and_names_its_version() {
+        let mut sources = Sources { namespace: "default".into(), ..Sources::default() };
+        let first = sources.version();
+        sources.texts.entry("mails".into()).or_default().insert("a".into(), "Hello".into());
+        let back: Sources = serde_json::from_str(&sources.content()).unwrap();
+        assert_eq!(back, sources);
+        assert_eq!(back.version(), sources.version());
+        assert_ne!(first, sources.version());
+    }
+}
