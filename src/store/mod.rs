@@ -2,7 +2,9 @@
 //!
 //! Invariant: a store keeps and finds; it decides nothing.
 
+pub mod audiences;
 pub mod calls;
+pub mod customers;
 pub mod sqlite;
 
 /// Why the store could not do what was asked; every variant says whether trying again can help.

@@ -2,11 +2,13 @@
 //!
 //! No transaction spans both files; each asserts `synchronous=FULL` when it is opened.
 
+mod customers;
 mod database;
 mod ledger;
 mod readers;
 mod writer;
 
+pub use customers::SqliteCustomers;
 pub use database::{Database, OpenError};
 pub use ledger::Ledger;
 

@@ -1,0 +1,99 @@
+//! Customers and their events: what is written by a CRM, and read by audiences and journeys.
+//!
+//! The runtime and `track` know this trait; a database implements it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
+use crate::domain::value::Value;
+
+/// One line that creates or changes a customer. Attributes and consents not named stay as they are.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CustomerWrite {
+    /// The id a CRM knows the customer by; case-sensitive.
+    pub registered: String,
+    /// Further ids by kind; kept beside those already there.
+    pub other_ids: BTreeMap<String, String>,
+    /// New values by name; `None` removes the attribute. An object replaces the one that was there.
+    pub attributes: BTreeMap<String, Option<Value>>,
+    /// Consents given (true) or withdrawn (false) by category; `None` forgets what was recorded.
+    pub consents: BTreeMap<String, Option<bool>>,
+}
+
+/// One line that adds an event. A customer not known yet is created with its ids and nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventWrite {
+    /// The id a CRM knows the customer by; case-sensitive.
+    pub registered: String,
+    /// Further ids by kind; kept beside those already there.
+    pub other_ids: BTreeMap<String, String>,
+    /// What happened, `policy_purchased`.
+    pub event_type: String,
+    /// When; kept to the microsecond, rounded down.
+    pub timestamp: Timestamp,
+    /// Properties by name.
+    pub properties: BTreeMap<String, Value>,
+}
+
+/// Why one line was not kept; its neighbours were.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineRefused {
+    /// Customers are never merged by a write: an id stays with the customer it was given to.
+    #[error("the id {id:?} of kind {kind:?} belongs to customer {owner:?}; remove it from this line")]
+    IdTaken {
+        /// The kind of id.
+        kind: String,
+        /// The id.
+        id: String,
+        /// The `registered` id of the customer who has it.
+        owner: String,
+    },
+}
+
+/// What became of one line.
+pub type LineResult = Result<CustomerKey, LineRefused>;
+
+/// Where customers and their events are kept.
+#[async_trait]
+pub trait Customers: Send + Sync {
+    /// Creates or changes customers, line by line, in one commit. A line is kept whole or not at all.
+    ///
+    /// # Errors
+    /// The store failed; then no line was kept.
+    async fn upsert_customers(&self, lines: Vec<CustomerWrite>) -> Result<Vec<LineResult>, StoreError>;
+
+    /// Adds events, line by line, in one commit.
+    ///
+    /// # Errors
+    /// The store failed; then no line was kept.
+    async fn insert_events(&self, lines: Vec<EventWrite>) -> Result<Vec<LineResult>, StoreError>;
+
+    /// Reads customers with the events asked for, in the order of `keys`, which must not repeat
+    /// themselves; keys without a customer are left out.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn load(&self, keys: &[CustomerKey], needs: &EventNeeds) -> Result<Vec<Customer>, StoreError>;
+
+    /// The key of the customer with this `registered` id.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn find(&self, registered: &str) -> Result<Option<CustomerKey>, StoreError>;
+
+    /// The event types that occur, in order; bounded by how many a CRM invents.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn event_types(&self) -> Result<BTreeSet<String>, StoreError>;
+
+    /// How many customers there are.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn count_customers(&self) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,7 @@
+//! Side tables: what audiences are found by, kept with every write and filled in the background.
+//!
+//! Nothing here blocks a writer for longer than one small batch, and no index is used before it is complete.
+
+pub(super) mod entry;
+pub(super) mod keep;
+pub(super) mod registry;
