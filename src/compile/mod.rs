@@ -4,6 +4,7 @@
 
 mod api_key;
 mod channel;
+mod last_good;
 mod problem;
 mod scenario;
 mod snapshot;
@@ -12,6 +13,7 @@ mod trigger;
 
 pub use api_key::ApiKey;
 pub use channel::Channel;
+pub use last_good::{Settled, settle};
 pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
 pub use scenario::Scenario;
 pub use snapshot::Snapshot;
