@@ -1,0 +1,85 @@
+//! One source file: where it is, its text and its syntax, and whether it is test code.
+
+use std::path::{Path, PathBuf};
+
+/// A parsed file of `src/` or `tests/`.
+pub struct Source {
+    /// Relative to the repository, with `/`.
+    pub path: String,
+    pub text: String,
+    pub syntax: syn::File,
+}
+
+impl Source {
+    pub fn parse(path: &str, text: &str) -> Source {
+        let syntax = syn::parse_file(text).unwrap_or_else(|error| panic!("{path} does not parse: {error}"));
+        Source { path: path.to_owned(), text: text.to_owned(), syntax }
+    }
+
+    /// Whether all of it is test code: the folder `tests/`, and `tests.rs` or `tests/` beside the code.
+    pub fn is_test(&self) -> bool {
+        self.path.split('/').any(|part| part == "tests" || part == "tests.rs")
+    }
+
+    /// The module path within the library: `["compile", "plan"]` for `src/compile/plan.rs`.
+    pub fn module(&self) -> Vec<String> {
+        let inner = self.path.trim_start_matches("src/").trim_end_matches(".rs");
+        let mut parts: Vec<String> = inner.split('/').map(str::to_owned).collect();
+        if matches!(parts.last().map(String::as_str), Some("mod" | "lib" | "main")) {
+            parts.pop();
+        }
+        parts
+    }
+
+    /// The layer it belongs to: the first folder or file below `src/`; nothing for `lib.rs`, `main.rs` and tests.
+    pub fn layer(&self) -> Option<String> {
+        if !self.path.starts_with("src/") {
+            return None;
+        }
+        self.module().into_iter().next()
+    }
+}
+
+/// The folder of the repository.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file of `src/` and `tests/`. What the test cluster compiles inside a node is not part of the crate.
+pub fn all() -> Vec<Source> {
+    let mut paths = Vec::new();
+    for folder in ["src", "tests"] {
+        collect(&root().join(folder), &mut paths);
+    }
+    paths.sort();
+    let sources: Vec<Source> = paths.iter().map(|path| read(path)).collect();
+    assert!(sources.len() > 20, "only {} files found: is the path right?", sources.len());
+    sources
+}
+
+fn read(path: &Path) -> Source {
+    let name =
+        path.strip_prefix(root()).expect("collected below the root").to_string_lossy().replace('\\', "/");
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    Source::parse(&name, &text)
+}
+
+fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("the folder is part of the repository") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "cluster") {
+            collect(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// Whether attributes keep an item out of everything but tests.
+pub fn only_for_tests(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let is_cfg_test = attribute.path().is_ident("cfg")
+            && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"));
+        is_cfg_test || attribute.path().is_ident("test")
+    })
+}
