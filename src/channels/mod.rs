@@ -2,6 +2,8 @@
 //!
 //! Invariant: a channel makes one attempt and says what came of it; whether to try again is dispatch's decision.
 
+pub mod egress;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,124 @@
+//! Which addresses are not on the public Internet, by the special-purpose registries of IANA (RFC 6890 and its
+//! successors). An IPv6 address that carries an IPv4 one is judged by both.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A kind of address that a channel may not reach by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// This machine.
+    Loopback,
+    /// The local segment.
+    LinkLocal,
+    /// A cloud provider's metadata service, which hands out credentials.
+    Metadata,
+    /// A private network (RFC 1918).
+    Private,
+    /// A private network (unique local, or the deprecated site-local).
+    UniqueLocal,
+    /// The space between a provider and its customers (100.64.0.0/10).
+    CarrierNat,
+    /// A group.
+    Multicast,
+    /// No address.
+    Unspecified,
+    /// Every address.
+    Broadcast,
+    /// For examples in documents.
+    Documentation,
+    /// Set aside: benchmarks, protocols, the future.
+    Reserved,
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Range::Loopback => "a loopback address",
+            Range::LinkLocal => "a link-local address",
+            Range::Metadata => "a metadata service",
+            Range::Private => "a private address",
+            Range::UniqueLocal => "a unique local address",
+            Range::CarrierNat => "a carrier-grade NAT address",
+            Range::Multicast => "a multicast address",
+            Range::Unspecified => "the unspecified address",
+            Range::Broadcast => "the broadcast address",
+            Range::Documentation => "an address for documentation",
+            Range::Reserved => "a reserved address",
+        })
+    }
+}
+
+/// The range an address is in, or the IPv4 address within it; `None` for a public one.
+pub(super) fn refused(address: IpAddr) -> Option<Range> {
+    match unwrapped(address) {
+        IpAddr::V4(inner) => refused_v4(inner),
+        IpAddr::V6(plain) => refused_v6(plain),
+    }
+}
+
+/// The IPv4 address that an IPv6 one carries, else the address itself.
+pub(super) fn unwrapped(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => carried_v4(v6).map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
+}
+
+fn refused_v4(address: Ipv4Addr) -> Option<Range> {
+    let range = match address.octets() {
+        [169, 254, 169, 254] | [169, 254, 170, 2 | 23] | [100, 100, 100, 200] | [168, 63, 129, 16] => {
+            Range::Metadata
+        }
+        [192, 0, 0, 192] => Range::Metadata,
+        [0, 0, 0, 0] => Range::Unspecified,
+        [0, ..] => Range::Reserved,
+        [127, ..] => Range::Loopback,
+        [169, 254, ..] => Range::LinkLocal,
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Range::Private,
+        [100, 64..=127, ..] => Range::CarrierNat,
+        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Range::Documentation,
+        [192, 0, 0, _] | [192, 88, 99, _] | [198, 18..=19, ..] => Range::Reserved,
+        [224..=239, ..] => Range::Multicast,
+        [255, 255, 255, 255] => Range::Broadcast,
+        [240..=255, ..] => Range::Reserved,
+        _ => return None,
+    };
+    Some(range)
+}
+
+fn refused_v6(address: Ipv6Addr) -> Option<Range> {
+    let segments = address.segments();
+    let range = match segments {
+        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, _] | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254] => Range::Metadata,
+        [0, 0, 0, 0, 0, 0, 0, 0] => Range::Unspecified,
+        [0, 0, 0, 0, 0, 0, 0, 1] => Range::Loopback,
+        [0xff00..=0xffff, ..] => Range::Multicast,
+        [0xfe80..=0xfebf, ..] => Range::LinkLocal,
+        [0xfec0..=0xfeff, ..] | [0xfc00..=0xfdff, ..] => Range::UniqueLocal,
+        [0x2001, 0x0db8, ..] | [0x3fff, 0..=0x0fff, ..] => Range::Documentation,
+        // Teredo, ORCHID, benchmarks and what else 2001::/23 holds; 100::/64 discards.
+        [0x2001, 0..=0x01ff, ..] | [0x0100, 0, 0, 0, ..] | [0x5f00, ..] => Range::Reserved,
+        // NAT64 of a network's own (64:ff9b:1::/48): what is behind it cannot be known from here.
+        [0x0064, 0xff9b, 1, ..] => Range::Reserved,
+        // Only 2000::/3 is given out to anyone.
+        [0x2000..=0x3fff, ..] => return None,
+        _ => Range::Reserved,
+    };
+    Some(range)
+}
+
+/// The IPv4 address within a mapped (`::ffff:a.b.c.d`), translated (`::ffff:0:a.b.c.d`), compatible (`::a.b.c.d`),
+/// 6to4 (`2002::/16`) or NAT64 (`64:ff9b::/96`) address.
+fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let join = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0, 0, 0, 0, 0, 0, high, low]
+        | [0x0064, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some(join(high, low)),
+        _ => None,
+    }
+}
