@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::LocalRef;
-use super::runtime_policies::{Policies, Retention};
+use super::runtime_policies::{ConsentDefault, Policies, Retention};
 use super::status::Condition;
 
 /// The processes that receive calls and dispatch messages for one namespace. The oldest one of a namespace is in force.
@@ -58,6 +58,11 @@ pub struct RuntimeSpec {
     /// What protects customers from too much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policies: Option<Policies>,
+    /// What holds for a customer who neither gave nor withdrew a consent; without an entry, it counts as withdrawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["category".into()]))]
+    pub consents: Vec<ConsentDefault>,
 }
 
 /// Where data is kept. Exactly one of `sqlite` and `postgres`; which one cannot be changed.
@@ -129,21 +134,26 @@ pub struct Exposure {
     pub ingress: Option<IngressExposure>,
 }
 
-/// An HTTPRoute.
+/// An HTTPRoute at Gateways that others run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteExposure {
-    /// The host name calls are sent to.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
-    pub host: String,
-    /// The Gateway.
-    pub gateway_ref: GatewayRef,
+    /// The Gateways, as in an HTTPRoute.
+    #[schemars(length(min = 1, max = 8))]
+    pub parent_refs: Vec<ParentRef>,
+    /// The host names calls are sent to; the listeners' own if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(min = 1, max = 253), regex(pattern = r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))
+    )]
+    pub hostnames: Vec<String>,
 }
 
 /// A Gateway, which may live in another namespace and decides itself whom it serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct GatewayRef {
+pub struct ParentRef {
     /// The Gateway's name.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
@@ -155,6 +165,10 @@ pub struct GatewayRef {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub section_name: Option<String>,
+    /// The Gateway's port; all if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
 }
 
 /// An Ingress.
@@ -168,9 +182,17 @@ pub struct IngressExposure {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub class_name: Option<String>,
-    /// The Secret with the host's certificate; without one, calls come by plain HTTP.
+    /// The host's certificate; left out, calls come by plain HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_secret_ref: Option<LocalRef>,
+    pub tls: Option<IngressTls>,
+}
+
+/// The certificate of an Ingress.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IngressTls {
+    /// A Secret of type `kubernetes.io/tls`, read by the Ingress controller, never by Fanfare.
+    pub secret_ref: LocalRef,
 }
 
 /// What the operator made of the runtime.

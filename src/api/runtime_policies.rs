@@ -70,3 +70,23 @@ pub enum QuietHoursAction {
     /// It is skipped.
     Skip,
 }
+
+/// The default of one category of consent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsentDefault {
+    /// The category, as messages and `consents.<category>` name it.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z_]([A-Za-z0-9_-]*[A-Za-z0-9_])?$"))]
+    pub category: String,
+    /// What holds for a customer who said neither yes nor no.
+    pub unless_said: ConsentAssumption,
+}
+
+/// What is assumed of a customer who said nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum ConsentAssumption {
+    /// Messages of the category may be sent, such as those a contract needs.
+    Given,
+    /// They may not.
+    Withdrawn,
+}
