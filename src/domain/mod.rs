@@ -2,8 +2,11 @@
 //!
 //! Invariant: no I/O, no clock but an argument; nothing here imports kube, axum, SQL or tokio.
 
+pub mod credentials;
 pub mod customer;
 pub mod name;
+pub mod params;
+pub mod rate_window;
 pub mod secret;
 pub mod selection;
 pub mod state;

@@ -1,0 +1,15 @@
+//! Who may do what: credentials as they are presented, and the digests they are held against.
+//!
+//! Invariant: nothing here can print a secret, and every comparison of one takes the same time.
+
+mod digest;
+mod generate;
+mod permission;
+mod presented;
+mod ring;
+
+pub use digest::Digest;
+pub use generate::{GenerateError, generate_secret, generate_username};
+pub use permission::{Permission, Permissions};
+pub use presented::{Presented, PresentedError};
+pub use ring::{ApiKeyEntry, Caller, CredentialName, Keyring, Rejected, TriggerAccess};

@@ -1,0 +1,214 @@
+//! All credentials in force, by digest: who a request is from, and whether it may do what it asks.
+//!
+//! Found by id, which is no secret; a wrong id costs the same digest and comparison as a wrong secret.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Digest, Permission, Permissions, Presented};
+use crate::domain::name::TriggerName;
+
+/// Who called, as the trigger log and a key's scope know it; never the secret.
+pub type CredentialName = Arc<str>;
+
+/// A shared key.
+#[derive(Debug, Clone)]
+pub struct ApiKeyEntry {
+    /// Its name in the log: `key/<name>`.
+    pub name: CredentialName,
+    /// The digest of its secret.
+    pub digest: Digest,
+    /// What it may be used for.
+    pub permissions: Permissions,
+    /// The only triggers it may call; `None` for all.
+    pub triggers: Option<HashSet<TriggerName>>,
+}
+
+/// Who may call one trigger.
+#[derive(Debug, Clone, Default)]
+pub struct TriggerAccess {
+    /// Its own usernames with the digests of their passwords; two while a rotation overlaps.
+    pub basic: Vec<(Arc<str>, Digest)>,
+    /// Whether shared keys may call it.
+    pub api_keys: bool,
+}
+
+/// Who is calling, once it is proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Who, as the log names it.
+    pub credential: CredentialName,
+}
+
+/// Why a request is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// Nobody with these credentials is known: 401.
+    #[error("the credentials are wrong")]
+    Unknown,
+    /// The credentials are right, but are not for this: 403.
+    #[error("the credentials are right, but not for this")]
+    NotAllowed,
+}
+
+/// All credentials in force.
+#[derive(Debug, Clone, Default)]
+pub struct Keyring {
+    private: HashMap<String, ApiKeyEntry>,
+    /// Public tokens by the digest of the token: they may stand in a page, and hashing hides nothing more.
+    public: HashMap<[u8; 32], ApiKeyEntry>,
+    triggers: HashMap<TriggerName, TriggerAccess>,
+}
+
+impl Keyring {
+    /// Adds a private key, found by its id.
+    pub fn add_private(&mut self, id: impl Into<String>, entry: ApiKeyEntry) {
+        self.private.insert(id.into(), entry);
+    }
+
+    /// Adds a public key, found by its token.
+    pub fn add_public(&mut self, entry: ApiKeyEntry) {
+        self.public.insert(*entry.digest.as_bytes(), entry);
+    }
+
+    /// Says who may call a trigger.
+    pub fn add_trigger(&mut self, name: TriggerName, access: TriggerAccess) {
+        self.triggers.insert(name, access);
+    }
+
+    /// Who calls the trigger, if whoever it is may.
+    ///
+    /// # Errors
+    /// See [`Rejected`].
+    pub fn authorize_trigger(
+        &self,
+        trigger: &TriggerName,
+        presented: &Presented,
+    ) -> Result<Caller, Rejected> {
+        let access = self.triggers.get(trigger);
+        let digest = digest_of(presented);
+        if let (Some(access), Presented::Pair { id, .. }) = (access, presented)
+            && let Some(username) = own_username(access, id, &digest)
+        {
+            return Ok(Caller { credential: username });
+        }
+        let entry = self.find(presented, &digest).ok_or(Rejected::Unknown)?;
+        let narrowed_out = entry.triggers.as_ref().is_some_and(|triggers| !triggers.contains(trigger));
+        let refused = access.is_none_or(|access| !access.api_keys);
+        if refused || narrowed_out || !entry.permissions.allow(Permission::Trigger) {
+            return Err(Rejected::NotAllowed);
+        }
+        Ok(Caller { credential: Arc::clone(&entry.name) })
+    }
+
+    /// Who asks for something other than a trigger, if whoever it is may.
+    ///
+    /// # Errors
+    /// See [`Rejected`].
+    pub fn authorize(&self, permission: Permission, presented: &Presented) -> Result<Caller, Rejected> {
+        let entry = self.find(presented, &digest_of(presented)).ok_or(Rejected::Unknown)?;
+        if !entry.permissions.allow(permission) {
+            return Err(Rejected::NotAllowed);
+        }
+        Ok(Caller { credential: Arc::clone(&entry.name) })
+    }
+
+    fn find(&self, presented: &Presented, digest: &Digest) -> Option<&ApiKeyEntry> {
+        let entry = match presented {
+            Presented::Pair { id, .. } => self.private.get(id.as_str()),
+            Presented::Token(_) => self.public.get(digest.as_bytes()),
+        };
+        // An id nobody has is compared too, so that the time it takes does not tell which ids there are.
+        let matches = entry.map_or(digest, |entry| &entry.digest).matches(digest);
+        entry.filter(|_| matches)
+    }
+}
+
+fn own_username(access: &TriggerAccess, id: &str, digest: &Digest) -> Option<Arc<str>> {
+    let mut found = None;
+    for (username, expected) in &access.basic {
+        let matches = expected.matches(digest);
+        if matches && username.as_ref() == id {
+            found = Some(Arc::clone(username));
+        }
+    }
+    found
+}
+
+fn digest_of(presented: &Presented) -> Digest {
+    match presented {
+        Presented::Pair { secret, .. } | Presented::Token(secret) => Digest::of(secret.expose()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::secret::Secret;
+
+    fn pair(id: &str, secret: &str) -> Presented {
+        Presented::Pair { id: id.into(), secret: Secret::new(secret) }
+    }
+
+    fn token(token: &str) -> Presented {
+        Presented::Token(Secret::new(token))
+    }
+
+    fn entry(name: &str, secret: &str, permissions: &[Permission], triggers: Option<&[&str]>) -> ApiKeyEntry {
+        ApiKeyEntry {
+            name: name.into(),
+            digest: Digest::of(secret),
+            permissions: permissions.iter().copied().collect(),
+            triggers: triggers.map(|names| names.iter().map(|name| TriggerName::new(*name)).collect()),
+        }
+    }
+
+    fn ring() -> Keyring {
+        let mut ring = Keyring::default();
+        ring.add_private("crm", entry("key/crm", "s1", &[Permission::Track, Permission::Trigger], None));
+        ring.add_private("one", entry("key/one", "s2", &[Permission::Trigger], Some(&["goal"])));
+        ring.add_private("log", entry("key/log", "s3", &[Permission::ReadLog], None));
+        ring.add_public(entry("key/page", "t1", &[Permission::Trigger], Some(&["goal"])));
+        let basic =
+            vec![(Arc::from("storm-1"), Digest::of("old")), (Arc::from("storm-2"), Digest::of("new"))];
+        ring.add_trigger(TriggerName::new("storm"), TriggerAccess { basic, api_keys: true });
+        ring.add_trigger(TriggerName::new("goal"), TriggerAccess { basic: vec![], api_keys: true });
+        ring.add_trigger(TriggerName::new("closed"), TriggerAccess { basic: vec![], api_keys: false });
+        ring
+    }
+
+    fn call(trigger: &str, presented: &Presented) -> Result<String, Rejected> {
+        let caller = ring().authorize_trigger(&TriggerName::new(trigger), presented);
+        caller.map(|caller| caller.credential.to_string())
+    }
+
+    #[test]
+    fn a_trigger_takes_its_own_credentials_old_and_new() {
+        assert_eq!(call("storm", &pair("storm-1", "old")), Ok("storm-1".into()));
+        assert_eq!(call("storm", &pair("storm-2", "new")), Ok("storm-2".into()));
+        assert_eq!(call("storm", &pair("storm-2", "old")), Err(Rejected::Unknown));
+        assert_eq!(call("goal", &pair("storm-2", "new")), Err(Rejected::Unknown));
+    }
+
+    #[test]
+    fn a_key_calls_what_it_is_for() {
+        assert_eq!(call("storm", &pair("crm", "s1")), Ok("key/crm".into()));
+        assert_eq!(call("storm", &pair("crm", "s2")), Err(Rejected::Unknown));
+        assert_eq!(call("storm", &pair("one", "s2")), Err(Rejected::NotAllowed));
+        assert_eq!(call("goal", &pair("one", "s2")), Ok("key/one".into()));
+        assert_eq!(call("storm", &pair("log", "s3")), Err(Rejected::NotAllowed));
+        assert_eq!(call("closed", &pair("crm", "s1")), Err(Rejected::NotAllowed));
+        assert_eq!(call("goal", &token("t1")), Ok("key/page".into()));
+        assert_eq!(call("storm", &token("t1")), Err(Rejected::NotAllowed));
+        assert_eq!(call("goal", &token("t2")), Err(Rejected::Unknown));
+        assert_eq!(call("goal", &token("s1")), Err(Rejected::Unknown));
+    }
+
+    #[test]
+    fn the_api_asks_for_a_permission() {
+        let ring = ring();
+        assert!(ring.authorize(Permission::ReadLog, &pair("log", "s3")).is_ok());
+        assert_eq!(ring.authorize(Permission::Control, &pair("log", "s3")), Err(Rejected::NotAllowed));
+        assert_eq!(ring.authorize(Permission::ReadLog, &pair("storm-1", "old")), Err(Rejected::Unknown));
+    }
+}

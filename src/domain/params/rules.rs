@@ -1,0 +1,64 @@
+//! What is allowed beyond the type: enum, pattern, minimum and maximum.
+
+use std::fmt::Write as _;
+
+use crate::domain::value::{Number, Value};
+
+use super::{Parameter, at_least, at_most};
+
+/// How many allowed values a message lists.
+const LISTED_MAX: usize = 20;
+
+/// What was expected instead, when the value breaks a rule of the parameter.
+pub(super) fn broken(parameter: &Parameter, value: &Value) -> Option<String> {
+    if let Some(allowed) = &parameter.allowed
+        && !is_allowed(allowed, value)
+    {
+        return Some(one_of(allowed, value));
+    }
+    match value {
+        Value::Text(text) => broken_pattern(parameter, text),
+        Value::Number(number) => broken_range(parameter, *number),
+        _ => None,
+    }
+}
+
+fn is_allowed(allowed: &[Value], value: &Value) -> bool {
+    match value {
+        // What a list may hold is said of its elements.
+        Value::List(elements) => elements.iter().all(|element| allowed.contains(element)),
+        value => allowed.contains(value),
+    }
+}
+
+fn one_of(allowed: &[Value], value: &Value) -> String {
+    let mut text = String::from(match value {
+        Value::List(_) => "only elements of ",
+        _ => "one of ",
+    });
+    for (index, value) in allowed.iter().take(LISTED_MAX).enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        write!(text, "{separator}{}", value.to_json()).expect("writing to a String cannot fail");
+    }
+    if allowed.len() > LISTED_MAX {
+        write!(text, " and {} more", allowed.len() - LISTED_MAX).expect("writing to a String cannot fail");
+    }
+    text
+}
+
+fn broken_pattern(parameter: &Parameter, text: &str) -> Option<String> {
+    let pattern = &parameter.pattern.as_ref()?.0;
+    (!pattern.is_match(text)).then(|| format!("a text that matches `{}`", pattern.as_str()))
+}
+
+fn broken_range(parameter: &Parameter, number: Number) -> Option<String> {
+    if at_least(number, parameter.minimum) && at_most(number, parameter.maximum) {
+        return None;
+    }
+    Some(match (parameter.minimum, parameter.maximum) {
+        (Some(minimum), Some(maximum)) => format!("a number from {minimum} to {maximum}"),
+        (Some(minimum), None) => format!("a number of at least {minimum}"),
+        (None, Some(maximum)) => format!("a number of at most {maximum}"),
+        (None, None) => "another number".to_owned(),
+    })
+}
