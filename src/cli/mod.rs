@@ -3,6 +3,7 @@
 //! Invariant: a command parses its arguments, calls the library and prints; it holds no logic of its own.
 
 mod crds;
+mod sandbox;
 
 use std::process::ExitCode;
 
@@ -20,11 +21,14 @@ struct Cli {
 enum Command {
     /// Print the CustomResourceDefinitions of all kinds.
     Crds(crds::Crds),
+    /// Run providers to test against: SMTP, a Twilio-shaped API and webhooks that keep what they receive.
+    Sandbox(Box<sandbox::SandboxCommand>),
 }
 
 /// Runs the command a person typed and turns its outcome into an exit code.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Crds(command) => command.run(),
+        Command::Sandbox(command) => command.run(),
     }
 }

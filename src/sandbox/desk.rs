@@ -1,0 +1,151 @@
+//! The desk: where a message of any protocol is counted, judged by the faults, kept, and only then answered.
+//!
+//! Invariant: nothing is told its message was taken before the record holds it.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::fault::{Answer, Faults, Rule};
+use super::inbox::{Filter, Inbox, Page};
+use super::message::{Content, Message, Protocol};
+use super::recorder::Recorder;
+use super::stats::{Counters, Stats};
+
+/// What the protocol has to tell the sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// Taken.
+    Ok,
+    /// Come back later.
+    Throttle {
+        /// The status or reply code.
+        code: u16,
+        /// Seconds in `Retry-After`.
+        retry_after: u32,
+    },
+    /// Refused, or said to be.
+    Fail {
+        /// The status or reply code.
+        code: u16,
+    },
+    /// The record could not be written: not taken, and whoever sent it may try again.
+    Broken,
+    /// Nothing, and the connection stays open.
+    Hang,
+    /// Nothing, and the connection is closed.
+    Close,
+    /// Nothing, and the connection is reset.
+    Reset,
+}
+
+/// Where all protocols bring what they receive.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) counters: Counters,
+    recorder: Option<Recorder>,
+    inbox: Arc<Inbox>,
+    faults: Mutex<Faults>,
+    /// Spares the lock while there is nothing to decide, which is every message of a bench.
+    has_faults: AtomicBool,
+}
+
+impl Desk {
+    /// Without a recorder only counters are kept.
+    pub(super) fn new(recorder: Option<Recorder>, inbox: Arc<Inbox>, faults: Faults) -> Self {
+        let has_faults = AtomicBool::new(!faults.is_empty());
+        Self { counters: Counters::default(), recorder, inbox, faults: Mutex::new(faults), has_faults }
+    }
+
+    /// Takes or refuses a message, keeps it, and returns what its sender is told once any delay is over.
+    /// `to` is what a fault's `to` is compared with; `describe` is only called when messages are kept.
+    pub(super) async fn receive(
+        &self,
+        protocol: Protocol,
+        to: &[String],
+        describe: impl FnOnce() -> Content + Send,
+    ) -> Reply {
+        let received_at = jiff::Timestamp::now();
+        self.counters.received(protocol, received_at);
+        let fault = self.fault(protocol, to);
+        let reply = fault.as_ref().map_or(Reply::Ok, reply_to);
+        let taken = reply == Reply::Ok || fault.as_ref().is_some_and(|rule| rule.keep);
+        if let Some(recorder) = &self.recorder {
+            let (answered, content) = (reply.name(), describe());
+            let message = Message { seq: 0, received_at, protocol, taken, answered, content };
+            if recorder.commit(message).await.is_err() {
+                return Reply::Broken;
+            }
+        }
+        if taken {
+            self.counters.taken(protocol);
+        }
+        let delay = fault.map_or(Duration::ZERO, |rule| rule.delay());
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        reply
+    }
+
+    fn fault(&self, protocol: Protocol, to: &[String]) -> Option<Rule> {
+        if !self.has_faults.load(Relaxed) {
+            return None;
+        }
+        let rule = self.faults.lock().unwrap_or_else(PoisonError::into_inner).decide(protocol, to);
+        if rule.is_some() {
+            self.counters.faults.fetch_add(1, Relaxed);
+        }
+        rule
+    }
+
+    pub(super) fn set_faults(&self, rules: Vec<Rule>) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.replace(rules);
+        self.has_faults.store(!faults.is_empty(), Relaxed);
+    }
+
+    /// The rules in force, each with the number of messages it applied to.
+    pub(super) fn faults(&self) -> Vec<(Rule, u32)> {
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.list().map(|(rule, applied)| (rule.clone(), applied)).collect()
+    }
+
+    pub(super) fn messages(&self, filter: &Filter) -> Page {
+        self.inbox.page(filter)
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Empties the list in memory and sets the counters back; the record file keeps everything.
+    pub(super) fn forget(&self) {
+        self.inbox.clear();
+        self.counters.reset();
+    }
+}
+
+fn reply_to(rule: &Rule) -> Reply {
+    match rule.answer {
+        Answer::Ok => Reply::Ok,
+        Answer::Throttle => Reply::Throttle { code: rule.code(), retry_after: rule.retry_after.unwrap_or(1) },
+        Answer::Fail => Reply::Fail { code: rule.code() },
+        Answer::Hang => Reply::Hang,
+        Answer::Close => Reply::Close,
+        Answer::Reset => Reply::Reset,
+    }
+}
+
+impl Reply {
+    /// The record's word for it.
+    fn name(self) -> String {
+        match self {
+            Self::Ok => "ok".to_owned(),
+            Self::Throttle { code, .. } | Self::Fail { code } => code.to_string(),
+            Self::Broken => "broken".to_owned(),
+            Self::Hang => "none".to_owned(),
+            Self::Close => "closed".to_owned(),
+            Self::Reset => "reset".to_owned(),
+        }
+    }
+}
