@@ -53,7 +53,7 @@ impl Reader {
             syn::UseTree::Path(path) => self.use_tree(&with(&path.ident), &path.tree),
             syn::UseTree::Name(name) => self.mention(&with(&name.ident), name.ident.span().start().line),
             syn::UseTree::Rename(rename) => {
-                self.mention(&with(&rename.ident), rename.ident.span().start().line)
+                self.mention(&with(&rename.ident), rename.ident.span().start().line);
             }
             syn::UseTree::Glob(glob) => self.mention(before, glob.star_token.spans[0].start().line),
             syn::UseTree::Group(group) => group.items.iter().for_each(|item| self.use_tree(before, item)),
