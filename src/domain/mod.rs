@@ -4,6 +4,7 @@
 
 pub mod credentials;
 pub mod customer;
+pub mod expression;
 pub mod name;
 pub mod params;
 pub mod rate_window;

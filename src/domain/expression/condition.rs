@@ -1,0 +1,70 @@
+//! A condition: compiled once, decided for a call, then for each customer.
+
+use std::sync::Arc;
+
+use super::depends::EventTypes;
+use super::evaluate::{self, Step};
+use super::facts::Facts;
+use super::parse;
+use super::problem::{CompileError, Problem};
+use super::scope::Scope;
+use super::tree::Node;
+use super::truth::Truth;
+
+/// A compiled condition. Cheap to clone; shared between threads.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    source: Arc<str>,
+    pub(crate) root: Arc<Node>,
+    events: Arc<EventTypes>,
+    warnings: Arc<[Problem]>,
+}
+
+impl Condition {
+    /// Compiles a source; an outer `{{ }}` is taken off.
+    ///
+    /// # Errors
+    /// Names every part that is wrong, with its bytes in the source.
+    pub fn compile(source: &str, scope: &Scope) -> Result<Self, CompileError> {
+        let compiled = parse::condition(source, scope)?;
+        let mut events = Vec::new();
+        compiled.tree.events(&mut events);
+        let events = EventTypes::of(&events);
+        Ok(Condition {
+            source: source.into(),
+            root: Arc::new(compiled.tree),
+            events: Arc::new(events),
+            warnings: compiled.warnings.into(),
+        })
+    }
+
+    /// The source, as its author wrote it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What can be used but is probably not meant.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The types of events it asks for.
+    pub fn event_types(&self) -> &EventTypes {
+        &self.events
+    }
+
+    /// Whether it can differ from customer to customer.
+    pub fn needs_customer(&self) -> bool {
+        self.root.needs_customer()
+    }
+
+    /// Decides.
+    pub fn decide(&self, facts: Facts<'_>) -> Truth {
+        evaluate::decide(&self.root, facts)
+    }
+
+    /// Decides and tells how: the parts that were decided in their order, with the values looked at.
+    pub fn explain(&self, facts: Facts<'_>) -> (Truth, Vec<Step>) {
+        evaluate::explain(&self.root, facts)
+    }
+}

@@ -1,0 +1,224 @@
+//! Between this language's values and Jinja's, and between kinds: `number(…)`, `timestamp(…)`, `text(…)`.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use minijinja::Value as Jinja;
+use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, ValueKind};
+
+use crate::domain::expression::facts::whole_microseconds;
+use crate::domain::value::{Kind, Number, Value};
+
+/// A value for Jinja, sharing what it holds.
+pub(crate) fn to_jinja(value: &Value) -> Jinja {
+    match value {
+        Value::Text(text) => Jinja::from(Arc::clone(text)),
+        Value::Number(Number::Integer(integer)) => Jinja::from(*integer),
+        Value::Number(Number::Double(double)) => Jinja::from(*double),
+        Value::Boolean(boolean) => Jinja::from(*boolean),
+        Value::Timestamp(timestamp) => Jinja::from_object(Moment(*timestamp)),
+        Value::List(list) => Jinja::from_object(ListObject(Arc::clone(list))),
+        Value::Object(object) => Jinja::from_object(MapObject(Arc::clone(object))),
+    }
+}
+
+/// A moment inside Jinja: prints as RFC 3339 and compares with other moments only.
+#[derive(Debug)]
+pub(crate) struct Moment(pub Timestamp);
+
+impl Object for Moment {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
+        other.downcast_ref::<Moment>().map(|other| self.0.cmp(&other.0))
+    }
+
+    fn render(self: &Arc<Self>, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+/// A list inside Jinja; its elements become Jinja's when they are asked for.
+#[derive(Debug)]
+struct ListObject(Arc<[Value]>);
+
+impl Object for ListObject {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        self.0.get(key.as_usize()?).map(to_jinja)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.0.len())
+    }
+}
+
+/// An object inside Jinja; its members become Jinja's when they are asked for.
+#[derive(Debug)]
+pub(crate) struct MapObject(pub Arc<BTreeMap<String, Value>>);
+
+impl Object for MapObject {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        self.0.get(key.as_str()?).map(to_jinja)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
+        self.0.get(key).map(to_jinja)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.keys().map(Jinja::from).collect())
+    }
+}
+
+/// How deep a value that Jinja made may nest; ours come from JSON, which is bounded at the door.
+const DEPTH_MAX: usize = 64;
+
+/// A value from Jinja; `None` is missing.
+///
+/// # Errors
+/// Says what cannot be one: bytes, a number out of range, what nests too deep.
+pub(crate) fn from_jinja(value: &Jinja) -> Result<Option<Value>, String> {
+    from_jinja_at(value, 0)
+}
+
+fn from_jinja_at(value: &Jinja, depth: usize) -> Result<Option<Value>, String> {
+    if depth > DEPTH_MAX {
+        return Err("the value nests too deep".to_owned());
+    }
+    Ok(Some(match value.kind() {
+        ValueKind::Undefined | ValueKind::None => return Ok(None),
+        ValueKind::Bool => Value::Boolean(value.is_true()),
+        ValueKind::Number => Value::Number(number_from_jinja(value)?),
+        ValueKind::String => Value::Text(value.to_str().ok_or("this is no text")?),
+        ValueKind::Seq | ValueKind::Iterable => match value.downcast_object_ref::<ListObject>() {
+            Some(list) => Value::List(Arc::clone(&list.0)),
+            None => list_from_jinja(value, depth)?,
+        },
+        ValueKind::Map => match value.downcast_object_ref::<MapObject>() {
+            Some(map) => Value::Object(Arc::clone(&map.0)),
+            None => object_from_jinja(value, depth)?,
+        },
+        kind => match value.downcast_object_ref::<Moment>() {
+            Some(moment) => Value::Timestamp(moment.0),
+            None => return Err(format!("{kind} is no value here")),
+        },
+    }))
+}
+
+fn list_from_jinja(value: &Jinja, depth: usize) -> Result<Value, String> {
+    let mut items = Vec::new();
+    for item in value.try_iter().map_err(|error| error.to_string())? {
+        items.extend(from_jinja_at(&item, depth + 1)?);
+    }
+    Ok(Value::List(items.into()))
+}
+
+fn object_from_jinja(value: &Jinja, depth: usize) -> Result<Value, String> {
+    let mut members = BTreeMap::new();
+    for key in value.try_iter().map_err(|error| error.to_string())? {
+        let name = key.as_str().ok_or("an object's names are texts")?;
+        let member = value.get_item(&key).map_err(|error| error.to_string())?;
+        if let Some(member) = from_jinja_at(&member, depth + 1)? {
+            members.insert(name.to_owned(), member);
+        }
+    }
+    Ok(Value::Object(Arc::new(members)))
+}
+
+fn number_from_jinja(value: &Jinja) -> Result<Number, String> {
+    if let Some(integer) = value.as_i64().filter(|_| value.is_integer()) {
+        return Ok(Number::Integer(integer));
+    }
+    let double = f64::try_from(value.clone()).map_err(|error| error.to_string())?;
+    Number::from_f64(double).map_err(|error| error.to_string())
+}
+
+/// Converts to a kind; `None` where it does not convert, which is missing.
+///
+/// A number is read from a text as JSON writes it; a timestamp from RFC 3339, from a date (midnight UTC) and from
+/// Unix seconds; a text is written as a message prints it.
+pub(crate) fn convert(to: Kind, value: &Value) -> Option<Value> {
+    match (to, value) {
+        (Kind::Number, Value::Number(_))
+        | (Kind::Timestamp, Value::Timestamp(_))
+        | (Kind::Text, Value::Text(_)) => Some(value.clone()),
+        (Kind::Number, Value::Text(text)) => number_from_text(text).map(Value::Number),
+        (Kind::Timestamp, Value::Text(text)) => parse_timestamp(text).map(Value::Timestamp),
+        (Kind::Timestamp, Value::Number(number)) => timestamp_from_number(*number).map(Value::Timestamp),
+        (Kind::Text, Value::Number(number)) => Some(Value::text(number.to_string())),
+        (Kind::Text, Value::Boolean(boolean)) => Some(Value::text(if *boolean { "true" } else { "false" })),
+        (Kind::Text, Value::Timestamp(timestamp)) => Some(Value::text(timestamp.to_string())),
+        _ => None,
+    }
+}
+
+fn number_from_text(text: &str) -> Option<Number> {
+    let number: serde_json::Number = serde_json::from_str(text.trim()).ok()?;
+    Number::from_json(&number).ok()
+}
+
+/// Reads a moment as RFC 3339 writes it, or a date as its midnight in UTC; what is finer than microseconds is cut.
+pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let moment = text.parse::<Timestamp>().ok();
+    let midnight = || {
+        let date: Date = (text.len() == 10).then(|| text.parse().ok())??;
+        date.in_tz("UTC").ok().map(|zoned| zoned.timestamp())
+    };
+    moment.or_else(midnight).map(whole_microseconds)
+}
+
+fn timestamp_from_number(number: Number) -> Option<Timestamp> {
+    match number {
+        Number::Integer(seconds) => Timestamp::from_second(seconds).ok(),
+        Number::Double(seconds) => {
+            let microseconds = (seconds * 1e6).floor();
+            // Beyond 2^53 microseconds a double skips some, and the range of years is left well before i64 ends.
+            (microseconds.abs() < 9.0e18).then(|| Timestamp::from_microsecond(microseconds as i64).ok())?
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_go_to_jinja_and_back() {
+        let json = json!({"a": [1, 2.5, "x", true], "b": {"c": []}});
+        let value = Value::from_json(&json).unwrap().unwrap();
+        assert_eq!(from_jinja(&to_jinja(&value)), Ok(Some(value)));
+        let moment = Value::Timestamp("2026-11-01T00:00:00.123456Z".parse().unwrap());
+        assert_eq!(from_jinja(&to_jinja(&moment)), Ok(Some(moment.clone())));
+        assert_eq!(to_jinja(&moment).to_string(), "2026-11-01T00:00:00.123456Z");
+    }
+
+    #[test]
+    fn converts_what_converts() {
+        let number = |text: &str| convert(Kind::Number, &Value::text(text));
+        assert_eq!(number("5"), Some(Value::integer(5)));
+        assert_eq!(number(" 2.50 "), Some(Value::Number(Number::Double(2.5))));
+        assert_eq!(number("five"), None);
+        assert_eq!(number("1e999"), None);
+        assert_eq!(convert(Kind::Number, &Value::Boolean(true)), None);
+        let moment =
+            |value: Value| convert(Kind::Timestamp, &value).and_then(|value| convert(Kind::Text, &value));
+        let midnight = Some(Value::text("2026-11-01T00:00:00Z"));
+        assert_eq!(moment(Value::text("2026-11-01")), midnight);
+        assert_eq!(moment(Value::text("2026-11-01T01:00:00+01:00")), midnight);
+        assert_eq!(moment(Value::integer(1_793_491_200)), midnight);
+        assert_eq!(moment(Value::text("yesterday")), None);
+        assert_eq!(moment(Value::integer(i64::MAX)), None);
+    }
+}

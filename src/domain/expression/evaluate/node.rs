@@ -1,0 +1,170 @@
+//! Deciding the parts of a condition by Kleene's logic, which is SQL's: the order of sides does not matter.
+
+use std::fmt::Write as _;
+
+use super::compare::{compare, contains};
+use super::{Evaluator, Found, Step};
+use crate::domain::expression::tree::{Node, NodeKind, Term, TermKind};
+use crate::domain::expression::truth::{Reason, Truth, shown};
+use crate::domain::selection::Comparison;
+use crate::domain::value::Value;
+
+impl<'a> Evaluator<'a> {
+    pub(super) fn node(&mut self, node: &'a Node) -> Truth {
+        let truth = match &node.kind {
+            NodeKind::Constant(truth) => Truth::from(*truth),
+            NodeKind::All(nodes) => self.every(nodes),
+            NodeKind::Any(nodes) => self.some(nodes),
+            NodeKind::Not(inner) => !self.node(inner),
+            NodeKind::If(parts) => self.choice(parts),
+            NodeKind::Compare(left, by, right) => self.comparison(node, left, *by, right),
+            NodeKind::Within(item, of) => self.within(node, item, of),
+            NodeKind::Defined(term) => self.defined(node, term),
+            NodeKind::StartsWith(of, with) => self.text_test(node, of, with, |of, with| of.starts_with(with)),
+            NodeKind::EndsWith(of, with) => self.text_test(node, of, with, |of, with| of.ends_with(with)),
+            NodeKind::Truthy(term) => self.truthy(node, term),
+        };
+        truth
+    }
+
+    fn every(&mut self, nodes: &'a [Node]) -> Truth {
+        let mut all = Truth::True;
+        for node in nodes {
+            match self.node(node) {
+                Truth::True => {}
+                Truth::False => return Truth::False,
+                Truth::Unknown(reason) if all.is_true() => all = Truth::Unknown(reason),
+                Truth::Unknown(_) => {}
+            }
+        }
+        all
+    }
+
+    fn some(&mut self, nodes: &'a [Node]) -> Truth {
+        let mut any = Truth::False;
+        for node in nodes {
+            match self.node(node) {
+                Truth::True => return Truth::True,
+                Truth::False => {}
+                Truth::Unknown(reason) if any == Truth::False => any = Truth::Unknown(reason),
+                Truth::Unknown(_) => {}
+            }
+        }
+        any
+    }
+
+    fn choice(&mut self, [test, then, otherwise]: &'a [Node; 3]) -> Truth {
+        match self.node(test) {
+            Truth::True => self.node(then),
+            Truth::False => self.node(otherwise),
+            unknown @ Truth::Unknown(_) => unknown,
+        }
+    }
+
+    fn comparison(&mut self, node: &Node, left: &'a Term, by: Comparison, right: &'a Term) -> Truth {
+        let (first, second) = (self.term(left), self.term(right));
+        let truth = match (&first, &second) {
+            (Found::Value(first), Found::Value(second)) => compare((left, first), by, (right, second)),
+            (Found::Unknown(reason), _) | (_, Found::Unknown(reason)) => Truth::Unknown(reason.clone()),
+            (Found::Missing(reason), _) | (_, Found::Missing(reason)) => Truth::Unknown(reason.clone()),
+        };
+        self.note(node, &truth, &[(left, &first), (right, &second)]);
+        truth
+    }
+
+    fn within(&mut self, node: &Node, item: &'a Term, of: &'a Term) -> Truth {
+        let first = self.term(item);
+        if let TermKind::List(elements) = &of.kind {
+            let truth = self.among(item, &first, elements);
+            self.note(node, &truth, &[(item, &first)]);
+            return truth;
+        }
+        let second = self.term(of);
+        let truth = match (&first, &second) {
+            (Found::Value(first), Found::Value(second)) => contains((item, first), (of, second)),
+            (Found::Unknown(reason), _) | (_, Found::Unknown(reason)) => Truth::Unknown(reason.clone()),
+            (Found::Missing(reason), _) | (_, Found::Missing(reason)) => Truth::Unknown(reason.clone()),
+        };
+        self.note(node, &truth, &[(item, &first), (of, &second)]);
+        truth
+    }
+
+    /// `x in [a, b]` with elements that may be missing: true if one is equal, else unknown if one is missing.
+    fn among(&mut self, item: &'a Term, found: &Found<'_>, elements: &'a [Term]) -> Truth {
+        let value = match found {
+            Found::Value(value) => value,
+            Found::Missing(reason) | Found::Unknown(reason) => return Truth::Unknown(reason.clone()),
+        };
+        let mut truth = Truth::False;
+        for element in elements {
+            match self.term(element) {
+                Found::Value(element) if *element == **value => return Truth::True,
+                Found::Value(_) => {}
+                Found::Missing(reason) | Found::Unknown(reason) => truth = Truth::Unknown(reason),
+            }
+        }
+        debug_assert!(!item.text.is_empty(), "every term has its source");
+        truth
+    }
+
+    fn defined(&mut self, node: &Node, term: &'a Term) -> Truth {
+        let found = self.term(term);
+        let truth = match &found {
+            Found::Value(_) => Truth::True,
+            Found::Missing(_) => Truth::False,
+            Found::Unknown(reason) => Truth::Unknown(reason.clone()),
+        };
+        self.note(node, &truth, &[(term, &found)]);
+        truth
+    }
+
+    fn truthy(&mut self, node: &Node, term: &'a Term) -> Truth {
+        let found = self.term(term);
+        let truth = match &found {
+            Found::Value(value) => value.is_truthy().into(),
+            Found::Missing(_) => Truth::False,
+            Found::Unknown(reason) => Truth::Unknown(reason.clone()),
+        };
+        self.note(node, &truth, &[(term, &found)]);
+        truth
+    }
+
+    fn text_test(
+        &mut self,
+        node: &Node,
+        of: &'a Term,
+        with: &'a Term,
+        test: fn(&str, &str) -> bool,
+    ) -> Truth {
+        let (first, second) = (self.term(of), self.term(with));
+        let truth = match (&first, &second) {
+            (Found::Value(first), Found::Value(second)) => match (first.as_ref(), second.as_ref()) {
+                (Value::Text(first), Value::Text(second)) => test(first, second).into(),
+                (Value::Text(_), other) => Truth::Unknown(Reason::unfit(&with.text, other, "is no text")),
+                (other, _) => Truth::Unknown(Reason::unfit(&of.text, other, "is no text")),
+            },
+            (Found::Unknown(reason), _) | (_, Found::Unknown(reason)) => Truth::Unknown(reason.clone()),
+            (Found::Missing(reason), _) | (_, Found::Missing(reason)) => Truth::Unknown(reason.clone()),
+        };
+        self.note(node, &truth, &[(of, &first), (with, &second)]);
+        truth
+    }
+
+    /// Writes down what was decided, if someone wants to know.
+    fn note(&mut self, node: &Node, truth: &Truth, looked_at: &[(&Term, &Found<'_>)]) {
+        let Some(trace) = &mut self.trace else {
+            return;
+        };
+        let mut text = String::new();
+        for (term, found) in looked_at {
+            let value = match found {
+                Found::Value(_) if matches!(term.kind, TermKind::Literal(_)) => continue,
+                Found::Value(value) => format!("{} is `{}`", term.text, shown(value)),
+                Found::Missing(reason) | Found::Unknown(reason) => reason.to_string(),
+            };
+            let separator = if text.is_empty() { "" } else { ", " };
+            let _ = write!(text, "{separator}{value}");
+        }
+        trace.push(Step { span: node.span.clone(), truth: truth.clone(), text });
+    }
+}

@@ -1,0 +1,32 @@
+//! The one language of conditions and values: Jinja's syntax, compiled to a small tree of our own that decides
+//! true, false or unknown.
+//!
+//! Here `customer.age < 18` is unknown for a customer without an age; in Jinja itself it is true. Reading order:
+//! `scope` (names), `parse` (Jinja's syntax to `tree`), `evaluate` (the tree to `truth`), `condition`.
+
+pub mod scope;
+
+mod condition;
+mod convert;
+mod depends;
+mod duration;
+mod evaluate;
+mod facts;
+mod hyphen;
+mod leaf;
+mod parse;
+mod problem;
+mod tree;
+mod truth;
+
+#[cfg(test)]
+mod tests;
+
+pub use condition::Condition;
+pub use depends::EventTypes;
+pub use duration::parse_duration;
+pub use evaluate::Step;
+pub use facts::{CallFacts, Facts, RequestFacts};
+pub use problem::{CompileError, Problem, Severity};
+pub use scope::{Declared, Place, Scope, TriggerScope};
+pub use truth::{Reason, Seen, Truth};

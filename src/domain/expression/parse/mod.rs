@@ -1,0 +1,156 @@
+//! From Jinja's syntax tree to the tree that decides, every name checked on the way.
+//!
+//! All findings are collected: a part that is wrong becomes `None`, and its neighbours are still looked at.
+
+mod events;
+mod guards;
+mod leaf;
+mod names;
+mod node;
+mod span;
+mod term;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use minijinja::machinery::{ast, parse_expr};
+
+use super::hyphen::{Form, Rewritten};
+use super::problem::{CompileError, Problem, Severity};
+use super::scope::Scope;
+use super::tree::{Node, Term};
+use guards::Guards;
+pub(crate) use names::{CONTENT_FILTERS, CONTENT_TESTS};
+
+/// How long a source may be. A condition a person reads has a few hundred bytes; a pasted list of postcodes
+/// belongs in a parameter.
+pub(crate) const SOURCE_BYTES_MAX: usize = 16 * 1024;
+
+/// Which filters a source may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It decides: comparisons are nodes of the tree and nothing else compares.
+    Condition,
+    /// It gives a value.
+    Value,
+}
+
+/// Reads one source.
+pub(crate) struct Compiler<'s> {
+    /// As its author wrote it.
+    source: &'s str,
+    rewritten: &'s Rewritten,
+    scope: &'s Scope,
+    purpose: Purpose,
+    guards: Guards,
+    problems: Vec<Problem>,
+}
+
+/// Something compiled, with what deserves a warning.
+pub(crate) struct Compiled<T> {
+    pub tree: T,
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads a condition.
+pub(crate) fn condition(source: &str, scope: &Scope) -> Result<Compiled<Node>, CompileError> {
+    compile(source, scope, Purpose::Condition, |compiler, expr| compiler.node(expr))
+}
+
+/// Reads an expression that gives a value.
+pub(crate) fn value(source: &str, scope: &Scope) -> Result<Compiled<Term>, CompileError> {
+    compile(source, scope, Purpose::Value, |compiler, expr| compiler.term(expr))
+}
+
+fn compile<T>(
+    source: &str,
+    scope: &Scope,
+    purpose: Purpose,
+    read: impl FnOnce(&mut Compiler<'_>, &ast::Expr<'_>) -> Option<T>,
+) -> Result<Compiled<T>, CompileError> {
+    let (inner, offset) = strip_braces(source);
+    check_size(source, inner)?;
+    let rewritten = Rewritten::new(inner, offset, Form::Expression, scope.parameter_names());
+    let expr = parse_expr(&rewritten.text).map_err(|error| syntax(&error, &rewritten))?;
+    let mut compiler = Compiler::new(source, &rewritten, scope, purpose);
+    let tree = read(&mut compiler, &expr);
+    let mut problems = compiler.problems;
+    problems.extend(rewritten.warnings.iter().cloned());
+    problems.sort_by_key(|problem| problem.span.start);
+    let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
+    match tree {
+        Some(tree) if !failed => Ok(Compiled { tree, warnings: problems }),
+        _ => Err(CompileError { problems }),
+    }
+}
+
+fn check_size(source: &str, inner: &str) -> Result<(), CompileError> {
+    if inner.trim().is_empty() {
+        return Err(Problem::error(0..source.len(), "the expression is empty").into());
+    }
+    if source.len() > SOURCE_BYTES_MAX {
+        return Err(Problem::error(
+            0..source.len(),
+            format!("the expression is longer than {SOURCE_BYTES_MAX} bytes"),
+        )
+        .remedy("move long lists into a parameter or an attribute")
+        .into());
+    }
+    Ok(())
+}
+
+/// Takes the braces off a whole expression written as `{{ … }}`, as Jinja's users do; answers where it begins.
+fn strip_braces(source: &str) -> (&str, usize) {
+    let trimmed = source.trim();
+    let inner = trimmed
+        .strip_prefix("{{")
+        .and_then(|rest| rest.strip_suffix("}}"))
+        .filter(|inner| !inner.contains("{{") && !inner.contains("}}"));
+    let text = inner.map_or(trimmed, |inner| inner.trim_matches('-').trim());
+    // `text` is a part of `source`, so that the difference of their addresses is its place.
+    (text, text.as_ptr() as usize - source.as_ptr() as usize)
+}
+
+fn syntax(error: &minijinja::Error, rewritten: &Rewritten) -> CompileError {
+    let end = rewritten.text.len();
+    let range = error.range().unwrap_or(0..end);
+    let range = range.start.min(end)..range.end.min(end);
+    let message = error.detail().unwrap_or("this is not an expression").to_owned();
+    let problem = Problem::error(rewritten.original(range), message);
+    if rewritten.text.contains("{%") || rewritten.text.contains("{{") {
+        return problem.remedy("write the expression alone, without braces").into();
+    }
+    if assigns(&rewritten.text) {
+        return problem.remedy("to compare, write `==`").into();
+    }
+    problem.into()
+}
+
+/// Whether a single `=` stands where a comparison was probably meant.
+fn assigns(text: &str) -> bool {
+    let spaced = text.replace("==", "  ").replace("!=", "  ").replace("<=", "  ").replace(">=", "  ");
+    spaced.contains('=')
+}
+
+impl<'s> Compiler<'s> {
+    /// Reads parts of a source; `rewritten` is made of it.
+    pub fn new(source: &'s str, rewritten: &'s Rewritten, scope: &'s Scope, purpose: Purpose) -> Self {
+        Compiler { source, rewritten, scope, purpose, guards: Guards::of(scope), problems: Vec::new() }
+    }
+
+    /// Notes a finding; `None`, so that it can be returned.
+    fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
+        self.problems.push(problem);
+        None
+    }
+
+    /// The author's bytes of an expression.
+    fn span(&self, expr: &ast::Expr<'_>) -> Range<usize> {
+        self.rewritten.original(span::of(expr, &self.rewritten.text))
+    }
+
+    /// The author's text of a range.
+    fn text(&self, span: &Range<usize>) -> Arc<str> {
+        self.source.get(span.clone()).unwrap_or_default().into()
+    }
+}
