@@ -1,7 +1,7 @@
 //! The CustomResourceDefinitions of all kinds, as `fanfare crds` prints them and `crds/` holds them.
 //!
-//! Two things the derive cannot say are put in here: the status of an object nobody has seen yet, and that an
-//! explicit `null` is refused instead of being taken for "left out".
+//! What the derive cannot say is put in here: the status of an object nobody has seen yet, what an object may be
+//! called (its name is part of names and URLs made from it), and that an explicit `null` means "left out".
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -26,22 +26,33 @@ pub fn schema_of(kind: &str) -> Option<Value> {
 
 fn definition(crd: &CustomResourceDefinition) -> Value {
     let mut crd = serde_json::to_value(crd).expect("a definition is plain data with text keys");
+    let longest = if crd["spec"]["names"]["kind"] == "Runtime" { 52 } else { 63 };
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    refuse_null(schema);
+    tidy(schema);
+    schema["properties"]["metadata"] = json!({
+        "type": "object",
+        "properties": {
+            "name": { "type": "string", "maxLength": longest, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" }
+        }
+    });
     schema["properties"]["status"]["default"] = json!({ "observedGeneration": NEVER_OBSERVED });
     crd
 }
 
-/// Removes `nullable`, which stands for every optional field: `else:` with nothing behind it is a mistake.
-fn refuse_null(schema: &mut Value) {
+/// Removes what the derive adds and the API server makes worse errors of: `nullable` of every optional field (without
+/// it, an explicit `null` is dropped and the field is left out) and the format of integers that have bounds of their own.
+fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
             if members.get("nullable") == Some(&Value::Bool(true)) {
                 members.remove("nullable");
             }
-            members.values_mut().for_each(refuse_null);
+            if matches!(members.get("format").and_then(Value::as_str), Some("int32" | "int64")) {
+                members.remove("format");
+            }
+            members.values_mut().for_each(tidy);
         }
-        Value::Array(items) => items.iter_mut().for_each(refuse_null),
+        Value::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}
     }
 }

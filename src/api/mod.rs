@@ -5,6 +5,9 @@
 //! The doc comments of the kinds are written for the people who write manifests: they become the descriptions
 //! in the CustomResourceDefinitions (`kubectl explain`) and the field reference in `docs/reference`.
 
+// `printcolumn` repeats its keys for each column, which clippy takes for a mistake.
+#![allow(clippy::duplicated_attributes)]
+
 pub mod api_key;
 pub mod api_trigger;
 pub mod channel;

@@ -4,6 +4,7 @@
 
 mod crds;
 mod sandbox;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,8 @@ enum Command {
     Crds(crds::Crds),
     /// Run providers to test against: SMTP, a Twilio-shaped API and webhooks that keep what they receive.
     Sandbox(Box<sandbox::SandboxCommand>),
+    /// Check manifests as the API server and the operator would, without either.
+    Validate(validate::Validate),
 }
 
 /// Runs the command a person typed and turns its outcome into an exit code.
@@ -30,5 +33,6 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Crds(command) => command.run(),
         Command::Sandbox(command) => command.run(),
+        Command::Validate(command) => command.run(),
     }
 }

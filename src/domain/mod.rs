@@ -4,7 +4,6 @@
 
 pub mod credentials;
 pub mod customer;
-pub mod delivery;
 pub mod expression;
 pub mod name;
 pub mod params;
@@ -12,5 +11,4 @@ pub mod rate_window;
 pub mod secret;
 pub mod selection;
 pub mod state;
-pub mod tally;
 pub mod value;

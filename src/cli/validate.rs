@@ -1,0 +1,83 @@
+//! `fanfare validate`: says whether manifests are right, before they are applied.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::compile;
+use crate::manifests::{self, Diagnostic, Manifests, ReadError, Severity};
+
+/// Check manifests as the API server and the operator would, without either.
+///
+/// Reads every manifest below a folder (as `kubectl apply -R -f` does), a single file, or `-` for the standard input:
+///
+///   fanfare validate examples/weather-alert
+///   kustomize build overlays/live | fanfare validate -
+///
+/// Exits with 0 if all is right, 1 if something is wrong, 2 if something could not be read.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Validate {
+    /// A folder, a file, or `-` for the standard input.
+    path: PathBuf,
+    /// How to print what was found.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Output {
+    /// For people, with the place and a caret.
+    Text,
+    /// For scripts: `{"objects": n, "diagnostics": […]}`.
+    Json,
+}
+
+impl Validate {
+    pub(super) fn run(&self) -> ExitCode {
+        let manifests = match self.read() {
+            Ok(manifests) => manifests,
+            Err(error) => {
+                eprintln!("fanfare validate: {error}");
+                return ExitCode::from(2);
+            }
+        };
+        let diagnostics = verdict(&manifests);
+        match self.output {
+            Output::Text => print_text(&manifests, &diagnostics),
+            Output::Json => print_json(&manifests, &diagnostics),
+        }
+        ExitCode::from(u8::from(diagnostics.iter().any(Diagnostic::is_error)))
+    }
+
+    fn read(&self) -> Result<Manifests, ReadError> {
+        if self.path.as_os_str() == "-" {
+            return manifests::read_stream("<stdin>", io::stdin().lock());
+        }
+        manifests::read_folder(&self.path)
+    }
+}
+
+/// Everything there is to say: about the text, about each object by itself, and about what they mean together.
+fn verdict(manifests: &Manifests) -> Vec<Diagnostic> {
+    let mut diagnostics = manifests.diagnostics.clone();
+    diagnostics.extend(manifests::check(manifests));
+    for (namespace, sources) in manifests.sources(&diagnostics) {
+        let problems = compile::compile(&sources).problems;
+        diagnostics.extend(problems.iter().filter_map(|problem| manifests.locate(&namespace, problem)));
+    }
+    diagnostics
+}
+
+fn print_text(manifests: &Manifests, diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        eprintln!("{diagnostic}");
+    }
+    let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    println!("{} objects, {errors} errors, {warnings} warnings", manifests.objects.len());
+}
+
+fn print_json(manifests: &Manifests, diagnostics: &[Diagnostic]) {
+    println!("{}", serde_json::json!({ "objects": manifests.objects.len(), "diagnostics": diagnostics }));
+}
