@@ -4,6 +4,7 @@
 
 pub mod credentials;
 pub mod customer;
+pub mod delivery;
 pub mod expression;
 pub mod name;
 pub mod params;
@@ -11,4 +12,5 @@ pub mod rate_window;
 pub mod secret;
 pub mod selection;
 pub mod state;
+pub mod tally;
 pub mod value;

@@ -45,6 +45,6 @@ mod tests {
                 row.get::<_, i64>(0)
             })
         });
-        assert_eq!(tables.await, Ok(7));
+        assert_eq!(tables.await, Ok(8));
     }
 }

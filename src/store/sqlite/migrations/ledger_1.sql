@@ -68,18 +68,29 @@ CREATE TABLE run (
 ) STRICT;
 CREATE INDEX run_open ON run (id) WHERE state IN (0, 1);
 
--- The audience, read once: sorted customer keys in chunks. `position` counts the customers that are decided.
+-- The audience, read once, in chunks of sorted customer keys. Customers before `position` are decided: each has its
+-- deliveries, or is at its end without one. A chunk that was stopped is done with `position` short of `size`.
 CREATE TABLE chunk (
     run INTEGER NOT NULL REFERENCES run (id),
     n INTEGER NOT NULL,
-    customers BLOB NOT NULL,
+    first_key INTEGER NOT NULL,         -- chunks of a run do not overlap
+    last_key INTEGER NOT NULL,
     size INTEGER NOT NULL,
     position INTEGER NOT NULL DEFAULT 0,
-    state INTEGER NOT NULL,             -- open, done
+    state INTEGER NOT NULL DEFAULT 0,   -- open, done
     owner TEXT,
     fence INTEGER NOT NULL DEFAULT 0,
     lease_until INTEGER,
     counts TEXT,                        -- JSON, once done: journeys by outcome, deliveries by node and state
+    PRIMARY KEY (run, n)
+) STRICT, WITHOUT ROWID;
+
+-- The keys of a chunk, apart from it, because the row of a chunk changes with every window. Each key is written as
+-- the distance from the one before it, in LEB128; the first as the distance from zero.
+CREATE TABLE chunk_customers (
+    run INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    customers BLOB NOT NULL,
     PRIMARY KEY (run, n)
 ) STRICT, WITHOUT ROWID;
 
@@ -88,19 +99,19 @@ CREATE TABLE delivery (
     run INTEGER NOT NULL,
     customer INTEGER NOT NULL,
     node INTEGER NOT NULL,
-    chunk INTEGER NOT NULL,
     channel TEXT NOT NULL,
     state INTEGER NOT NULL,             -- queued, sending, retrying | sent, failed, unknown, held, skipped, cancelled, expired
-    attempt INTEGER NOT NULL,
-    address TEXT,
-    digest BLOB,                        -- of the rendered message
+    attempt INTEGER NOT NULL,           -- attempts that count; 0 while none was made
+    doubtful INTEGER NOT NULL DEFAULT 0,-- an attempt ended without it being known whether it was taken
+    address TEXT,                       -- of the first attempt, as is the digest
+    digest BLOB,                        -- of the rendered message and its address
     provider_id TEXT,
     reason TEXT,
     first_at INTEGER,
     last_at INTEGER,
     retry_at INTEGER,
     done_at INTEGER,
-    passed INTEGER NOT NULL DEFAULT 0,  -- the journey has gone on behind this node
+    passed INTEGER NOT NULL DEFAULT 0,  -- the journey has gone on behind this node, or ended there
     PRIMARY KEY (run, customer, node)
 ) STRICT, WITHOUT ROWID;
 -- Rows being sent are found by their open chunks; an index entry for each would double the cost of a message.

@@ -1,0 +1,58 @@
+# Everything a person does with a clone. Each target does its own set-up; `make` alone says what there is.
+#
+# Needed beforehand: Rust, Go, a C compiler and make. What else the tests need is installed (as root, on Debian) or
+# named.
+
+CARGO_DENY_VERSION := 0.20.2
+TOOLS := target/tools/bin
+FANFARE := cargo run --locked --quiet --
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format-check clippy deny crds packages cluster
+
+help:
+	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
+	@echo 'make demo ONCE=1   the same, and end: 0 if all was as the example promises'
+	@echo 'make test          install what the tests need and run all of them'
+	@echo 'make lint          format, clippy, licences, duplicate and foreign crates'
+	@echo 'make crds          write crds/ from the kinds'
+	@echo '.ci/run            what a change must pass'
+
+demo:
+	cargo build --locked
+	$(FANFARE) dev examples/weather-alert --demo$(if $(ONCE), --once)
+
+test: cluster
+	cargo test --locked --all-targets
+
+# The Kubernetes API server that the tests of the kinds talk to: built from Go modules once, into a cache.
+cluster: packages
+	tests/cluster/cluster build api
+
+packages:
+	@missing=; for pair in openssl=openssl curl=curl python3=python3; do \
+	  command -v $${pair%%=*} >/dev/null || missing="$$missing $${pair#*=}"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; \
+	else echo "the tests need$$missing: install them and run make again" >&2; exit 1; fi
+
+lint: format-check clippy deny
+
+format-check:
+	cargo fmt --check
+
+clippy:
+	cargo clippy --locked --all-targets -- -D warnings
+
+# Advisories need a network and change without us; `cargo deny check advisories` shows them.
+deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
+	$< check bans licenses sources
+
+$(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION):
+	cargo install --locked --root target/tools --version $(CARGO_DENY_VERSION) cargo-deny
+	mv $(TOOLS)/cargo-deny $@
+
+crds:
+	$(FANFARE) crds > target/crds.yaml
+	mv target/crds.yaml crds/fanfare.yaml

@@ -1,0 +1,177 @@
+//! Deliveries as the ledger keeps them: windows opened, outcomes, and what was decided without a window.
+//!
+//! What is about to be sent is on disk before it is sent: only what [`Deliveries::commit`] opened may leave.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use super::runs::{ChunkId, Fence};
+use crate::domain::delivery::{DeliveryId, MessageDigest};
+use crate::domain::name::{ChannelName, NodeIndex};
+use crate::domain::state::DeliveryState;
+
+/// One delivery as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// Run, customer and node.
+    pub id: DeliveryId,
+    /// The channel it leaves by.
+    pub channel: ChannelName,
+    /// What has become of it.
+    pub state: DeliveryState,
+    /// Attempts made, the one under way included.
+    pub attempt: u32,
+    /// Whether an attempt ended without it being known whether it was taken.
+    pub doubtful: bool,
+    /// Where the first attempt went.
+    pub address: Option<String>,
+    /// What the first attempt said.
+    pub digest: Option<MessageDigest>,
+    /// The provider's own id.
+    pub provider_id: Option<String>,
+    /// Why it is in this state, in words.
+    pub reason: Option<String>,
+    /// When the first attempt began.
+    pub first_at: Option<Timestamp>,
+    /// When the last attempt began.
+    pub last_at: Option<Timestamp>,
+    /// When it is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// When it came to a final state.
+    pub done_at: Option<Timestamp>,
+    /// Whether the journey has gone on behind its node.
+    pub passed: bool,
+}
+
+/// A delivery that is about to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opening {
+    /// Run, customer and node.
+    pub id: DeliveryId,
+    /// The channel it leaves by.
+    pub channel: ChannelName,
+    /// The chunk and the right to decide about it.
+    pub chunk: u32,
+    /// See [`Fence`].
+    pub fence: Fence,
+    /// The number this attempt has; the first is 1.
+    pub attempt: u32,
+    /// Whether there is a row already, waiting.
+    pub again: bool,
+    /// Where it goes.
+    pub address: String,
+    /// What it says.
+    pub digest: MessageDigest,
+    /// The message node before it in the journey, which is passed by this.
+    pub behind: Option<NodeIndex>,
+}
+
+/// What came of an attempt that was opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Run, customer and node.
+    pub id: DeliveryId,
+    /// The attempt that was opened.
+    pub attempt: u32,
+    /// Attempts that count from now on; less than `attempt` if this one was not its own fault.
+    pub attempts_counted: u32,
+    /// The new state.
+    pub state: DeliveryState,
+    /// Whether this attempt may have been taken without our knowing.
+    pub doubtful: bool,
+    /// The provider's own id.
+    pub provider_id: Option<String>,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// When it is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// Whether the journey ends or has gone on behind this node.
+    pub passed: bool,
+}
+
+/// A state that was decided without a window: a skip, a late one, one that is held or cancelled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// Run, customer and node.
+    pub id: DeliveryId,
+    /// The channel it would have left by.
+    pub channel: ChannelName,
+    /// The state.
+    pub state: DeliveryState,
+    /// Whether an attempt may have been taken without our knowing.
+    pub doubtful: bool,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// When it is tried again, where the state is one that waits.
+    pub retry_at: Option<Timestamp>,
+    /// Whether the journey ends here or goes on within the same step.
+    pub passed: bool,
+    /// The message node before it in the journey, which is passed by this.
+    pub behind: Option<NodeIndex>,
+}
+
+/// How far a chunk has been decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// The right to move it.
+    pub fence: Fence,
+    /// Customers before it are decided; it never moves back.
+    pub position: usize,
+}
+
+/// What is written in one commit. Outcomes go first, then what was decided, then openings, then cursors.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Step {
+    /// When it was written.
+    pub at: Timestamp,
+    /// What came of attempts.
+    pub outcomes: Vec<Outcome>,
+    /// What needed no window.
+    pub decided: Vec<Decided>,
+    /// Nodes behind which a journey ended.
+    pub passed: Vec<DeliveryId>,
+    /// What is about to be sent.
+    pub openings: Vec<Opening>,
+    /// How far chunks have been decided.
+    pub cursors: Vec<Cursor>,
+}
+
+impl Step {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.outcomes.is_empty()
+            && self.decided.is_empty()
+            && self.passed.is_empty()
+            && self.openings.is_empty()
+            && self.cursors.is_empty()
+    }
+}
+
+/// Whether an opening may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// It is on disk: send it.
+    Yes,
+    /// Its run was told to stop: it was not written.
+    Stopping,
+    /// Its chunk has another owner, or the row is not where this attempt expected it: it was not written.
+    Lost,
+}
+
+/// Where deliveries are kept.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Writes the step in one durable commit; answers for each opening whether it may be sent.
+    async fn commit(&self, step: Arc<Step>) -> Result<Vec<Opened>, StoreError>;
+
+    /// All deliveries of a chunk, by customer and node.
+    async fn of_chunk(&self, chunk: ChunkId) -> Result<Vec<Delivery>, StoreError>;
+
+    /// The deliveries with these ids, in their order; those that do not exist are left out.
+    async fn get(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError>;
+}

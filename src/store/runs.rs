@@ -1,0 +1,158 @@
+//! Runs and their chunks as the ledger keeps them.
+//!
+//! The run engine writes them; each method is one durable commit, and each may be repeated after a crash.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use super::calls::AcceptedCall;
+use crate::domain::customer::CustomerKey;
+use crate::domain::name::{RunId, ScenarioName};
+use crate::domain::state::RunState;
+use crate::domain::tally::Tally;
+
+/// What matching a call with the scenarios gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Matched {
+    /// Scenarios that fire; each becomes a run.
+    pub fired: Vec<ScenarioName>,
+    /// Scenarios that listen and do not fire, with the reason a person reads.
+    pub not_fired: Vec<(ScenarioName, String)>,
+}
+
+/// A run that is not at its end, with the call it is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnfinishedRun {
+    /// The run.
+    pub id: RunId,
+    /// The scenario it executes.
+    pub scenario: ScenarioName,
+    /// Selecting or running.
+    pub state: RunState,
+    /// Told to cancel what has not been sent.
+    pub stopping: bool,
+    /// Its call, whose version it runs on.
+    pub call: AcceptedCall,
+}
+
+/// One chunk of a run's audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChunkId {
+    /// The run.
+    pub run: RunId,
+    /// Its place among the run's chunks.
+    pub n: u32,
+}
+
+/// The right to decide about a chunk: whoever takes it later has a greater number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fence(pub i64);
+
+/// A chunk as its new owner finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenChunk {
+    /// What every later statement about the chunk must carry.
+    pub fence: Fence,
+    /// How many customers are decided.
+    pub position: usize,
+    /// The customers, in ascending order.
+    pub keys: Vec<CustomerKey>,
+}
+
+/// What a run amounts to, counted twice so that the equations mean something.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunTotals {
+    /// Members of the audience.
+    pub audience: u64,
+    /// Chunks that are not done.
+    pub open_chunks: u64,
+    /// The sum of what the finished chunks counted.
+    pub tally: Tally,
+    /// Delivery rows by node, counted from the rows themselves.
+    pub deliveries: BTreeMap<u16, u64>,
+}
+
+/// Where runs and chunks are kept.
+#[async_trait]
+pub trait Runs: Send + Sync {
+    /// Writes a run for each scenario that fired, why the others did not, and the call's new state, at once.
+    /// Gives the runs' numbers in the order of `fired`; none if the call had been matched before.
+    async fn begin_runs(
+        &self,
+        call_seq: i64,
+        matched: Matched,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError>;
+
+    /// Ends a call that was never matched: it came too late, or cannot be run.
+    async fn end_unmatched(
+        &self,
+        call_seq: i64,
+        end: UnmatchedEnd,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Every run that is not at its end, in the order they began.
+    async fn unfinished_runs(&self) -> Result<Vec<UnfinishedRun>, StoreError>;
+
+    /// Writes the audience of a run that is selecting, in chunks of ascending keys, and lets it run.
+    async fn set_audience(
+        &self,
+        run: RunId,
+        chunks: Vec<Vec<CustomerKey>>,
+        access: String,
+    ) -> Result<(), StoreError>;
+
+    /// Chunks that are not done, in order.
+    async fn open_chunks(&self, run: RunId) -> Result<Vec<u32>, StoreError>;
+
+    /// Makes `owner` the chunk's owner; `None` if it is done.
+    async fn take_chunk(&self, chunk: ChunkId, owner: &str) -> Result<Option<TakenChunk>, StoreError>;
+
+    /// Marks a chunk done with its counts; false if it has open deliveries or another owner.
+    async fn finish_chunk(
+        &self,
+        chunk: ChunkId,
+        fence: Fence,
+        position: usize,
+        counts: &Tally,
+    ) -> Result<bool, StoreError>;
+
+    /// Marks the chunks of a stopped run that were never begun as done, their journeys cancelled or expired as
+    /// the tally of one journey says; gives their number.
+    async fn finish_untouched(
+        &self,
+        run: RunId,
+        end: crate::domain::tally::JourneyEnd,
+    ) -> Result<u64, StoreError>;
+
+    /// Counts a run's chunks and deliveries.
+    async fn run_totals(&self, run: RunId) -> Result<RunTotals, StoreError>;
+
+    /// Ends a run, unless a chunk of it has been opened again meanwhile, and its call with the last one.
+    async fn end_run(
+        &self,
+        run: RunId,
+        state: RunState,
+        error: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Tells a run to cancel what has not been sent; false if it is at its end.
+    async fn stop_run(&self, run: RunId) -> Result<bool, StoreError>;
+
+    /// Counts a step that failed for a reason trying again cannot heal; gives how often that happened.
+    async fn count_failure(&self, run: RunId, error: String) -> Result<u32, StoreError>;
+}
+
+/// Why a call ends without having been matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnmatchedEnd {
+    /// Its expiry had passed.
+    Expired,
+    /// Its version cannot be compiled any more, in words.
+    Failed(String),
+}

@@ -1,0 +1,112 @@
+//! Chunks: written once with the audience, taken with a fence, finished with their counts.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::keys;
+use super::rows::{small, unreadable};
+use crate::domain::customer::CustomerKey;
+use crate::domain::name::RunId;
+use crate::domain::tally::{JourneyEnd, Tally};
+use crate::store::runs::{ChunkId, Fence, TakenChunk};
+
+pub(super) fn set_audience(
+    connection: &Connection,
+    run: RunId,
+    chunks: &[Vec<CustomerKey>],
+    access: &str,
+) -> rusqlite::Result<()> {
+    let audience: usize = chunks.iter().map(Vec::len).sum();
+    let selecting = connection
+        .prepare_cached("UPDATE run SET state = 1, audience = ?2, access = ?3 WHERE id = ?1 AND state = 0")?
+        .execute(params![run.0, i64::try_from(audience).unwrap_or(i64::MAX), access])?;
+    if selecting == 0 {
+        return Ok(());
+    }
+    let mut chunk = connection.prepare_cached(
+        "INSERT INTO chunk (run, n, first_key, last_key, size) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let mut customers =
+        connection.prepare_cached("INSERT INTO chunk_customers (run, n, customers) VALUES (?1, ?2, ?3)")?;
+    for (n, members) in (0_u32..).zip(chunks) {
+        let (Some(first), Some(last)) = (members.first(), members.last()) else { continue };
+        let size = i64::try_from(members.len()).unwrap_or(i64::MAX);
+        chunk.execute(params![run.0, n, first.0, last.0, size])?;
+        customers.execute(params![run.0, n, keys::encode(members)])?;
+    }
+    Ok(())
+}
+
+pub(super) fn open(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<u32>> {
+    let mut statement =
+        connection.prepare_cached("SELECT n FROM chunk WHERE run = ?1 AND state = 0 ORDER BY n")?;
+    statement.query_map([run.0], |row| row.get(0))?.collect()
+}
+
+/// A file has one holder, so whoever asks is its only owner: a lease of a process that is gone is void.
+pub(super) fn take(
+    connection: &Connection,
+    chunk: ChunkId,
+    owner: &str,
+) -> rusqlite::Result<Option<TakenChunk>> {
+    let taken = connection
+        .prepare_cached(
+            "UPDATE chunk SET owner = ?3, fence = fence + 1 WHERE run = ?1 AND n = ?2 AND state = 0
+             RETURNING fence, position",
+        )?
+        .query_row(params![chunk.run.0, chunk.n, owner], |row| {
+            Ok((Fence(row.get(0)?), row.get::<_, i64>(1)?))
+        })
+        .optional()?;
+    let Some((fence, position)) = taken else { return Ok(None) };
+    let bytes: Vec<u8> = connection
+        .prepare_cached("SELECT customers FROM chunk_customers WHERE run = ?1 AND n = ?2")?
+        .query_row(params![chunk.run.0, chunk.n], |row| row.get(0))?;
+    let keys = keys::decode(&bytes).ok_or_else(|| unreadable("a chunk's customers"))?;
+    Ok(Some(TakenChunk { fence, position: small(position)?, keys }))
+}
+
+/// A chunk may not be done while a delivery of it is open, whatever its owner believes.
+pub(super) fn finish(
+    connection: &Connection,
+    chunk: ChunkId,
+    fence: Fence,
+    position: usize,
+    counts: &Tally,
+) -> rusqlite::Result<bool> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE chunk SET state = 1, position = ?4, counts = ?5, owner = NULL
+             WHERE run = ?1 AND n = ?2 AND fence = ?3 AND state = 0 AND NOT EXISTS (
+                 SELECT 1 FROM delivery d WHERE d.run = chunk.run
+                 AND d.customer BETWEEN chunk.first_key AND chunk.last_key AND d.state IN (0, 1, 2))",
+        )?
+        .execute(params![
+            chunk.run.0,
+            chunk.n,
+            fence.0,
+            i64::try_from(position).unwrap_or(i64::MAX),
+            written(counts)
+        ])?;
+    Ok(changed > 0)
+}
+
+/// Chunks nobody ever took have no deliveries; `fence = 0` is the proof.
+pub(super) fn finish_untouched(connection: &Connection, run: RunId, end: JourneyEnd) -> rusqlite::Result<u64> {
+    let mut untouched =
+        connection.prepare_cached("SELECT n, size FROM chunk WHERE run = ?1 AND state = 0 AND fence = 0")?;
+    let chunks: Vec<(u32, i64)> =
+        untouched.query_map([run.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut finish = connection.prepare_cached(
+        "UPDATE chunk SET state = 1, counts = ?3 WHERE run = ?1 AND n = ?2 AND state = 0 AND fence = 0",
+    )?;
+    for (n, size) in &chunks {
+        let mut counts = Tally::default();
+        counts.journeys.add(end, size.unsigned_abs());
+        finish.execute(params![run.0, n, written(&counts)])?;
+    }
+    Ok(chunks.len() as u64)
+}
+
+pub(super) fn written(counts: &Tally) -> String {
+    serde_json::to_string(counts).expect("a tally is made of texts and numbers")
+}

@@ -1,0 +1,48 @@
+//! The trait [`Deliveries`] on the ledger's file.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows::{delivery, delivery_columns};
+use super::{Ledger, window};
+use crate::domain::delivery::DeliveryId;
+use crate::store::StoreError;
+use crate::store::deliveries::{Deliveries, Delivery, Opened, Step};
+use crate::store::runs::ChunkId;
+
+#[async_trait]
+impl Deliveries for Ledger {
+    async fn commit(&self, step: Arc<Step>) -> Result<Vec<Opened>, StoreError> {
+        self.database.write(move |c| window::commit(c, &step)).await
+    }
+
+    async fn of_chunk(&self, chunk: ChunkId) -> Result<Vec<Delivery>, StoreError> {
+        self.database.read(move |c| of_chunk(c, chunk)).await
+    }
+
+    async fn get(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
+        let ids = ids.to_vec();
+        self.database.read(move |c| ids.iter().filter_map(|id| get(c, *id).transpose()).collect()).await
+    }
+}
+
+fn of_chunk(connection: &Connection, chunk: ChunkId) -> rusqlite::Result<Vec<Delivery>> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        delivery_columns!(),
+        " FROM chunk c JOIN delivery d ON d.run = c.run AND d.customer BETWEEN c.first_key AND c.last_key
+          WHERE c.run = ?1 AND c.n = ?2 ORDER BY d.customer, d.node"
+    ))?;
+    statement.query_map(params![chunk.run.0, chunk.n], delivery)?.collect()
+}
+
+pub(super) fn get(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Delivery>> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        delivery_columns!(),
+        " FROM delivery d WHERE d.run = ?1 AND d.customer = ?2 AND d.node = ?3"
+    ))?;
+    statement.query_row(params![id.run.0, id.customer.0, id.node.0], delivery).optional()
+}

@@ -1,0 +1,96 @@
+//! The trait [`Runs`] on the ledger's file.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Ledger, chunks, runs};
+use crate::domain::customer::CustomerKey;
+use crate::domain::name::RunId;
+use crate::domain::state::RunState;
+use crate::domain::tally::{JourneyEnd, Tally};
+use crate::store::StoreError;
+use crate::store::runs::{ChunkId, Fence, Matched, RunTotals, Runs, TakenChunk, UnfinishedRun, UnmatchedEnd};
+
+#[async_trait]
+impl Runs for Ledger {
+    async fn begin_runs(
+        &self,
+        call_seq: i64,
+        matched: Matched,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.database.write(move |c| runs::begin(c, call_seq, &matched, now)).await
+    }
+
+    async fn end_unmatched(
+        &self,
+        call_seq: i64,
+        end: UnmatchedEnd,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write(move |c| runs::end_unmatched(c, call_seq, &end, now)).await
+    }
+
+    async fn unfinished_runs(&self) -> Result<Vec<UnfinishedRun>, StoreError> {
+        self.database.read(runs::unfinished).await
+    }
+
+    async fn set_audience(
+        &self,
+        run: RunId,
+        chunks: Vec<Vec<CustomerKey>>,
+        access: String,
+    ) -> Result<(), StoreError> {
+        self.database.write(move |c| chunks::set_audience(c, run, &chunks, &access)).await
+    }
+
+    async fn open_chunks(&self, run: RunId) -> Result<Vec<u32>, StoreError> {
+        self.database.read(move |c| chunks::open(c, run)).await
+    }
+
+    async fn take_chunk(&self, chunk: ChunkId, owner: &str) -> Result<Option<TakenChunk>, StoreError> {
+        let owner = owner.to_owned();
+        self.database.write(move |c| chunks::take(c, chunk, &owner)).await
+    }
+
+    async fn finish_chunk(
+        &self,
+        chunk: ChunkId,
+        fence: Fence,
+        position: usize,
+        counts: &Tally,
+    ) -> Result<bool, StoreError> {
+        let counts = counts.clone();
+        self.database.write(move |c| chunks::finish(c, chunk, fence, position, &counts)).await
+    }
+
+    async fn finish_untouched(&self, run: RunId, end: JourneyEnd) -> Result<u64, StoreError> {
+        self.database.write(move |c| chunks::finish_untouched(c, run, end)).await
+    }
+
+    async fn run_totals(&self, run: RunId) -> Result<RunTotals, StoreError> {
+        let totals = move |c: &rusqlite::Connection| {
+            let snapshot = c.unchecked_transaction()?;
+            runs::totals(&snapshot, run)
+        };
+        self.database.read(totals).await
+    }
+
+    async fn end_run(
+        &self,
+        run: RunId,
+        state: RunState,
+        error: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write(move |c| runs::end(c, run, state, error.as_deref(), now)).await
+    }
+
+    async fn stop_run(&self, run: RunId) -> Result<bool, StoreError> {
+        self.database.write(move |c| runs::stop(c, run)).await
+    }
+
+    async fn count_failure(&self, run: RunId, error: String) -> Result<u32, StoreError> {
+        self.database.write(move |c| runs::count_failure(c, run, &error)).await
+    }
+}

@@ -1,0 +1,159 @@
+//! Runs: begun with their call's matching, stopped, failed and ended together with their call.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows::{accepted_call, call_columns, run_state};
+use crate::domain::name::RunId;
+use crate::domain::state::{CallState, RunState};
+use crate::domain::tally::Tally;
+use crate::store::runs::{Matched, RunTotals, UnfinishedRun, UnmatchedEnd};
+
+pub(super) fn begin(
+    connection: &Connection,
+    call_seq: i64,
+    matched: &Matched,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<RunId>> {
+    let state = if matched.fired.is_empty() { CallState::Done } else { CallState::Running };
+    let finished_at = matched.fired.is_empty().then(|| now.as_microsecond());
+    let not_fired: Vec<_> = matched
+        .not_fired
+        .iter()
+        .map(|(scenario, reason)| serde_json::json!({"scenario": scenario.as_str(), "reason": reason}))
+        .collect();
+    let changed = connection
+        .prepare_cached(
+            "UPDATE call SET state = ?2, not_fired = ?3, finished_at = ?4 WHERE seq = ?1 AND state = 0",
+        )?
+        .execute(params![
+            call_seq,
+            state.code(),
+            serde_json::Value::from(not_fired).to_string(),
+            finished_at
+        ])?;
+    if changed == 0 {
+        return Ok(Vec::new());
+    }
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO run (call, scenario, state, started_at) VALUES (?1, ?2, 0, ?3) RETURNING id",
+    )?;
+    let begun = matched.fired.iter().map(|scenario| {
+        insert.query_row(params![call_seq, scenario.as_str(), now.as_microsecond()], |row| row.get(0))
+    });
+    begun.map(|id| id.map(RunId)).collect()
+}
+
+pub(super) fn end_unmatched(
+    connection: &Connection,
+    call_seq: i64,
+    end: &UnmatchedEnd,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let (state, reason) = match end {
+        UnmatchedEnd::Expired => (CallState::Expired, "it expired before it was matched with scenarios"),
+        UnmatchedEnd::Failed(reason) => (CallState::Failed, reason.as_str()),
+    };
+    connection
+        .prepare_cached(
+            "UPDATE call SET state = ?2, reason = ?3, finished_at = ?4 WHERE seq = ?1 AND state = 0",
+        )?
+        .execute(params![call_seq, state.code(), reason, now.as_microsecond()])?;
+    Ok(())
+}
+
+pub(super) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<UnfinishedRun>> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT r.id, r.scenario, r.state, r.stopping, ",
+        call_columns!(),
+        " FROM run r JOIN call c ON c.seq = r.call WHERE r.state IN (0, 1) ORDER BY r.id"
+    ))?;
+    let rows = statement.query_map([], |row| {
+        Ok(UnfinishedRun {
+            id: RunId(row.get(0)?),
+            scenario: crate::domain::name::ScenarioName::new(row.get::<_, String>(1)?),
+            state: run_state(row.get(2)?)?,
+            stopping: row.get(3)?,
+            call: accepted_call(row, 4)?,
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn totals(connection: &Connection, run: RunId) -> rusqlite::Result<RunTotals> {
+    let mut totals = RunTotals {
+        audience: connection
+            .prepare_cached("SELECT coalesce(audience, 0) FROM run WHERE id = ?1")?
+            .query_row([run.0], |row| row.get::<_, i64>(0))?
+            .unsigned_abs(),
+        ..RunTotals::default()
+    };
+    let mut chunks = connection.prepare_cached("SELECT state, counts FROM chunk WHERE run = ?1")?;
+    let mut rows = chunks.query([run.0])?;
+    while let Some(row) = rows.next()? {
+        match row.get::<_, Option<String>>(1)? {
+            Some(counts) if row.get::<_, i64>(0)? == 1 => totals.tally.merge(&read_tally(&counts)?),
+            _ => totals.open_chunks += 1,
+        }
+    }
+    let mut deliveries =
+        connection.prepare_cached("SELECT node, count(*) FROM delivery WHERE run = ?1 GROUP BY node")?;
+    let by_node = deliveries.query_map([run.0], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    totals.deliveries = by_node.collect::<rusqlite::Result<_>>()?;
+    Ok(totals)
+}
+
+pub(super) fn read_tally(counts: &str) -> rusqlite::Result<Tally> {
+    serde_json::from_str(counts).map_err(|error| super::rows::unreadable(format!("counts ({error})")))
+}
+
+pub(super) fn end(
+    connection: &Connection,
+    run: RunId,
+    state: RunState,
+    error: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    // A failed run leaves its chunks as they are; any other end needs all of them done.
+    let call: Option<i64> = connection
+        .prepare_cached(
+            "UPDATE run SET state = ?2, error = coalesce(?3, error), finished_at = ?4
+             WHERE id = ?1 AND state IN (0, 1)
+               AND (?2 = 3 OR NOT EXISTS (SELECT 1 FROM chunk WHERE run = ?1 AND state = 0))
+             RETURNING call",
+        )?
+        .query_row(params![run.0, state.code(), error, now.as_microsecond()], |row| row.get(0))
+        .optional()?;
+    match call {
+        Some(call) => end_call_with_its_runs(connection, call, now),
+        None => Ok(()),
+    }
+}
+
+/// A call ends with its last run: failed if one failed, cancelled if all were, else done.
+fn end_call_with_its_runs(connection: &Connection, call: i64, now: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE call SET finished_at = ?2, state = CASE
+                 WHEN EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state = 3) THEN 3
+                 WHEN NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state <> 4) THEN 4
+                 ELSE 2 END
+             WHERE seq = ?1 AND state = 1
+               AND NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state IN (0, 1))",
+        )?
+        .execute(params![call, now.as_microsecond()])?;
+    Ok(())
+}
+
+pub(super) fn stop(connection: &Connection, run: RunId) -> rusqlite::Result<bool> {
+    let changed = connection
+        .prepare_cached("UPDATE run SET stopping = 1 WHERE id = ?1 AND state IN (0, 1)")?
+        .execute([run.0])?;
+    Ok(changed > 0)
+}
+
+pub(super) fn count_failure(connection: &Connection, run: RunId, error: &str) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached("UPDATE run SET failures = failures + 1, error = ?2 WHERE id = ?1 RETURNING failures")?
+        .query_row(params![run.0, error], |row| row.get(0))
+}

@@ -1,0 +1,186 @@
+//! One step of a channel or of a walk: outcomes, decisions, openings and cursors in one savepoint.
+//!
+//! The fence and the run's `stopping` are read in the same transaction the openings are written in; with one
+//! writer a file, nobody can come between.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::domain::delivery::DeliveryId;
+use crate::domain::name::NodeIndex;
+use crate::store::deliveries::{Cursor, Decided, Opened, Opening, Outcome, Step};
+use crate::store::runs::ChunkId;
+
+pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<Vec<Opened>> {
+    let at = step.at.as_microsecond();
+    write_outcomes(connection, &step.outcomes, at)?;
+    write_decided(connection, &step.decided, at)?;
+    pass(connection, step.passed.iter().copied())?;
+    let opened = write_openings(connection, &step.openings, at)?;
+    move_cursors(connection, &step.cursors)?;
+    Ok(opened)
+}
+
+/// An outcome is a fact: it is taken from whoever brings it while the delivery is still at that attempt.
+fn write_outcomes(connection: &Connection, outcomes: &[Outcome], at: i64) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE delivery SET state = ?5, attempt = ?6, doubtful = doubtful OR ?7,
+             provider_id = coalesce(?8, provider_id), reason = ?9, retry_at = ?10, done_at = ?11,
+             passed = passed OR ?12
+         WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = 1 AND attempt = ?4",
+    )?;
+    for outcome in outcomes {
+        let DeliveryId { run, customer, node } = outcome.id;
+        let done_at = (!outcome.state.is_open()).then_some(at);
+        update.execute(params![
+            run.0,
+            customer.0,
+            node.0,
+            outcome.attempt,
+            outcome.state.code(),
+            outcome.attempts_counted,
+            outcome.doubtful,
+            outcome.provider_id,
+            outcome.reason,
+            outcome.retry_at.map(|time| time.as_microsecond()),
+            done_at,
+            outcome.passed,
+        ])?;
+    }
+    Ok(())
+}
+
+fn write_decided(connection: &Connection, decided: &[Decided], at: i64) -> rusqlite::Result<()> {
+    if decided.is_empty() {
+        return Ok(());
+    }
+    // A row that is final stays as it is: nothing is decided twice.
+    let mut write = connection.prepare_cached(
+        "INSERT INTO delivery (run, customer, node, channel, state, attempt, doubtful, reason, retry_at, done_at,
+             passed)
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (run, customer, node) DO UPDATE SET
+             state = excluded.state, doubtful = doubtful OR excluded.doubtful, reason = excluded.reason,
+             retry_at = excluded.retry_at, done_at = excluded.done_at, passed = passed OR excluded.passed
+         WHERE state IN (0, 1, 2)",
+    )?;
+    for one in decided {
+        let DeliveryId { run, customer, node } = one.id;
+        write.execute(params![
+            run.0,
+            customer.0,
+            node.0,
+            one.channel.as_str(),
+            one.state.code(),
+            one.doubtful,
+            one.reason,
+            one.retry_at.map(|time| time.as_microsecond()),
+            (!one.state.is_open()).then_some(at),
+            one.passed,
+        ])?;
+    }
+    pass(connection, decided.iter().filter_map(|one| behind(one.id, one.behind)))
+}
+
+fn write_openings(connection: &Connection, openings: &[Opening], at: i64) -> rusqlite::Result<Vec<Opened>> {
+    let mut rights = Rights::default();
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at, last_at)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?8) ON CONFLICT DO NOTHING",
+    )?;
+    let mut reopen = connection.prepare_cached(
+        "UPDATE delivery SET state = 1, attempt = ?4, address = ?5, digest = ?6,
+             first_at = coalesce(first_at, ?7), last_at = ?7, retry_at = NULL
+         WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state IN (0, 2) AND attempt = ?4 - 1",
+    )?;
+    let mut answers = Vec::with_capacity(openings.len());
+    for opening in openings {
+        let mut answer = rights.of(connection, opening)?;
+        if answer == Opened::Yes {
+            let DeliveryId { run, customer, node } = opening.id;
+            let (attempt, address, digest) = (opening.attempt, &opening.address, &opening.digest.0[..]);
+            let changed = if opening.again {
+                reopen.execute(params![run.0, customer.0, node.0, attempt, address, digest, at])?
+            } else {
+                let channel = opening.channel.as_str();
+                insert.execute(params![run.0, customer.0, node.0, channel, attempt, address, digest, at])?
+            };
+            if changed == 0 {
+                answer = Opened::Lost;
+            }
+        }
+        answers.push(answer);
+    }
+    let written = openings.iter().zip(&answers).filter(|(_, answer)| **answer == Opened::Yes);
+    pass(connection, written.filter_map(|(opening, _)| behind(opening.id, opening.behind)))?;
+    Ok(answers)
+}
+
+/// Whether openings of a chunk may be written, asked once a step.
+#[derive(Default)]
+struct Rights(HashMap<ChunkId, (i64, bool)>);
+
+impl Rights {
+    fn of(&mut self, connection: &Connection, opening: &Opening) -> rusqlite::Result<Opened> {
+        let chunk = ChunkId { run: opening.id.run, n: opening.chunk };
+        let (fence, stopping) = match self.0.get(&chunk) {
+            Some(known) => *known,
+            None => {
+                let read = read_rights(connection, chunk)?;
+                self.0.insert(chunk, read);
+                read
+            }
+        };
+        Ok(match (fence == opening.fence.0, stopping) {
+            (false, _) => Opened::Lost,
+            (true, true) => Opened::Stopping,
+            (true, false) => Opened::Yes,
+        })
+    }
+}
+
+/// The fence of a chunk that is open, or one nobody holds; and whether nothing of the run may be sent any more.
+fn read_rights(connection: &Connection, chunk: ChunkId) -> rusqlite::Result<(i64, bool)> {
+    let found = connection
+        .prepare_cached(
+            "SELECT c.fence, r.stopping OR r.state <> 1 FROM chunk c JOIN run r ON r.id = c.run
+             WHERE c.run = ?1 AND c.n = ?2 AND c.state = 0",
+        )?
+        .query_row(params![chunk.run.0, chunk.n], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found.unwrap_or((-1, true)))
+}
+
+fn behind(id: DeliveryId, node: Option<NodeIndex>) -> Option<DeliveryId> {
+    node.map(|node| DeliveryId { node, ..id })
+}
+
+fn pass(connection: &Connection, ids: impl Iterator<Item = DeliveryId>) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE delivery SET passed = 1 WHERE run = ?1 AND customer = ?2 AND node = ?3 AND passed = 0",
+    )?;
+    for DeliveryId { run, customer, node } in ids {
+        update.execute(params![run.0, customer.0, node.0])?;
+    }
+    Ok(())
+}
+
+fn move_cursors(connection: &Connection, cursors: &[Cursor]) -> rusqlite::Result<()> {
+    if cursors.is_empty() {
+        return Ok(());
+    }
+    let mut update = connection.prepare_cached(
+        "UPDATE chunk SET position = ?4
+         WHERE run = ?1 AND n = ?2 AND fence = ?3 AND state = 0 AND position < ?4",
+    )?;
+    for Cursor { chunk, fence, position } in cursors {
+        update.execute(params![
+            chunk.run.0,
+            chunk.n,
+            fence.0,
+            i64::try_from(*position).unwrap_or(i64::MAX)
+        ])?;
+    }
+    Ok(())
+}

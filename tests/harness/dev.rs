@@ -1,0 +1,110 @@
+//! `fanfare dev` on a folder of manifests.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::http::{Answer, Request};
+use super::process::Process;
+
+/// A running `fanfare dev`, as its ready file describes it.
+pub struct Dev {
+    /// The process.
+    pub process: Process,
+    /// `http://127.0.0.1:…`
+    pub server: String,
+    /// The triggers it serves.
+    pub triggers: Vec<Trigger>,
+    key: Key,
+}
+
+/// A trigger's endpoint with its credentials.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Trigger {
+    pub namespace: String,
+    pub name: String,
+    pub url: String,
+    pub username: String,
+    pub password: String,
+    pub example: Value,
+    pub curl: String,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    username: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    server: String,
+    api_key: Key,
+    triggers: Vec<Trigger>,
+}
+
+/// How to start it.
+pub struct Settings<'a> {
+    /// The folder of manifests.
+    pub manifests: &'a Path,
+    /// Where it keeps its databases; also its log and ready file go beside it.
+    pub data: &'a Path,
+    /// `sandbox` in a channel's host means this port of loopback.
+    pub sandbox_port: u16,
+    /// Further environment, such as `LD_PRELOAD`.
+    pub environment: &'a [(&'a str, String)],
+}
+
+impl Dev {
+    /// Starts it on a free port and returns once it serves.
+    pub fn start(manifests: &Path, data: &Path, sandbox_port: u16) -> Self {
+        Self::start_with(&Settings { manifests, data, sandbox_port, environment: &[] })
+    }
+
+    /// The same with more to say.
+    pub fn start_with(settings: &Settings<'_>) -> Self {
+        let (ready_file, log) = (beside(settings.data, "ready.json"), beside(settings.data, "log"));
+        let mut command = Process::command(["dev"]);
+        command.arg(settings.manifests).args(["--listen", "127.0.0.1:0"]).arg("--data").arg(settings.data);
+        command.arg("--ready-file").arg(&ready_file);
+        command.args(["--host", &format!("sandbox=127.0.0.1:{}", settings.sandbox_port)]);
+        command.envs(settings.environment.iter().map(|(name, value)| (*name, value.as_str())));
+        let (process, ready) = Process::start_ready(&mut command, &log, &ready_file);
+        let Ready { server, api_key, triggers } = serde_json::from_value(ready).unwrap();
+        Self { process, server, triggers, key: api_key }
+    }
+
+    /// The trigger of this name.
+    pub fn trigger(&self, name: &str) -> &Trigger {
+        self.triggers.iter().find(|trigger| trigger.name == name).expect("a trigger of this name")
+    }
+
+    /// A call to a trigger, with its own credentials, not yet sent.
+    pub fn call(&self, trigger: &str, payload: &Value) -> Request {
+        let trigger = self.trigger(trigger);
+        Request::post(&trigger.url).basic(&trigger.username, &trigger.password).json(payload)
+    }
+
+    /// A request to the API with the ready file's key, not yet sent.
+    pub fn api(&self, method: &'static str, path: &str) -> Request {
+        let request = Request::new(method, format!("{}{path}", self.server));
+        request.basic(&self.key.username, &self.key.password)
+    }
+
+    /// What the API answers to a GET; it must be 200.
+    pub fn get(&self, path: &str) -> Value {
+        self.api("GET", path).must().expect(200).json()
+    }
+
+    /// What the API answers to a POST.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.api("POST", path).json(body).must()
+    }
+}
+
+/// `<data>.<suffix>`, next to the data folder, so that nothing but the product writes into it.
+fn beside(data: &Path, suffix: &str) -> PathBuf {
+    data.with_extension(suffix)
+}

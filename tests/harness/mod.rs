@@ -1,0 +1,19 @@
+//! Runs the real binary for tests: `fanfare dev` on a folder, `fanfare sandbox` beside it, and asks them over HTTP.
+//!
+//! A test takes it in by `#[path = "../harness/mod.rs"] mod harness;`. Every process started here is killed when
+//! its handle is dropped.
+
+#![allow(dead_code, unused_imports, reason = "each test uses its part of the harness")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod dev;
+mod http;
+mod process;
+mod sandbox;
+mod wait;
+
+pub use dev::{Dev, Settings, Trigger};
+pub use http::{Answer, Request};
+pub use process::Process;
+pub use sandbox::Sandbox;
+pub use wait::{DEADLINE, until, wait_for};
