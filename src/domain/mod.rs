@@ -2,6 +2,7 @@
 //!
 //! Invariant: no I/O, no clock but an argument; nothing here imports kube, axum, SQL or tokio.
 
+pub mod acceptance;
 pub mod credentials;
 pub mod customer;
 pub mod delivery;

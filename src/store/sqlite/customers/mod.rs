@@ -6,39 +6,82 @@ mod document;
 mod events;
 mod index;
 mod load;
+mod pick;
+mod select;
 mod upsert;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::Connection;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use index::caretaker::take_care;
+use index::require::{require, states};
 
 use super::{Database, OpenError};
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
+use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
+use crate::store::audiences::{AccessPlan, Audiences, IndexState, Selected};
 use crate::store::customers::{CustomerWrite, Customers, EventWrite, LineResult};
 
 /// The schema, version by version; it only ever grows at its end.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/customers_1.sql")];
 
-/// Customers and events in a SQLite file.
+/// How long an index is kept that no scenario needs: an edit taken back within it costs nothing.
+const INDEX_GRACE: Duration = Duration::from_secs(3_600);
+
+/// Customers and events in a SQLite file, and the one who takes care of its indexes.
 #[derive(Debug)]
 pub struct SqliteCustomers {
-    database: Database,
+    database: Arc<Database>,
+    required: Arc<Notify>,
+    caretaker: Mutex<Option<JoinHandle<()>>>,
+    stop: DropGuard,
 }
 
 impl SqliteCustomers {
-    /// Opens or creates the file.
+    /// Opens or creates the file. Must be called within a tokio runtime, where indexes are taken care of until
+    /// [`Self::close`].
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(SqliteCustomers { database: Database::open(path, MIGRATIONS)? })
+        Self::open_with_grace(path, INDEX_GRACE)
     }
 
-    /// Ends the writer and closes the file.
+    /// Like [`Self::open`], keeping indexes that no scenario needs for this long.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_with_grace(path: &Path, grace: Duration) -> Result<Self, OpenError> {
+        let database = Arc::new(Database::open(path, MIGRATIONS)?);
+        let (required, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let care = take_care(Arc::clone(&database), grace, Arc::clone(&required), stop.clone());
+        Ok(SqliteCustomers {
+            database,
+            required,
+            caretaker: Mutex::new(Some(tokio::spawn(care))),
+            stop: stop.drop_guard(),
+        })
+    }
+
+    /// Ends the care of indexes and the writer, and closes the file.
     pub async fn close(&self) {
+        self.stop.token().cancel();
+        let caretaker = self.caretaker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(caretaker) = caretaker
+            && let Err(error) = caretaker.await
+        {
+            tracing::error!(%error, "the care of indexes ended by a panic");
+        }
         self.database.close().await;
     }
 }
@@ -77,6 +120,31 @@ impl Customers for SqliteCustomers {
             connection.query_row("SELECT count(*) FROM customer", [], |row| row.get::<_, i64>(0))
         };
         self.database.read(count).await.map(i64::unsigned_abs)
+    }
+}
+
+#[async_trait]
+impl Audiences for SqliteCustomers {
+    async fn select(&self, selection: &Selection) -> Result<Selected, StoreError> {
+        let selection = selection.clone();
+        self.database.read(move |connection| in_snapshot(connection, |c| select::select(c, &selection))).await
+    }
+
+    async fn explain(&self, selection: &Selection) -> Result<AccessPlan, StoreError> {
+        let selection = selection.clone();
+        self.database
+            .read(move |connection| in_snapshot(connection, |c| select::explain(c, &selection)))
+            .await
+    }
+
+    async fn require_indexes(&self, needs: BTreeSet<IndexNeed>) -> Result<(), StoreError> {
+        self.database.write(move |connection| require(connection, &needs, Timestamp::now())).await?;
+        self.required.notify_one();
+        Ok(())
+    }
+
+    async fn index_states(&self) -> Result<Vec<IndexState>, StoreError> {
+        self.database.read(|connection| in_snapshot(connection, states)).await
     }
 }
 

@@ -36,7 +36,7 @@ CREATE INDEX event_by_type ON event (type, time, customer);
 -- dropped; filling adds what was there before.
 CREATE TABLE side_index (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    definition TEXT NOT NULL UNIQUE,        -- JSON: what it is on
+    definition TEXT NOT NULL,               -- JSON: what it is on; one at a time that is not being dropped
     state INTEGER NOT NULL,                 -- 0 filling, 1 complete, 2 being dropped
     filled_to INTEGER NOT NULL,             -- customers, or events, up to this key are in it
     unneeded_since INTEGER                  -- since when no scenario needs it

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use super::super::pick::within;
 use super::entry::{Entry, kind_number};
 use super::registry::SideIndex;
 use crate::domain::selection::IndexNeed;
@@ -21,10 +22,7 @@ const ADD_EVENT: &str = "INSERT OR IGNORE INTO event_entry (idx, kind, value, ti
 /// The value at a path; a path through what is no object leads nowhere.
 pub(crate) fn at_path<'a>(values: &'a BTreeMap<String, Value>, path: &[String]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(values.get(first)?, |value, name| match value {
-        Value::Object(object) => object.get(name),
-        _ => None,
-    })
+    within(values.get(first)?, rest)
 }
 
 /// Keeps the attribute indexes over a change of one customer's attributes.

@@ -1,0 +1,116 @@
+//! Keeps of many candidates, or of all customers, those whom a check accepts.
+
+use rusqlite::{Connection, Row};
+
+use super::super::load::{KEYS_A_STATEMENT, key_list};
+use super::super::upsert::read_json;
+use super::Budget;
+use super::check::{Check, Facts};
+use super::history::History;
+use super::narrow::{FEW, ROWS_A_CUSTOMER};
+use super::statements::{ALL_KEYS, FACTS_BY_KEY, FACTS_OF_ALL};
+use crate::domain::customer::CustomerKey;
+
+/// The rows one history may read into memory before it is counted customer by customer: 64 MiB of them.
+const HISTORY_ROWS_MAX: usize = 8 << 20;
+
+/// The candidates a check accepts, in their order.
+pub(super) fn filter(
+    connection: &Connection,
+    check: &Check,
+    candidates: Vec<i64>,
+) -> rusqlite::Result<Vec<i64>> {
+    if check.is_always() || candidates.is_empty() {
+        return Ok(candidates);
+    }
+    let mut judge = Judge::new(connection, check, candidates.len())?;
+    let mut accepted = Vec::new();
+    if !check.reads_customers() {
+        for key in candidates {
+            if judge.accepts(key, &Facts { attributes: Vec::new(), consents: Vec::new() })? {
+                accepted.push(key);
+            }
+        }
+        return Ok(accepted);
+    }
+    let keys: Vec<CustomerKey> = candidates.into_iter().map(CustomerKey).collect();
+    let mut statement = connection.prepare_cached(FACTS_BY_KEY)?;
+    for some in keys.chunks(KEYS_A_STATEMENT) {
+        let mut rows = statement.query([key_list(some)])?;
+        while let Some(row) = rows.next()? {
+            judge.consider(row, &mut accepted)?;
+        }
+    }
+    Ok(accepted)
+}
+
+/// All customers whom a check accepts, in no order.
+pub(super) fn scan(connection: &Connection, check: &Check) -> rusqlite::Result<Vec<i64>> {
+    let mut accepted = Vec::new();
+    if check.reads_customers() {
+        let mut judge = Judge::new(connection, check, usize::MAX)?;
+        let mut statement = connection.prepare_cached(FACTS_OF_ALL)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            judge.consider(row, &mut accepted)?;
+        }
+        return Ok(accepted);
+    }
+    let mut statement = connection.prepare_cached(ALL_KEYS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        accepted.push(row.get(0)?);
+    }
+    accepted.sort_unstable();
+    filter(connection, check, accepted)
+}
+
+/// Applies a check to one customer after the other.
+struct Judge<'a> {
+    connection: &'a Connection,
+    check: &'a Check,
+    /// Of each history, everyone's counts, where reading them at once costs less than one by one.
+    counted: Vec<Option<Vec<(i64, i64)>>>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(connection: &'a Connection, check: &'a Check, candidates: usize) -> rusqlite::Result<Self> {
+        let budget = candidates.saturating_mul(ROWS_A_CUSTOMER).min(HISTORY_ROWS_MAX);
+        let count = |history: &History| {
+            if candidates > FEW { history.counts(connection, Budget(budget)) } else { Ok(None) }
+        };
+        let counted = check.histories.iter().map(count).collect::<Result<_, _>>()?;
+        Ok(Judge { connection, check, counted })
+    }
+
+    fn consider(&mut self, row: &Row<'_>, accepted: &mut Vec<i64>) -> rusqlite::Result<()> {
+        let attributes = if self.check.attributes.is_empty() {
+            Vec::new()
+        } else {
+            self.check.attributes.read(row.get_ref(1)?.as_str()?)?
+        };
+        let mut consents = Vec::new();
+        if !self.check.consents.is_empty() {
+            let recorded = read_json::<bool>(row.get_ref(2)?.as_str()?)?;
+            consents.extend(self.check.consents.iter().map(|category| recorded.get(category).copied()));
+        }
+        let key = row.get(0)?;
+        if self.accepts(key, &Facts { attributes, consents })? {
+            accepted.push(key);
+        }
+        Ok(())
+    }
+
+    fn accepts(&mut self, key: i64, facts: &Facts) -> rusqlite::Result<bool> {
+        self.check.holds(facts, &mut |place| {
+            let history = &self.check.histories[place];
+            match &self.counted[place] {
+                None => history.holds(self.connection, key),
+                Some(counts) => {
+                    let found = counts.binary_search_by_key(&key, |(customer, _)| *customer);
+                    Ok(history.accepts(found.map_or(0, |at| counts[at].1)))
+                }
+            }
+        })
+    }
+}

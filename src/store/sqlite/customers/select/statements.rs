@@ -1,0 +1,55 @@
+//! The statements selections are answered by, in one place so that tests can ask SQLite how it runs each.
+//!
+//! The text is fixed; only values are bound. None sorts or limits: keys are sorted in process.
+
+use super::ranges::Range;
+
+/// Reads the keys of an attribute's index; `?1` is the index, `?2` the kind.
+macro_rules! attribute_keys {
+    ($($condition:literal)?) => {
+        concat!("SELECT customer FROM attribute_entry WHERE idx = ?1", $($condition)?)
+    };
+}
+
+/// The statement that reads a range's keys.
+pub(super) fn attribute_keys(range: &Range) -> &'static str {
+    match range {
+        Range::Whole => attribute_keys!(),
+        Range::Kind(_) => attribute_keys!(" AND kind = ?2"),
+        Range::Equal(..) => attribute_keys!(" AND kind = ?2 AND value = ?3"),
+        Range::Below(..) => attribute_keys!(" AND kind = ?2 AND value < ?3"),
+        Range::UpTo(..) => attribute_keys!(" AND kind = ?2 AND value <= ?3"),
+        Range::Above(..) => attribute_keys!(" AND kind = ?2 AND value > ?3"),
+        Range::From(..) => attribute_keys!(" AND kind = ?2 AND value >= ?3"),
+        Range::Between(..) => attribute_keys!(" AND kind = ?2 AND value >= ?3 AND value < ?4"),
+    }
+}
+
+/// Customers, and events, by the value of an event property, in a window of time.
+pub(super) const EVENTS_BY_PROPERTY: &str = "SELECT customer, event FROM event_entry
+     WHERE idx = ?1 AND kind = ?2 AND value = ?3 AND time >= ?4 AND time < ?5";
+
+/// Customers, and events, by the event's type, in a window of time.
+pub(super) const EVENTS_BY_TYPE: &str =
+    "SELECT customer, id FROM event WHERE type = ?1 AND time >= ?2 AND time < ?3";
+
+/// One event's properties.
+pub(super) const PROPERTIES: &str = "SELECT properties FROM event WHERE id = ?1";
+
+/// How many events of a type one customer has in a window of time.
+pub(super) const COUNT_OF_CUSTOMER: &str =
+    "SELECT count(*) FROM event WHERE customer = ?1 AND type = ?2 AND time >= ?3 AND time < ?4";
+
+/// The properties of one customer's events of a type in a window of time.
+pub(super) const PROPERTIES_OF_CUSTOMER: &str =
+    "SELECT properties FROM event WHERE customer = ?1 AND type = ?2 AND time >= ?3 AND time < ?4";
+
+/// What is checked of some customers.
+pub(super) const FACTS_BY_KEY: &str = "SELECT customer.key, customer.attributes, customer.consents
+     FROM json_each(?1) wanted CROSS JOIN customer ON customer.key = wanted.value";
+
+/// What is checked of every customer.
+pub(super) const FACTS_OF_ALL: &str = "SELECT key, attributes, consents FROM customer";
+
+/// Every key, by way of the ids' index, which is the shortest.
+pub(super) const ALL_KEYS: &str = "SELECT key FROM customer";

@@ -1,0 +1,9 @@
+//! Push-down held against none: whatever the store selects is what a plain reading of every customer selects.
+//!
+//! Everything is drawn from seeds, which a failure prints; `FANFARE_SEED` runs one alone.
+
+mod random;
+mod reference;
+mod selections;
+mod store_answers;
+mod world;
