@@ -3,9 +3,11 @@
 //! Invariant: no I/O, no clock but an argument; nothing here imports kube, axum, SQL or tokio.
 
 pub mod acceptance;
+pub mod admission;
 pub mod credentials;
 pub mod customer;
 pub mod delivery;
+pub mod duration;
 pub mod expression;
 pub mod name;
 pub mod params;

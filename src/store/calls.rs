@@ -1,10 +1,17 @@
-//! Calls as the ledger keeps them.
+//! Calls as the ledger keeps them, and the keys that make one happening one call.
 //!
 //! Ingest writes them; the run engine takes the open ones; the read API shows all.
 
-use jiff::Timestamp;
+use std::sync::Arc;
 
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::StoreError;
+use crate::domain::admission::{Answer, KeyKind, Refusal};
 use crate::domain::name::{CallId, TriggerName, VersionId};
+use crate::domain::state::CallState;
 
 /// A call that was accepted and not yet matched, as the run engine takes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,4 +30,235 @@ pub struct AcceptedCall {
     pub expires_at: Option<Timestamp>,
     /// The declared params after mapping, defaults and checks; timestamps as RFC 3339.
     pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A key that only one body may occupy until it expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// Within what the key is one: a trigger, or a trigger and a credential.
+    pub scope: String,
+    /// The key.
+    pub key: String,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// One call of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewCall {
+    /// Its id.
+    pub id: CallId,
+    /// After this nothing of it is sent any more.
+    pub expires_at: Option<Timestamp>,
+    /// The params' canonical JSON.
+    pub params: String,
+    /// The happening it reports, where the trigger tells happenings apart.
+    pub deduplication: Option<NewKey>,
+}
+
+/// Asked within the transaction once keys are settled, with the indices of the calls that are new. Its refusal is
+/// the request's, and nothing is kept then.
+pub type Gate = Box<dyn FnOnce(&[usize]) -> Result<(), Refusal> + Send>;
+
+/// A request that passed every check which needs no store.
+pub struct NewRequest {
+    /// The trigger that was called.
+    pub trigger: TriggerName,
+    /// Who called.
+    pub credential: Arc<str>,
+    /// `now` in conditions and contents.
+    pub received_at: Timestamp,
+    /// The version in force.
+    pub version: VersionId,
+    /// SHA-256 of the raw body: a key is equal only if this is.
+    pub body_digest: [u8; 32],
+    /// The request's id where it makes a call of each of several elements.
+    pub request: Option<CallId>,
+    /// The `Idempotency-Key` header.
+    pub idempotency: Option<NewKey>,
+    /// Its calls; exactly one where `request` is `None`.
+    pub calls: Vec<NewCall>,
+    /// What is checked once keys are settled; `None` when nothing is.
+    pub gate: Option<Gate>,
+}
+
+/// What came of a request that was put before the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admitted {
+    /// Its calls are on disk.
+    Accepted(Answer),
+    /// Its key is known: what the first one was answered.
+    Again(Answer),
+    /// Turned away; nothing was kept.
+    Refused(Refusal),
+}
+
+/// What is known of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownKey {
+    /// SHA-256 of the body that occupied it.
+    pub body_digest: [u8; 32],
+    /// What that one was answered.
+    pub answer: Answer,
+}
+
+/// A refused request, as the trigger log shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedCall {
+    /// Its id in the log.
+    pub id: CallId,
+    /// The trigger it asked for.
+    pub trigger: TriggerName,
+    /// Who called, once that was proven.
+    pub credential: Option<Arc<str>>,
+    /// When.
+    pub received_at: Timestamp,
+    /// What it was answered.
+    pub http_status: u16,
+    /// Why.
+    pub reason: String,
+}
+
+/// Refusals that are only counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalCount {
+    /// The trigger they asked for.
+    pub trigger: TriggerName,
+    /// What they were answered.
+    pub http_status: u16,
+    /// Why.
+    pub reason: String,
+    /// Minutes since 1970.
+    pub minute: i64,
+    /// How many.
+    pub refusals: u64,
+}
+
+/// A call as the trigger log shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallRecord {
+    /// The ledger's number.
+    pub seq: i64,
+    /// Its id.
+    pub id: CallId,
+    /// The request it came in, where one request made several calls.
+    pub request: Option<CallId>,
+    /// The trigger that was called.
+    pub trigger: TriggerName,
+    /// Who called.
+    pub credential: Option<String>,
+    /// When.
+    pub received_at: Timestamp,
+    /// After this nothing of it is sent any more.
+    pub expires_at: Option<Timestamp>,
+    /// The version it came in with.
+    pub version: Option<VersionId>,
+    /// Its params as JSON.
+    pub params: Option<String>,
+    /// What has become of it.
+    pub state: CallState,
+    /// What it was answered.
+    pub http_status: u16,
+    /// Why it was refused or failed.
+    pub reason: Option<String>,
+    /// JSON: the scenarios that listen and did not fire, with reasons.
+    pub not_fired: Option<String>,
+    /// When all its runs were at their end.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Which calls are asked for. They come newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallFilter {
+    /// Of this trigger only.
+    pub trigger: Option<TriggerName>,
+    /// In this state only.
+    pub state: Option<CallState>,
+    /// Of this request only.
+    pub request: Option<CallId>,
+    /// Received then or later.
+    pub since: Option<Timestamp>,
+    /// Received before.
+    pub until: Option<Timestamp>,
+    /// Older than this call; where the last page ended.
+    pub before: Option<CallId>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Where calls, their keys and the versions they came in with are kept.
+#[async_trait]
+pub trait Calls: Send + Sync {
+    /// Commits a request's calls and keys in one transaction, and answers once they are on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] at once when the queue is full; see [`StoreError`]. Nothing was kept then.
+    async fn accept(&self, request: NewRequest) -> Result<Admitted, StoreError>;
+
+    /// Is told after every commit of new calls, also when their caller has hung up meanwhile.
+    fn arrived(&self) -> Arc<Notify>;
+
+    /// Accepted calls that are not matched yet, oldest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn open_calls(&self, limit: u32) -> Result<Vec<AcceptedCall>, StoreError>;
+
+    /// What is known of a key at a moment.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn known_key(
+        &self,
+        kind: KeyKind,
+        key: NewKey,
+        now: Timestamp,
+    ) -> Result<Option<KnownKey>, StoreError>;
+
+    /// Keeps refusals, those in full and those counted.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn refuse(&self, calls: Vec<RefusedCall>, counts: Vec<RefusalCount>) -> Result<(), StoreError>;
+
+    /// One page of the trigger log, newest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn list(&self, filter: CallFilter) -> Result<Vec<CallRecord>, StoreError>;
+
+    /// One call.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn get(&self, id: &CallId) -> Result<Option<CallRecord>, StoreError>;
+
+    /// When a trigger's accepted calls came since a moment: the newest `limit` of them, oldest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn accepted_times(
+        &self,
+        trigger: &TriggerName,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Timestamp>, StoreError>;
+
+    /// Forgets keys that expired, at most `limit`; answers how many.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn forget_keys(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError>;
+
+    /// Keeps what is in force before a call can use it. Keeping the same again changes nothing.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn put_version(&self, id: &VersionId, content: String, now: Timestamp) -> Result<(), StoreError>;
+
+    /// What was in force.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn get_version(&self, id: &VersionId) -> Result<Option<String>, StoreError>;
 }

@@ -2,8 +2,12 @@
 //!
 //! One file a concern; each implements that concern's trait of `store` on the same [`Database`].
 
+mod calls;
+
 use std::path::Path;
 use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use super::{Database, OpenError};
 
@@ -14,6 +18,8 @@ const MIGRATIONS: &[&str] = &[include_str!("../migrations/ledger_1.sql")];
 #[derive(Debug, Clone)]
 pub struct Ledger {
     database: Arc<Database>,
+    /// Told after every commit of new calls.
+    arrived: Arc<Notify>,
 }
 
 impl Ledger {
@@ -22,7 +28,8 @@ impl Ledger {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
-        Ok(Ledger { database: Arc::new(Database::open(&folder.join("ledger.db"), MIGRATIONS)?) })
+        let database = Arc::new(Database::open(&folder.join("ledger.db"), MIGRATIONS)?);
+        Ok(Ledger { database, arrived: Arc::default() })
     }
 
     /// Commits what is queued and closes the file.

@@ -26,7 +26,9 @@ CREATE TABLE call (
     not_fired TEXT,                     -- JSON: the scenarios that listen and did not fire, with reasons
     finished_at INTEGER
 ) STRICT;
-CREATE INDEX call_by_trigger ON call (trigger_name, seq);
+-- Ids are UUIDs of version 7: this order is that of time, and a page or a stretch of time is a range of it.
+CREATE INDEX call_by_trigger ON call (trigger_name, id);
+CREATE INDEX call_by_request ON call (request, id) WHERE request IS NOT NULL;
 CREATE INDEX call_open ON call (seq) WHERE state IN (0, 1);
 
 -- 401, 403 and 404 beyond ten a second a trigger are only counted.

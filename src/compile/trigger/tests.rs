@@ -1,0 +1,96 @@
+//! What is wrong with a trigger's declaration is said once, at its place, with a remedy.
+
+use serde_json::json;
+
+use crate::compile::{Compilation, Sources, compile};
+
+fn compiled(spec: serde_json::Value) -> Compilation {
+    let spec = serde_json::from_value(spec).unwrap();
+    let mut sources = Sources { namespace: "default".into(), ..Sources::default() };
+    sources.triggers.insert("t".into(), spec);
+    compile(&sources)
+}
+
+fn problems(spec: serde_json::Value) -> Vec<String> {
+    let said = compiled(spec).problems.into_iter();
+    said.map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
+}
+
+#[test]
+fn a_good_declaration_has_an_example_that_it_accepts() {
+    let compilation = compiled(json!({"parameters": [
+        {"name": "alert", "type": "string", "enum": ["flood", "heat"]},
+        {"name": "postcodes", "type": "list", "example": ["60200"]},
+        {"name": "level", "type": "integer", "minimum": 3},
+        {"name": "until", "type": "timestamp", "required": false},
+    ]}));
+    assert!(compilation.problems.is_empty(), "{:?}", compilation.problems);
+    let trigger = compilation.snapshot.triggers.values().next().unwrap();
+    assert_eq!(
+        trigger.example,
+        json!({"alert": "flood", "postcodes": ["60200"], "level": 3, "until": "2026-01-31T18:00:00Z"})
+    );
+    for parameter in &trigger.parameters {
+        let raw = crate::domain::params::Raw::Json(&trigger.example[parameter.name.as_ref()]);
+        assert!(parameter.read(raw).is_ok(), "{}", parameter.name);
+    }
+}
+
+#[test]
+fn values_that_yaml_read_as_another_type_are_named() {
+    let said = problems(json!({"parameters": [
+        {"name": "country", "type": "string", "enum": ["AT", false]},
+        {"name": "postcode", "type": "string", "default": 1234},
+        {"name": "count", "type": "integer", "example": "5"},
+    ]}));
+    assert_eq!(
+        said,
+        [
+            "spec.parameters[0].enum[1]: must be a text, found false; YAML read false here: quote it if a text is meant",
+            "spec.parameters[1].default: must be a text, found 1234; YAML read 1234 here: quote it if a text is meant",
+            "spec.parameters[2].example: must be a whole number of 64 bits, found \"5\"",
+        ]
+    );
+}
+
+#[test]
+fn all_problems_are_said_at_once() {
+    let said = problems(json!({
+        "parameters": [
+            {"name": "a", "type": "string", "pattern": "("},
+            {"name": "a", "type": "number", "minimum": 2, "maximum": 1},
+        ],
+        "rateWindow": {"calls": 10, "per": "0s"},
+        "expires": {"after": "soon"},
+        "auth": {"apiKeys": "Refused"},
+    }));
+    let paths: Vec<&str> = said.iter().filter_map(|line| line.split(": ").next()).collect();
+    assert_eq!(
+        paths,
+        [
+            "spec.parameters[0].pattern",
+            "spec.parameters[1]",
+            "spec.parameters[1]",
+            "spec.auth",
+            "spec.rateWindow.per",
+            "spec.expires.after",
+        ]
+    );
+}
+
+#[test]
+fn an_enum_of_a_list_is_of_its_elements() {
+    let said = problems(json!({"parameters": [
+        {"name": "regions", "type": "list", "enum": ["north", "south"], "default": ["north"], "example": ["east"]},
+    ]}));
+    assert_eq!(
+        said,
+        ["spec.parameters[0].example: must be only elements of \"north\", \"south\", found [\"east\"]"]
+    );
+}
+
+#[test]
+fn a_broken_trigger_is_left_out() {
+    let compilation = compiled(json!({"parameters": [{"name": "a", "type": "string", "pattern": "("}]}));
+    assert!(compilation.snapshot.triggers.is_empty());
+}

@@ -1,0 +1,191 @@
+//! What becomes of a request at a trigger's endpoint: an answer that names its calls, or a refusal that says why.
+//!
+//! The status codes are part of the promise: 202, and those of [`Refusal`], and no other.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::name::CallId;
+use super::params::WrongParameter;
+
+/// What an accepted request is answered, and what the same key is answered again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The call's id; with `forEach` the request's.
+    pub id: CallId,
+    /// With `forEach`, what became of each element, in their order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Vec<Placed>>,
+}
+
+/// What became of one element of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Placed {
+    /// It is a call of its own.
+    Id(CallId),
+    /// It reports what this call already reported.
+    DuplicateOf(CallId),
+}
+
+/// A wrong parameter, and which element of a `forEach` it stands in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrongElement {
+    /// The element's index, from 0; absent without `forEach`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// What is wrong with it.
+    #[serde(flatten)]
+    pub wrong: WrongParameter,
+}
+
+/// Which key a request came with that was already taken by another body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// The `Idempotency-Key` header.
+    Idempotency = 0,
+    /// What `deduplicate.by` gave.
+    Deduplication = 1,
+}
+
+/// Why a request is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// 404
+    #[error("there is no such trigger here")]
+    NoSuchTrigger,
+    /// 405
+    #[error("a trigger is called by POST")]
+    Method,
+    /// 413
+    #[error("the body is larger than the {max} bytes that this trigger takes")]
+    TooLarge {
+        /// The trigger's limit.
+        max: usize,
+    },
+    /// 401
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// 403
+    #[error("the credentials are right, but may not call this trigger")]
+    Forbidden,
+    /// 415
+    #[error("the body must be application/json or application/x-www-form-urlencoded in UTF-8")]
+    MediaType,
+    /// 400
+    #[error("{0}")]
+    Malformed(String),
+    /// 422: every wrong parameter at once.
+    #[error("{}", in_words(.0))]
+    WrongParameters(Vec<WrongElement>),
+    /// 422
+    #[error("{0}")]
+    WrongBody(String),
+    /// 409
+    #[error("{}", match .0 {
+        KeyKind::Idempotency => "this Idempotency-Key came before with another body",
+        KeyKind::Deduplication => "this happening was reported before with another body",
+    })]
+    Conflict(KeyKind),
+    /// 422
+    #[error("the call is already expired, so nothing would come of it")]
+    Expired {
+        /// The element's index, with `forEach`.
+        index: Option<usize>,
+    },
+    /// 429
+    #[error("more calls than this trigger's rate window takes")]
+    RateWindow {
+        /// When places are free again.
+        retry_after: Duration,
+    },
+    /// 503
+    #[error("the call could not be kept just now; nothing of it was kept, so send it again")]
+    Unavailable,
+}
+
+impl Refusal {
+    /// The status code it is answered with.
+    pub fn status(&self) -> u16 {
+        match self {
+            Refusal::Malformed(_) => 400,
+            Refusal::Unauthenticated(_) => 401,
+            Refusal::Forbidden => 403,
+            Refusal::NoSuchTrigger => 404,
+            Refusal::Method => 405,
+            Refusal::Conflict(_) => 409,
+            Refusal::TooLarge { .. } => 413,
+            Refusal::MediaType => 415,
+            Refusal::WrongParameters(_) | Refusal::WrongBody(_) | Refusal::Expired { .. } => 422,
+            Refusal::RateWindow { .. } => 429,
+            Refusal::Unavailable => 503,
+        }
+    }
+
+    /// What a person reads first; the same for every refusal of its kind.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Refusal::Malformed(_) => "The request cannot be read",
+            Refusal::Unauthenticated(_) => "Credentials are needed",
+            Refusal::Forbidden => "Not allowed",
+            Refusal::NoSuchTrigger => "No such trigger",
+            Refusal::Method => "Method not allowed",
+            Refusal::Conflict(_) => "The key is taken by another body",
+            Refusal::TooLarge { .. } => "The body is too large",
+            Refusal::MediaType => "The media type is not taken",
+            Refusal::WrongParameters(_) => "Parameters are wrong",
+            Refusal::WrongBody(_) => "The body is wrong",
+            Refusal::Expired { .. } => "The call is expired",
+            Refusal::RateWindow { .. } => "Too many calls",
+            Refusal::Unavailable => "Try again",
+        }
+    }
+
+    /// How many seconds to wait before trying again, where that helps.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Refusal::RateWindow { retry_after } => Some(retry_after.as_secs_f64().ceil().max(1.0) as u64),
+            Refusal::Unavailable => Some(1),
+            _ => None,
+        }
+    }
+}
+
+/// How many wrong parameters are told in words; the answer's `errors` has them all.
+const TOLD_MAX: usize = 5;
+
+fn in_words(wrong: &[WrongElement]) -> String {
+    let told = wrong.iter().take(TOLD_MAX).map(|element| match element.index {
+        Some(index) => format!("element {index}: {}", element.wrong),
+        None => element.wrong.to_string(),
+    });
+    let mut text = told.collect::<Vec<_>>().join("; ");
+    if wrong.len() > TOLD_MAX {
+        text.push_str(&format!("; and {} more", wrong.len() - TOLD_MAX));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_have_the_shape_that_is_documented() {
+        let single = Answer { id: CallId::new("a"), calls: None };
+        assert_eq!(serde_json::to_string(&single).unwrap(), r#"{"id":"a"}"#);
+        let placed = vec![Placed::Id(CallId::new("b")), Placed::DuplicateOf(CallId::new("c"))];
+        let batch = Answer { id: CallId::new("a"), calls: Some(placed) };
+        let text = serde_json::to_string(&batch).unwrap();
+        assert_eq!(text, r#"{"id":"a","calls":[{"id":"b"},{"duplicateOf":"c"}]}"#);
+        assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), batch);
+    }
+
+    #[test]
+    fn waiting_is_told_in_whole_seconds_and_never_zero() {
+        let refusal = |millis| Refusal::RateWindow { retry_after: Duration::from_millis(millis) };
+        assert_eq!(refusal(0).retry_after_seconds(), Some(1));
+        assert_eq!(refusal(1_001).retry_after_seconds(), Some(2));
+    }
+}

@@ -1,0 +1,157 @@
+//! Reading the trigger log.
+//!
+//! Ids are UUIDs of version 7, so they sort by time: pages and times are ranges of the index on the id.
+
+use jiff::Timestamp;
+use rusqlite::types::{FromSql, Type};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use crate::domain::name::{CallId, TriggerName, VersionId};
+use crate::domain::state::CallState;
+use crate::store::calls::{AcceptedCall, CallFilter, CallRecord};
+
+pub(super) fn open_calls(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<AcceptedCall>> {
+    // The first condition is the partial index's own, so that the planner can use it.
+    let mut select = connection.prepare_cached(
+        "SELECT seq, id, trigger_name, version, received_at, expires_at, params FROM call
+         WHERE state IN (0, 1) AND state = 0 ORDER BY seq LIMIT ?1",
+    )?;
+    let calls = select.query_map([limit], |row| {
+        let params: String = row.get("params")?;
+        Ok(AcceptedCall {
+            seq: row.get("seq")?,
+            id: CallId::new(row.get::<_, String>("id")?),
+            trigger: TriggerName::new(row.get::<_, String>("trigger_name")?),
+            version: VersionId::new(row.get::<_, String>("version")?),
+            received_at: time(row, "received_at")?,
+            expires_at: optional_time(row, "expires_at")?,
+            params: serde_json::from_str(&params).map_err(|error| unreadable(6, Type::Text, error))?,
+        })
+    })?;
+    calls.collect()
+}
+
+const BY_TRIGGER: &str = "
+    SELECT * FROM call
+    WHERE trigger_name = :trigger AND id >= :from AND id < :before
+      AND (:state IS NULL OR state = :state) AND (:request IS NULL OR request = :request)
+      AND (:since IS NULL OR received_at >= :since) AND (:until IS NULL OR received_at < :until)
+    ORDER BY id DESC LIMIT :limit";
+
+const BY_REQUEST: &str = "
+    SELECT * FROM call
+    WHERE request IS NOT NULL AND request = :request AND id >= :from AND id < :before
+      AND (:trigger IS NULL OR trigger_name = :trigger) AND (:state IS NULL OR state = :state)
+      AND (:since IS NULL OR received_at >= :since) AND (:until IS NULL OR received_at < :until)
+    ORDER BY id DESC LIMIT :limit";
+
+const BY_TIME: &str = "
+    SELECT * FROM call
+    WHERE id >= :from AND id < :before
+      AND (:trigger IS NULL OR trigger_name = :trigger) AND (:request IS NULL OR request = :request)
+      AND (:state IS NULL OR state = :state)
+      AND (:since IS NULL OR received_at >= :since) AND (:until IS NULL OR received_at < :until)
+    ORDER BY id DESC LIMIT :limit";
+
+pub(super) fn list(connection: &Connection, filter: &CallFilter) -> rusqlite::Result<Vec<CallRecord>> {
+    let statement = match filter {
+        CallFilter { request: Some(_), .. } => BY_REQUEST,
+        CallFilter { trigger: Some(_), .. } => BY_TRIGGER,
+        _ => BY_TIME,
+    };
+    let mut select = connection.prepare_cached(statement)?;
+    let from = filter.since.map_or_else(String::new, first_id_of);
+    let before = before(filter);
+    let rows = select.query_map(
+        named_params! {
+            ":trigger": filter.trigger.as_ref().map(TriggerName::as_str),
+            ":state": filter.state.map(CallState::code),
+            ":request": filter.request.as_ref().map(CallId::as_str),
+            ":from": from,
+            ":before": before,
+            ":since": filter.since.map(Timestamp::as_microsecond),
+            ":until": filter.until.map(Timestamp::as_microsecond),
+            ":limit": filter.limit,
+        },
+        record,
+    )?;
+    rows.collect()
+}
+
+/// The end of the range of ids: the last page's end, or the first id behind `until`.
+fn before(filter: &CallFilter) -> String {
+    let page = filter.before.as_ref().map(|id| id.as_str().to_owned());
+    let until = filter.until.and_then(|until| until.checked_add(std::time::Duration::from_millis(1)).ok());
+    [page, until.map(first_id_of)].into_iter().flatten().min().unwrap_or_else(|| "g".to_owned())
+}
+
+/// No call received then or later has a smaller id: a UUID of version 7 begins with its milliseconds.
+fn first_id_of(time: Timestamp) -> String {
+    let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
+    format!("{:08x}-{:04x}", (milliseconds >> 16) & 0xffff_ffff, milliseconds & 0xffff)
+}
+
+pub(super) fn get(connection: &Connection, id: &CallId) -> rusqlite::Result<Option<CallRecord>> {
+    let mut select = connection.prepare_cached("SELECT * FROM call WHERE id = ?1")?;
+    select.query_row([id.as_str()], record).optional()
+}
+
+pub(super) fn accepted_times(
+    connection: &Connection,
+    trigger: &TriggerName,
+    since: Timestamp,
+    limit: u32,
+) -> rusqlite::Result<Vec<Timestamp>> {
+    let mut select = connection.prepare_cached(
+        "SELECT received_at FROM call
+         WHERE trigger_name = ?1 AND id >= ?2 AND received_at >= ?3 AND state <> ?4 ORDER BY id DESC LIMIT ?5",
+    )?;
+    let refused = CallState::Refused.code();
+    let bound = params![trigger.as_str(), first_id_of(since), since.as_microsecond(), refused, limit];
+    let times = select.query_map(bound, |row| time(row, "received_at"))?;
+    let mut times: Vec<Timestamp> = times.collect::<rusqlite::Result<_>>()?;
+    times.sort_unstable();
+    Ok(times)
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
+    let state: i64 = row.get("state")?;
+    Ok(CallRecord {
+        seq: row.get("seq")?,
+        id: CallId::new(row.get::<_, String>("id")?),
+        request: optional(row, "request", |id: String| CallId::new(id))?,
+        trigger: TriggerName::new(row.get::<_, String>("trigger_name")?),
+        credential: row.get("credential")?,
+        received_at: time(row, "received_at")?,
+        expires_at: optional_time(row, "expires_at")?,
+        version: optional(row, "version", |id: String| VersionId::new(id))?,
+        params: row.get("params")?,
+        state: CallState::from_code(state).ok_or(rusqlite::Error::IntegralValueOutOfRange(8, state))?,
+        http_status: row.get("http_status")?,
+        reason: row.get("reason")?,
+        not_fired: row.get("not_fired")?,
+        finished_at: optional_time(row, "finished_at")?,
+    })
+}
+
+fn optional<T: FromSql, U>(row: &Row<'_>, column: &str, wrap: fn(T) -> U) -> rusqlite::Result<Option<U>> {
+    Ok(row.get::<_, Option<T>>(column)?.map(wrap))
+}
+
+fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_microsecond(row.get(column)?).map_err(|error| unreadable(0, Type::Integer, error))
+}
+
+fn optional_time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    row.get::<_, Option<i64>>(column)?
+        .map(|us| Timestamp::from_microsecond(us).map_err(|error| unreadable(0, Type::Integer, error)))
+        .transpose()
+}
+
+fn unreadable(
+    column: usize,
+    kind: Type,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
+}
