@@ -33,6 +33,8 @@ pub struct RequestFacts {
     pub headers: Arc<BTreeMap<String, Value>>,
     /// `query`, by name.
     pub query: Arc<BTreeMap<String, Value>>,
+    /// `item`: the element, with `forEach`.
+    pub item: Option<Value>,
 }
 
 /// All that a decision may look at.

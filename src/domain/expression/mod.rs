@@ -18,6 +18,7 @@ mod parse;
 mod problem;
 mod tree;
 mod truth;
+mod value_expression;
 
 #[cfg(test)]
 mod tests;
@@ -30,3 +31,4 @@ pub use facts::{CallFacts, Facts, RequestFacts};
 pub use problem::{CompileError, Problem, Severity};
 pub use scope::{Declared, Place, Scope, TriggerScope};
 pub use truth::{Reason, Seen, Truth};
+pub use value_expression::Expression;

@@ -13,9 +13,11 @@ pub enum Place {
     Trigger,
     /// An audience, a condition or a content: also `customer`, `consents` and `events`.
     Customer,
-    /// A parameter's `from` and `forEach`: `body`, `headers`, `query`, `now`.
+    /// `forEach`, and a parameter's `from` without it: `body`, `headers`, `query`, `now`.
     Request,
-    /// `deduplicate.by` and `expires.at`: `params` beside the request.
+    /// A parameter's `from` with `forEach`: also `item`, the element.
+    Element,
+    /// `deduplicate.by` and `expires.at`: `params`, `now`.
     Admission,
 }
 
@@ -26,7 +28,8 @@ impl Place {
             Place::Trigger => &["params", "call", "now"],
             Place::Customer => &["customer", "params", "consents", "call", "now"],
             Place::Request => &["body", "headers", "query", "now"],
-            Place::Admission => &["params", "body", "headers", "query", "now"],
+            Place::Element => &["item", "body", "headers", "query", "now"],
+            Place::Admission => &["params", "now"],
         }
     }
 
@@ -34,7 +37,7 @@ impl Place {
     pub fn functions(self) -> &'static [&'static str] {
         match self {
             Place::Customer => &["events", "number", "timestamp", "text"],
-            Place::Trigger | Place::Request | Place::Admission => &["number", "timestamp", "text"],
+            _ => &["number", "timestamp", "text"],
         }
     }
 }

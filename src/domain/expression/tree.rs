@@ -88,6 +88,7 @@ pub(crate) enum Root {
     Body,
     Headers,
     Query,
+    Item,
 }
 
 #[derive(Debug, Clone, PartialEq)]

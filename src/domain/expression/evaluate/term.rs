@@ -47,9 +47,13 @@ impl<'a> Evaluator<'a> {
     fn path(&self, term: &Term, path: &Path) -> Found<'a> {
         let missing = || Found::Missing(Reason::missing(&term.text));
         let map: &'a BTreeMap<String, Value> = match path.root {
-            Root::Body => {
-                let body = self.facts.request.and_then(|request| request.body.as_ref());
-                return body.and_then(|body| walk(body, &path.steps)).map_or_else(missing, borrowed);
+            Root::Body | Root::Item => {
+                let request = self.facts.request;
+                let whole = request.and_then(|request| match path.root {
+                    Root::Item => request.item.as_ref(),
+                    _ => request.body.as_ref(),
+                });
+                return whole.and_then(|whole| walk(whole, &path.steps)).map_or_else(missing, borrowed);
             }
             Root::Consents => return self.consents(term),
             root => match self.map(root) {
@@ -70,7 +74,7 @@ impl<'a> Evaluator<'a> {
             Root::Params => self.facts.call.map(|call| &call.params),
             Root::Headers => self.facts.request.map(|request| &request.headers),
             Root::Query => self.facts.request.map(|request| &request.query),
-            Root::Body | Root::Consents => None,
+            Root::Body | Root::Item | Root::Consents => None,
         }
     }
 

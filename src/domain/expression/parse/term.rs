@@ -226,6 +226,7 @@ impl Compiler<'_> {
             "body" => Root::Body,
             "headers" => Root::Headers,
             "query" => Root::Query,
+            "item" => Root::Item,
             _ => {
                 let problem = Problem::error(self.span(expr), format!("`{}` has no parts", var.id));
                 return self.refuse(problem);

@@ -1,0 +1,124 @@
+//! An expression that gives a value: a parameter's `from`, `forEach`, `deduplicate.by`, `expires.at`.
+
+use std::sync::Arc;
+
+use super::evaluate::find;
+use super::facts::Facts;
+use super::parse;
+use super::problem::{CompileError, Problem};
+use super::scope::Scope;
+use super::tree::Term;
+use super::truth::Reason;
+use crate::domain::value::Value;
+
+/// A compiled expression that gives a value. Comparisons in it follow the same table as conditions do; filters
+/// that sort and compare are allowed.
+#[derive(Debug, Clone)]
+pub struct Expression {
+    source: Arc<str>,
+    term: Arc<Term>,
+    warnings: Arc<[Problem]>,
+}
+
+impl Expression {
+    /// Compiles a source; an outer `{{ }}` is taken off.
+    ///
+    /// # Errors
+    /// Names every part that is wrong, with its bytes in the source.
+    pub fn compile(source: &str, scope: &Scope) -> Result<Self, CompileError> {
+        let compiled = parse::value(source, scope)?;
+        Ok(Expression {
+            source: source.into(),
+            term: Arc::new(compiled.tree),
+            warnings: compiled.warnings.into(),
+        })
+    }
+
+    /// The source, as its author wrote it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What can be used but is probably not meant.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// Gives the value; `None` is missing. A filter over something missing is missing too, so that
+    /// `from: body.until | lower` is as absent as `body.until`.
+    ///
+    /// # Errors
+    /// Why it cannot be told: a filter failed, or values of different kinds were compared.
+    pub fn evaluate(&self, facts: Facts<'_>) -> Result<Option<Value>, Reason> {
+        match find(&self.term, facts) {
+            super::evaluate::Found::Value(value) => Ok(Some(value.into_owned())),
+            super::evaluate::Found::Missing(_) => Ok(None),
+            super::evaluate::Found::Unknown(reason) => Err(reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::domain::expression::tests::{NOW, object};
+    use crate::domain::expression::{Place, RequestFacts};
+
+    fn evaluate(source: &str, body: &Json) -> Result<Option<Json>, String> {
+        let request = RequestFacts {
+            body: Value::from_json(body).unwrap(),
+            headers: object(&json!({"x-event": "Storm"})),
+            query: object(&json!({"region": "IL"})),
+            item: None,
+        };
+        let scope = Scope::bare(Place::Request);
+        let expression =
+            Expression::compile(source, &scope).unwrap_or_else(|error| panic!("{source}: {error}"));
+        let facts = Facts::of_request(&request, NOW.parse().unwrap());
+        let value = expression.evaluate(facts).map_err(|reason| reason.to_string())?;
+        Ok(value.map(|value| value.to_json()))
+    }
+
+    #[test]
+    fn maps_a_request() {
+        let body = json!({"properties": {"event": "Winter Storm", "n": null}, "l": [3, 1, 2], "s": "a;b"});
+        let cases = [
+            ("body.properties.event | lower", json!("winter storm")),
+            ("{{ body.properties.event }}", json!("Winter Storm")),
+            ("headers['X-Event'] ~ '/' ~ query.region", json!("Storm/IL")),
+            ("body.l | sort | join(',')", json!("1,2,3")),
+            ("body.s.missing or body.s | split(';')", json!(["a", "b"])),
+            ("'snow' if 'Winter' in body.properties.event else 'other'", json!("snow")),
+            ("body.l[-1]", json!(2)),
+            ("body.l[1:]", json!([1, 2])),
+            ("body.l[0] * 2 + 1", json!(7)),
+            ("body", body_without_nulls()),
+        ];
+        for (source, expected) in cases {
+            assert_eq!(evaluate(source, &body), Ok(Some(expected)), "{source}");
+        }
+    }
+
+    fn body_without_nulls() -> Json {
+        json!({"properties": {"event": "Winter Storm"}, "l": [3, 1, 2], "s": "a;b"})
+    }
+
+    #[test]
+    fn what_is_absent_stays_absent_and_what_fails_says_why() {
+        let body = json!({"a": null, "t": "x"});
+        assert_eq!(evaluate("body.a", &body), Ok(None));
+        assert_eq!(evaluate("body.a.b | lower", &body), Ok(None));
+        assert!(evaluate("body.t | int", &body).unwrap_err().starts_with("body.t | int failed"));
+        assert!(evaluate("'a' if body.t > 1 else 'b'", &body).unwrap_err().contains("the text `x`"));
+    }
+
+    #[test]
+    fn sees_no_customer() {
+        let scope = Scope::bare(Place::Request);
+        for source in ["customer.age", "params.x", "events('a').count()", "abort('x')", "body.x | nope"] {
+            assert!(Expression::compile(source, &scope).is_err(), "{source}");
+        }
+    }
+}
