@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::depends::EventTypes;
 use super::evaluate::{self, Step};
 use super::facts::Facts;
+use super::narrow::{self, Narrowed, PushDown};
 use super::parse;
 use super::problem::{CompileError, Problem};
 use super::scope::Scope;
 use super::tree::Node;
 use super::truth::Truth;
+use crate::domain::selection::IndexNeed;
 
 /// A compiled condition. Cheap to clone; shared between threads.
 #[derive(Debug, Clone)]
@@ -61,6 +63,21 @@ impl Condition {
     /// Decides.
     pub fn decide(&self, facts: Facts<'_>) -> Truth {
         evaluate::decide(&self.root, facts)
+    }
+
+    /// What the store is asked for one run; `facts` are those of its call.
+    pub fn narrow(&self, facts: Facts<'_>) -> Narrowed {
+        narrow::narrow(&self.root, facts)
+    }
+
+    /// The indexes by which its customers would be found; empty if only by looking at each.
+    pub fn index_needs(&self) -> Vec<IndexNeed> {
+        narrow::index_needs(&self.root)
+    }
+
+    /// Which parts the store decides, and which are left for each customer it selects.
+    pub fn push_down(&self) -> PushDown {
+        narrow::push_down(&self.source, &self.root)
     }
 
     /// Decides and tells how: the parts that were decided in their order, with the values looked at.

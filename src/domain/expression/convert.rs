@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use minijinja::Value as Jinja;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, ValueKind};
 
-use crate::domain::expression::facts::whole_microseconds;
+use crate::domain::params::{timestamp_from_json, timestamp_from_text};
 use crate::domain::value::{Kind, Number, Value};
 
 /// A value for Jinja, sharing what it holds.
@@ -154,7 +154,9 @@ pub(crate) fn convert(to: Kind, value: &Value) -> Option<Value> {
         | (Kind::Text, Value::Text(_)) => Some(value.clone()),
         (Kind::Number, Value::Text(text)) => number_from_text(text).map(Value::Number),
         (Kind::Timestamp, Value::Text(text)) => parse_timestamp(text).map(Value::Timestamp),
-        (Kind::Timestamp, Value::Number(number)) => timestamp_from_number(*number).map(Value::Timestamp),
+        (Kind::Timestamp, Value::Number(number)) => {
+            timestamp_from_json(&number.to_json()).ok().map(Value::Timestamp)
+        }
         (Kind::Text, Value::Number(number)) => Some(Value::text(number.to_string())),
         (Kind::Text, Value::Boolean(boolean)) => Some(Value::text(if *boolean { "true" } else { "false" })),
         (Kind::Text, Value::Timestamp(timestamp)) => Some(Value::text(timestamp.to_string())),
@@ -170,23 +172,11 @@ fn number_from_text(text: &str) -> Option<Number> {
 /// Reads a moment as RFC 3339 writes it, or a date as its midnight in UTC; what is finer than microseconds is cut.
 pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    let moment = text.parse::<Timestamp>().ok();
     let midnight = || {
         let date: Date = (text.len() == 10).then(|| text.parse().ok())??;
         date.in_tz("UTC").ok().map(|zoned| zoned.timestamp())
     };
-    moment.or_else(midnight).map(whole_microseconds)
-}
-
-fn timestamp_from_number(number: Number) -> Option<Timestamp> {
-    match number {
-        Number::Integer(seconds) => Timestamp::from_second(seconds).ok(),
-        Number::Double(seconds) => {
-            let microseconds = (seconds * 1e6).floor();
-            // Beyond 2^53 microseconds a double skips some, and the range of years is left well before i64 ends.
-            (microseconds.abs() < 9.0e18).then(|| Timestamp::from_microsecond(microseconds as i64).ok())?
-        }
-    }
+    timestamp_from_text(text).ok().or_else(midnight)
 }
 
 #[cfg(test)]

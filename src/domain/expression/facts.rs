@@ -68,7 +68,12 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Timestamps count in microseconds, as the databases keep them; what is finer is cut off.
+/// Timestamps count in microseconds, as the databases keep them; what is finer is cut off,
+/// towards the past.
 pub(crate) fn whole_microseconds(timestamp: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(timestamp.as_microsecond()).unwrap_or(timestamp)
+    let microseconds = i64::try_from(timestamp.as_nanosecond().div_euclid(1_000));
+    microseconds
+        .ok()
+        .and_then(|microseconds| Timestamp::from_microsecond(microseconds).ok())
+        .unwrap_or(timestamp)
 }

@@ -15,6 +15,7 @@ use super::tree::{Node, Term};
 use super::truth::{Reason, Truth};
 use crate::domain::value::Value;
 
+pub(crate) use compare::{compare, contains};
 pub(crate) use events::Ask;
 
 /// A part of a condition that was decided, with the values it looked at.

@@ -153,6 +153,14 @@ impl Compiler<'_> {
     }
 
     fn test(&mut self, expr: &Expr<'_>, test: &ast::Test<'_>) -> Option<NodeKind> {
+        let takes_one = matches!(test.name, "startingwith" | "endingwith" | "divisibleby");
+        if !test.args.is_empty()
+            && !takes_one
+            && PLAIN_TESTS.iter().chain(&["defined", "undefined"]).any(|n| *n == test.name)
+        {
+            let problem = Problem::error(self.span(expr), format!("the test `{}` takes nothing", test.name));
+            return self.refuse(problem.remedy("put the test in parentheses if something follows it"));
+        }
         match test.name {
             "defined" => Some(NodeKind::Defined(self.tolerant_term(&test.expr)?)),
             "undefined" => {

@@ -1,5 +1,8 @@
 //! One customer, one call, one condition: the rows of the table of meanings and the traps beside them.
 
+mod algebra;
+mod narrowing;
+mod random;
 mod table;
 
 use std::sync::Arc;
@@ -21,6 +24,9 @@ pub(super) fn scope() -> Scope {
         ("limit", Kind::Number, "number"),
         ("until", Kind::Timestamp, "timestamp"),
         ("match_id", Kind::Text, "string"),
+        ("p", Kind::Text, "string"),
+        ("q", Kind::Text, "string"),
+        ("absent", Kind::Text, "string"),
         ("valid-until", Kind::Timestamp, "timestamp"),
     ];
     let parameters =

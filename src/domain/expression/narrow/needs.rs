@@ -1,0 +1,119 @@
+//! Which indexes an audience needs, and how it will be found, in words.
+
+use super::Wanted;
+use super::leaf::{Ask, Leaf, classify};
+use crate::domain::expression::tree::{EventTerm, Node, NodeKind, TermKind};
+use crate::domain::selection::{Comparison, IndexNeed};
+use crate::domain::value::{Number, Value};
+
+/// How the parts of a condition are decided, each by its source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PushDown {
+    /// The store decides them.
+    pub pushed: Vec<String>,
+    /// They are decided in process, for each customer that the store selects.
+    pub finished: Vec<String>,
+}
+
+/// The indexes that would find the customers of a condition. Empty if they can only be found by looking at each.
+pub(crate) fn index_needs(node: &Node) -> Vec<IndexNeed> {
+    let mut needs = needs(node, Wanted::True);
+    needs.sort();
+    needs.dedup();
+    needs
+}
+
+fn needs(node: &Node, wanted: Wanted) -> Vec<IndexNeed> {
+    match (&node.kind, wanted) {
+        (NodeKind::All(nodes), Wanted::True) | (NodeKind::Any(nodes), Wanted::False) => {
+            nodes.iter().flat_map(|node| needs(node, wanted)).collect()
+        }
+        (NodeKind::Any(nodes), Wanted::True) | (NodeKind::All(nodes), Wanted::False) => {
+            all_or_none(nodes.iter().filter(|node| node.needs_customer()).map(|node| needs(node, wanted)))
+        }
+        (NodeKind::Not(inner), _) => needs(inner, wanted.other()),
+        (NodeKind::If(parts), _) => all_or_none(parts[1..].iter().map(|node| needs(node, wanted))),
+        _ => of_leaf(node, wanted),
+    }
+}
+
+/// One side that must be looked for everywhere makes the indexes of the others useless.
+fn all_or_none(sides: impl Iterator<Item = Vec<IndexNeed>>) -> Vec<IndexNeed> {
+    let sides: Vec<Vec<IndexNeed>> = sides.collect();
+    if sides.iter().any(Vec::is_empty) {
+        return Vec::new();
+    }
+    sides.into_iter().flatten().collect()
+}
+
+fn of_leaf(node: &Node, wanted: Wanted) -> Vec<IndexNeed> {
+    match classify(node) {
+        Leaf::Attribute { path, fallback: None, ask } if selects_few(&ask, wanted) => {
+            vec![IndexNeed::Attribute { path }]
+        }
+        Leaf::Events { events, ask } if needs_an_event(&ask, wanted) => of_events(events),
+        _ => Vec::new(),
+    }
+}
+
+fn selects_few(ask: &Ask<'_>, wanted: Wanted) -> bool {
+    match ask {
+        Ask::Compare(by, _) => {
+            let by = if wanted == Wanted::True { *by } else { by.negated() };
+            by != Comparison::NotEqual
+        }
+        Ask::Within(_) | Ask::StartsWith(_) | Ask::Truthy => wanted == Wanted::True,
+        Ask::Defined => false,
+    }
+}
+
+/// Whether a customer without a matching event is surely not selected.
+fn needs_an_event(ask: &Ask<'_>, wanted: Wanted) -> bool {
+    match ask {
+        Ask::Compare(by, with) => {
+            let by = if wanted == Wanted::True { *by } else { by.negated() };
+            match &with.kind {
+                TermKind::Literal(Value::Number(number)) => !by.accepts(Number::Integer(0).cmp(number)),
+                _ => by != Comparison::NotEqual,
+            }
+        }
+        Ask::Truthy | Ask::Defined => wanted == Wanted::True,
+        Ask::Within(_) | Ask::StartsWith(_) => false,
+    }
+}
+
+fn of_events(events: &EventTerm) -> Vec<IndexNeed> {
+    let TermKind::Literal(Value::Text(event_type)) = &events.event_type.kind else {
+        return Vec::new();
+    };
+    let need = |property: &str| IndexNeed::EventProperty {
+        event_type: event_type.to_string(),
+        property: property.to_owned(),
+    };
+    events.properties.iter().map(|(property, _)| need(property)).collect()
+}
+
+/// Says which parts of a condition the store decides.
+pub(crate) fn push_down(source: &str, node: &Node) -> PushDown {
+    let mut told = PushDown::default();
+    tell(source, node, &mut told);
+    told
+}
+
+fn tell(source: &str, node: &Node, told: &mut PushDown) {
+    if !node.children().is_empty() {
+        node.children().iter().for_each(|child| tell(source, child, told));
+        return;
+    }
+    let text = || source.get(node.span.clone()).unwrap_or_default().to_owned();
+    match classify(node) {
+        Leaf::Run => {}
+        Leaf::Opaque { .. } => told.finished.push(text()),
+        Leaf::Events { events, .. } if !is_count(events) => told.finished.push(text()),
+        Leaf::Attribute { .. } | Leaf::Consent { .. } | Leaf::Events { .. } => told.pushed.push(text()),
+    }
+}
+
+fn is_count(events: &EventTerm) -> bool {
+    events.aggregate == crate::domain::expression::tree::Aggregate::Count
+}
