@@ -2,9 +2,18 @@
 //!
 //! Invariant: a command parses its arguments, calls the library and prints; it holds no logic of its own.
 
+mod call;
+mod completion;
 mod crds;
+mod log;
 mod sandbox;
 mod validate;
+
+mod client;
+mod exit;
+mod output;
+mod view;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -20,6 +29,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Call a trigger.
+    Call(Box<call::CallCommand>),
+    /// Show the calls there were, or one of them with what came of it.
+    Log(Box<log::LogCommand>),
+    /// Print a script that completes this command in a shell.
+    Completion(completion::CompletionCommand),
     /// Print the CustomResourceDefinitions of all kinds.
     Crds(crds::Crds),
     /// Run providers to test against: SMTP, a Twilio-shaped API and webhooks that keep what they receive.
@@ -31,6 +46,9 @@ enum Command {
 /// Runs the command a person typed and turns its outcome into an exit code.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
+        Command::Call(command) => command.run(),
+        Command::Log(command) => command.run(),
+        Command::Completion(command) => command.run(),
         Command::Crds(command) => command.run(),
         Command::Sandbox(command) => command.run(),
         Command::Validate(command) => command.run(),

@@ -1,0 +1,167 @@
+//! `fanfare call`: calls a trigger, and with `--watch` stays until everything it started is done.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::io::AsyncReadExt;
+
+use super::client::{Answer, Client, ClientError, ServerArgs};
+use super::exit::{self, Exit};
+use super::output::{OutputArgs, print, print_json};
+use super::view::Accepted;
+use super::{log, watch};
+
+/// Call a trigger.
+///
+/// The key needs the permission Trigger. What the trigger refuses is named, parameter by parameter.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  fanfare call weather-alert --data @alert.json --watch\n  \
+    curl -s https://api.weather.gov/alerts/$ID | fanfare call weather-alert --data -\n  \
+    fanfare call train-cancelled --data '{\"line\": \"S7\"}' --idempotency-key 2026-01-16-S7\n\n\
+    Exit codes: 0 accepted (with --watch: done); 1 refused (with --watch: failed, cancelled or expired); \
+    2 wrong usage; 3 the server cannot be reached; 4 the key is missing or may not do this")]
+pub struct CallCommand {
+    /// The trigger's name.
+    trigger: String,
+
+    /// The body: JSON, @FILE, or - for standard input.
+    #[arg(short, long, value_name = "JSON|@FILE|-", default_value = "{}")]
+    data: Data,
+
+    /// A header of the request; may be repeated. The content type is application/json unless one says otherwise.
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<Header>,
+
+    /// Accept this call only once, however often it is repeated under this key.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<HeaderValue>,
+
+    /// The trigger's namespace.
+    #[arg(short, long, default_value = "default", value_name = "NAME")]
+    namespace: String,
+
+    /// Stay until every message has an outcome, and show the progress on a terminal.
+    #[arg(short, long)]
+    watch: bool,
+
+    #[command(flatten)]
+    server: ServerArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl CallCommand {
+    pub(super) fn run(self) -> ExitCode {
+        exit::run(self.call())
+    }
+
+    async fn call(self) -> Result<Exit, ClientError> {
+        let client = self.server.client()?;
+        let body = self.data.read().await?;
+        let answer = client.post(&["in", &self.namespace, &self.trigger], self.headers(), body).await?;
+        match self.watch {
+            true => self.watch(&client, &answer).await,
+            false => self.print(&answer),
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for Header(name, value) in &self.header {
+            headers.append(name, value.clone());
+        }
+        if let Some(key) = &self.idempotency_key {
+            headers.insert("idempotency-key", key.clone());
+        }
+        headers
+    }
+
+    fn print(&self, answer: &Answer) -> Result<Exit, ClientError> {
+        match self.output.is_json() {
+            true => print_json(answer)?,
+            false => print(&accepted(&answer.json()?))?,
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn watch(&self, client: &Client, answer: &Answer) -> Result<Exit, ClientError> {
+        let accepted: Accepted = answer.json()?;
+        let mut exit = Exit::Done;
+        for call in accepted.calls() {
+            let answer = watch::until_done(client, call).await?;
+            let seen = log::show(&answer, self.output)?;
+            if seen.status != "done" {
+                exit = Exit::Failed;
+            }
+        }
+        Ok(exit)
+    }
+}
+
+fn accepted(accepted: &Accepted) -> String {
+    let Some(elements) = &accepted.calls else {
+        return format!("accepted {}\nsee what came of it: fanfare log {}", accepted.id, accepted.id);
+    };
+    let lines = elements.iter().map(|element| match (&element.id, &element.duplicate_of) {
+        (Some(id), _) => format!("accepted {id}"),
+        (None, Some(first)) => format!("duplicate of {first}"),
+        (None, None) => "neither accepted nor a duplicate".to_owned(),
+    });
+    lines.collect::<Vec<String>>().join("\n")
+}
+
+/// Where the body comes from.
+#[derive(Debug, Clone)]
+enum Data {
+    Inline(String),
+    File(PathBuf),
+    Stdin,
+}
+
+impl std::str::FromStr for Data {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.strip_prefix('@') {
+            Some(file) => Data::File(file.into()),
+            None if text == "-" => Data::Stdin,
+            None => Data::Inline(text.to_owned()),
+        })
+    }
+}
+
+impl Data {
+    async fn read(&self) -> Result<Bytes, ClientError> {
+        match self {
+            Data::Inline(text) => Ok(Bytes::copy_from_slice(text.as_bytes())),
+            Data::File(path) => {
+                let read = tokio::fs::read(path).await;
+                read.map(Bytes::from).map_err(|source| ClientError::File { path: path.clone(), source })
+            }
+            Data::Stdin => {
+                let mut body = Vec::new();
+                let read = tokio::io::stdin().read_to_end(&mut body).await;
+                read.map_err(|source| ClientError::File { path: "standard input".into(), source })?;
+                Ok(body.into())
+            }
+        }
+    }
+}
+
+/// One header as curl writes it.
+#[derive(Debug, Clone)]
+struct Header(HeaderName, HeaderValue);
+
+impl std::str::FromStr for Header {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once(':').ok_or("write `Name: value`")?;
+        let name = name.trim().parse().map_err(|_| format!("`{name}` is not a header's name"))?;
+        let value = value.trim().parse().map_err(|_| "the value has characters a header may not have")?;
+        Ok(Header(name, value))
+    }
+}

@@ -1,0 +1,64 @@
+//! Why a client command could not do what it was asked, and what the person can do about it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Problem;
+use crate::cli::exit::Exit;
+
+/// Why a client command stopped.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum ClientError {
+    /// `--server` is no server.
+    #[error("`{given}` is not a server's address; write http://host:port or https://host")]
+    Server { given: String },
+    /// The variable with the key does not hold one.
+    #[error("{variable} must be <username>:<password>; `fanfare credentials` shows those of a data folder")]
+    Key { variable: &'static str },
+    /// Nobody answers there.
+    #[error(
+        "cannot reach {server}: {reason}\n  is `fanfare dev` running? --server or FANFARE_SERVER name another server"
+    )]
+    Unreachable { server: url::Url, reason: String },
+    /// Somebody is there and does not answer.
+    #[error("{server} did not answer within {after:?}; it may be busy: try again, or look at its log")]
+    TimedOut { server: url::Url, after: Duration },
+    /// 401.
+    #[error("{}", if *had_key {
+        "the server does not know this key\n  set FANFARE_API_KEY=<username>:<password> to one that is in force"
+    } else {
+        "the server wants a key\n  set FANFARE_API_KEY=<username>:<password>; `fanfare credentials` shows those of a \
+         data folder"
+    })]
+    Unauthorized { had_key: bool },
+    /// 403.
+    #[error("this key may not do that: {0}\n  its ApiKey lists what it may do under spec.permissions")]
+    Forbidden(Problem),
+    /// Any other 4xx or 5xx.
+    #[error("{0}")]
+    Refused(Problem),
+    /// An answer that is none.
+    #[error("the server's answer was not understood: {reason}\n  is it a Fanfare of this version?")]
+    NotUnderstood { reason: String },
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    /// The terminal or the pipe is gone.
+    #[error("cannot write: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl ClientError {
+    /// What the shell gets to see.
+    pub(in crate::cli) fn exit(&self) -> Exit {
+        match self {
+            ClientError::Server { .. } | ClientError::Key { .. } => Exit::Usage,
+            ClientError::Unreachable { .. } | ClientError::TimedOut { .. } => Exit::Unreachable,
+            ClientError::Unauthorized { .. } | ClientError::Forbidden(_) => Exit::NotAllowed,
+            ClientError::Refused(_)
+            | ClientError::NotUnderstood { .. }
+            | ClientError::File { .. }
+            | ClientError::Output(_) => Exit::Failed,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the client commands talk to a running Fanfare with: one request at a time, over HTTP.
+//!
+//! A refusal becomes a [`ClientError`] that says what to do about it; everything else is the command's.
+
+mod address;
+mod connection;
+mod error;
+mod problem;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::Full;
+use serde::de::DeserializeOwned;
+
+pub(super) use address::ServerArgs;
+pub(super) use error::ClientError;
+pub(super) use problem::Problem;
+
+/// How long one answer may take. The slowest request is an import's batch on a busy machine.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A server and the key to it.
+#[derive(Debug)]
+pub(super) struct Client {
+    server: url::Url,
+    authorization: Option<http::HeaderValue>,
+}
+
+/// What the server said; only a 2xx gets here.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// Reads the body's JSON.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| ClientError::NotUnderstood { reason: error.to_string() })
+    }
+}
+
+impl Client {
+    /// Reads one thing; `query` leaves out what is `None`.
+    pub(super) async fn get(
+        &self,
+        path: &[&str],
+        query: &[(&str, Option<&str>)],
+    ) -> Result<Answer, ClientError> {
+        let mut url = self.url(path);
+        for (name, value) in query {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        self.send(Method::GET, url, HeaderMap::new(), Bytes::new()).await
+    }
+
+    /// Posts a body with these headers; JSON unless they say otherwise.
+    pub(super) async fn post(
+        &self,
+        path: &[&str],
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, ClientError> {
+        let json = http::HeaderValue::from_static("application/json");
+        headers.entry(CONTENT_TYPE).or_insert(json);
+        self.send(Method::POST, self.url(path), headers, body).await
+    }
+
+    /// The server's address with path segments behind it, each escaped.
+    fn url(&self, path: &[&str]) -> url::Url {
+        let mut url = self.server.clone();
+        url.path_segments_mut().expect("an http URL can have a path").pop_if_empty().extend(path);
+        url
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: url::Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, ClientError> {
+        let exchange = self.exchange(method, &url, headers, body);
+        let (status, body) = tokio::time::timeout(ANSWER_TIMEOUT, exchange)
+            .await
+            .map_err(|_| ClientError::TimedOut { server: self.server.clone(), after: ANSWER_TIMEOUT })??;
+        match status {
+            status if status.is_success() => Ok(Answer { body }),
+            StatusCode::UNAUTHORIZED => {
+                Err(ClientError::Unauthorized { had_key: self.authorization.is_some() })
+            }
+            StatusCode::FORBIDDEN => Err(ClientError::Forbidden(Problem::read(status, &body))),
+            status => Err(ClientError::Refused(Problem::read(status, &body))),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        url: &url::Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
+        let target = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = target.parse().expect("a URL's path and query are a request's target");
+        *request.headers_mut() = headers;
+        let authority = url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
+        let host = authority.parse().expect("a URL's host and port are a header's value");
+        request.headers_mut().insert(HOST, host);
+        if let Some(authorization) = &self.authorization {
+            // What the person typed by --header is meant to win.
+            request.headers_mut().entry(AUTHORIZATION).or_insert(authorization.clone());
+        }
+        connection::exchange(url, request).await
+    }
+}

@@ -1,0 +1,183 @@
+//! `fanfare log`: the calls there were, or one of them with what came of it.
+
+use std::process::ExitCode;
+
+use super::client::{Answer, ClientError, ServerArgs};
+use super::exit::{self, EXIT_CODES, Exit};
+use super::output::{OutputArgs, print, print_json, table};
+use super::view::{Call, Page};
+use crate::domain::expression::parse_duration;
+
+/// Show the calls there were, newest first, or one call with what came of it.
+///
+/// Every call is in the log, refused ones too. The key needs the permission ReadLog.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit_help())]
+pub struct LogCommand {
+    /// A call's id: show its params, its runs and the scenarios that did not fire.
+    call: Option<String>,
+
+    /// Only calls to this trigger.
+    #[arg(long, value_name = "NAME", conflicts_with = "call")]
+    trigger: Option<String>,
+
+    /// Only calls in this state: accepted, running, done, failed, cancelled, expired, refused.
+    #[arg(long, value_name = "STATUS", conflicts_with = "call")]
+    status: Option<String>,
+
+    /// Only calls received since: RFC 3339, or so long ago (`90s`, `2h`, `7d`).
+    #[arg(long, value_name = "TIME", conflicts_with = "call", value_parser = since)]
+    since: Option<jiff::Timestamp>,
+
+    /// How many at most.
+    #[arg(long, default_value_t = 20, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+
+    #[command(flatten)]
+    server: ServerArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+fn exit_help() -> String {
+    format!(
+        "Examples:\n  fanfare log --trigger weather-alert --since 1h\n  fanfare log 019b2f6c-3c1e-7d40-a3f5-8f1d2c4b5a69\n  \
+         fanfare log --status refused -o json | jq '.items[].reason'\n\n{EXIT_CODES}"
+    )
+}
+
+impl LogCommand {
+    pub(super) fn run(self) -> ExitCode {
+        exit::run(self.read())
+    }
+
+    async fn read(self) -> Result<Exit, ClientError> {
+        let client = self.server.client()?;
+        if let Some(call) = &self.call {
+            let answer = client.get(&["api", "v1", "calls", call], &[]).await?;
+            show(&answer, self.output)?;
+            return Ok(Exit::Done);
+        }
+        let (since, limit) = (self.since.map(|since| since.to_string()), self.limit.to_string());
+        let query = [
+            ("trigger", self.trigger.as_deref()),
+            ("status", self.status.as_deref()),
+            ("since", since.as_deref()),
+            ("limit", Some(limit.as_str())),
+        ];
+        let answer = client.get(&["api", "v1", "calls"], &query).await?;
+        match self.output.is_json() {
+            true => print_json(&answer)?,
+            false => print(&list(&answer.json()?))?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Prints one call and gives it back.
+pub(super) fn show(answer: &Answer, output: OutputArgs) -> Result<Call, ClientError> {
+    let call: Call = answer.json()?;
+    match output.is_json() {
+        true => print_json(answer)?,
+        false => print(&detail(&call))?,
+    }
+    Ok(call)
+}
+
+fn list(page: &Page<Call>) -> String {
+    if page.items.is_empty() {
+        return "no calls".to_owned();
+    }
+    let rows = page.items.iter().map(|call| {
+        let id = call.id.clone().unwrap_or_else(|| "-".to_owned());
+        [call.received_at.clone(), id, call.trigger.clone(), call.status.clone(), outcome(call)]
+    });
+    let more = page.next.as_ref().map_or("", |_| "\n(more: raise --limit, or narrow by --since)");
+    format!("{}{more}", table(["received", "call", "trigger", "status", "outcome"], rows))
+}
+
+fn outcome(call: &Call) -> String {
+    if let Some(reason) = &call.reason {
+        return reason.clone();
+    }
+    let runs = call.runs.iter().map(|run| format!("{}: {}", run.scenario, run.summary()));
+    runs.collect::<Vec<String>>().join("; ")
+}
+
+fn detail(call: &Call) -> String {
+    let mut text = format!(
+        "call      {}\ntrigger   {}\nreceived  {}\nstatus    {}\n",
+        call.id.as_deref().unwrap_or("-"),
+        call.trigger,
+        call.received_at,
+        call.status
+    );
+    if let Some(reason) = &call.reason {
+        text.push_str(&format!("reason    {reason}\n"));
+    }
+    if !call.params.is_empty() {
+        let rows = call.params.iter().map(|(name, value)| [name.clone(), shortened(&value.to_string())]);
+        text.push_str(&format!("\n{}\n", table(["param", "value"], rows)));
+    }
+    if !call.runs.is_empty() {
+        let rows = call
+            .runs
+            .iter()
+            .map(|run| [run.scenario.clone(), run.state.clone(), run.audience.to_string(), run.summary()]);
+        text.push_str(&format!("\n{}\n", table(["scenario", "state", "audience", "deliveries"], rows)));
+    }
+    if !call.not_fired.is_empty() {
+        let rows = call.not_fired.iter().map(|other| [other.scenario.clone(), other.reason.clone()]);
+        text.push_str(&format!("\n{}\n", table(["not fired", "because"], rows)));
+    }
+    text
+}
+
+/// A value must not push the others off the screen; `-o json` has all of it.
+const VALUE_CHARS_MAX: usize = 100;
+
+fn shortened(value: &str) -> String {
+    match value.char_indices().nth(VALUE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
+}
+
+/// A point in time, or how long ago.
+fn since(text: &str) -> Result<jiff::Timestamp, String> {
+    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+        return Ok(timestamp);
+    }
+    let remedy = "write a time such as 2026-01-16T14:00:00Z, or how long ago: 90s, 15m, 2h, 7d";
+    let ago = parse_duration(text).ok_or(remedy)?;
+    jiff::Timestamp::now().checked_sub(ago).map_err(|_| "that is too long ago".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(text: &str) -> Call {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_call_says_what_fired_and_what_did_not() {
+        let shown = detail(&call(
+            r#"{"id": "019b", "trigger": "weather-alert", "receivedAt": "2026-01-16T19:51:02Z", "status": "done",
+                "params": {"event": "Winter Storm Warning"},
+                "runs": [{"scenario": "warning", "state": "done", "audience": 71, "deliveries": {"sent": 68, "skipped": 3}}],
+                "notFired": [{"scenario": "heat", "reason": "params.event is \"Winter Storm Warning\""}]}"#,
+        ));
+        assert!(shown.contains("warning   done   71        sent 68, skipped 3"), "{shown}");
+        assert!(shown.contains("heat       params.event is"), "{shown}");
+    }
+
+    #[test]
+    fn since_takes_both_forms() {
+        assert_eq!(since("2026-01-16T14:00:00Z").unwrap().to_string(), "2026-01-16T14:00:00Z");
+        assert!(since("2h").unwrap() < jiff::Timestamp::now());
+        assert!(since("2 hours").is_err() && since("").is_err() && since("é").is_err());
+    }
+}

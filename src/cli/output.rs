@@ -1,0 +1,81 @@
+//! What commands print: tables for people, JSON for scripts.
+
+use std::io::{IsTerminal, Write};
+
+use comfy_table::{Table, presets};
+
+use super::client::{Answer, ClientError};
+
+/// For whom to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum Format {
+    /// A table, for people.
+    #[default]
+    Table,
+    /// The server's answer as it is, for scripts.
+    Json,
+}
+
+/// `-o`.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct OutputArgs {
+    /// What to print: a table for people, or the server's JSON for scripts.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+impl OutputArgs {
+    pub(super) fn is_json(self) -> bool {
+        self.output == Format::Json
+    }
+}
+
+/// Prints text, ending its last line.
+pub(super) fn print(text: &str) -> Result<(), ClientError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.trim_end().as_bytes())?;
+    Ok(out.write_all(b"\n")?)
+}
+
+/// Prints an answer's JSON: on one line for a pipe, indented for a terminal.
+pub(super) fn print_json(answer: &Answer) -> Result<(), ClientError> {
+    let json: serde_json::Value = answer.json()?;
+    print_value(&json)
+}
+
+/// Prints JSON: on one line for a pipe, indented for a terminal.
+pub(super) fn print_value(json: &serde_json::Value) -> Result<(), ClientError> {
+    print(&match std::io::stdout().is_terminal() {
+        true => format!("{json:#}"),
+        false => json.to_string(),
+    })
+}
+
+/// A table without lines: easy on the eye, and on `grep`, `sort` and `awk`.
+pub(super) fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.map(str::to_uppercase));
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_value() {
+        let rows = [["a".to_owned(), "1".to_owned()], ["longer".to_owned(), "2".to_owned()]];
+        assert_eq!(table(["name", "n"], rows), "NAME    N\na       1\nlonger  2");
+    }
+}

@@ -1,0 +1,126 @@
+//! The server's answers as the commands read them: only what a table shows, tolerant of members a newer server adds.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A page of a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    /// Where the next page begins; none at the end.
+    #[serde(default)]
+    pub(super) next: Option<String>,
+}
+
+/// The answer to a call: one call, or with `forEach` the request and its calls.
+#[derive(Debug, Deserialize)]
+pub(super) struct Accepted {
+    pub(super) id: String,
+    pub(super) calls: Option<Vec<Element>>,
+}
+
+/// One element of a request with `forEach`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Element {
+    pub(super) id: Option<String>,
+    pub(super) duplicate_of: Option<String>,
+}
+
+impl Accepted {
+    /// The calls it made: itself, or those of its elements that are no duplicates.
+    pub(super) fn calls(&self) -> Vec<&str> {
+        match &self.calls {
+            None => vec![&self.id],
+            Some(elements) => elements.iter().filter_map(|element| element.id.as_deref()).collect(),
+        }
+    }
+}
+
+/// A call as the log shows it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Call {
+    /// None for refusals that were only counted.
+    #[serde(default)]
+    pub(super) id: Option<String>,
+    pub(super) trigger: String,
+    pub(super) received_at: String,
+    pub(super) status: String,
+    /// Why it was refused, failed or expired.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+    #[serde(default)]
+    pub(super) params: serde_json::Map<String, serde_json::Value>,
+    #[serde(default)]
+    pub(super) runs: Vec<Run>,
+    #[serde(default)]
+    pub(super) not_fired: Vec<NotFired>,
+}
+
+/// One scenario that fired.
+#[derive(Debug, Deserialize)]
+pub(super) struct Run {
+    pub(super) scenario: String,
+    pub(super) state: String,
+    #[serde(default)]
+    pub(super) audience: u64,
+    /// How many deliveries are in which state.
+    #[serde(default)]
+    pub(super) deliveries: BTreeMap<String, u64>,
+}
+
+/// One scenario that listens to the trigger and did not fire.
+#[derive(Debug, Deserialize)]
+pub(super) struct NotFired {
+    pub(super) scenario: String,
+    pub(super) reason: String,
+}
+
+impl Call {
+    /// Whether nothing more will come of it.
+    pub(super) fn is_at_its_end(&self) -> bool {
+        !matches!(self.status.as_str(), "accepted" | "running")
+    }
+}
+
+/// States from which a delivery moves on by itself.
+const OPEN: [&str; 3] = ["queued", "sending", "retrying"];
+
+impl Run {
+    /// Deliveries that are at their end.
+    pub(super) fn finished(&self) -> u64 {
+        self.deliveries.iter().filter(|(state, _)| !OPEN.contains(&state.as_str())).map(|(_, n)| n).sum()
+    }
+
+    /// `sent 44, skipped 3`: what there is any of.
+    pub(super) fn summary(&self) -> String {
+        let there = self.deliveries.iter().filter(|(_, count)| **count > 0);
+        let parts: Vec<String> = there.map(|(state, count)| format!("{state} {count}")).collect();
+        match parts.is_empty() {
+            true => "no deliveries".to_owned(),
+            false => parts.join(", "),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_with_elements_leads_to_their_calls() {
+        let text = r#"{"id": "r", "calls": [{"id": "a"}, {"duplicateOf": "z"}, {"id": "b"}]}"#;
+        assert_eq!(serde_json::from_str::<Accepted>(text).unwrap().calls(), ["a", "b"]);
+        assert_eq!(serde_json::from_str::<Accepted>(r#"{"id": "c"}"#).unwrap().calls(), ["c"]);
+    }
+
+    #[test]
+    fn a_run_is_summed_up_by_what_there_is() {
+        let text = r#"{"scenario": "s", "state": "running", "audience": 9,
+            "deliveries": {"sent": 4, "failed": 0, "queued": 2, "skipped": 1}}"#;
+        let run: Run = serde_json::from_str(text).unwrap();
+        assert_eq!((run.finished(), run.summary().as_str()), (5, "queued 2, sent 4, skipped 1"));
+    }
+}
