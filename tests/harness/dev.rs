@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::http::{Answer, Request};
 use super::process::Process;
+use super::sandbox::Sandbox;
 
 /// A running `fanfare dev`, as its ready file describes it.
 pub struct Dev {
@@ -51,16 +52,16 @@ pub struct Settings<'a> {
     pub manifests: &'a Path,
     /// Where it keeps its databases; also its log and ready file go beside it.
     pub data: &'a Path,
-    /// `sandbox` in a channel's host means this port of loopback.
-    pub sandbox_port: u16,
+    /// The providers that channels mean by the host `sandbox`.
+    pub sandbox: &'a Sandbox,
     /// Further environment, such as `LD_PRELOAD`.
     pub environment: &'a [(&'a str, String)],
 }
 
 impl Dev {
     /// Starts it on a free port and returns once it serves.
-    pub fn start(manifests: &Path, data: &Path, sandbox_port: u16) -> Self {
-        Self::start_with(&Settings { manifests, data, sandbox_port, environment: &[] })
+    pub fn start(manifests: &Path, data: &Path, sandbox: &Sandbox) -> Self {
+        Self::start_with(&Settings { manifests, data, sandbox, environment: &[] })
     }
 
     /// The same with more to say.
@@ -69,7 +70,9 @@ impl Dev {
         let mut command = Process::command(["dev"]);
         command.arg(settings.manifests).args(["--listen", "127.0.0.1:0"]).arg("--data").arg(settings.data);
         command.arg("--ready-file").arg(&ready_file);
-        command.args(["--host", &format!("sandbox=127.0.0.1:{}", settings.sandbox_port)]);
+        for host in settings.sandbox.hosts() {
+            command.args(["--host", &host]);
+        }
         command.envs(settings.environment.iter().map(|(name, value)| (*name, value.as_str())));
         let (process, ready) = Process::start_ready(&mut command, &log, &ready_file);
         let Ready { server, api_key, triggers } = serde_json::from_value(ready).unwrap();

@@ -33,14 +33,9 @@ impl Sandbox {
         Self { process, smtp: address("smtp"), http: address("http"), record }
     }
 
-    /// The port of the SMTP side.
-    pub fn smtp_port(&self) -> u16 {
-        port(&self.smtp)
-    }
-
-    /// The port of the HTTP side.
-    pub fn http_port(&self) -> u16 {
-        port(&self.http)
+    /// `--host` entries with which the host `sandbox` is this one: port 25 its SMTP side, every other its HTTP side.
+    pub fn hosts(&self) -> [String; 2] {
+        [format!("sandbox:25={}", self.smtp), format!("sandbox={}", self.http)]
     }
 
     /// Puts these faults in force instead of those before; see `fanfare sandbox --help` for the fields.
@@ -60,8 +55,4 @@ impl Sandbox {
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
-}
-
-fn port(address: &str) -> u16 {
-    address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap()
 }
