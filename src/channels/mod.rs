@@ -3,6 +3,14 @@
 //! Invariant: a channel makes one attempt and says what came of it; whether to try again is dispatch's decision.
 
 pub mod egress;
+pub mod http;
+pub mod log;
+#[cfg(test)]
+mod scripted;
+pub mod smtp;
+pub mod twilio;
+pub mod webhook;
+pub mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,4 +95,9 @@ pub trait Channel: Send + Sync {
 
     /// Ends idle connections; called once when the channel is replaced or the runtime stops.
     async fn close(&self);
+}
+
+/// A message of another kind than the channel carries; compiling a scenario rules it out.
+fn wrong_content(carried: &str) -> Attempt {
+    Attempt::Refused { reason: format!("this channel carries {carried} and nothing else") }
 }

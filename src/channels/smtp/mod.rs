@@ -1,0 +1,144 @@
+//! Mail by SMTP (RFC 5321) over a few kept connections.
+//!
+//! Invariant: a mail's end is written at most once an attempt. A kept connection that turns out to be closed before
+//! that proves that nothing was taken, and a fresh one is used within the same attempt.
+
+mod address;
+mod line;
+mod mail;
+mod reply;
+mod session;
+mod transaction;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout_at};
+
+use super::wire::Network;
+use super::{Attempt, Channel, Content, Outgoing, wrong_content};
+pub use address::{Address, AddressError, Mailbox};
+use mail::Mail;
+pub use session::{Credentials, Server};
+use transaction::{Connection, Outcome};
+
+/// Sends mails by one server. A repetition has the Message-ID of the first try, by which mailboxes can tell it.
+pub struct Smtp {
+    network: Network,
+    server: Server,
+    from: Mailbox,
+    timeout: Duration,
+    idle: Mutex<Vec<Connection>>,
+    idle_max: usize,
+}
+
+impl Smtp {
+    /// A channel to one server that keeps at most `connections` open and gives each mail `timeout` in all.
+    pub fn new(
+        network: Network,
+        server: Server,
+        from: Mailbox,
+        timeout: Duration,
+        connections: usize,
+    ) -> Self {
+        Smtp { network, server, from, timeout, idle: Mutex::default(), idle_max: connections }
+    }
+
+    async fn send(&self, to: &Mailbox, data: &[u8]) -> Attempt {
+        let deadline = Instant::now() + self.timeout;
+        if let Some(kept) = self.kept().await
+            && let Outcome::Answered(attempt) = self.send_on(kept, to, data, deadline).await
+        {
+            return attempt;
+        }
+        let fresh = match timeout_at(deadline, session::open(&self.network, &self.server)).await {
+            Ok(Ok((line, offers))) => Connection::new(line, offers),
+            Ok(Err(error)) => return down(error.to_string()),
+            Err(_) => return down("no connection to the mail server in time".into()),
+        };
+        match self.send_on(fresh, to, data, deadline).await {
+            Outcome::Answered(attempt) => attempt,
+            Outcome::NotBegun(reason) => down(reason),
+        }
+    }
+
+    async fn send_on(
+        &self,
+        mut connection: Connection,
+        to: &Mailbox,
+        data: &[u8],
+        deadline: Instant,
+    ) -> Outcome {
+        let utf8 = self.from.address.needs_smtputf8() || to.address.needs_smtputf8();
+        if utf8 && !connection.takes_utf8() {
+            self.keep(connection);
+            let reason = format!("the mail server does not offer SMTPUTF8, which {} needs", to.address);
+            return Outcome::Answered(Attempt::Refused { reason });
+        }
+        let outcome = connection.send(&self.from.address, &to.address, data, deadline).await;
+        if connection.is_reusable() {
+            self.keep(connection);
+        }
+        outcome
+    }
+
+    /// A kept connection that is still open, the one used last first.
+    async fn kept(&self) -> Option<Connection> {
+        loop {
+            let mut connection = self.lock().pop()?;
+            if connection.is_alive().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.lock();
+        idle.retain(Connection::is_fresh);
+        if idle.len() < self.idle_max {
+            idle.push(connection);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Channel for Smtp {
+    async fn attempt(&self, message: &Outgoing) -> Attempt {
+        let Content::Email { subject, text, html } = &message.content else { return wrong_content("a mail") };
+        let to = match Mailbox::parse(&message.address) {
+            Ok(to) => to,
+            Err(error) => return Attempt::Refused { reason: error.to_string() },
+        };
+        let mail = Mail {
+            key: &message.key,
+            from: &self.from,
+            to: &to,
+            subject,
+            text: text.as_deref(),
+            html: html.as_deref(),
+            date: Timestamp::now().as_second(),
+        };
+        match mail.data() {
+            Ok(data) => self.send(&to, &data).await,
+            Err(reason) => Attempt::Refused { reason: reason.into() },
+        }
+    }
+
+    async fn close(&self) {
+        let idle = std::mem::take(&mut *self.lock());
+        futures_util::future::join_all(idle.into_iter().map(Connection::quit)).await;
+    }
+}
+
+fn down(reason: String) -> Attempt {
+    Attempt::NotTaken { reason, retry_after: None, provider_down: true }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::api::{SecretKeyRef, SecretKeySource};
+use crate::channels::egress::{Egress, HostMap};
+use crate::channels::scripted::{Hang, Hear, Scripted, Step};
+use crate::channels::wire::Tls;
+
+fn twilio(port: u16, from: &str) -> Twilio {
+    let network = Network { egress: Arc::new(Egress::for_dev(HostMap::default())), tls: Tls::default() };
+    let settings = crate::api::Twilio {
+        account_sid: "AC00000000000000000000000000000001".into(),
+        from: from.into(),
+        auth_token: SecretKeySource {
+            secret_key_ref: SecretKeyRef { name: "sms".into(), key: "token".into() },
+        },
+        base_url: Some(format!("http://127.0.0.1:{port}/")),
+    };
+    Twilio::new(network, &settings, &Secret::new("hunter2\n"), Duration::from_millis(300), 4).unwrap()
+}
+
+fn message() -> Outgoing {
+    let content = Content::Sms { body: "Schnee & Eis + 5\u{20ac}".into() };
+    Outgoing { key: "0af3".into(), address: "+43 123".into(), content }
+}
+
+async fn answered(head: &str, body: &str) -> Attempt {
+    let answer = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let server = Scripted::play(vec![vec![Hear("From=%2B431"), Step::Say(answer)]]).await;
+    twilio(server.port, "+431").attempt(&message()).await
+}
+
+#[tokio::test]
+async fn a_message_is_a_form_with_basic_credentials() {
+    let answer = "HTTP/1.1 201 Created\r\ncontent-length: 15\r\n\r\n{\"sid\": \"SM12\"}";
+    let server = Scripted::play(vec![vec![Hear("From=%2B431"), Step::Say(answer.into())]]).await;
+    let sent = twilio(server.port, "+431").attempt(&message()).await;
+    assert_eq!(sent, Attempt::Sent { provider_id: Some("SM12".into()) });
+    let heard = server.heard(0);
+    let path = "/2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json";
+    assert!(heard.starts_with(&format!("POST {path} HTTP/1.1\r\n")), "{heard}");
+    let credentials = STANDARD.encode("AC00000000000000000000000000000001:hunter2");
+    assert!(heard.contains(&format!("authorization: Basic {credentials}\r\n")), "{heard}");
+    assert!(
+        heard.ends_with("\r\n\r\nTo=%2B43+123&Body=Schnee+%26+Eis+%2B+5%E2%82%AC&From=%2B431"),
+        "{heard}"
+    );
+}
+
+#[test]
+fn a_messaging_service_is_told_from_a_number() {
+    assert_eq!(encoded_sender("+43 1"), "From=%2B43+1");
+    let service = "MG0123456789abcdef0123456789abcdef";
+    assert_eq!(encoded_sender(service), format!("MessagingServiceSid={service}"));
+}
+
+#[tokio::test]
+async fn a_permanent_error_is_refused_with_code_and_message() {
+    let refused =
+        answered("400 Bad Request", r#"{"code": 21211, "message": "Invalid 'To' Phone Number"}"#).await;
+    assert_eq!(refused, Attempt::Refused { reason: "21211: Invalid 'To' Phone Number".into() });
+}
+
+#[tokio::test]
+async fn the_accounts_own_troubles_prove_that_nothing_was_taken() {
+    let cases = [
+        ("429 Too Many Requests", r#"{"code": 20429}"#, false),
+        ("429 Too Many Requests", "", false),
+        ("400 Bad Request", r#"{"code": 21611, "message": "queue"}"#, false),
+        ("401 Unauthorized", r#"{"code": 20003, "message": "Authenticate"}"#, true),
+        ("503 Service Unavailable\r\nretry-after: 1", "", true),
+    ];
+    for (head, body, down) in cases {
+        let attempt = answered(head, body).await;
+        assert!(
+            matches!(attempt, Attempt::NotTaken { provider_down, .. } if provider_down == down),
+            "{head}: {attempt:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_5xx_or_no_answer_is_unknown() {
+    for head in ["500 Internal Server Error", "503 Service Unavailable", "302 Found"] {
+        assert!(matches!(answered(head, "").await, Attempt::Unknown { .. }), "{head}");
+    }
+    let server = Scripted::play(vec![vec![Hear("From=%2B431"), Hang]]).await;
+    assert!(matches!(twilio(server.port, "+431").attempt(&message()).await, Attempt::Unknown { .. }));
+}

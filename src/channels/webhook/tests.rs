@@ -1,0 +1,95 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::channels::egress::{Egress, HostMap};
+use crate::channels::scripted::{Hang, Hear, Reset, Scripted, Step, say};
+use crate::channels::wire::Tls;
+use crate::domain::secret::Secret;
+
+fn webhook(port: u16) -> Webhook {
+    let network = Network { egress: Arc::new(Egress::for_dev(HostMap::default())), tls: Tls::default() };
+    let target = Target::parse(&format!("http://127.0.0.1:{port}/hook")).unwrap();
+    let key = SigningKey::new(&Secret::new("secret")).unwrap();
+    Webhook::new(network, target, Some(key), Duration::from_millis(300), 4)
+}
+
+fn message() -> Outgoing {
+    let content = Content::Webhook { body: r#"{"n":1}"#.into() };
+    Outgoing { key: "0af3".into(), address: String::new(), content }
+}
+
+async fn answered(head: &str) -> Attempt {
+    let answer = format!("HTTP/1.1 {head}\r\ncontent-length: 4\r\n\r\nwhy\n");
+    outcome(vec![Hear("}"), Step::Say(answer)]).await
+}
+
+async fn outcome(script: Vec<Step>) -> Attempt {
+    let server = Scripted::play(vec![script]).await;
+    webhook(server.port).attempt(&message()).await
+}
+
+#[tokio::test]
+async fn a_message_is_signed_and_named() {
+    let server = Scripted::play(vec![vec![Hear("}"), say("HTTP/1.1 204 No Content\r\n\r\n")]]).await;
+    assert_eq!(webhook(server.port).attempt(&message()).await, Attempt::Sent { provider_id: None });
+    let heard = server.heard(0);
+    let value = |name: &str| heard.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+    assert_eq!(value("webhook-id: "), "0af3");
+    assert_eq!(value("content-type: "), "application/json");
+    let seconds = value("webhook-timestamp: ").parse().unwrap();
+    let expected = SigningKey::new(&Secret::new("secret")).unwrap().sign("0af3", seconds, r#"{"n":1}"#);
+    assert_eq!(value("webhook-signature: "), expected);
+}
+
+#[tokio::test]
+async fn only_2xx_is_success_and_4xx_is_final() {
+    assert_eq!(answered("202 Accepted").await, Attempt::Sent { provider_id: None });
+    for head in ["400 Bad Request", "404 Not Found", "410 Gone", "422 Unprocessable Entity"] {
+        assert_eq!(answered(head).await, Attempt::Refused { reason: format!("{head}: why") });
+    }
+}
+
+#[tokio::test]
+async fn throttling_proves_that_nothing_was_taken() {
+    let throttled = answered("429 Too Many Requests\r\nretry-after: 7").await;
+    let reason = "429 Too Many Requests: why".into();
+    assert_eq!(
+        throttled,
+        Attempt::NotTaken { reason, retry_after: Some(Duration::from_secs(7)), provider_down: false }
+    );
+    let down = answered("503 Service Unavailable\r\nretry-after: 3").await;
+    let reason = "503 Service Unavailable: why".into();
+    assert_eq!(
+        down,
+        Attempt::NotTaken { reason, retry_after: Some(Duration::from_secs(3)), provider_down: true }
+    );
+}
+
+#[tokio::test]
+async fn whatever_may_have_been_taken_is_unknown() {
+    for head in [
+        "500 Internal Server Error",
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "408 Request Timeout",
+        "302 Found",
+    ] {
+        assert!(matches!(answered(head).await, Attempt::Unknown { .. }), "{head}");
+    }
+    for script in [vec![Hear("}"), Hang], vec![Hear("}"), Reset], vec![Hear("}")]] {
+        assert!(matches!(outcome(script.clone()).await, Attempt::Unknown { .. }), "{script:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_connection_means_that_the_provider_is_down() {
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let attempt = webhook(free).attempt(&message()).await;
+    assert!(matches!(attempt, Attempt::NotTaken { provider_down: true, .. }), "{attempt:?}");
+}
+
+#[tokio::test]
+async fn another_kind_of_content_is_refused() {
+    let message = Outgoing { content: Content::Log { text: "x".into() }, ..message() };
+    assert!(matches!(webhook(1).attempt(&message).await, Attempt::Refused { .. }));
+}
