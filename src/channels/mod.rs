@@ -2,6 +2,7 @@
 //!
 //! Invariant: a channel makes one attempt and says what came of it; whether to try again is dispatch's decision.
 
+pub mod connect;
 pub mod egress;
 pub mod http;
 pub mod log;

@@ -12,7 +12,7 @@ mod sources;
 mod trigger;
 
 pub use api_key::ApiKey;
-pub use channel::Channel;
+pub use channel::{Channel, ChannelKind};
 pub use last_good::{Settled, settle};
 pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
 pub use scenario::Scenario;

@@ -9,6 +9,7 @@ pub mod customer;
 pub mod delivery;
 pub mod duration;
 pub mod expression;
+pub mod mail_address;
 pub mod name;
 pub mod params;
 pub mod rate_window;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as HeaderAddress;
 
-use super::address::Mailbox;
+use crate::domain::mail_address::Mailbox;
 
 /// Ends a mail.
 const END: &[u8] = b"\r\n.\r\n";

@@ -3,7 +3,6 @@
 //! Invariant: a mail's end is written at most once an attempt. A kept connection that turns out to be closed before
 //! that proves that nothing was taken, and a fresh one is used within the same attempt.
 
-mod address;
 mod line;
 mod mail;
 mod reply;
@@ -19,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::wire::Network;
 use super::{Attempt, Channel, Content, Outgoing, wrong_content};
-pub use address::{Address, AddressError, Mailbox};
+use crate::domain::mail_address::Mailbox;
 use mail::Mail;
 pub use session::{Credentials, Server};
 use transaction::{Connection, Outcome};

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::address::Address;
 use super::line::{Line, Lost};
 use super::reply::Reply;
 use super::session::Offers;
 use crate::channels::Attempt;
+use crate::domain::mail_address::Address;
 
 /// A connection that is ready for mails.
 pub(super) struct Connection {

@@ -1,0 +1,174 @@
+//! From a compiled channel and its secrets to something that sends.
+
+use std::sync::Arc;
+
+use super::http::{Target, TargetError};
+use super::log::Log;
+use super::smtp::{Credentials, Server, Smtp};
+use super::twilio::Twilio;
+use super::webhook::{SigningKey, Webhook};
+use super::wire::Network;
+use crate::api::{self, SecretKeySource, SmtpTls};
+use crate::compile;
+use crate::domain::mail_address::Mailbox;
+use crate::domain::secret::Secret;
+
+/// Where channels get their secrets: read anew whenever a channel is connected, and never kept elsewhere.
+pub trait SecretSource: Send + Sync {
+    /// One key of a Secret that is labelled for channels.
+    ///
+    /// # Errors
+    /// There is none, or it may not be read; the text says which and how to change that.
+    fn secret(&self, name: &str, key: &str) -> Result<Secret, String>;
+}
+
+/// Why a channel cannot be connected. Its messages wait.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct ConnectProblem {
+    /// The field: `spec.smtp.credentialsRef`.
+    pub path: &'static str,
+    /// What is wrong and what to do about it.
+    pub message: String,
+}
+
+/// Makes a channel. Nothing is dialled before the first message.
+///
+/// # Errors
+/// All problems of the channel: a secret that cannot be read, an address that is none.
+pub fn connect(
+    channel: &compile::Channel,
+    secrets: &dyn SecretSource,
+    network: &Network,
+) -> Result<Arc<dyn super::Channel>, Vec<ConnectProblem>> {
+    let connecting = Connecting { channel, secrets, network };
+    let spec = &channel.spec;
+    match (&spec.smtp, &spec.twilio, &spec.webhook) {
+        (Some(smtp), _, _) => connecting.smtp(smtp),
+        (_, Some(twilio), _) => connecting.twilio(twilio).map_err(|problem| vec![problem]),
+        (_, _, Some(webhook)) => connecting.webhook(webhook).map_err(|problem| vec![problem]),
+        _ => Ok(Arc::new(Log)),
+    }
+}
+
+struct Connecting<'a> {
+    channel: &'a compile::Channel,
+    secrets: &'a dyn SecretSource,
+    network: &'a Network,
+}
+
+impl Connecting<'_> {
+    fn smtp(&self, smtp: &api::Smtp) -> Result<Arc<dyn super::Channel>, Vec<ConnectProblem>> {
+        let from = Mailbox::parse(&smtp.from).map_err(|error| problem("spec.smtp.from", error));
+        let credentials = match &smtp.credentials_ref {
+            None => Ok(None),
+            Some(reference) => {
+                let read = |key| {
+                    let secret = self.secrets.secret(&reference.name, key);
+                    secret.map_err(|error| problem("spec.smtp.credentialsRef", error))
+                };
+                match (read("username"), read("password")) {
+                    (Ok(username), Ok(password)) => Ok(Some(Credentials { username, password })),
+                    (username, password) => Err([username.err(), password.err()]),
+                }
+            }
+        };
+        let (from, credentials) = match (from, credentials) {
+            (Ok(from), Ok(credentials)) => (from, credentials),
+            (from, credentials) => {
+                let unread = credentials.err().into_iter().flatten().flatten();
+                return Err(from.err().into_iter().chain(unread).collect());
+            }
+        };
+        let server = Server { host: smtp.host.clone(), port: port(smtp), tls: smtp.tls, credentials };
+        Ok(Arc::new(Smtp::new(self.network.clone(), server, from, self.channel.timeout, self.connections())))
+    }
+
+    fn twilio(&self, twilio: &api::Twilio) -> Result<Arc<dyn super::Channel>, ConnectProblem> {
+        let token = self.secret("spec.twilio.authToken.secretKeyRef", &twilio.auth_token)?;
+        let (network, timeout) = (self.network.clone(), self.channel.timeout);
+        let made = Twilio::new(network, twilio, &token, timeout, self.connections());
+        Ok(Arc::new(made.map_err(|error| problem("spec.twilio.baseUrl", error))?))
+    }
+
+    fn webhook(&self, webhook: &api::Webhook) -> Result<Arc<dyn super::Channel>, ConnectProblem> {
+        const SECRET: &str = "spec.webhook.signingSecret.secretKeyRef";
+        let target =
+            Target::parse(&webhook.url).map_err(|error: TargetError| problem("spec.webhook.url", error))?;
+        let secret = webhook.signing_secret.as_ref().map(|source| self.secret(SECRET, source)).transpose()?;
+        let signing = secret.map(|secret| SigningKey::new(&secret)).transpose();
+        let signing = signing.map_err(|error| problem(SECRET, error))?;
+        let (network, timeout) = (self.network.clone(), self.channel.timeout);
+        Ok(Arc::new(Webhook::new(network, target, signing, timeout, self.connections())))
+    }
+
+    fn secret(&self, path: &'static str, source: &SecretKeySource) -> Result<Secret, ConnectProblem> {
+        let reference = &source.secret_key_ref;
+        self.secrets.secret(&reference.name, &reference.key).map_err(|error| problem(path, error))
+    }
+
+    /// As many connections are kept as attempts may be under way.
+    fn connections(&self) -> usize {
+        self.channel.concurrency as usize
+    }
+}
+
+/// The port of a mail server: the usual one for how it is protected, unless the manifest names one.
+fn port(smtp: &api::Smtp) -> u16 {
+    let usual = match smtp.tls {
+        SmtpTls::None => 25,
+        SmtpTls::StartTls => 587,
+        SmtpTls::Tls => 465,
+    };
+    smtp.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(usual)
+}
+
+fn problem(path: &'static str, message: impl std::fmt::Display) -> ConnectProblem {
+    ConnectProblem { path, message: message.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channels::egress::{Egress, HostMap};
+    use crate::channels::wire::Tls;
+
+    struct Known(&'static [(&'static str, &'static str, &'static str)]);
+
+    impl SecretSource for Known {
+        fn secret(&self, name: &str, key: &str) -> Result<Secret, String> {
+            let found = self.0.iter().find(|known| (known.0, known.1) == (name, key));
+            found.map(|known| Secret::new(known.2)).ok_or(format!("Secret {name} has no key {key}"))
+        }
+    }
+
+    fn connected(manifest: &str, secrets: &Known) -> Result<(), Vec<ConnectProblem>> {
+        let spec = serde_yaml_ng::from_str(manifest).unwrap();
+        let sources = compile::Sources { channels: [("c".to_owned(), spec)].into(), ..Default::default() };
+        let snapshot = compile::compile(&sources).snapshot;
+        let network = Network { egress: Arc::new(Egress::for_dev(HostMap::default())), tls: Tls::default() };
+        connect(snapshot.channels.values().next().unwrap(), secrets, &network).map(|_| ())
+    }
+
+    const SMTP: &str = "smtp: {host: sandbox, from: a@example.com, credentialsRef: {name: mail}}";
+    const WEBHOOK: &str =
+        "webhook: {url: 'http://sandbox/', signingSecret: {secretKeyRef: {name: hook, key: key}}}";
+
+    #[test]
+    fn every_kind_connects_with_its_secrets() {
+        let secrets =
+            Known(&[("mail", "username", "a"), ("mail", "password", "b"), ("hook", "key", "whsec_YQ==")]);
+        for manifest in [SMTP, WEBHOOK, "log: {}", "webhook: {url: 'http://sandbox/'}"] {
+            assert_eq!(connected(manifest, &secrets), Ok(()), "{manifest}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_missing_is_named_with_its_field() {
+        let problems = connected(SMTP, &Known(&[("mail", "username", "a")])).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].to_string(), "spec.smtp.credentialsRef: Secret mail has no key password");
+        let problems = connected(WEBHOOK, &Known(&[("hook", "key", "whsec_%")])).unwrap_err();
+        assert_eq!(problems[0].path, "spec.webhook.signingSecret.secretKeyRef");
+    }
+}

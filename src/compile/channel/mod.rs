@@ -1,0 +1,136 @@
+//! A channel that can be connected: its provider, and how fast, how often and how long it tries. Without its secrets.
+
+mod provider;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::problem::Severity;
+use super::{ObjectKind, ObjectName, Problem, Problems, Sources};
+use crate::api::{ChannelSpec, DurationText, OnUnknown};
+use crate::domain::duration::duration_from_text;
+use crate::domain::name::ChannelName;
+
+/// A channel's settings, without its secrets.
+#[derive(Debug)]
+pub struct Channel {
+    /// Its name.
+    pub name: ChannelName,
+    /// As it was declared.
+    pub spec: ChannelSpec,
+    /// The kind of provider.
+    pub kind: ChannelKind,
+    /// Deliveries that may be opened and without an outcome at once, at each replica.
+    pub window: u32,
+    /// Attempts that may be under way at once, at each replica.
+    pub concurrency: u32,
+    /// Attempts a second over all replicas; `None` for as many as the provider takes.
+    pub per_second: Option<u32>,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// Attempts in all, the first included.
+    pub attempts_max: u32,
+    /// How long after the first attempt another may begin.
+    pub retry_for: Duration,
+    /// What becomes of a message of which it is unknown whether it was taken.
+    pub on_unknown: OnUnknown,
+}
+
+/// The kinds of providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChannelKind {
+    /// Mail.
+    Smtp,
+    /// Text messages.
+    Twilio,
+    /// HTTP requests.
+    Webhook,
+    /// Lines in the log.
+    Log,
+}
+
+impl ChannelKind {
+    /// What a channel of this kind does with unknowns unless its manifest says otherwise: it sends again where the
+    /// receiver can tell a repetition, by Message-ID or `webhook-id`.
+    pub fn on_unknown(self) -> OnUnknown {
+        match self {
+            ChannelKind::Smtp | ChannelKind::Webhook | ChannelKind::Log => OnUnknown::Resend,
+            ChannelKind::Twilio => OnUnknown::Hold,
+        }
+    }
+}
+
+const CONCURRENCY: u32 = 16;
+const TIMEOUT: Duration = Duration::from_secs(30);
+const ATTEMPTS_MAX: u32 = 5;
+const RETRY_FOR: Duration = Duration::from_secs(3600);
+
+pub(super) fn compile_all(sources: &Sources, problems: &mut Problems) -> BTreeMap<ChannelName, Arc<Channel>> {
+    let mut compiled = BTreeMap::new();
+    for (name, spec) in &sources.channels {
+        let object = ObjectName { kind: ObjectKind::Channel, name: name.clone() };
+        let mut findings = Findings { object: object.clone(), problems };
+        let channel = compile(name, spec, &mut findings);
+        if let Some(channel) = channel.filter(|_| !problems.has_errors(&object)) {
+            compiled.insert(channel.name.clone(), Arc::new(channel));
+        }
+    }
+    compiled
+}
+
+fn compile(name: &str, spec: &ChannelSpec, findings: &mut Findings<'_>) -> Option<Channel> {
+    let kind = provider::kind(spec, findings);
+    let rate = spec.rate.unwrap_or_default();
+    let retry = spec.retry.clone().unwrap_or_default();
+    let kind = kind?;
+    Some(Channel {
+        name: ChannelName::new(name),
+        spec: spec.clone(),
+        kind,
+        window: findings.count(spec.window, "spec.window"),
+        concurrency: findings.count_or(rate.concurrency, CONCURRENCY, "spec.rate.concurrency"),
+        per_second: rate.per_second.map(|rate| findings.count(rate, "spec.rate.perSecond")),
+        timeout: findings.length_or(spec.timeout.as_ref(), TIMEOUT, "spec.timeout"),
+        attempts_max: findings.count_or(retry.attempts, ATTEMPTS_MAX, "spec.retry.attempts"),
+        retry_for: findings.length_or(retry.r#for.as_ref(), RETRY_FOR, "spec.retry.for"),
+        on_unknown: spec.on_unknown.unwrap_or(kind.on_unknown()),
+    })
+}
+
+/// What one channel's compilation says is wrong.
+struct Findings<'a> {
+    object: ObjectName,
+    problems: &'a mut Problems,
+}
+
+impl Findings<'_> {
+    fn error(&mut self, path: &str, message: impl Into<String>) {
+        let (object, path, message) = (self.object.clone(), path.into(), message.into());
+        self.problems.push(Problem { object, path, span: None, severity: Severity::Error, message });
+    }
+
+    fn count(&mut self, number: i32, path: &str) -> u32 {
+        u32::try_from(number).ok().filter(|count| *count > 0).unwrap_or_else(|| {
+            self.error(path, "must be at least 1");
+            1
+        })
+    }
+
+    fn count_or(&mut self, number: Option<i32>, or: u32, path: &str) -> u32 {
+        number.map_or(or, |number| self.count(number, path))
+    }
+
+    fn length_or(&mut self, text: Option<&DurationText>, or: Duration, path: &str) -> Duration {
+        let Some(text) = text else { return or };
+        match duration_from_text(&text.0) {
+            Ok(Duration::ZERO) => self.error(path, "must be longer than nothing"),
+            Ok(length) => return length,
+            Err(error) => self.error(path, error.to_string()),
+        }
+        or
+    }
+}
+
+#[cfg(test)]
+mod tests;
