@@ -1,0 +1,8 @@
+//! The kinds on a real API server: it accepts their definitions, and `fanfare validate` judges as it does.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cluster;
+mod definitions;
+mod manifests;
+mod verdict;

@@ -1,0 +1,106 @@
+//! The corpus of manifests, right and wrong: the same verdict, at the same fields, from both.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use crate::cluster::{Cluster, file, stderr};
+use crate::verdict::{Verdict, corpus, of_api_server, of_ours};
+
+/// How many kubectls run at a time.
+const WORKERS: usize = 4;
+
+/// Applies `judge` to every file and gives back what it has to say, sorted.
+fn each(files: Vec<PathBuf>, judge: impl Fn(&Path) -> Option<String> + Sync) -> Vec<String> {
+    let (queue, told) = (Mutex::new(files), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(file) = { queue.lock().unwrap().pop() } {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            if let Some(message) = judge(&file) {
+                told.lock().unwrap().push(format!("{name}: {message}"));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(work);
+        }
+    });
+    let mut told = told.into_inner().unwrap();
+    told.sort();
+    told
+}
+
+#[test]
+fn invalid_manifests_are_refused_by_both_at_the_same_fields() {
+    let cluster = Cluster::shared();
+    let files = corpus("invalid");
+    assert!(files.len() >= 60, "the corpus has {} files", files.len());
+    let differences = each(files, |file| {
+        let output = cluster.judge(file);
+        let (theirs, ours) = (of_api_server(&output), of_ours(file));
+        let same_fields = theirs.fields.is_empty() || theirs.fields == ours.fields;
+        let agreed = !theirs.accepted && !ours.accepted && same_fields;
+        (!agreed)
+            .then(|| format!("\n  API server: {theirs:?}\n  ours:       {ours:?}\n  {}", stderr(&output)))
+    });
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}
+
+#[test]
+fn valid_manifests_are_accepted_by_both() {
+    let cluster = Cluster::shared();
+    let accepted = Verdict { accepted: true, fields: [].into() };
+    let differences = each(corpus("valid"), |file| {
+        let output = cluster.judge(file);
+        let (theirs, ours) = (of_api_server(&output), of_ours(file));
+        (theirs != accepted || ours != accepted).then(|| format!("{ours:?}\n{}", stderr(&output)))
+    });
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn the_command_names_every_file_that_is_wrong_and_exits_with_one() {
+    let validate = |path: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+        command.args(["validate", "-o", "json", path]).output().unwrap()
+    };
+    let output = validate(&file("tests/kubernetes/invalid"));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = report["diagnostics"].as_array().unwrap();
+    for file in corpus("invalid") {
+        let errors = told
+            .iter()
+            .filter(|found| found["severity"] == "error" && found["file"] == *file.display().to_string());
+        // In one folder most of these are also one object written many times, which is not what is wrong with them.
+        let own = errors.filter(|found| !found["message"].as_str().unwrap().contains("also written"));
+        assert_ne!(own.count(), 0, "{}", file.display());
+    }
+    let missing = validate("no/such/folder");
+    assert_eq!(missing.status.code(), Some(2), "{}", stderr(&missing));
+}
+
+#[test]
+fn every_example_is_accepted_by_both() {
+    let cluster = Cluster::shared();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let folders = examples.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path());
+    for folder in folders.filter(|path| path.is_dir()) {
+        let shown = folder.display().to_string();
+        let applied = cluster.kubectl(&["apply", "--dry-run=server", "--validate=strict", "-k", &shown]);
+        assert!(applied.status.success(), "{shown}: {}", stderr(&applied));
+        let validated =
+            Command::new(env!("CARGO_BIN_EXE_fanfare")).arg("validate").arg(&folder).output().unwrap();
+        assert!(validated.status.success(), "{shown}: {}", stderr(&validated));
+    }
+}
+
+#[test]
+fn the_manifests_of_the_design_are_accepted() {
+    let cluster = Cluster::shared();
+    let design = PathBuf::from(file("tests/kubernetes/design.yaml"));
+    let output = cluster.judge(&design);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(of_ours(&design).accepted);
+}
