@@ -52,6 +52,28 @@ pub enum LineRefused {
         /// The `registered` id of the customer who has it.
         owner: String,
     },
+    /// What a customer is after this line, or an event is, would be larger than one may be.
+    #[error("the line would make a document of {bytes} bytes; {DOCUMENT_BYTES_MAX} is the most")]
+    TooLarge {
+        /// What it would be.
+        bytes: usize,
+    },
+}
+
+/// The most that a customer's attributes, or an event's properties, may take as JSON.
+pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+
+impl LineRefused {
+    /// Refuses a document that is too large.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn check_size(document: &str) -> Result<(), Self> {
+        match document.len() {
+            bytes if bytes > DOCUMENT_BYTES_MAX => Err(LineRefused::TooLarge { bytes }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What became of one line.

@@ -2,6 +2,8 @@
 //!
 //! Everything is drawn from seeds, which a failure prints; `FANFARE_SEED` runs one alone.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod random;
 mod reference;
 mod selections;

@@ -151,3 +151,15 @@ pub async fn numbers_are_kept_exactly(store: &dyn Customers) {
     let key = upsert(store, customer("ann", &numbers)).await;
     assert_eq!(attributes(&load(store, key, &[]).await), numbers);
 }
+
+pub async fn a_document_that_grows_too_large_refuses_its_line(store: &dyn Customers) {
+    let half = "x".repeat(fanfare::store::customers::DOCUMENT_BYTES_MAX / 2);
+    let key = upsert(store, customer("ann", &json!({"a": half}))).await;
+    let lines = vec![customer("ann", &json!({"b": half})), customer("ann", &json!({"c": 1}))];
+    let results = store.upsert_customers(lines).await.unwrap();
+    assert!(matches!(results[0], Err(LineRefused::TooLarge { .. })) && results[1].is_ok());
+    assert_eq!(load(store, key, &[]).await.attributes.len(), 2);
+    let large = event("bob", "visit", 1, &json!({"a": half, "b": half}));
+    assert!(store.insert_events(vec![large]).await.unwrap()[0].is_err());
+    assert_eq!(store.find("bob").await.unwrap(), None);
+}

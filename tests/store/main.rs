@@ -1,5 +1,7 @@
 //! What every store promises, told against the traits and run on each database.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod customers;
 
 /// Runs each story on a fresh SQLite file.
@@ -31,5 +33,6 @@ mod sqlite {
         only_the_events_asked_for_are_loaded,
         customers_come_in_the_order_of_their_keys,
         numbers_are_kept_exactly,
+        a_document_that_grows_too_large_refuses_its_line,
     }
 }

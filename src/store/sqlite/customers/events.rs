@@ -8,9 +8,9 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::document::encode;
 use super::index::keep::{EventPlace, event_added};
-use super::index::registry::kept;
+use super::index::registry::{SideIndex, kept};
 use super::upsert::customer_of_event;
-use crate::store::customers::{EventWrite, LineResult};
+use crate::store::customers::{EventWrite, LineRefused, LineResult};
 
 /// Adds all events; each line answers for itself.
 pub(super) fn insert(connection: &Connection, lines: &[EventWrite]) -> rusqlite::Result<Vec<LineResult>> {
@@ -18,20 +18,32 @@ pub(super) fn insert(connection: &Connection, lines: &[EventWrite]) -> rusqlite:
     let mut types = HashMap::new();
     let mut results = Vec::with_capacity(lines.len());
     for line in lines {
-        let result = customer_of_event(connection, &line.registered, &line.other_ids)?;
-        if let Ok(customer) = &result {
-            let event_type = numbered(connection, &mut types, &line.event_type)?;
-            let time = microseconds(line.timestamp);
-            let mut statement = connection.prepare_cached(
-                "INSERT INTO event (customer, type, time, properties) VALUES (?1, ?2, ?3, ?4)",
-            )?;
-            let event = statement.insert((customer.0, event_type, time, encode(&line.properties)))?;
-            let place = EventPlace { customer: customer.0, time, event };
-            event_added(connection, &indexes, &line.event_type, place, &line.properties)?;
-        }
-        results.push(result);
+        let number = numbered(connection, &mut types, &line.event_type)?;
+        results.push(insert_line(connection, &indexes, number, line)?);
     }
     Ok(results)
+}
+
+fn insert_line(
+    connection: &Connection,
+    indexes: &[SideIndex],
+    event_type: i64,
+    line: &EventWrite,
+) -> rusqlite::Result<LineResult> {
+    let properties = encode(&line.properties);
+    if let Err(refused) = LineRefused::check_size(&properties) {
+        return Ok(Err(refused));
+    }
+    let result = customer_of_event(connection, &line.registered, &line.other_ids)?;
+    if let Ok(customer) = &result {
+        let time = microseconds(line.timestamp);
+        let mut statement = connection
+            .prepare_cached("INSERT INTO event (customer, type, time, properties) VALUES (?1, ?2, ?3, ?4)")?;
+        let event = statement.insert((customer.0, event_type, time, properties))?;
+        let place = EventPlace { customer: customer.0, time, event };
+        event_added(connection, indexes, &line.event_type, place, &line.properties)?;
+    }
+    Ok(result)
 }
 
 /// UTC microseconds, rounded down.

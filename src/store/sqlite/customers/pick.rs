@@ -10,11 +10,14 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::document::{OneValue, damaged};
 use crate::domain::value::Value;
 
+/// A place for a value, and what remains of its path below the outermost name.
+type Wanted = (usize, Vec<String>);
+
 /// The paths to read, each into its own place.
 #[derive(Debug, Default)]
 pub(crate) struct Paths {
     /// By outermost name: the places and what remains of their paths.
-    names: Vec<(String, Vec<(usize, Vec<String>)>)>,
+    names: Vec<(String, Vec<Wanted>)>,
     places: usize,
 }
 
@@ -85,7 +88,7 @@ pub(crate) fn within<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value>
 struct Name<'a>(&'a Paths);
 
 impl<'de, 'a> DeserializeSeed<'de> for Name<'a> {
-    type Value = Option<&'a [(usize, Vec<String>)]>;
+    type Value = Option<&'a [Wanted]>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_str(self)
@@ -93,7 +96,7 @@ impl<'de, 'a> DeserializeSeed<'de> for Name<'a> {
 }
 
 impl<'a> Visitor<'_> for Name<'a> {
-    type Value = Option<&'a [(usize, Vec<String>)]>;
+    type Value = Option<&'a [Wanted]>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a name")

@@ -35,11 +35,10 @@ fn upsert_line(
     if let Some(refused) = taken(connection, before.as_ref().map(|it| it.key), &line.other_ids)? {
         return Ok(Err(refused));
     }
-    let key = match before {
-        Some(before) => change(connection, indexes, &before, line)?,
-        None => create(connection, indexes, line)?,
-    };
-    Ok(Ok(CustomerKey(key)))
+    match before {
+        Some(before) => change(connection, indexes, &before, line),
+        None => create(connection, indexes, line),
+    }
 }
 
 /// The key of an event's customer, created with nothing but its ids if it is not known yet.
@@ -104,11 +103,19 @@ fn taken(
     Ok(None)
 }
 
-fn create(connection: &Connection, indexes: &[SideIndex], line: &CustomerWrite) -> rusqlite::Result<i64> {
+fn create(
+    connection: &Connection,
+    indexes: &[SideIndex],
+    line: &CustomerWrite,
+) -> rusqlite::Result<LineResult> {
     let mut attributes = BTreeMap::new();
     merge(&mut attributes, &line.attributes);
     let mut consents = BTreeMap::new();
     merge(&mut consents, &line.consents);
+    let document = encode(&attributes);
+    if let Err(refused) = LineRefused::check_size(&document) {
+        return Ok(Err(refused));
+    }
     let mut insert = connection.prepare_cached(
         "INSERT INTO customer (registered, other_ids, attributes, consents) VALUES (?1, ?2, ?3, ?4)",
     )?;
@@ -116,7 +123,7 @@ fn create(connection: &Connection, indexes: &[SideIndex], line: &CustomerWrite) 
         insert.insert((&line.registered, json(&line.other_ids), encode(&attributes), json(&consents)))?;
     keep_ids(connection, key, &line.other_ids)?;
     customer_changed(connection, indexes, key, &BTreeMap::new(), &attributes)?;
-    Ok(key)
+    Ok(Ok(CustomerKey(key)))
 }
 
 fn change(
@@ -124,7 +131,7 @@ fn change(
     indexes: &[SideIndex],
     before: &Before,
     line: &CustomerWrite,
-) -> rusqlite::Result<i64> {
+) -> rusqlite::Result<LineResult> {
     let old = decode(&before.attributes)?;
     let mut attributes = old.clone();
     merge(&mut attributes, &line.attributes);
@@ -134,7 +141,10 @@ fn change(
     other_ids.extend(line.other_ids.clone());
     let after = (json(&other_ids), encode(&attributes), json(&consents));
     if (&after.0, &after.1, &after.2) == (&before.other_ids, &before.attributes, &before.consents) {
-        return Ok(before.key);
+        return Ok(Ok(CustomerKey(before.key)));
+    }
+    if let Err(refused) = LineRefused::check_size(&after.1) {
+        return Ok(Err(refused));
     }
     let mut update = connection.prepare_cached(
         "UPDATE customer SET other_ids = ?2, attributes = ?3, consents = ?4 WHERE key = ?1",
@@ -142,7 +152,7 @@ fn change(
     update.execute((before.key, after.0, after.1, after.2))?;
     keep_ids(connection, before.key, &line.other_ids)?;
     customer_changed(connection, indexes, before.key, &old, &attributes)?;
-    Ok(before.key)
+    Ok(Ok(CustomerKey(before.key)))
 }
 
 /// Lays changes over what is there; `None` removes.

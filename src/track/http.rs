@@ -1,0 +1,169 @@
+//! The HTTP API's answers to customers and events. Who may ask is settled before these are called.
+//!
+//! A batch is answered line by line. 200 says that every line was dealt with and at least one was kept; 422 that
+//! none was; whatever is not answered as kept was not kept.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::batch::{BodyError, BodyFormat, NumberedLine, lines};
+use super::line::{LineError, customer, event};
+use super::view::CustomerView;
+use crate::domain::customer::EventNeeds;
+use crate::store::StoreError;
+use crate::store::customers::{Customers, LineResult};
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct BatchAnswer {
+    /// How many lines were kept.
+    pub kept: u64,
+    /// How many were not.
+    pub refused: u64,
+    /// Each line, in the order of the request.
+    pub results: Vec<LineAnswer>,
+}
+
+/// What became of one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct LineAnswer {
+    /// Its place in the request: from 1 in an array, the line of text in NDJSON.
+    pub line: u64,
+    /// Whether it was kept.
+    pub kept: bool,
+    /// Why it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Why a request was not answered with what it asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The body as a whole cannot be read.
+    #[error("{0}")]
+    Body(#[from] BodyError),
+    /// The store did not keep it; nothing of the request was kept.
+    #[error("{0}; nothing of this request was kept")]
+    Store(#[from] StoreError),
+    /// No such customer.
+    #[error("no customer has the registered id {0:?}; ids are case-sensitive")]
+    NotFound(String),
+}
+
+/// `POST /api/v1/customers`.
+///
+/// # Errors
+/// See [`Refusal`].
+pub async fn post_customers(
+    store: &dyn Customers,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<BatchAnswer, Refusal> {
+    let (writes, mut answers) = sorted_out(content_type, body, customer)?;
+    let results = if writes.is_empty() { Vec::new() } else { store.upsert_customers(writes).await? };
+    Ok(answered(&mut answers, results))
+}
+
+/// `POST /api/v1/events`. An event without a timestamp happened `now`.
+///
+/// # Errors
+/// See [`Refusal`].
+pub async fn post_events(
+    store: &dyn Customers,
+    content_type: Option<&str>,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<BatchAnswer, Refusal> {
+    let (writes, mut answers) = sorted_out(content_type, body, |line| event(line, now))?;
+    let results = if writes.is_empty() { Vec::new() } else { store.insert_events(writes).await? };
+    Ok(answered(&mut answers, results))
+}
+
+/// `GET /api/v1/customers/{id}`, by the `registered` id.
+///
+/// # Errors
+/// See [`Refusal`].
+pub async fn get_customer(store: &dyn Customers, registered: &str) -> Result<CustomerView, Refusal> {
+    let missing = || Refusal::NotFound(registered.to_owned());
+    let key = store.find(registered).await?.ok_or_else(missing)?;
+    let needs = EventNeeds { types: store.event_types().await? };
+    let customers = store.load(&[key], &needs).await?;
+    customers.first().map(CustomerView::from).ok_or_else(missing)
+}
+
+/// Separates the lines that can be written from those already answered.
+fn sorted_out<T>(
+    content_type: Option<&str>,
+    body: &[u8],
+    read: impl Fn(Value) -> Result<T, LineError>,
+) -> Result<(Vec<T>, Vec<LineAnswer>), Refusal> {
+    let mut writes = Vec::new();
+    let mut answers = Vec::new();
+    for (line, json) in lines(BodyFormat::of(content_type)?, body)? as Vec<NumberedLine> {
+        let error = match json.and_then(&read) {
+            Ok(write) => {
+                writes.push(write);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        answers.push(LineAnswer { line, kept: error.is_none(), error });
+    }
+    Ok((writes, answers))
+}
+
+/// Puts the store's results in the places of the lines that were written.
+fn answered(answers: &mut Vec<LineAnswer>, results: Vec<LineResult>) -> BatchAnswer {
+    for (answer, result) in answers.iter_mut().filter(|answer| answer.kept).zip(results) {
+        if let Err(refused) = result {
+            answer.kept = false;
+            answer.error = Some(refused.to_string());
+        }
+    }
+    let kept = answers.iter().filter(|answer| answer.kept).count() as u64;
+    BatchAnswer { kept, refused: answers.len() as u64 - kept, results: std::mem::take(answers) }
+}
+
+impl IntoResponse for BatchAnswer {
+    fn into_response(self) -> Response {
+        let status = if self.kept == 0 && self.refused > 0 {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else {
+            StatusCode::OK
+        };
+        (status, Json(self)).into_response()
+    }
+}
+
+impl Refusal {
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Refusal::Body(BodyError::MediaType) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::Body(BodyError::TooLarge | BodyError::TooManyLines) => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::Body(BodyError::NotJson(_) | BodyError::NotText) => StatusCode::BAD_REQUEST,
+            Refusal::NotFound(_) => StatusCode::NOT_FOUND,
+            Refusal::Store(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let title = status.canonical_reason().unwrap_or_default();
+        let problem = json!({"title": title, "status": status.as_u16(), "detail": self.to_string()});
+        let mut response = (status, problem.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

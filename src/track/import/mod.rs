@@ -1,0 +1,93 @@
+//! Reads files of customers and events, line by line, whatever their size.
+//!
+//! A bad line is reported with its number and reading goes on; whether to stop is the caller's decision.
+
+mod cells;
+mod csv_file;
+mod ndjson;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::line::{LineError, customer, event};
+use crate::store::customers::{CustomerWrite, EventWrite};
+
+/// The longest line of a file, in bytes.
+pub const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A line of a file: its number, from 1, what it takes up to its end in bytes, and what it says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportLine<T> {
+    /// The line of text it begins on.
+    pub number: u64,
+    /// How many bytes of the file are read with it, for showing progress.
+    pub bytes_read: u64,
+    /// What it says, or what is wrong with it.
+    pub write: Result<T, LineError>,
+}
+
+/// Why a file cannot be read at all, or any further.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The disk says no.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file of another kind.
+    #[error("{}: expected a name ending in .csv, .ndjson or .jsonl", .0.display())]
+    Format(PathBuf),
+    /// Events have nested properties, which no CSV column holds.
+    #[error("{}: events are read from .ndjson or .jsonl", .0.display())]
+    EventsInCsv(PathBuf),
+    /// The first line of a CSV file does not name its columns.
+    #[error("{}: {problem}", path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Lines of a file, one after the other; an `Err` ends them.
+pub type ImportLines<T> = Box<dyn Iterator<Item = Result<ImportLine<T>, ImportError>> + Send>;
+
+/// Reads customers from a `.csv`, `.ndjson` or `.jsonl` file.
+///
+/// # Errors
+/// The file cannot be opened, or its header is wrong.
+pub fn read_customers(path: &Path) -> Result<ImportLines<CustomerWrite>, ImportError> {
+    match extension(path).as_str() {
+        "csv" => Ok(Box::new(csv_file::customers(path, open(path)?)?)),
+        "ndjson" | "jsonl" => Ok(Box::new(ndjson::lines(path, open(path)?, customer))),
+        _ => Err(ImportError::Format(path.to_owned())),
+    }
+}
+
+/// Reads events from a `.ndjson` or `.jsonl` file; one without a timestamp happened `now`.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn read_events(path: &Path, now: Timestamp) -> Result<ImportLines<EventWrite>, ImportError> {
+    match extension(path).as_str() {
+        "ndjson" | "jsonl" => Ok(Box::new(ndjson::lines(path, open(path)?, move |line| event(line, now)))),
+        "csv" => Err(ImportError::EventsInCsv(path.to_owned())),
+        _ => Err(ImportError::Format(path.to_owned())),
+    }
+}
+
+fn extension(path: &Path) -> String {
+    path.extension().and_then(|it| it.to_str()).unwrap_or_default().to_ascii_lowercase()
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, ImportError> {
+    let file = File::open(path).map_err(|source| ImportError::Io { path: path.to_owned(), source })?;
+    Ok(BufReader::with_capacity(256 * 1024, file))
+}

@@ -1,0 +1,72 @@
+//! One line in: a customer's change or an event, checked so that the store can keep it.
+//!
+//! A line is `{"ids": {"registered": "ann"}, "attributes": {…}, "consents": {…}}` or
+//! `{"ids": {…}, "type": "policy_purchased", "timestamp": …, "properties": {…}}`.
+
+mod customer;
+mod event;
+mod fields;
+
+pub use customer::{customer, customer_to_json};
+pub use event::{event, event_to_json};
+
+use crate::domain::value::Unkeepable;
+
+/// The longest name of an attribute, a property, an id's kind, a category or an event type, in bytes.
+pub const NAME_BYTES_MAX: usize = 256;
+/// The longest id, in bytes.
+pub const ID_BYTES_MAX: usize = 1024;
+
+/// What is wrong with a line, named so that its sender can put it right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// It is not JSON.
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    /// It is JSON, but no object.
+    #[error("expected an object such as {{\"ids\": {{\"registered\": \"ann\"}}}}")]
+    NotAnObject,
+    /// A field that no line has.
+    #[error("unknown field {name:?}; a line has {known}")]
+    UnknownField {
+        /// The field.
+        name: String,
+        /// The fields there are.
+        known: &'static str,
+    },
+    /// Nobody is named.
+    #[error("ids.registered is missing; it is the id that names the customer")]
+    NotRegistered,
+    /// Something of another kind than expected.
+    #[error("{place} must be {expected}")]
+    Expected {
+        /// Where.
+        place: String,
+        /// What is expected, with its article.
+        expected: &'static str,
+    },
+    /// A name or an id that is empty or too long.
+    #[error("{place} is empty or longer than {bytes_max} bytes")]
+    Length {
+        /// Where.
+        place: String,
+        /// The most bytes.
+        bytes_max: usize,
+    },
+    /// A value that no database keeps.
+    #[error("{0}")]
+    Unkeepable(#[from] Unkeepable),
+    /// A CSV line that is not one.
+    #[error("not a line of this CSV file: {0}")]
+    NotCsv(String),
+    /// A CSV cell that is not of its column's type.
+    #[error("{column} is {cell:?}, which is no {expected}")]
+    Cell {
+        /// The column's header.
+        column: String,
+        /// What stands there.
+        cell: String,
+        /// The column's type.
+        expected: &'static str,
+    },
+}
