@@ -5,6 +5,7 @@
 mod call;
 mod completion;
 mod crds;
+mod dev;
 mod log;
 mod sandbox;
 mod validate;

@@ -1,0 +1,39 @@
+//! What `fanfare dev` is told on its command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+
+/// Run a folder of manifests on this machine, with SQLite and without a cluster.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  fanfare dev examples/weather-alert
+  fanfare dev examples/weather-alert --demo --once
+  kustomize build overlays/test | fanfare dev - --listen 127.0.0.1:0 --ready-file ready.json
+
+Exit codes: 0 stopped by SIGTERM or SIGINT after draining, or the demo went as promised; 1 the demo did not;
+2 the manifests, the data folder or the address cannot be used.")]
+pub struct Dev {
+    /// The folder of manifests, or `-` for a stream of manifests on standard input.
+    pub manifests: PathBuf,
+    /// Where to listen: endpoints, API, OpenAPI, health and metrics. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8080", env = "FANFARE_LISTEN")]
+    pub listen: SocketAddr,
+    /// Where customers, calls and generated credentials are kept.
+    #[arg(long, default_value = ".fanfare", env = "FANFARE_DATA")]
+    pub data: PathBuf,
+    /// Write addresses and credentials to this file as JSON, once calls are served.
+    #[arg(long)]
+    pub ready_file: Option<PathBuf>,
+    /// Reach a channel's host at another address: `sandbox=127.0.0.1:2525` for all its ports, or
+    /// `sandbox:8080=127.0.0.1:34567` for one. Without any for `sandbox`, a sandbox is started for channels
+    /// that name that host.
+    #[arg(long = "host", value_name = "NAME[:PORT]=ADDRESS:PORT")]
+    pub hosts: Vec<String>,
+    /// Import what is in the folder's `data/`, send the call that `dev/demo.yaml` names, and show what came of it.
+    #[arg(long)]
+    pub demo: bool,
+    /// With --demo: stop afterwards, with 0 if everything was as `dev/demo.yaml` promises.
+    #[arg(long, requires = "demo")]
+    pub once: bool,
+}

@@ -1,0 +1,71 @@
+//! Watches the folder of manifests and says when something in it has changed and come to rest.
+//!
+//! Editors write a file in several steps; a burst of changes is one signal, at most [`REST`] after its last.
+
+use std::path::Path;
+use std::time::Duration;
+
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+/// How long a folder must be quiet before it is read again; well under the second a reload may take.
+const REST: Duration = Duration::from_millis(150);
+/// A folder that never rests is read again all the same after this.
+const RESTLESS: Duration = Duration::from_millis(700);
+
+/// Changes of one folder; ends watching when dropped.
+#[derive(Debug)]
+pub struct Watch {
+    changed: mpsc::Receiver<()>,
+    _watcher: RecommendedWatcher,
+}
+
+impl Watch {
+    /// Begins to watch the folder and everything below it.
+    ///
+    /// # Errors
+    /// The system cannot watch it, for one because its number of watches is used up.
+    pub fn start(folder: &Path) -> notify::Result<Self> {
+        // One place is enough: a signal that waits already stands for every change before it is taken.
+        let (sender, changed) = mpsc::channel(1);
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let matters = event.map_or(true, |event| !matches!(event.kind, EventKind::Access(_)));
+            if matters {
+                drop(sender.try_send(()));
+            }
+        })?;
+        watcher.watch(folder, RecursiveMode::Recursive)?;
+        Ok(Watch { changed, _watcher: watcher })
+    }
+
+    /// Waits for the next change and for the rest behind it.
+    pub async fn changed(&mut self) {
+        if self.changed.recv().await.is_none() {
+            // The watcher thread has ended; without it nothing is ever known to change.
+            std::future::pending::<()>().await;
+        }
+        let restless = tokio::time::Instant::now() + RESTLESS;
+        while let Ok(Some(())) = tokio::time::timeout(REST, self.changed.recv()).await {
+            if tokio::time::Instant::now() >= restless {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_burst_of_writes_is_one_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watch = Watch::start(folder.path()).unwrap();
+        for n in 0..20 {
+            std::fs::write(folder.path().join("a.yaml"), n.to_string()).unwrap();
+        }
+        tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap();
+        let again = tokio::time::timeout(REST * 2, watch.changed()).await;
+        assert!(again.is_err(), "one burst was reported twice");
+    }
+}
