@@ -1,3 +1,8 @@
 //! The processes that receive calls and dispatch messages: ingest -> run -> dispatch, and the read API.
 //!
 //! Invariant: decisions are the domain's; this module moves them between sockets and the store.
+
+pub mod app;
+pub mod credentials;
+pub mod ingest;
+pub mod server;

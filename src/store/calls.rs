@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::StoreError;
-use crate::domain::admission::{Answer, KeyKind, Refusal};
+use crate::domain::admission::{Answer, Refusal};
 use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::state::CallState;
 
@@ -91,15 +91,6 @@ pub enum Admitted {
     Again(Answer),
     /// Turned away; nothing was kept.
     Refused(Refusal),
-}
-
-/// What is known of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownKey {
-    /// SHA-256 of the body that occupied it.
-    pub body_digest: [u8; 32],
-    /// What that one was answered.
-    pub answer: Answer,
 }
 
 /// A refused request, as the trigger log shows it.
@@ -203,17 +194,6 @@ pub trait Calls: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     async fn open_calls(&self, limit: u32) -> Result<Vec<AcceptedCall>, StoreError>;
-
-    /// What is known of a key at a moment.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    async fn known_key(
-        &self,
-        kind: KeyKind,
-        key: NewKey,
-        now: Timestamp,
-    ) -> Result<Option<KnownKey>, StoreError>;
 
     /// Keeps refusals, those in full and those counted.
     ///

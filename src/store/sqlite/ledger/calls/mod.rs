@@ -15,12 +15,10 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::Ledger;
-use crate::domain::admission::KeyKind;
 use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::store::StoreError;
 use crate::store::calls::{
-    AcceptedCall, Admitted, CallFilter, CallRecord, Calls, KnownKey, NewKey, NewRequest, RefusalCount,
-    RefusedCall,
+    AcceptedCall, Admitted, CallFilter, CallRecord, Calls, NewRequest, RefusalCount, RefusedCall,
 };
 
 /// Wakes the run engine when it is dropped, which happens after the commit: by the one who asked, or, if that one
@@ -48,15 +46,6 @@ impl Calls for Ledger {
 
     async fn open_calls(&self, limit: u32) -> Result<Vec<AcceptedCall>, StoreError> {
         self.database.read(move |connection| read::open_calls(connection, limit)).await
-    }
-
-    async fn known_key(
-        &self,
-        kind: KeyKind,
-        key: NewKey,
-        now: Timestamp,
-    ) -> Result<Option<KnownKey>, StoreError> {
-        self.database.read(move |connection| keys::known(connection, kind, &key.scope, &key.key, now)).await
     }
 
     async fn refuse(&self, calls: Vec<RefusedCall>, counts: Vec<RefusalCount>) -> Result<(), StoreError> {

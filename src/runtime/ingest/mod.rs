@@ -1,0 +1,118 @@
+//! A trigger's endpoint: `POST /in/<namespace>/<trigger>`, from the request's first byte to its answer.
+//!
+//! Admission has one order: method and size, authentication, parse, map and check, idempotency key, deduplication,
+//! expiry, rate window, queue. A 202 is answered only when the call is on disk, and only a 202 occupies a key.
+
+mod answer;
+mod body;
+mod elements;
+mod ids;
+mod rates;
+mod refusal_log;
+mod request;
+mod submit;
+
+pub use answer::IngestResponse;
+pub use rates::RateWindows;
+pub use refusal_log::{RefusalLog, RefusalWriter};
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use jiff::Timestamp;
+
+use super::app::App;
+use crate::compile::{Snapshot, Trigger};
+use crate::domain::admission::{Answer, Refusal};
+use crate::domain::name::TriggerName;
+
+/// Every trigger's path begins with this.
+pub const PATH_PREFIX: &str = "/in/";
+
+/// Answers one request.
+pub async fn answer<B>(app: &App, request: Request<B>) -> IngestResponse
+where
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let received_at = now();
+    let mut visit = Visit { trigger: None, credential: None };
+    match admit(app, request, received_at, &mut visit).await {
+        Ok(answer) => answer::accepted(&answer),
+        Err(refusal) => {
+            let trigger = visit.trigger.unwrap_or_else(|| TriggerName::new(""));
+            let id = ids::new_call_id(received_at);
+            app.refusals.log(id, &trigger, visit.credential, &refusal, received_at);
+            answer::refused(&refusal)
+        }
+    }
+}
+
+/// What is known of a request so far, for the log of those that are refused.
+struct Visit {
+    trigger: Option<TriggerName>,
+    credential: Option<Arc<str>>,
+}
+
+async fn admit<B>(
+    app: &App,
+    request: Request<B>,
+    received_at: Timestamp,
+    visit: &mut Visit,
+) -> Result<Answer, Refusal>
+where
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (parts, body) = request.into_parts();
+    let snapshot = app.snapshot.load_full();
+    let trigger = find(&snapshot, parts.uri.path(), visit)?;
+    if parts.method != http::Method::POST {
+        return Err(Refusal::Method);
+    }
+    body::check_declared_length(&parts.headers, trigger.body_bytes_max)?;
+    let caller = request::authenticate(&app.keyring.load(), &trigger.name, &parts)?;
+    visit.credential = Some(Arc::clone(&caller.credential));
+    let body = body::read(body, trigger.body_bytes_max).await?;
+    let media = if body.is_empty() { body::Media::Json } else { body::media(&parts.headers)? };
+    let idempotency_key = request::idempotency_key(&parts.headers)?;
+    let parsed = elements::parse(&body, media)?;
+    let element = elements::single(trigger, &parsed, media, received_at)?;
+    let submission = submit::Submission {
+        trigger,
+        version: &snapshot.version,
+        credential: caller.credential,
+        received_at,
+        body: &body,
+        idempotency_key,
+        request: None,
+        elements: vec![element],
+    };
+    submit::submit(app, submission).await
+}
+
+/// The trigger a path names. Names are DNS labels, so nothing in a path needs decoding.
+fn find<'a>(snapshot: &'a Snapshot, path: &str, visit: &mut Visit) -> Result<&'a Arc<Trigger>, Refusal> {
+    let rest = path.strip_prefix(PATH_PREFIX).ok_or(Refusal::NoSuchTrigger)?;
+    let (namespace, name) = rest.split_once('/').ok_or(Refusal::NoSuchTrigger)?;
+    let known = snapshot.triggers.get(name).filter(|_| namespace == snapshot.namespace.as_ref());
+    match known {
+        Some(trigger) => {
+            visit.trigger = Some(trigger.name.clone());
+            Ok(trigger)
+        }
+        None => {
+            // What was asked for helps to find a typing error; more than a name's length does not.
+            let asked: String = name.chars().filter(|c| !c.is_control()).take(63).collect();
+            visit.trigger = Some(TriggerName::new(asked));
+            Err(Refusal::NoSuchTrigger)
+        }
+    }
+}
+
+/// The time, as the store keeps it.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}

@@ -1,0 +1,163 @@
+//! Refused requests on their way to the trigger log, through a small queue of their own.
+//!
+//! They can neither fill the ledger nor delay a call: above ten a second of 401, 403 and 404 a trigger, and whenever
+//! the queue is full or the store is away, they are only counted, by status, reason and minute.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::admission::Refusal;
+use crate::domain::name::{CallId, TriggerName};
+use crate::store::calls::{Calls, RefusalCount, RefusedCall};
+
+/// How many refusals may wait to be written.
+const QUEUE_MAX: usize = 256;
+/// How many 401, 403 and 404 of a trigger and second are written in full.
+const IN_FULL_A_SECOND: u32 = 10;
+/// How long counts are gathered before they are written.
+const COUNTS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
+
+/// Takes refusals; cheap to clone.
+#[derive(Clone)]
+pub struct RefusalLog {
+    queue: mpsc::Sender<RefusedCall>,
+    tally: Arc<Tally>,
+}
+
+/// Writes what [`RefusalLog`] took; whoever starts the runtime runs and joins it.
+pub struct RefusalWriter {
+    queue: mpsc::Receiver<RefusedCall>,
+    tally: Arc<Tally>,
+    calls: Arc<dyn Calls>,
+}
+
+#[derive(Default)]
+struct Tally {
+    counts: Mutex<Counts>,
+    changed: Notify,
+}
+
+type Counted = (TriggerName, u16, &'static str, i64);
+
+#[derive(Default)]
+struct Counts {
+    /// The second at hand, and how many of 401, 403 and 404 each trigger had in it. Requests to triggers that do
+    /// not exist share one entry, so a caller who makes up names fills nothing.
+    second: i64,
+    in_full: HashMap<TriggerName, u32>,
+    /// What is only counted; bounded by triggers, statuses and minutes not written yet.
+    counted: HashMap<Counted, u64>,
+}
+
+/// Under this name requests to triggers that do not exist are counted; no trigger can be called so.
+const UNKNOWN: &str = "(unknown)";
+
+impl RefusalLog {
+    /// A log and its writer.
+    pub fn new(calls: Arc<dyn Calls>) -> (Self, RefusalWriter) {
+        let (send, receive) = mpsc::channel(QUEUE_MAX);
+        let tally = Arc::<Tally>::default();
+        let log = RefusalLog { queue: send, tally: Arc::clone(&tally) };
+        (log, RefusalWriter { queue: receive, tally, calls })
+    }
+
+    /// Takes one refusal. Never waits.
+    pub fn log(
+        &self,
+        id: CallId,
+        trigger: &TriggerName,
+        credential: Option<Arc<str>>,
+        refusal: &Refusal,
+        received_at: Timestamp,
+    ) {
+        let status = refusal.status();
+        tracing::info!(call = %id, %trigger, status, reason = %refusal, "refused");
+        let scope = if status == 404 { TriggerName::new(UNKNOWN) } else { trigger.clone() };
+        let counted = (scope, status, refusal.title(), received_at.as_second().div_euclid(60));
+        if status == 503 || self.tally.is_above_limit(&counted.0, status, received_at.as_second()) {
+            return self.tally.count(counted, 1);
+        }
+        let (trigger, reason) = (trigger.clone(), refusal.to_string());
+        let call = RefusedCall { id, trigger, credential, received_at, http_status: status, reason };
+        if self.queue.try_send(call).is_err() {
+            self.tally.count(counted, 1);
+        }
+    }
+}
+
+impl Tally {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_above_limit(&self, trigger: &TriggerName, status: u16, second: i64) -> bool {
+        if !matches!(status, 401 | 403 | 404) {
+            return false;
+        }
+        let mut counts = self.lock();
+        if counts.second != second {
+            counts.second = second;
+            counts.in_full.clear();
+        }
+        let in_full = counts.in_full.entry(trigger.clone()).or_insert(0);
+        *in_full += 1;
+        *in_full > IN_FULL_A_SECOND
+    }
+
+    fn count(&self, counted: Counted, refusals: u64) {
+        *self.lock().counted.entry(counted).or_insert(0) += refusals;
+        self.changed.notify_one();
+    }
+
+    fn take(&self) -> HashMap<Counted, u64> {
+        std::mem::take(&mut self.lock().counted)
+    }
+}
+
+impl RefusalWriter {
+    /// Writes until it is told to stop, and then what is left.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(QUEUE_MAX);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = self.queue.recv_many(&mut batch, QUEUE_MAX) => {}
+                () = self.tally.changed.notified() => {
+                    // Many counts of a second are one row.
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(COUNTS_WRITTEN_EVERY) => {}
+                    }
+                }
+            }
+            self.write(&mut batch).await;
+        }
+        while let Ok(call) = self.queue.try_recv() {
+            batch.push(call);
+        }
+        self.write(&mut batch).await;
+    }
+
+    async fn write(&self, batch: &mut Vec<RefusedCall>) {
+        let counted = self.tally.take();
+        let counts = counted.iter().map(|((trigger, http_status, reason, minute), refusals)| RefusalCount {
+            trigger: trigger.clone(),
+            http_status: *http_status,
+            reason: (*reason).to_owned(),
+            minute: *minute,
+            refusals: *refusals,
+        });
+        let written = self.calls.refuse(std::mem::take(batch), counts.collect()).await;
+        if let Err(error) = written {
+            tracing::warn!(%error, "refusals could not be written; their counts are kept until the store is back");
+            for (counted, refusals) in counted {
+                self.tally.count(counted, refusals);
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a request's head says: who calls, and by which idempotency key.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, request::Parts};
+
+use crate::domain::admission::Refusal;
+use crate::domain::credentials::{Caller, Keyring, Presented, PresentedError, Rejected};
+use crate::domain::name::TriggerName;
+
+/// How long an idempotency key may be; a UUID has 36 characters.
+const IDEMPOTENCY_KEY_MAX: usize = 255;
+
+/// Who calls, proven and allowed to call this trigger.
+pub(super) fn authenticate(
+    keyring: &Keyring,
+    trigger: &TriggerName,
+    parts: &Parts,
+) -> Result<Caller, Refusal> {
+    let presented = presented(parts)?;
+    keyring.authorize_trigger(trigger, &presented).map_err(|rejected| match rejected {
+        Rejected::Unknown => Refusal::Unauthenticated("the credentials are wrong"),
+        Rejected::NotAllowed => Refusal::Forbidden,
+    })
+}
+
+fn presented(parts: &Parts) -> Result<Presented, Refusal> {
+    if let Some(value) = parts.headers.get(AUTHORIZATION) {
+        return Presented::from_authorization(value.as_bytes()).map_err(|error| {
+            Refusal::Unauthenticated(match error {
+                PresentedError::Nothing => "send the trigger's username and password by HTTP Basic, or a key",
+                PresentedError::Scheme => {
+                    "the Authorization header must be of the scheme Basic, Bearer or Token"
+                }
+                PresentedError::Malformed => "the Authorization header does not follow its scheme",
+            })
+        });
+    }
+    let token = parts.uri.query().and_then(Presented::from_query);
+    token.ok_or(Refusal::Unauthenticated("send the trigger's username and password by HTTP Basic, or a key"))
+}
+
+/// Reads the header `Idempotency-Key`.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let printable = |text: &&str| !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let text = value.to_str().ok().filter(printable);
+    match text {
+        Some(text) if text.len() <= IDEMPOTENCY_KEY_MAX && values.next().is_none() => {
+            Ok(Some(text.to_owned()))
+        }
+        _ => Err(Refusal::Malformed(format!(
+            "Idempotency-Key must be sent once, with 1 to {IDEMPOTENCY_KEY_MAX} printable ASCII characters"
+        ))),
+    }
+}

@@ -1,0 +1,139 @@
+//! The last steps of admission, those that look at what came before: keys, expiry, rate window, queue.
+//!
+//! Keys are settled by the store within the transaction that writes the calls. Expiry and rate come after them, so
+//! where there are keys both are asked as the transaction's gate; without keys they are asked before the queue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::elements::Element;
+use super::ids;
+use super::rates::Rate;
+use crate::compile::Trigger;
+use crate::domain::admission::{Answer, Refusal};
+use crate::domain::credentials::Digest;
+use crate::domain::name::{CallId, VersionId};
+use crate::domain::params::params_to_json;
+use crate::runtime::app::App;
+use crate::store::StoreError;
+use crate::store::calls::{Admitted, Gate, NewCall, NewKey, NewRequest};
+
+/// For how long an idempotency key is remembered: a provider that retries has long given up by then.
+const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A request that passed every check of its own.
+pub(super) struct Submission<'a> {
+    pub trigger: &'a Trigger,
+    pub version: &'a VersionId,
+    pub credential: Arc<str>,
+    pub received_at: Timestamp,
+    pub body: &'a [u8],
+    pub idempotency_key: Option<String>,
+    /// The request's id, where it makes a call of each of several elements.
+    pub request: Option<CallId>,
+    pub elements: Vec<Element>,
+}
+
+/// Puts a request before the store and answers once its calls are on disk.
+pub(super) async fn submit(app: &App, submission: Submission<'_>) -> Result<Answer, Refusal> {
+    let keyed = submission.idempotency_key.is_some() || submission.trigger.deduplicate_within.is_some();
+    let gate = Limits {
+        rate: app.rates.of(submission.trigger),
+        now: submission.received_at,
+        expires_at: submission.elements.iter().map(|element| element.expires_at).collect(),
+        is_batch: submission.request.is_some(),
+        taken: Arc::default(),
+    };
+    let (rate, taken) = (gate.rate.clone(), Arc::clone(&gate.taken));
+    let mut request = new_request(submission, keyed);
+    if keyed {
+        request.gate = Some(Box::new(move |new: &[usize]| gate.check(new)) as Gate);
+    } else {
+        gate.check(&(0..request.calls.len()).collect::<Vec<_>>())?;
+    }
+    match app.calls.accept(request).await {
+        Ok(Admitted::Accepted(answer) | Admitted::Again(answer)) => Ok(answer),
+        Ok(Admitted::Refused(refusal)) => Err(refusal),
+        Err(error) => {
+            if let Some(rate) = rate {
+                rate.give_back(taken.load(Ordering::Relaxed));
+            }
+            Err(unkept(&error))
+        }
+    }
+}
+
+/// What is checked of the calls that are new.
+struct Limits {
+    rate: Option<Rate>,
+    now: Timestamp,
+    expires_at: Vec<Option<Timestamp>>,
+    is_batch: bool,
+    /// Places taken in the rate window, to be given back should the commit fail.
+    taken: Arc<AtomicU32>,
+}
+
+impl Limits {
+    fn check(&self, new: &[usize]) -> Result<(), Refusal> {
+        let expired = new.iter().find(|index| self.expires_at[**index].is_some_and(|at| at <= self.now));
+        if let Some(index) = expired {
+            return Err(Refusal::Expired { index: self.is_batch.then_some(*index) });
+        }
+        if let Some(rate) = &self.rate {
+            let count = u32::try_from(new.len()).unwrap_or(u32::MAX);
+            rate.take(count, self.now)?;
+            self.taken.store(count, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+fn new_request(submission: Submission<'_>, keyed: bool) -> NewRequest {
+    let Submission { trigger, version, credential, received_at, body, .. } = submission;
+    let kept_until = |length| received_at.checked_add(length).unwrap_or(Timestamp::MAX);
+    let idempotency = submission.idempotency_key.map(|key| NewKey {
+        scope: format!("{}/{credential}", trigger.name),
+        key,
+        expires_at: kept_until(IDEMPOTENCY_KEPT),
+    });
+    let happening =
+        |key, within| NewKey { scope: trigger.name.to_string(), key, expires_at: kept_until(within) };
+    let calls = submission.elements.into_iter().map(|element| NewCall {
+        id: ids::new_call_id(received_at),
+        expires_at: element.expires_at,
+        params: params_to_json(&element.params),
+        deduplication: element
+            .deduplication
+            .zip(trigger.deduplicate_within)
+            .map(|(key, within)| happening(key, within)),
+    });
+    NewRequest {
+        trigger: trigger.name.clone(),
+        received_at,
+        version: version.clone(),
+        // Nothing compares the body of a request that has no key.
+        body_digest: if keyed { *Digest::of_bytes(body).as_bytes() } else { [0; 32] },
+        request: submission.request,
+        idempotency,
+        calls: calls.collect(),
+        gate: None,
+        credential,
+    }
+}
+
+fn unkept(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Refused(_) => {
+            tracing::error!(%error, "a call cannot be kept");
+            Refusal::WrongBody("the call cannot be kept as it is; sending it again does not help".into())
+        }
+        StoreError::Busy => Refusal::Unavailable,
+        StoreError::Unavailable(_) | StoreError::Closed => {
+            tracing::error!(%error, "a call could not be kept");
+            Refusal::Unavailable
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Listeners and connections: HTTP/1.1 with bounded headers, time and numbers, drained on the way out.
+//!
+//! Trigger calls go straight to ingest; everything else goes through the routes. In `dev` one listener serves both;
+//! elsewhere the API listens on a port that is never exposed.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::app::App;
+use super::ingest;
+
+/// How long a request's head may take, and how long a connection may idle between two.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// How large a request's head may be.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// How many connections a listener holds; more wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 8192;
+
+/// What a listener serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// Trigger calls and the API, as in `dev`.
+    Everything,
+    /// Trigger calls only: the one that may be exposed.
+    Calls,
+    /// The API only.
+    Api,
+}
+
+/// Where to listen, and for what. Port 0 takes a free one.
+#[derive(Debug, Clone, Copy)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// What is served there.
+    pub surface: Surface,
+}
+
+/// A running server. Dropping it stops accepting, but joins nothing: call [`Running::drain`].
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens, in the order of the settings.
+    pub addresses: Vec<SocketAddr>,
+    stop: CancellationToken,
+    connections: TaskTracker,
+}
+
+/// Starts serving.
+///
+/// # Errors
+/// An address cannot be listened on.
+pub async fn start(listen: &[Listen], app: &Arc<App>, routes: &Router) -> std::io::Result<Running> {
+    let mut running =
+        Running { addresses: Vec::new(), stop: CancellationToken::new(), connections: TaskTracker::new() };
+    for Listen { address, surface } in listen {
+        let listener = TcpListener::bind(address).await?;
+        running.addresses.push(listener.local_addr()?);
+        let door = Door { surface: *surface, app: Arc::clone(app), routes: routes.clone() };
+        let (stop, connections) = (running.stop.clone(), running.connections.clone());
+        running.connections.spawn(accept_until_stopped(listener, door, stop, connections));
+    }
+    Ok(running)
+}
+
+impl Running {
+    /// Accepts nothing more, lets every request under way be answered, and gives up at the deadline. Answers whether
+    /// all were.
+    pub async fn drain(self, deadline: Duration) -> bool {
+        self.stop.cancel();
+        self.connections.close();
+        tokio::time::timeout(deadline, self.connections.wait()).await.is_ok()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[derive(Clone)]
+struct Door {
+    surface: Surface,
+    app: Arc<App>,
+    routes: Router,
+}
+
+type Answer = Response<Either<Full<Bytes>, Body>>;
+
+impl Door {
+    async fn answer(self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+        let is_call = request.uri().path().starts_with(ingest::PATH_PREFIX);
+        if is_call && self.surface != Surface::Api {
+            return Ok(ingest::answer(&self.app, request).await.map(Either::Left));
+        }
+        if self.surface == Surface::Calls {
+            // Nothing else is here, and what is elsewhere is nobody's business.
+            let mut nothing = Response::new(Either::Left(Full::default()));
+            *nothing.status_mut() = http::StatusCode::NOT_FOUND;
+            return Ok(nothing);
+        }
+        let answered = TowerToHyperService::new(self.routes).call(request).await;
+        Ok(answered.map_or_else(|never: Infallible| match never {}, |response| response.map(Either::Right)))
+    }
+}
+
+async fn accept_until_stopped(
+    listener: TcpListener,
+    door: Door,
+    stop: CancellationToken,
+    connections: TaskTracker,
+) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let place = tokio::select! {
+            () = stop.cancelled() => return,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let served = serve(stream, door.clone(), stop.clone());
+                connections.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: some connection must end before the next can begin.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, door: Door, stop: CancellationToken) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection keeps its delay");
+    }
+    let service = service_fn(move |request| door.clone().answer(request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Callers hang up; that is theirs to know.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,153 @@
+//! A running server on a folder of its own, and a client that sends what a test says, byte by byte if need be.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use fanfare::compile::{Sources, compile};
+use fanfare::runtime::app::App;
+use fanfare::runtime::credentials::{CredentialFile, keyring};
+use fanfare::runtime::ingest::RefusalLog;
+use fanfare::runtime::server::{self, Listen, Running, Surface};
+use fanfare::store::calls::{CallFilter, CallRecord, Calls};
+use fanfare::store::sqlite::{Ledger, SqliteCustomers};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A runtime without its run engine: what is accepted stays accepted.
+pub struct World {
+    pub app: Arc<App>,
+    pub ledger: Ledger,
+    pub address: SocketAddr,
+    pub credentials: CredentialFile,
+    running: Running,
+    refusals: JoinHandle<()>,
+    stop: CancellationToken,
+    _folder: tempfile::TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Value,
+}
+
+impl World {
+    /// Starts a server with one trigger `t`.
+    pub async fn with_trigger(spec: Value) -> World {
+        World::with(json!({"triggers": {"t": spec}})).await
+    }
+
+    /// Starts a server with these sources.
+    pub async fn with(sources: Value) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path()).unwrap();
+        let customers = SqliteCustomers::open(&folder.path().join("customers.db")).unwrap();
+        let (log, writer) = RefusalLog::new(Arc::new(ledger.clone()));
+        let app = Arc::new(App::new("default", Arc::new(ledger.clone()), Arc::new(customers), log));
+
+        let mut sources = sources;
+        sources["namespace"] = "default".into();
+        let sources: Sources = serde_json::from_value(sources).unwrap();
+        let compiled = compile(&sources);
+        assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
+        let snapshot = Arc::new(compiled.snapshot);
+        let mut credentials = CredentialFile::open(folder.path()).unwrap();
+        credentials.ensure(&snapshot).unwrap();
+        let ring = keyring(&snapshot, &credentials);
+        app.put_in_force(&sources, snapshot, ring, Timestamp::now()).await.unwrap();
+
+        let stop = CancellationToken::new();
+        let refusals = tokio::spawn(writer.run(stop.clone()));
+        let listen = Listen { address: "127.0.0.1:0".parse().unwrap(), surface: Surface::Everything };
+        let running = server::start(&[listen], &app, &axum::Router::new()).await.unwrap();
+        let address = running.addresses[0];
+        World { app, ledger, address, credentials, running, refusals, stop, _folder: folder }
+    }
+
+    /// `Basic …` of the trigger's own credentials.
+    pub fn basic(&self, trigger: &str) -> String {
+        let pair = self.credentials.trigger(trigger).unwrap();
+        let text = format!("{}:{}", pair.username, pair.password.expose());
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
+    }
+
+    /// Posts JSON to the trigger `t` with its own credentials.
+    pub async fn post(&self, body: &Value) -> Answer {
+        self.post_with(&[], body.to_string().as_bytes()).await
+    }
+
+    /// Posts JSON to the trigger `t` with its own credentials and more headers.
+    pub async fn post_with(&self, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let basic = self.basic("t");
+        let mut all = vec![("authorization", basic.as_str()), ("content-type", "application/json")];
+        all.retain(|(name, _)| !headers.iter().any(|(other, _)| other == name));
+        all.extend_from_slice(headers);
+        self.send("POST", "/in/default/t", &all, body).await
+    }
+
+    /// Sends a request with exactly these headers, beside Host and Content-Length.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+        let mut bytes = request.into_bytes();
+        bytes.extend_from_slice(body);
+        self.exchange(&bytes).await
+    }
+
+    /// Sends bytes and reads one answer.
+    pub async fn exchange(&self, bytes: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        tokio::time::timeout(Duration::from_secs(20), read).await.expect("an answer").unwrap();
+        parse(&answer)
+    }
+
+    /// All calls of the log, newest first.
+    pub async fn calls(&self) -> Vec<CallRecord> {
+        self.ledger.list(CallFilter { limit: 1_000, ..CallFilter::default() }).await.unwrap()
+    }
+
+    /// Stops everything and joins it.
+    pub async fn stop(self) {
+        assert!(self.running.drain(Duration::from_secs(10)).await);
+        self.stop.cancel();
+        self.refusals.await.unwrap();
+        self.ledger.close().await;
+    }
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn id(&self) -> &str {
+        self.body["id"].as_str().unwrap()
+    }
+}
+
+fn parse(bytes: &[u8]) -> Answer {
+    let text = String::from_utf8_lossy(bytes);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let header = |line: &str| {
+        let (name, value) = line.split_once(": ").unwrap();
+        (name.to_ascii_lowercase(), value.to_owned())
+    };
+    let body = serde_json::from_str(body).unwrap_or(Value::Null);
+    Answer { status, headers: lines.map(header).collect(), body }
+}
