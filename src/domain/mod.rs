@@ -13,7 +13,6 @@ pub mod mail_address;
 pub mod name;
 pub mod params;
 pub mod rate_window;
-pub mod render;
 pub mod secret;
 pub mod selection;
 pub mod state;

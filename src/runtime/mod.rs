@@ -4,5 +4,8 @@
 
 pub mod app;
 pub mod credentials;
+pub mod dispatch;
+pub mod engine;
 pub mod ingest;
+pub mod run;
 pub mod server;

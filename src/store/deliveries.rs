@@ -139,6 +139,9 @@ pub struct Step {
     pub openings: Vec<Opening>,
     /// How far chunks have been decided.
     pub cursors: Vec<Cursor>,
+    /// Whether the same step was brought before and it is unknown whether it was kept; what it opened then is
+    /// opened by it again.
+    pub repeated: bool,
 }
 
 impl Step {

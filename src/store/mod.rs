@@ -5,6 +5,8 @@
 pub mod audiences;
 pub mod calls;
 pub mod customers;
+pub mod deliveries;
+pub mod runs;
 pub mod sqlite;
 
 /// Why the store could not do what was asked; every variant says whether trying again can help.

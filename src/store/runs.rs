@@ -88,12 +88,8 @@ pub trait Runs: Send + Sync {
     ) -> Result<Vec<RunId>, StoreError>;
 
     /// Ends a call that was never matched: it came too late, or cannot be run.
-    async fn end_unmatched(
-        &self,
-        call_seq: i64,
-        end: UnmatchedEnd,
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
+    async fn end_unmatched(&self, call_seq: i64, end: UnmatchedEnd, now: Timestamp)
+    -> Result<(), StoreError>;
 
     /// Every run that is not at its end, in the order they began.
     async fn unfinished_runs(&self) -> Result<Vec<UnfinishedRun>, StoreError>;

@@ -22,19 +22,15 @@ mod truth;
 mod value_expression;
 
 #[cfg(test)]
-pub(in crate::domain) mod tests;
+mod tests;
 
 pub use condition::Condition;
-pub(crate) use convert::{MapObject, Moment, convert, from_jinja, parse_timestamp, to_jinja};
 pub use depends::EventTypes;
 pub use duration::parse_duration;
-pub(crate) use evaluate::Ask as EventsAsked;
 pub use evaluate::Step;
 pub use facts::{CallFacts, Facts, RequestFacts};
 pub use narrow::{Narrowed, PushDown};
-pub(crate) use parse::check_content;
 pub use problem::{CompileError, Problem, Severity};
 pub use scope::{Declared, Place, Scope, TriggerScope};
-pub(crate) use tree::Aggregate;
 pub use truth::{Reason, Seen, Truth};
 pub use value_expression::Expression;

@@ -105,26 +105,6 @@ fn moment(term: &Term, facts: Facts<'_>) -> Result<Timestamp, Reason> {
     }
 }
 
-impl Ask {
-    /// Events of a type, whatever their properties and time.
-    pub fn of(event_type: Arc<str>) -> Self {
-        Ask { event_type, properties: Vec::new(), from: None, before: None }
-    }
-
-    /// What is asked of the matching events; `None` is missing.
-    pub fn aggregate(&self, asked: &Aggregate, facts: Facts<'_>) -> Option<Value> {
-        match aggregate(self, asked, facts, &self.event_type) {
-            Found::Value(value) => Some(value.into_owned()),
-            Found::Missing(_) | Found::Unknown(_) => None,
-        }
-    }
-
-    /// The properties of each matching event, in order.
-    pub fn properties_of_all(&self, facts: Facts<'_>) -> Vec<BTreeMap<String, Value>> {
-        matching(self, facts).map(properties).collect()
-    }
-}
-
 /// The matching events of the customer, in the order of (timestamp, id).
 pub(crate) fn matching<'a>(ask: &'a Ask, facts: Facts<'a>) -> impl DoubleEndedIterator<Item = &'a Event> {
     let events: &[Event] = facts.customer.map_or(&[], |customer| &customer.events);

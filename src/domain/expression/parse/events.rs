@@ -12,14 +12,13 @@ use super::Compiler;
 use super::guards::text;
 use crate::domain::value::Value;
 
-pub(super) const METHODS: &[&str] =
-    &["within", "since", "before", "count", "sum", "min", "max", "avg", "first", "last"];
+const METHODS: &[&str] = &["within", "since", "before", "count", "sum", "min", "max", "avg", "first", "last"];
 
 /// One `.method(…)` of a chain.
-pub(super) struct Link<'e, 's> {
-    pub name: &'s str,
-    pub args: &'e [CallArg<'s>],
-    pub expr: &'e Expr<'s>,
+struct Link<'e, 's> {
+    name: &'s str,
+    args: &'e [CallArg<'s>],
+    expr: &'e Expr<'s>,
 }
 
 impl Compiler<'_> {
@@ -104,7 +103,7 @@ impl Compiler<'_> {
     }
 
     /// The type decides what is loaded with the customers, so it is known before them.
-    pub(super) fn event_type(&mut self, expr: &Expr<'_>) -> Option<Term> {
+    fn event_type(&mut self, expr: &Expr<'_>) -> Option<Term> {
         let term = self.term(expr)?;
         let message = match &term.kind {
             TermKind::Literal(Value::Text(_)) => return Some(term),
@@ -202,7 +201,7 @@ impl Compiler<'_> {
         self.refuse(problem.remedy("only `.first()` and `.last()` have"))
     }
 
-    pub(super) fn refuse_event_method<T>(&mut self, span: std::ops::Range<usize>, name: &str) -> Option<T> {
+    fn refuse_event_method<T>(&mut self, span: std::ops::Range<usize>, name: &str) -> Option<T> {
         let problem = Problem::error(span, format!("events have no method `{name}`"));
         self.refuse(match nearest(name, METHODS.iter().copied()) {
             Some(near) => problem.remedy(format!("did you mean `.{near}(…)`?")),
@@ -212,7 +211,7 @@ impl Compiler<'_> {
 }
 
 /// Takes `events(…).a(…).b(…)` apart; `None` if it does not begin with `events`.
-pub(super) fn chain<'e, 's>(expr: &'e Expr<'s>) -> Option<(&'e [CallArg<'s>], Vec<Link<'e, 's>>)> {
+fn chain<'e, 's>(expr: &'e Expr<'s>) -> Option<(&'e [CallArg<'s>], Vec<Link<'e, 's>>)> {
     let mut links = Vec::new();
     let mut at = expr;
     loop {

@@ -91,7 +91,11 @@ pub(super) fn finish(
 }
 
 /// Chunks nobody ever took have no deliveries; `fence = 0` is the proof.
-pub(super) fn finish_untouched(connection: &Connection, run: RunId, end: JourneyEnd) -> rusqlite::Result<u64> {
+pub(super) fn finish_untouched(
+    connection: &Connection,
+    run: RunId,
+    end: JourneyEnd,
+) -> rusqlite::Result<u64> {
     let mut untouched =
         connection.prepare_cached("SELECT n, size FROM chunk WHERE run = ?1 AND state = 0 AND fence = 0")?;
     let chunks: Vec<(u32, i64)> =

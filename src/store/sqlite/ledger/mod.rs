@@ -3,6 +3,13 @@
 //! One file a concern; each implements that concern's trait of `store` on the same [`Database`].
 
 mod calls;
+mod chunks;
+mod keys;
+mod ledger_deliveries;
+mod ledger_runs;
+mod rows;
+mod runs;
+mod window;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -98,7 +98,8 @@ pub(super) fn totals(connection: &Connection, run: RunId) -> rusqlite::Result<Ru
     }
     let mut deliveries =
         connection.prepare_cached("SELECT node, count(*) FROM delivery WHERE run = ?1 GROUP BY node")?;
-    let by_node = deliveries.query_map([run.0], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    let by_node =
+        deliveries.query_map([run.0], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
     totals.deliveries = by_node.collect::<rusqlite::Result<_>>()?;
     Ok(totals)
 }
@@ -154,6 +155,8 @@ pub(super) fn stop(connection: &Connection, run: RunId) -> rusqlite::Result<bool
 
 pub(super) fn count_failure(connection: &Connection, run: RunId, error: &str) -> rusqlite::Result<u32> {
     connection
-        .prepare_cached("UPDATE run SET failures = failures + 1, error = ?2 WHERE id = ?1 RETURNING failures")?
+        .prepare_cached(
+            "UPDATE run SET failures = failures + 1, error = ?2 WHERE id = ?1 RETURNING failures",
+        )?
         .query_row(params![run.0, error], |row| row.get(0))
 }

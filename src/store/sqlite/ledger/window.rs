@@ -17,7 +17,7 @@ pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<V
     write_outcomes(connection, &step.outcomes, at)?;
     write_decided(connection, &step.decided, at)?;
     pass(connection, step.passed.iter().copied())?;
-    let opened = write_openings(connection, &step.openings, at)?;
+    let opened = write_openings(connection, &step.openings, at, step.repeated)?;
     move_cursors(connection, &step.cursors)?;
     Ok(opened)
 }
@@ -83,16 +83,25 @@ fn write_decided(connection: &Connection, decided: &[Decided], at: i64) -> rusql
     pass(connection, decided.iter().filter_map(|one| behind(one.id, one.behind)))
 }
 
-fn write_openings(connection: &Connection, openings: &[Opening], at: i64) -> rusqlite::Result<Vec<Opened>> {
+fn write_openings(
+    connection: &Connection,
+    openings: &[Opening],
+    at: i64,
+    repeated: bool,
+) -> rusqlite::Result<Vec<Opened>> {
     let mut rights = Rights::default();
     let mut insert = connection.prepare_cached(
         "INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at, last_at)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?8) ON CONFLICT DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?8)
+         ON CONFLICT DO UPDATE SET last_at = last_at
+         WHERE ?9 AND state = 1 AND attempt = excluded.attempt AND digest = excluded.digest",
     )?;
     let mut reopen = connection.prepare_cached(
         "UPDATE delivery SET state = 1, attempt = ?4, address = ?5, digest = ?6,
              first_at = coalesce(first_at, ?7), last_at = ?7, retry_at = NULL
-         WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state IN (0, 2) AND attempt = ?4 - 1",
+         WHERE run = ?1 AND customer = ?2 AND node = ?3
+             AND (state IN (0, 2) AND attempt = ?4 - 1
+                  OR ?8 AND state = 1 AND attempt = ?4 AND digest = ?6)",
     )?;
     let mut answers = Vec::with_capacity(openings.len());
     for opening in openings {
@@ -101,10 +110,12 @@ fn write_openings(connection: &Connection, openings: &[Opening], at: i64) -> rus
             let DeliveryId { run, customer, node } = opening.id;
             let (attempt, address, digest) = (opening.attempt, &opening.address, &opening.digest.0[..]);
             let changed = if opening.again {
-                reopen.execute(params![run.0, customer.0, node.0, attempt, address, digest, at])?
+                reopen.execute(params![run.0, customer.0, node.0, attempt, address, digest, at, repeated])?
             } else {
                 let channel = opening.channel.as_str();
-                insert.execute(params![run.0, customer.0, node.0, channel, attempt, address, digest, at])?
+                insert.execute(params![
+                    run.0, customer.0, node.0, channel, attempt, address, digest, at, repeated
+                ])?
             };
             if changed == 0 {
                 answer = Opened::Lost;

@@ -1,0 +1,82 @@
+//! A channel's rate as a token bucket: smooth, with a burst of a tenth of a second.
+
+use std::time::{Duration, Instant};
+
+/// Tokens that come at a steady rate; each start of an attempt takes one.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    per_second: Option<f64>,
+    tokens: f64,
+    filled_at: Instant,
+}
+
+impl Bucket {
+    pub(super) fn new(per_second: Option<u32>, now: Instant) -> Self {
+        let per_second = per_second.map(f64::from);
+        Bucket { per_second, tokens: per_second.map_or(0.0, burst), filled_at: now }
+    }
+
+    /// Adopts another rate without giving tokens away.
+    pub(super) fn set_rate(&mut self, per_second: Option<u32>, now: Instant) {
+        let per_second = per_second.map(f64::from);
+        if self.per_second != per_second {
+            self.fill(now);
+            self.per_second = per_second;
+            self.tokens = self.tokens.min(per_second.map_or(0.0, burst));
+        }
+    }
+
+    /// Takes a token if there is one.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        match self.per_second {
+            None => true,
+            Some(_) if self.tokens >= 1.0 => {
+                self.tokens -= 1.0;
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// When the next token will be there; `None` if none is missing.
+    pub(super) fn next_token(&self) -> Option<Instant> {
+        let per_second = self.per_second?;
+        let missing = 1.0 - self.tokens;
+        (missing > 0.0).then(|| self.filled_at + Duration::from_secs_f64(missing / per_second))
+    }
+
+    fn fill(&mut self, now: Instant) {
+        if let Some(per_second) = self.per_second {
+            let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
+            self.tokens = (self.tokens + passed * per_second).min(burst(per_second));
+        }
+        self.filled_at = now;
+    }
+}
+
+fn burst(per_second: f64) -> f64 {
+    (per_second / 10.0).max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_second_has_more_than_the_rate_and_a_tenth() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(Some(50), start);
+        let started = (0..1000).filter(|ms| bucket.take(start + Duration::from_millis(*ms))).count();
+        assert!((50..=55).contains(&started), "{started}");
+        assert!(bucket.next_token().is_some());
+    }
+
+    #[test]
+    fn without_a_rate_there_is_always_a_token() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(None, now);
+        assert!((0..1000).all(|_| bucket.take(now)));
+        assert_eq!(bucket.next_token(), None);
+    }
+}

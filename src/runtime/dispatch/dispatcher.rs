@@ -1,0 +1,215 @@
+//! One channel's loop: open, send, learn, commit; and again.
+//!
+//! The loop owns all of it, so that nothing here needs a lock. While a commit is on its way to disk, attempts go
+//! on; whatever came of them meanwhile goes with the next one.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::batch::{Answered, Batch, Withdrawn};
+use super::bucket::Bucket;
+use super::handle::{ChannelHandle, ChannelHandles};
+use super::health::Health;
+use super::job::{Job, Waiting};
+use super::outbox::SharedOutbox;
+use crate::channels::Attempt;
+use crate::runtime::run::LiveChunk;
+use crate::store::StoreError;
+use crate::store::deliveries::{Deliveries, Opened};
+use crate::store::runs::ChunkId;
+
+/// How often halted runs and changed channels are looked for when nothing else happens.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Why a dispatcher ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It goes on.
+    No,
+    /// It opens no more and ends once what is under way has its outcome, but by this time.
+    By(Instant),
+}
+
+pub(super) type Attempted = Pin<Box<dyn Future<Output = (Job, Attempt)> + Send>>;
+pub(super) type Committed = Pin<Box<dyn Future<Output = (Batch, Result<Vec<Opened>, StoreError>)> + Send>>;
+
+/// The owner of one channel's windows.
+pub(super) struct Dispatcher {
+    pub outbox: SharedOutbox,
+    pub handles: ChannelHandles,
+    pub ledger: Arc<dyn Deliveries>,
+    pub stop: watch::Receiver<Stop>,
+    pub health: Health,
+    pub bucket: Bucket,
+    /// Opened, on disk, not yet sent.
+    pub ready: VecDeque<Job>,
+    /// Deliveries opened, or about to be, without a committed outcome.
+    pub open: usize,
+    pub attempts: FuturesUnordered<Attempted>,
+    pub answered: Vec<Answered>,
+    pub withdrawn: Vec<Withdrawn>,
+    /// Chunks whose cursor may have moved since it was written.
+    pub moved: BTreeMap<ChunkId, Arc<LiveChunk>>,
+    pub commit: Option<Committed>,
+    /// What the store refused, in halves, goes before anything new.
+    pub split: VecDeque<Batch>,
+    pub failed_commits: u32,
+    pub waiting: BinaryHeap<Reverse<Due>>,
+    pub swept_at: Instant,
+}
+
+/// A waiting delivery in the order of its time.
+pub(super) struct Due(pub Waiting);
+
+impl Dispatcher {
+    pub(super) fn new(
+        outbox: SharedOutbox,
+        handles: ChannelHandles,
+        ledger: Arc<dyn Deliveries>,
+        stop: watch::Receiver<Stop>,
+    ) -> Self {
+        let now = Instant::now();
+        Dispatcher {
+            outbox,
+            handles,
+            ledger,
+            stop,
+            health: Health::default(),
+            bucket: Bucket::new(None, now),
+            ready: VecDeque::new(),
+            open: 0,
+            attempts: FuturesUnordered::new(),
+            answered: Vec::new(),
+            withdrawn: Vec::new(),
+            moved: BTreeMap::new(),
+            commit: None,
+            split: VecDeque::new(),
+            failed_commits: 0,
+            waiting: BinaryHeap::new(),
+            swept_at: now,
+        }
+    }
+
+    /// Runs until it is told to stop.
+    pub(super) async fn run(mut self) {
+        loop {
+            let handle = self.handles.load().get(&self.outbox.name).map(Arc::clone);
+            let now = Instant::now();
+            let stop = *self.stop.borrow();
+            self.prepare(handle.as_deref(), now, stop);
+            if let Some(handle) = &handle {
+                self.start_attempts(handle, now);
+            }
+            self.start_commit(handle.as_deref(), now, stop);
+            if self.is_finished(stop, now) {
+                return;
+            }
+            self.wait(now, stop).await;
+        }
+    }
+
+    /// Brings everything up to date before anything is begun.
+    fn prepare(&mut self, handle: Option<&ChannelHandle>, now: Instant, stop: Stop) {
+        if let Some(handle) = handle {
+            self.bucket.set_rate(handle.per_second, now);
+        }
+        let closed = handle.is_none() || self.health.is_down() || self.outbox.is_paused() || stop != Stop::No;
+        self.outbox.set_closed(closed);
+        self.waiting.extend(self.outbox.take_arrivals().into_iter().map(|waiting| Reverse(Due(waiting))));
+        self.outbox.set_waiting(self.waiting.len());
+        if now.duration_since(self.swept_at) >= TICK {
+            self.swept_at = now;
+            self.withdraw_halted(Timestamp::now());
+        }
+        if self.allowed(handle, now, stop) == 0 {
+            self.put_back();
+        } else {
+            self.release_due(Timestamp::now());
+        }
+    }
+
+    /// How many deliveries may be open.
+    pub(super) fn allowed(&self, handle: Option<&ChannelHandle>, now: Instant, stop: Stop) -> usize {
+        match handle {
+            Some(handle) if stop == Stop::No && !self.outbox.is_paused() => {
+                self.health.allows(handle.window(), now)
+            }
+            _ => 0,
+        }
+    }
+
+    fn is_finished(&self, stop: Stop, now: Instant) -> bool {
+        let Stop::By(deadline) = stop else { return false };
+        let nothing_left = self.attempts.is_empty()
+            && self.commit.is_none()
+            && self.answered.is_empty()
+            && self.split.is_empty();
+        nothing_left || now >= deadline
+    }
+
+    async fn wait(&mut self, now: Instant, stop: Stop) {
+        let mut until = now + TICK;
+        if let Stop::By(deadline) = stop {
+            until = until.min(deadline);
+        }
+        if !self.ready.is_empty()
+            && let Some(token) = self.bucket.next_token()
+        {
+            until = until.min(token);
+        }
+        if let Some(probe) = self.health.next_probe().filter(|probe| *probe > now) {
+            until = until.min(probe);
+        }
+        tokio::select! {
+            biased;
+            (batch, result) = settled(&mut self.commit), if self.commit.is_some() => {
+                self.commit = None;
+                self.committed(batch, result);
+            }
+            Some((job, attempt)) = self.attempts.next(), if !self.attempts.is_empty() => {
+                self.learn(job, attempt);
+                while let Some(Some((job, attempt))) = self.attempts.next().now_or_never() {
+                    self.learn(job, attempt);
+                }
+            }
+            () = self.outbox.bell.notified() => {}
+            _ = self.stop.changed(), if stop == Stop::No => {}
+            () = tokio::time::sleep_until(until.into()) => {}
+        }
+    }
+}
+
+async fn settled(commit: &mut Option<Committed>) -> (Batch, Result<Vec<Opened>, StoreError>) {
+    match commit {
+        Some(commit) => commit.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0.at, self.0.id) == (other.0.at, other.0.id)
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0.at, self.0.id).cmp(&(other.0.at, other.0.id))
+    }
+}

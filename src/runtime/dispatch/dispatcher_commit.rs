@@ -1,0 +1,163 @@
+//! The writing half of a channel's loop: what goes into the next commit, and what follows from the last one.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::batch::{Answered, Batch};
+use super::dispatcher::{Dispatcher, Due, Stop};
+use super::handle::ChannelHandle;
+use super::job::{Job, Waiting};
+use super::outbox::WAITING_MAX;
+use crate::store::StoreError;
+use crate::store::deliveries::Opened;
+
+/// How many openings one commit carries at most, so that the first of them are soon under way.
+const OPENINGS_MAX: usize = 256;
+
+impl Dispatcher {
+    /// Starts a commit as soon as the last one ended and there is something to write.
+    pub(super) fn start_commit(&mut self, handle: Option<&ChannelHandle>, now: Instant, stop: Stop) {
+        if self.commit.is_some() {
+            return;
+        }
+        let batch = match self.split.pop_front() {
+            Some(batch) => batch,
+            None => self.next_batch(self.allowed(handle, now, stop)),
+        };
+        if batch.is_empty() {
+            return;
+        }
+        let ledger = Arc::clone(&self.ledger);
+        let step = Arc::new(batch.step(&self.outbox.name, Timestamp::now()));
+        let pause = commit_pause(self.failed_commits);
+        self.commit = Some(Box::pin(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            let result = ledger.commit(step).await;
+            (batch, result)
+        }));
+    }
+
+    fn next_batch(&mut self, allowed: usize) -> Batch {
+        let room = allowed.saturating_sub(self.open).min(OPENINGS_MAX);
+        let again_only = self.waiting.len() >= WAITING_MAX;
+        let mut opening = if room > 0 { self.outbox.lanes().take(room, again_only) } else { Vec::new() };
+        let now = Timestamp::now();
+        opening.iter_mut().for_each(|job| job.first_at = job.first_at.or(Some(now)));
+        self.open += opening.len();
+        Batch {
+            answered: std::mem::take(&mut self.answered),
+            withdrawn: std::mem::take(&mut self.withdrawn),
+            opening,
+            moved: std::mem::take(&mut self.moved).into_values().collect(),
+            repeated: false,
+        }
+    }
+
+    /// Goes on from what the store said.
+    pub(super) fn committed(&mut self, batch: Batch, result: Result<Vec<Opened>, StoreError>) {
+        match result {
+            Ok(opened) => {
+                self.failed_commits = 0;
+                self.written(batch, opened);
+            }
+            Err(error) if error.is_transient() => {
+                if self.failed_commits == 0 {
+                    tracing::warn!(channel = %self.outbox.name, %error, "the ledger cannot be written; trying again");
+                }
+                self.failed_commits = self.failed_commits.saturating_add(1);
+                self.split.push_front(Batch { repeated: true, ..batch });
+            }
+            Err(_) if batch.len() > 1 => {
+                let [first, second] = batch.split();
+                self.split.push_front(second);
+                self.split.push_front(first);
+            }
+            Err(error) => self.refused(batch, &error),
+        }
+    }
+
+    fn written(&mut self, batch: Batch, opened: Vec<Opened>) {
+        for answered in batch.answered {
+            self.open = self.open.saturating_sub(1);
+            self.settle(answered);
+        }
+        for withdrawn in batch.withdrawn {
+            let job = withdrawn.job;
+            job.chunk.opened(job.place);
+            job.chunk.ended(job.id, job.last);
+        }
+        for (job, opened) in batch.opening.into_iter().zip(opened) {
+            match opened {
+                Opened::Yes => {
+                    job.chunk.opened(job.place);
+                    self.note_moved(&job);
+                    self.ready.push_back(job);
+                }
+                Opened::Stopping | Opened::Lost => {
+                    self.open = self.open.saturating_sub(1);
+                    self.not_opened(job, opened);
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, answered: Answered) {
+        let Answered { job, outcome } = answered;
+        match outcome.retry_at {
+            Some(at) if outcome.state.is_open() => self.waiting.push(Reverse(Due(Waiting {
+                at,
+                id: job.id,
+                chunk: job.chunk,
+                doubtful: job.doubtful,
+                last: job.last,
+            }))),
+            _ => job.chunk.ended(job.id, job.last),
+        }
+    }
+
+    fn note_moved(&mut self, job: &Job) {
+        if job.place.is_some() && !self.moved.contains_key(&job.chunk.id) {
+            self.moved.insert(job.chunk.id, Arc::clone(&job.chunk));
+        }
+    }
+
+    /// A stopping run's waiting deliveries are written off by their walk; anything else was not ours to send.
+    fn not_opened(&mut self, job: Job, opened: Opened) {
+        if opened == Opened::Stopping {
+            job.chunk.run.cancel();
+            if job.again {
+                job.chunk.opened(None);
+                job.chunk.tell(crate::runtime::run::News::Again(job.id));
+                return;
+            }
+        } else {
+            tracing::error!(call = %job.chunk.run.call, delivery = %job.id, "it was not opened: another owner has it");
+        }
+        job.chunk.dropped();
+    }
+
+    /// One write that the store refuses by itself: its run stops, its neighbours went on.
+    fn refused(&mut self, batch: Batch, error: &StoreError) {
+        let jobs = batch.opening.into_iter().map(|job| (job, false));
+        let jobs = jobs.chain(batch.withdrawn.into_iter().map(|withdrawn| (withdrawn.job, false)));
+        for (job, answered) in jobs.chain(batch.answered.into_iter().map(|answered| (answered.job, true))) {
+            tracing::error!(call = %job.chunk.run.call, delivery = %job.id, %error, "the ledger refuses it; its run stops");
+            job.chunk.run.fail();
+            self.open = self.open.saturating_sub(1);
+            if answered { job.chunk.end(1) } else { job.chunk.dropped() }
+        }
+    }
+}
+
+/// A store that fails is asked again, ever more slowly, up to two seconds.
+fn commit_pause(failed: u32) -> Duration {
+    if failed == 0 {
+        return Duration::ZERO;
+    }
+    Duration::from_millis(50).saturating_mul(1 << failed.min(6)).min(Duration::from_secs(2))
+}

@@ -1,0 +1,185 @@
+//! The sending half of a channel's loop: attempts, what is learnt from them, and what is put back or given up.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::batch::{Answered, Withdrawn};
+use super::dispatcher::{Dispatcher, Due};
+use super::handle::ChannelHandle;
+use super::job::Job;
+use super::verdict::{RetryPolicy, Tried, Verdict, judge};
+use crate::channels::Attempt;
+use crate::domain::state::DeliveryState;
+use crate::runtime::run::{Halt, News};
+use crate::store::deliveries::Outcome;
+
+/// How many waiting deliveries are handed back to their walks at once.
+const RELEASED_AT_ONCE: usize = 256;
+
+impl Dispatcher {
+    /// Starts what is on disk, as far as rate, concurrency and the provider's health allow.
+    pub(super) fn start_attempts(&mut self, handle: &ChannelHandle, now: Instant) {
+        while self.attempts.len() < handle.concurrency && !self.ready.is_empty() {
+            let allowed = self.health.allows(handle.concurrency, now);
+            if self.attempts.len() >= allowed || self.outbox.is_paused() || !self.bucket.take(now) {
+                return;
+            }
+            let Some(job) = self.ready.pop_front() else { return };
+            if let Some(halt) = job.chunk.run.halt(Timestamp::now()) {
+                self.give_up_opened(job, halt);
+                continue;
+            }
+            let channel = Arc::clone(&handle.channel);
+            self.attempts.push(Box::pin(async move {
+                let attempt = channel.attempt(&job.message).await;
+                (job, attempt)
+            }));
+        }
+    }
+
+    /// Notes what came of an attempt, and what it says about the provider.
+    pub(super) fn learn(&mut self, mut job: Job, attempt: Attempt) {
+        let now = Timestamp::now();
+        let policy = self.handles.load().get(&self.outbox.name).map(|handle| handle.retry);
+        let policy = policy.unwrap_or(RetryPolicy::UNTIL_RESTORED);
+        let tried = Tried {
+            attempt: job.attempt,
+            first_at: job.first_at.unwrap_or(now),
+            now,
+            expires_at: job.chunk.run.expires_at,
+            doubtful: job.doubtful,
+            channel_down: self.health.is_down(),
+            spread: job.digest.0[0],
+        };
+        self.note_health(&attempt);
+        let verdict = judge(attempt, &tried, &policy);
+        job.doubtful |= verdict.doubtful;
+        if verdict.state.is_open() {
+            tracing::debug!(
+                call = %job.chunk.run.call, delivery = %job.id, channel = %self.outbox.name,
+                reason = verdict.reason.as_deref(), "to be tried again"
+            );
+        }
+        let outcome = outcome(&job, verdict);
+        self.answered.push(Answered { job, outcome });
+    }
+
+    fn note_health(&mut self, attempt: &Attempt) {
+        let now = Instant::now();
+        let was_down = self.health.is_down();
+        match attempt {
+            Attempt::Sent { .. } | Attempt::Refused { .. } => {
+                if self.health.answered() {
+                    tracing::info!(channel = %self.outbox.name, "the provider answers again");
+                }
+            }
+            Attempt::NotTaken { provider_down: false, retry_after: None, .. } => {}
+            Attempt::NotTaken { retry_after, .. } => self.health.failed(*retry_after, now),
+            Attempt::Unknown { .. } => self.health.failed(None, now),
+        }
+        if !was_down && self.health.is_down() {
+            tracing::warn!(
+                channel = %self.outbox.name, ?attempt,
+                "the provider fails; one delivery probes it and the others wait"
+            );
+        }
+    }
+
+    /// What is on disk but was not started goes back, without having used up an attempt.
+    pub(super) fn put_back(&mut self) {
+        let now = Timestamp::now();
+        for job in std::mem::take(&mut self.ready) {
+            let verdict = Verdict {
+                state: DeliveryState::Queued,
+                attempts: job.attempt - 1,
+                doubtful: false,
+                provider_id: None,
+                reason: Some("it waits for its channel".into()),
+                retry_at: Some(now),
+            };
+            let outcome = outcome(&job, verdict);
+            self.answered.push(Answered { job, outcome });
+        }
+    }
+
+    /// Hands deliveries whose time has come back to their walks, which render them again.
+    pub(super) fn release_due(&mut self, now: Timestamp) {
+        if self.outbox.lanes().len() >= RELEASED_AT_ONCE {
+            return;
+        }
+        for _ in 0..RELEASED_AT_ONCE {
+            if self.waiting.peek().is_none_or(|Reverse(Due(waiting))| waiting.at > now) {
+                return;
+            }
+            let Some(Reverse(Due(waiting))) = self.waiting.pop() else { return };
+            waiting.chunk.tell(News::Again(waiting.id));
+        }
+    }
+
+    /// Takes back what belongs to runs that were halted and is not under way.
+    pub(super) fn withdraw_halted(&mut self, now: Timestamp) {
+        let halted = self.outbox.lanes().take_over(|job| job.chunk.run.halt(now).is_some());
+        for job in halted {
+            let Some(halt) = job.chunk.run.halt(now) else { continue };
+            self.withdraw(job, halt);
+        }
+        // Their walks know what to write of those that only wait.
+        let waiting = std::mem::take(&mut self.waiting);
+        let (over, going_on): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|Reverse(Due(waiting))| waiting.chunk.run.halt(now).is_some());
+        self.waiting = going_on.into();
+        over.into_iter().for_each(|Reverse(Due(waiting))| waiting.chunk.tell(News::Again(waiting.id)));
+    }
+
+    /// A message of a halted run that has not been opened: it gets a row only if people must learn its fate.
+    fn withdraw(&mut self, job: Job, halt: Halt) {
+        match halt {
+            Halt::Expired => self.withdrawn.push(Withdrawn {
+                state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Expired },
+                reason: "it expired before it was sent".into(),
+                job,
+            }),
+            Halt::Cancelled if job.again || job.behind.is_some() => self.withdrawn.push(Withdrawn {
+                state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Cancelled },
+                reason: "the run was cancelled".into(),
+                job,
+            }),
+            Halt::Cancelled | Halt::Failed => job.chunk.dropped(),
+        }
+    }
+
+    fn give_up_opened(&mut self, job: Job, halt: Halt) {
+        let (state, reason) = match halt {
+            Halt::Expired => (DeliveryState::Expired, "it expired before it was sent"),
+            Halt::Cancelled => (DeliveryState::Cancelled, "the run was cancelled"),
+            Halt::Failed => (DeliveryState::Cancelled, "the run failed"),
+        };
+        let verdict = Verdict {
+            state: if job.doubtful { DeliveryState::Unknown } else { state },
+            attempts: job.attempt - 1,
+            doubtful: false,
+            provider_id: None,
+            reason: Some(reason.into()),
+            retry_at: None,
+        };
+        let outcome = outcome(&job, verdict);
+        self.answered.push(Answered { job, outcome });
+    }
+}
+
+fn outcome(job: &Job, verdict: Verdict) -> Outcome {
+    Outcome {
+        id: job.id,
+        attempt: job.attempt,
+        attempts_counted: verdict.attempts,
+        state: verdict.state,
+        doubtful: verdict.doubtful,
+        provider_id: verdict.provider_id,
+        reason: verdict.reason,
+        retry_at: verdict.retry_at,
+        passed: job.last && !verdict.state.is_open(),
+    }
+}

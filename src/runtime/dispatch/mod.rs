@@ -1,0 +1,22 @@
+//! Sends what runs have decided: windows on disk first, then attempts, then outcomes with the next windows.
+//!
+//! Invariant: nothing leaves that a commit has not opened, and nobody waits for a channel but its own messages.
+
+mod batch;
+mod bucket;
+mod dispatcher;
+mod dispatcher_commit;
+mod dispatcher_send;
+mod handle;
+mod health;
+mod job;
+mod lanes;
+mod outbox;
+mod post;
+mod verdict;
+
+pub use handle::{ChannelHandle, ChannelHandles};
+pub use job::{Job, Waiting, digest};
+pub use outbox::Outbox;
+pub use post::Post;
+pub use verdict::{OnUnknown, RetryPolicy};

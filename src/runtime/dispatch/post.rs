@@ -1,0 +1,79 @@
+//! All channels' outboxes, each with the dispatcher that empties it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::dispatcher::{Dispatcher, Stop};
+use super::handle::ChannelHandles;
+use super::outbox::Outbox;
+use crate::domain::name::ChannelName;
+use crate::store::deliveries::Deliveries;
+
+/// The post office: a dispatcher a channel, started when its first message comes.
+pub struct Post {
+    handles: ChannelHandles,
+    ledger: Arc<dyn Deliveries>,
+    stop: watch::Sender<Stop>,
+    offices: Mutex<Offices>,
+}
+
+#[derive(Default)]
+struct Offices {
+    outboxes: HashMap<ChannelName, Arc<Outbox>>,
+    dispatchers: JoinSet<()>,
+}
+
+impl Post {
+    /// Opens for the channels that `handles` will hold.
+    pub fn new(handles: ChannelHandles, ledger: Arc<dyn Deliveries>) -> Self {
+        Post { handles, ledger, stop: watch::Sender::new(Stop::No), offices: Mutex::default() }
+    }
+
+    /// The way into a channel, whether or not it can be used now.
+    pub fn outbox(&self, channel: &ChannelName) -> Arc<Outbox> {
+        let mut offices = self.offices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outbox) = offices.outboxes.get(channel) {
+            return Arc::clone(outbox);
+        }
+        let outbox = Arc::new(Outbox::new(channel.clone()));
+        outbox.set_closed(!self.handles.load().contains_key(channel));
+        let dispatcher = Dispatcher::new(
+            Arc::clone(&outbox),
+            Arc::clone(&self.handles),
+            Arc::clone(&self.ledger),
+            self.stop.subscribe(),
+        );
+        offices.dispatchers.spawn(dispatcher.run());
+        offices.outboxes.insert(channel.clone(), Arc::clone(&outbox));
+        outbox
+    }
+
+    /// What becomes of unknowns on the channel, if it can be used now.
+    pub fn on_unknown(&self, channel: &ChannelName) -> Option<super::OnUnknown> {
+        self.handles.load().get(channel).map(|handle| handle.retry.on_unknown)
+    }
+
+    /// Lets every dispatcher look again: a run was halted or a channel changed.
+    pub fn wake_all(&self) {
+        let offices = self.offices.lock().unwrap_or_else(PoisonError::into_inner);
+        offices.outboxes.values().for_each(|outbox| outbox.wake());
+    }
+
+    /// Opens no more, waits for what is under way until the deadline, and ends the dispatchers.
+    pub async fn close(&self, deadline: Instant) {
+        self.stop.send_replace(Stop::By(deadline));
+        let mut dispatchers = {
+            let mut offices = self.offices.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut offices.dispatchers)
+        };
+        while let Some(ended) = dispatchers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a channel's dispatcher ended by a panic");
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What becomes of a delivery after an attempt: sent, tried again, held for a person, or given up.
+//!
+//! Pure: the channel says what happened, the policy what may be done about it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use crate::api::OnUnknown;
+use crate::channels::Attempt;
+use crate::domain::state::DeliveryState;
+
+/// How often and how long a channel tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts in all, the first included.
+    pub attempts_max: u32,
+    /// How long after the first attempt another may begin.
+    pub retry_for: Duration,
+    /// What becomes of unknowns.
+    pub on_unknown: OnUnknown,
+}
+
+impl RetryPolicy {
+    /// What holds for an attempt whose channel was taken away meanwhile: it waits, and in doubt a person decides.
+    pub const UNTIL_RESTORED: RetryPolicy = RetryPolicy {
+        attempts_max: u32::MAX,
+        retry_for: Duration::from_secs(86_400),
+        on_unknown: OnUnknown::Hold,
+    };
+}
+
+/// The attempt that was made, and what came before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tried {
+    /// Its number.
+    pub attempt: u32,
+    /// When the first one began.
+    pub first_at: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+    /// After this nothing is sent.
+    pub expires_at: Option<Timestamp>,
+    /// Whether an earlier attempt may have been taken.
+    pub doubtful: bool,
+    /// Whether the channel is known to be down, so that this attempt is not the message's fault.
+    pub channel_down: bool,
+    /// Spreads retries; any number that differs between deliveries.
+    pub spread: u8,
+}
+
+/// What becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub state: DeliveryState,
+    /// Attempts that count from now on.
+    pub attempts: u32,
+    /// Whether this attempt may have been taken.
+    pub doubtful: bool,
+    pub provider_id: Option<String>,
+    pub reason: Option<String>,
+    pub retry_at: Option<Timestamp>,
+}
+
+/// The wait before the second attempt; it doubles with each.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// The longest wait this side chooses.
+const BACKOFF_MAX: Duration = Duration::from_secs(300);
+
+/// Decides.
+pub(super) fn judge(attempt: Attempt, tried: &Tried, policy: &RetryPolicy) -> Verdict {
+    match attempt {
+        Attempt::Sent { provider_id } => Verdict { provider_id, ..verdict(tried, DeliveryState::Sent, None) },
+        Attempt::Refused { reason } => verdict(tried, DeliveryState::Failed, Some(reason)),
+        Attempt::NotTaken { reason, retry_after, provider_down } => {
+            if tried.channel_down && (provider_down || retry_after.is_some()) {
+                wait_for_the_channel(tried, policy, reason)
+            } else {
+                again(tried, policy, reason, retry_after, false)
+            }
+        }
+        Attempt::Unknown { reason } => match policy.on_unknown {
+            OnUnknown::Hold => {
+                Verdict { doubtful: true, ..verdict(tried, DeliveryState::Held, Some(reason)) }
+            }
+            OnUnknown::Resend => again(tried, policy, reason, None, true),
+        },
+    }
+}
+
+fn verdict(tried: &Tried, state: DeliveryState, reason: Option<String>) -> Verdict {
+    Verdict { state, attempts: tried.attempt, doubtful: false, provider_id: None, reason, retry_at: None }
+}
+
+/// The attempt does not count: the delivery waits until the channel is up again.
+fn wait_for_the_channel(tried: &Tried, policy: &RetryPolicy, reason: String) -> Verdict {
+    let attempts = tried.attempt - 1;
+    if attempts > 0 && is_past(tried, policy, tried.now) {
+        return give_up(tried, reason, tried.doubtful, "and its time for retries is over");
+    }
+    Verdict { attempts, retry_at: Some(tried.now), ..verdict(tried, DeliveryState::Queued, Some(reason)) }
+}
+
+fn again(
+    tried: &Tried,
+    policy: &RetryPolicy,
+    reason: String,
+    retry_after: Option<Duration>,
+    doubtful: bool,
+) -> Verdict {
+    let in_doubt = tried.doubtful || doubtful;
+    if tried.attempt >= policy.attempts_max {
+        return Verdict { doubtful, ..give_up(tried, reason, in_doubt, "and its attempts are used up") };
+    }
+    let wait = backoff(tried).max(retry_after.unwrap_or_default());
+    let Ok(retry_at) =
+        SignedDuration::try_from(wait).map_or(Ok(Timestamp::MAX), |wait| tried.now.checked_add(wait))
+    else {
+        return Verdict {
+            doubtful,
+            ..give_up(tried, reason, in_doubt, "and its next attempt is too far away")
+        };
+    };
+    if is_past(tried, policy, retry_at) {
+        return Verdict { doubtful, ..give_up(tried, reason, in_doubt, "and its time for retries is over") };
+    }
+    if tried.expires_at.is_some_and(|at| at <= retry_at) {
+        let state = if in_doubt { DeliveryState::Unknown } else { DeliveryState::Expired };
+        let reason = format!("{reason}; it expires before its next attempt");
+        return Verdict { doubtful, ..verdict(tried, state, Some(reason)) };
+    }
+    Verdict { doubtful, retry_at: Some(retry_at), ..verdict(tried, DeliveryState::Retrying, Some(reason)) }
+}
+
+/// What may have been taken is unknown for ever; what was certainly not taken has failed.
+fn give_up(tried: &Tried, reason: String, in_doubt: bool, because: &str) -> Verdict {
+    let state = if in_doubt { DeliveryState::Unknown } else { DeliveryState::Failed };
+    verdict(tried, state, Some(format!("{reason}; {because} (attempt {})", tried.attempt)))
+}
+
+fn is_past(tried: &Tried, policy: &RetryPolicy, at: Timestamp) -> bool {
+    let until = SignedDuration::try_from(policy.retry_for)
+        .ok()
+        .and_then(|wait| tried.first_at.checked_add(wait).ok());
+    until.is_some_and(|until| until < at)
+}
+
+/// Doubles with each attempt and is spread over its last quarter, so that those who failed together do not come
+/// back together.
+fn backoff(tried: &Tried) -> Duration {
+    let doublings = tried.attempt.saturating_sub(1).min(16);
+    let wait = FIRST_BACKOFF.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+    wait - wait * u32::from(tried.spread) / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RetryPolicy =
+        RetryPolicy { attempts_max: 3, retry_for: Duration::from_secs(3600), on_unknown: OnUnknown::Resend };
+
+    fn tried(attempt: u32) -> Tried {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        Tried {
+            attempt,
+            first_at: now,
+            now,
+            expires_at: None,
+            doubtful: false,
+            channel_down: false,
+            spread: 0,
+        }
+    }
+
+    fn not_taken(retry_after: Option<u64>) -> Attempt {
+        Attempt::NotTaken {
+            reason: "busy".into(),
+            retry_after: retry_after.map(Duration::from_secs),
+            provider_down: false,
+        }
+    }
+
+    fn unknown() -> Attempt {
+        Attempt::Unknown { reason: "reset".into() }
+    }
+
+    fn state(attempt: Attempt, tried: &Tried, policy: &RetryPolicy) -> DeliveryState {
+        judge(attempt, tried, policy).state
+    }
+
+    #[test]
+    fn what_was_not_taken_is_tried_again_until_its_attempts_are_used_up() {
+        let verdict = judge(not_taken(None), &tried(1), &POLICY);
+        assert_eq!(verdict.state, DeliveryState::Retrying);
+        assert_eq!(verdict.retry_at, Some(tried(1).now + SignedDuration::from_secs(1)));
+        assert_eq!(state(not_taken(None), &tried(3), &POLICY), DeliveryState::Failed);
+    }
+
+    #[test]
+    fn a_provider_is_not_asked_before_it_said() {
+        let verdict = judge(not_taken(Some(77)), &tried(1), &POLICY);
+        assert_eq!(verdict.retry_at, Some(tried(1).now + SignedDuration::from_secs(77)));
+        assert_eq!(state(not_taken(Some(4000)), &tried(1), &POLICY), DeliveryState::Failed);
+    }
+
+    #[test]
+    fn unknowns_are_held_or_sent_again_and_never_called_failed() {
+        let hold = RetryPolicy { on_unknown: OnUnknown::Hold, ..POLICY };
+        assert_eq!(state(unknown(), &tried(1), &hold), DeliveryState::Held);
+        let verdict = judge(unknown(), &tried(1), &POLICY);
+        assert_eq!((verdict.state, verdict.doubtful), (DeliveryState::Retrying, true));
+        assert_eq!(state(unknown(), &tried(3), &POLICY), DeliveryState::Unknown);
+        let doubtful = Tried { doubtful: true, ..tried(3) };
+        assert_eq!(state(not_taken(None), &doubtful, &POLICY), DeliveryState::Unknown);
+    }
+
+    #[test]
+    fn late_is_worse_than_never() {
+        let now = tried(1).now;
+        let late = Tried { expires_at: Some(now + SignedDuration::from_millis(500)), ..tried(1) };
+        assert_eq!(state(not_taken(None), &late, &POLICY), DeliveryState::Expired);
+        assert_eq!(state(unknown(), &late, &POLICY), DeliveryState::Unknown);
+    }
+
+    #[test]
+    fn a_channel_that_is_down_uses_no_attempts() {
+        let down = Tried { channel_down: true, ..tried(1) };
+        let refused = Attempt::NotTaken { reason: "refused".into(), retry_after: None, provider_down: true };
+        let verdict = judge(refused, &down, &POLICY);
+        assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Queued, 0));
+    }
+}

@@ -1,0 +1,286 @@
+//! The board of runs under way: whose audience is read next and whose chunk is begun next.
+//!
+//! Narrow runs go first and runs take turns; a run has at most two chunks being decided at once, and none is begun
+//! whose channel cannot be used, so that neither a broad run nor a dead channel holds up the others.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::{Desk, Halt, LiveRun};
+use crate::domain::name::{ChannelName, RunId};
+
+/// How many chunks of one run are decided at once.
+const CHUNKS_A_RUN: usize = 2;
+/// How many chunks of broad runs are decided for one channel at once.
+const BROAD_A_CHANNEL: usize = 6;
+/// How many chunks of narrow runs, those of one chunk, are decided for one channel at once.
+const NARROW_A_CHANNEL: usize = 48;
+/// How many audiences are read at once; more would only take turns on the same disk.
+const SELECTING_MAX: usize = 4;
+
+/// Runs under way.
+pub struct Board {
+    pub(super) desk: Desk,
+    state: Mutex<State>,
+    /// Rung when something may be begun.
+    pub(super) bell: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    runs: BTreeMap<RunId, Entry>,
+    turns: VecDeque<RunId>,
+    by_channel: HashMap<ChannelName, Places>,
+    selecting: usize,
+}
+
+/// Places of one channel that are taken.
+#[derive(Default)]
+struct Places {
+    broad: usize,
+    narrow: usize,
+}
+
+struct Entry {
+    run: Arc<LiveRun>,
+    stage: Stage,
+    pending: VecDeque<u32>,
+    walking: HashSet<u32>,
+    deciding: usize,
+    narrow: bool,
+    wound_up: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    ToSelect,
+    Busy,
+    Running,
+}
+
+/// Something to be begun.
+pub(super) enum Task {
+    /// Read the run's audience.
+    Select(Arc<LiveRun>),
+    /// Close the chunks of a halted run that nobody ever took.
+    WindUp(Arc<LiveRun>),
+    /// Walk a chunk.
+    Walk(Arc<LiveRun>, u32, Slot),
+    /// End the run.
+    Finish(Arc<LiveRun>),
+}
+
+/// A place among the chunks that are being decided; given back when it is dropped.
+pub(super) struct Slot {
+    board: Arc<Board>,
+    run: RunId,
+    channels: Vec<ChannelName>,
+    narrow: bool,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut state = self.board.lock();
+        for channel in &self.channels {
+            if let Some(places) = state.by_channel.get_mut(channel) {
+                *places.of(self.narrow) -= 1;
+            }
+        }
+        if let Some(entry) = state.runs.get_mut(&self.run) {
+            entry.deciding -= 1;
+        }
+        drop(state);
+        self.board.bell.notify_one();
+    }
+}
+
+impl Places {
+    fn of(&mut self, narrow: bool) -> &mut usize {
+        if narrow { &mut self.narrow } else { &mut self.broad }
+    }
+
+    fn are_free(&self, narrow: bool) -> bool {
+        if narrow { self.narrow < NARROW_A_CHANNEL } else { self.broad < BROAD_A_CHANNEL }
+    }
+}
+
+impl Board {
+    /// An empty board.
+    pub fn new(desk: Desk) -> Arc<Self> {
+        Arc::new(Board { desk, state: Mutex::default(), bell: Notify::new() })
+    }
+
+    /// Puts a run up whose audience has not been read.
+    pub(super) fn add_selecting(&self, run: Arc<LiveRun>) {
+        self.add(run, Stage::ToSelect, Vec::new());
+    }
+
+    /// Puts a run up with the chunks that are not done.
+    pub(super) fn add_running(&self, run: Arc<LiveRun>, chunks: Vec<u32>) {
+        self.add(run, Stage::Running, chunks);
+    }
+
+    fn add(&self, run: Arc<LiveRun>, stage: Stage, chunks: Vec<u32>) {
+        let mut state = self.lock();
+        let id = run.id;
+        let narrow = chunks.len() <= 1;
+        let entry = Entry {
+            run,
+            stage,
+            pending: chunks.into(),
+            walking: HashSet::new(),
+            deciding: 0,
+            narrow,
+            wound_up: false,
+        };
+        if state.runs.insert(id, entry).is_none() {
+            state.turns.push_back(id);
+        }
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    /// The runs under way.
+    pub fn runs(&self) -> Vec<Arc<LiveRun>> {
+        self.lock().runs.values().map(|entry| Arc::clone(&entry.run)).collect()
+    }
+
+    /// The run, if it is under way.
+    pub fn run(&self, id: RunId) -> Option<Arc<LiveRun>> {
+        self.lock().runs.get(&id).map(|entry| Arc::clone(&entry.run))
+    }
+
+    /// The next thing to begin, if there is one.
+    pub(super) fn next(self: &Arc<Self>) -> Option<Task> {
+        let now = Timestamp::now();
+        let mut state = self.lock();
+        for narrow_only in [true, false] {
+            for _ in 0..state.turns.len() {
+                let Some(id) = state.turns.pop_front() else { break };
+                state.turns.push_back(id);
+                if let Some(task) = self.task_of(&mut state, id, narrow_only, now) {
+                    return Some(task);
+                }
+            }
+        }
+        None
+    }
+
+    fn task_of(
+        self: &Arc<Self>,
+        state: &mut State,
+        id: RunId,
+        narrow_only: bool,
+        now: Timestamp,
+    ) -> Option<Task> {
+        let selecting = state.selecting;
+        let entry = state.runs.get_mut(&id)?;
+        let halt = entry.run.halt(now);
+        match entry.stage {
+            Stage::Busy => return None,
+            Stage::ToSelect if halt.is_none() && selecting >= SELECTING_MAX => return None,
+            Stage::ToSelect => {
+                entry.stage = Stage::Busy;
+                let run = Arc::clone(&entry.run);
+                if halt.is_some() {
+                    return Some(Task::WindUp(run));
+                }
+                state.selecting += 1;
+                return Some(Task::Select(run));
+            }
+            Stage::Running => {}
+        }
+        if halt.is_some() && !entry.wound_up {
+            entry.wound_up = true;
+            entry.stage = Stage::Busy;
+            return Some(Task::WindUp(Arc::clone(&entry.run)));
+        }
+        if halt == Some(Halt::Failed) {
+            entry.pending.clear();
+        }
+        if entry.pending.is_empty() && entry.walking.is_empty() {
+            entry.stage = Stage::Busy;
+            return Some(Task::Finish(Arc::clone(&entry.run)));
+        }
+        if narrow_only && !entry.narrow {
+            return None;
+        }
+        self.walk_of(state, id, halt.is_some())
+    }
+
+    fn walk_of(self: &Arc<Self>, state: &mut State, id: RunId, halted: bool) -> Option<Task> {
+        let State { runs, by_channel, .. } = state;
+        let entry = runs.get_mut(&id)?;
+        let narrow = entry.narrow;
+        let channels = entry.run.script.channels();
+        let may_begin = entry.deciding < CHUNKS_A_RUN
+            && channels.iter().all(|channel| {
+                self.desk.post.outbox(channel).takes_more()
+                    && by_channel.entry(channel.clone()).or_default().are_free(narrow)
+            });
+        if !halted && !may_begin {
+            return None;
+        }
+        let n = entry.pending.pop_front()?;
+        entry.walking.insert(n);
+        entry.deciding += 1;
+        for channel in channels {
+            *by_channel.entry(channel.clone()).or_default().of(narrow) += 1;
+        }
+        let slot = Slot { board: Arc::clone(self), run: id, channels: channels.to_vec(), narrow };
+        Some(Task::Walk(Arc::clone(&entry.run), n, slot))
+    }
+
+    /// The audience of a run has been read, or could not be; a halted one may have fewer chunks left.
+    pub(super) fn prepared(&self, id: RunId, chunks: Option<Vec<u32>>, was_selecting: bool) {
+        let mut state = self.lock();
+        if was_selecting {
+            state.selecting -= 1;
+        }
+        if let Some(entry) = state.runs.get_mut(&id) {
+            match chunks {
+                Some(chunks) => {
+                    entry.narrow = chunks.len() <= 1;
+                    entry.pending = chunks.into_iter().filter(|n| !entry.walking.contains(n)).collect();
+                    entry.stage = Stage::Running;
+                }
+                None => entry.stage = if was_selecting { Stage::ToSelect } else { Stage::Running },
+            }
+        }
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    /// The walk of a chunk ended; one that did not get to the end is begun again.
+    pub(super) fn walked(&self, id: RunId, n: u32, to_the_end: bool) {
+        let mut state = self.lock();
+        if let Some(entry) = state.runs.get_mut(&id) {
+            entry.walking.remove(&n);
+            if !to_the_end {
+                entry.pending.push_back(n);
+            }
+        }
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    /// The run is at its end, or must be looked at again.
+    pub(super) fn finished(&self, id: RunId, is_over: bool) {
+        let mut state = self.lock();
+        if is_over {
+            state.runs.remove(&id);
+            state.turns.retain(|turn| *turn != id);
+        } else if let Some(entry) = state.runs.get_mut(&id) {
+            entry.stage = Stage::Running;
+        }
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,131 @@
+//! Takes accepted calls in their order, matches each with the scenarios of its version and begins the runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{Board, LiveRun, PlaybookError};
+use crate::domain::name::RunId;
+use crate::domain::state::RunState;
+use crate::store::StoreError;
+use crate::store::calls::{AcceptedCall, Calls};
+use crate::store::runs::{UnfinishedRun, UnmatchedEnd};
+
+/// How many calls are read at once.
+const CALLS_AT_ONCE: u32 = 256;
+/// How often calls are looked for when nobody rings.
+const TICK: Duration = Duration::from_secs(1);
+/// How long to wait when the store does not answer.
+const REST: Duration = Duration::from_millis(250);
+
+/// Takes up unfinished runs, then accepted calls as they come, until told to stop.
+pub(in crate::runtime) async fn take_calls(
+    board: Arc<Board>,
+    calls: Arc<dyn Calls>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let bell = calls.arrived();
+    while let Err(error) = resume(&board).await {
+        tracing::warn!(%error, "unfinished runs cannot be taken up yet");
+        rest(&mut stop).await;
+        if *stop.borrow() {
+            return;
+        }
+    }
+    while !*stop.borrow() {
+        match take_some(&board, calls.as_ref()).await {
+            Ok(0) => tokio::select! {
+                () = bell.notified() => {}
+                () = tokio::time::sleep(TICK) => {}
+                _ = stop.changed() => {}
+            },
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "accepted calls cannot be taken yet");
+                rest(&mut stop).await;
+            }
+        }
+    }
+}
+
+async fn rest(stop: &mut watch::Receiver<bool>) {
+    let _stopped_or_rested = tokio::time::timeout(REST, stop.changed()).await;
+}
+
+async fn resume(board: &Board) -> Result<(), StoreError> {
+    for run in board.desk.runs.unfinished_runs().await? {
+        take_up(board, &run).await?;
+    }
+    Ok(())
+}
+
+/// Puts a run of the ledger on the board.
+pub(super) async fn take_up(board: &Board, run: &UnfinishedRun) -> Result<(), StoreError> {
+    let found = board.desk.playbooks.get(&run.call.version).await;
+    let script = match found {
+        Ok(playbook) => playbook.script(&run.call, &run.scenario),
+        Err(PlaybookError::Store(error)) => return Err(error),
+        Err(PlaybookError::Unusable { .. }) => None,
+    };
+    let Some(script) = script else {
+        tracing::error!(call = %run.call.id, scenario = %run.scenario, "the run's version cannot be used any more");
+        let error = format!("version {} has no usable scenario {}", run.call.version, run.scenario);
+        return board.desk.runs.end_run(run.id, RunState::Failed, Some(error), Timestamp::now()).await;
+    };
+    let live = Arc::new(LiveRun::new(run, script));
+    if run.state == RunState::Selecting {
+        board.add_selecting(live);
+    } else {
+        let chunks = board.desk.runs.open_chunks(run.id).await?;
+        board.add_running(live, chunks);
+    }
+    Ok(())
+}
+
+async fn take_some(board: &Board, calls: &dyn Calls) -> Result<usize, StoreError> {
+    let open = calls.open_calls(CALLS_AT_ONCE).await?;
+    let count = open.len();
+    for call in open {
+        begin(board, call).await?;
+    }
+    Ok(count)
+}
+
+async fn begin(board: &Board, call: AcceptedCall) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    let runs = &board.desk.runs;
+    if call.expires_at.is_some_and(|at| at <= now) {
+        tracing::info!(call = %call.id, trigger = %call.trigger, "the call expired before it was matched");
+        return runs.end_unmatched(call.seq, UnmatchedEnd::Expired, now).await;
+    }
+    let playbook = match board.desk.playbooks.get(&call.version).await {
+        Ok(playbook) => playbook,
+        Err(PlaybookError::Store(error)) => return Err(error),
+        Err(error) => {
+            tracing::error!(call = %call.id, trigger = %call.trigger, %error, "the call cannot be run");
+            return runs.end_unmatched(call.seq, UnmatchedEnd::Failed(error.to_string()), now).await;
+        }
+    };
+    let matched = playbook.match_call(&call);
+    tracing::info!(
+        call = %call.id, trigger = %call.trigger, fired = matched.fired.len(),
+        not_fired = matched.not_fired.len(), "call matched"
+    );
+    let ids = runs.begin_runs(call.seq, matched.clone(), now).await?;
+    for (scenario, id) in matched.fired.into_iter().zip(ids) {
+        put_up(board, &call, scenario, id).await?;
+    }
+    Ok(())
+}
+
+async fn put_up(
+    board: &Board,
+    call: &AcceptedCall,
+    scenario: crate::domain::name::ScenarioName,
+    id: RunId,
+) -> Result<(), StoreError> {
+    let (state, stopping, call) = (RunState::Selecting, false, call.clone());
+    take_up(board, &UnfinishedRun { id, scenario, state, stopping, call }).await
+}

@@ -1,0 +1,103 @@
+//! Walks one customer from a node to the next message, or to the end, and notes what must be written for it.
+//!
+//! Pure: what is noted here is committed by the walk before any message of it is handed on.
+
+use std::sync::Arc;
+
+use super::{Composed, LiveChunk};
+use crate::channels::Outgoing;
+use crate::domain::customer::Customer;
+use crate::domain::delivery::DeliveryId;
+use crate::domain::name::{ChannelName, NodeIndex};
+use crate::domain::state::DeliveryState;
+use crate::runtime::dispatch::{Job, digest};
+use crate::store::deliveries::Decided;
+
+/// What a batch of customers gave.
+#[derive(Default)]
+pub(super) struct Draft {
+    /// Messages to hand to their channels.
+    pub jobs: Vec<(ChannelName, Job)>,
+    /// Messages that were skipped.
+    pub decided: Vec<Decided>,
+    /// Nodes behind which a journey ended.
+    pub passed: Vec<DeliveryId>,
+    /// Places in the chunk whose journeys need no message, or no further one.
+    pub settled: Vec<u32>,
+    /// Journeys that came to their end, of those that had been begun before.
+    pub ended: usize,
+}
+
+/// Where a journey stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    /// The customer's place in the chunk, if this is its beginning.
+    pub place: Option<u32>,
+    /// The node to go on from; `None` at the end.
+    pub at: Option<NodeIndex>,
+    /// The message node it comes from.
+    pub behind: Option<NodeIndex>,
+}
+
+impl Draft {
+    /// Walks one customer on.
+    pub(super) fn walk(&mut self, chunk: &Arc<LiveChunk>, customer: &Customer, mut standing: Standing) {
+        let script = &chunk.run.script;
+        while let Some(node) = standing.at.and_then(|at| script.next_message(customer, at)) {
+            let id = DeliveryId { run: chunk.run.id, customer: customer.key, node };
+            let after = script.after(node);
+            match script.compose(customer, node) {
+                Ok(composed) => {
+                    let job = first_job(chunk, id, standing, after.is_none(), composed);
+                    self.jobs.push((script.channel(node).clone(), job));
+                    return;
+                }
+                Err(reason) => self.decided.push(Decided {
+                    id,
+                    channel: script.channel(node).clone(),
+                    state: DeliveryState::Skipped,
+                    doubtful: false,
+                    reason: Some(reason),
+                    retry_at: None,
+                    passed: after.is_none(),
+                    behind: standing.behind,
+                }),
+            }
+            standing = Standing { at: after, behind: after.is_some().then_some(node), ..standing };
+        }
+        if let Some(node) = standing.behind {
+            self.passed.push(DeliveryId { run: chunk.run.id, customer: customer.key, node });
+        }
+        self.end(standing.place);
+    }
+
+    /// A journey needs nothing more.
+    pub(super) fn end(&mut self, place: Option<u32>) {
+        match place {
+            Some(place) => self.settled.push(place),
+            None => self.ended += 1,
+        }
+    }
+}
+
+fn first_job(
+    chunk: &Arc<LiveChunk>,
+    id: DeliveryId,
+    standing: Standing,
+    last: bool,
+    composed: Composed,
+) -> Job {
+    Job {
+        id,
+        chunk: Arc::clone(chunk),
+        place: standing.place,
+        behind: standing.behind,
+        last,
+        attempt: 1,
+        again: false,
+        doubtful: false,
+        first_at: None,
+        digest: digest(&composed.address, &composed.content),
+        message: Outgoing { key: composed.key, address: composed.address, content: composed.content },
+    }
+}

@@ -1,0 +1,148 @@
+//! A chunk as the engine holds it while it is under way: how far it is decided and what is still to come of it.
+//!
+//! One walk decides about a chunk; channels report to it here, and never wait for it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::LiveRun;
+use super::settled::Settled;
+use crate::domain::delivery::DeliveryId;
+use crate::store::deliveries::Cursor;
+use crate::store::runs::{ChunkId, Fence};
+
+/// Something a walk must see to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// The delivery came to its end and the journey goes on behind it.
+    GoOn(DeliveryId),
+    /// The delivery waited and may be tried again.
+    Again(DeliveryId),
+}
+
+/// A chunk under way.
+pub struct LiveChunk {
+    /// Its run.
+    pub run: Arc<LiveRun>,
+    /// Its place in the ledger.
+    pub id: ChunkId,
+    /// The right to decide about it.
+    pub fence: Fence,
+    progress: Mutex<Progress>,
+    /// Rung whenever the walk may have something to do.
+    pub bell: Notify,
+}
+
+struct Progress {
+    news: Vec<News>,
+    settled: Settled,
+    /// Messages handed to channels and not yet opened.
+    unopened: usize,
+    /// Everything begun and not at its end: messages at channels, waiting deliveries, news.
+    outstanding: usize,
+}
+
+impl LiveChunk {
+    /// A chunk of `size` customers of which `position` are decided.
+    pub fn new(run: Arc<LiveRun>, id: ChunkId, fence: Fence, size: usize, position: usize) -> Self {
+        let settled = Settled::new(size, position);
+        let progress = Progress { news: Vec::new(), settled, unopened: 0, outstanding: 0 };
+        LiveChunk { run, id, fence, progress: Mutex::new(progress), bell: Notify::new() }
+    }
+
+    /// The journeys at these places need no deciding any more.
+    pub fn settle(&self, places: impl IntoIterator<Item = u32>) {
+        let mut progress = self.lock();
+        for place in places {
+            progress.settled.mark(place);
+        }
+    }
+
+    /// Messages are handed to channels; `fresh` of them were not outstanding before.
+    pub fn hand_over(&self, messages: usize, fresh: usize) {
+        let mut progress = self.lock();
+        progress.unopened += messages;
+        progress.outstanding += fresh;
+    }
+
+    /// Deliveries wait to be tried again, or journeys to go on, that were not outstanding before.
+    pub fn begin(&self, count: usize) {
+        self.lock().outstanding += count;
+    }
+
+    /// A message has left the queue of its channel: its window is open, or it has a row with another state.
+    pub fn opened(&self, place: Option<u32>) {
+        let mut progress = self.lock();
+        progress.unopened = progress.unopened.saturating_sub(1);
+        if let Some(place) = place {
+            progress.settled.mark(place);
+        }
+        if progress.unopened.is_multiple_of(128) {
+            drop(progress);
+            self.bell.notify_one();
+        }
+    }
+
+    /// A message was thrown away before its window was opened.
+    pub fn dropped(&self) {
+        let mut progress = self.lock();
+        progress.unopened = progress.unopened.saturating_sub(1);
+        progress.outstanding = progress.outstanding.saturating_sub(1);
+        drop(progress);
+        self.bell.notify_one();
+    }
+
+    /// A delivery came to its end; `last` says that its journey did too.
+    pub fn ended(&self, id: DeliveryId, last: bool) {
+        let mut progress = self.lock();
+        if last {
+            progress.outstanding = progress.outstanding.saturating_sub(1);
+            if progress.outstanding > 0 {
+                return;
+            }
+        } else {
+            progress.news.push(News::GoOn(id));
+        }
+        drop(progress);
+        self.bell.notify_one();
+    }
+
+    /// Something that was outstanding came to its end within the walk.
+    pub fn end(&self, count: usize) {
+        let mut progress = self.lock();
+        progress.outstanding = progress.outstanding.saturating_sub(count);
+    }
+
+    /// Tells the walk.
+    pub fn tell(&self, news: News) {
+        self.lock().news.push(news);
+        self.bell.notify_one();
+    }
+
+    /// Takes what has been told, at most so much at once.
+    pub fn take_news(&self, most: usize) -> Vec<News> {
+        let mut progress = self.lock();
+        let keep = progress.news.len().saturating_sub(most);
+        progress.news.split_off(keep)
+    }
+
+    /// Messages handed to channels and not yet opened.
+    pub fn unopened(&self) -> usize {
+        self.lock().unopened
+    }
+
+    /// Whether everything that was begun is at its end.
+    pub fn is_quiet(&self) -> bool {
+        self.lock().outstanding == 0
+    }
+
+    /// How far it is decided without a gap.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { chunk: self.id, fence: self.fence, position: self.lock().settled.position() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,76 @@
+//! A run as the engine holds it while it is under way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use jiff::Timestamp;
+
+use super::Script;
+use crate::domain::name::{CallId, RunId, ScenarioName, VersionId};
+use crate::store::runs::UnfinishedRun;
+
+/// Why nothing of a run is sent any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// It was told to stop.
+    Cancelled,
+    /// Its call's expiry has passed.
+    Expired,
+    /// A step of it failed for good.
+    Failed,
+}
+
+/// A run under way.
+pub struct LiveRun {
+    /// The ledger's number.
+    pub id: RunId,
+    /// The scenario it executes.
+    pub scenario: ScenarioName,
+    /// Its call's id, on every line about it.
+    pub call: CallId,
+    /// The version it began with and ends with.
+    pub version: VersionId,
+    /// After this nothing of it is sent.
+    pub expires_at: Option<Timestamp>,
+    /// What it does to each customer.
+    pub script: Arc<dyn Script>,
+    halted: AtomicU8,
+}
+
+const CANCELLED: u8 = 1;
+const FAILED: u8 = 2;
+
+impl LiveRun {
+    /// Takes up a run of the ledger.
+    pub fn new(run: &UnfinishedRun, script: Arc<dyn Script>) -> Self {
+        LiveRun {
+            id: run.id,
+            scenario: run.scenario.clone(),
+            call: run.call.id.clone(),
+            version: run.call.version.clone(),
+            expires_at: run.call.expires_at,
+            script,
+            halted: AtomicU8::new(if run.stopping { CANCELLED } else { 0 }),
+        }
+    }
+
+    /// Whether, and why, nothing more of it may be sent.
+    pub fn halt(&self, now: Timestamp) -> Option<Halt> {
+        match self.halted.load(Ordering::Acquire) {
+            CANCELLED => Some(Halt::Cancelled),
+            FAILED => Some(Halt::Failed),
+            _ if self.expires_at.is_some_and(|at| at <= now) => Some(Halt::Expired),
+            _ => None,
+        }
+    }
+
+    /// Stops it in this process; the ledger has been told before.
+    pub fn cancel(&self) {
+        let _unless_failed = self.halted.compare_exchange(0, CANCELLED, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Marks it failed in this process.
+    pub fn fail(&self) {
+        self.halted.store(FAILED, Ordering::Release);
+    }
+}

@@ -1,0 +1,55 @@
+//! Turns calls into runs, audiences into chunks and customers into messages, fairly between calls.
+//!
+//! Invariant: everything here can be dropped at any moment; what matters is in the ledger before the next step.
+
+mod board;
+mod calls;
+mod draft;
+mod finish;
+mod live_chunk;
+mod live_run;
+mod recover;
+mod script;
+mod select;
+mod settled;
+mod stops;
+mod walk;
+mod walk_again;
+mod walk_news;
+mod work;
+
+pub use board::Board;
+pub use live_chunk::{LiveChunk, News};
+pub use live_run::{Halt, LiveRun};
+pub use script::{Composed, Playbook, PlaybookError, Playbooks, Script};
+
+pub(super) use calls::take_calls;
+pub(super) use stops::watch_stops;
+pub(super) use work::work;
+
+use std::sync::Arc;
+
+use crate::runtime::dispatch::Post;
+use crate::store::audiences::Audiences;
+use crate::store::customers::Customers;
+use crate::store::deliveries::Deliveries;
+use crate::store::runs::Runs;
+
+/// What every part of the run engine works with.
+#[derive(Clone)]
+pub struct Desk {
+    /// Runs and chunks.
+    pub runs: Arc<dyn Runs>,
+    /// Deliveries.
+    pub deliveries: Arc<dyn Deliveries>,
+    /// Customers by key.
+    pub customers: Arc<dyn Customers>,
+    /// Audiences by selection.
+    pub audiences: Arc<dyn Audiences>,
+    /// Versions, compiled.
+    pub playbooks: Arc<dyn Playbooks>,
+    /// The ways into the channels.
+    pub post: Arc<Post>,
+    /// This process, as the owner of chunks.
+    pub owner: Arc<str>,
+}

@@ -1,0 +1,82 @@
+//! Reads a run's audience once: keys from the store, finished by the evaluator, cut into chunks, written at once.
+
+use std::sync::Arc;
+
+use super::{Desk, LiveRun};
+use crate::domain::customer::CustomerKey;
+use crate::store::StoreError;
+
+/// The first chunk is small, so that its messages are soon under way.
+const FIRST_CHUNK: usize = 128;
+/// Chunks grow up to this.
+const CHUNK_MAX: usize = 4096;
+/// How many candidates are looked at at once.
+const CANDIDATES_AT_ONCE: usize = 1000;
+
+/// Writes the audience; gives the chunks to walk.
+pub(super) async fn select_audience(desk: &Desk, run: &Arc<LiveRun>) -> Result<Vec<u32>, StoreError> {
+    let selected = desk.audiences.select(run.script.selection()).await?;
+    let keys = if run.script.selection_is_exact() {
+        selected.keys
+    } else {
+        finish(desk, run, selected.keys).await?
+    };
+    let audience = keys.len();
+    let chunks = cut(keys);
+    let count = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+    desk.runs.set_audience(run.id, chunks, selected.plan.words.clone()).await?;
+    tracing::info!(
+        call = %run.call, scenario = %run.scenario, run = run.id.0, audience, access = selected.plan.words,
+        "audience read"
+    );
+    Ok((0..count).collect())
+}
+
+/// Asks the evaluator about each candidate.
+async fn finish(
+    desk: &Desk,
+    run: &Arc<LiveRun>,
+    candidates: Vec<CustomerKey>,
+) -> Result<Vec<CustomerKey>, StoreError> {
+    let mut members = Vec::new();
+    for some in candidates.chunks(CANDIDATES_AT_ONCE) {
+        let customers = desk.customers.load(some, run.script.event_needs()).await?;
+        let chosen = customers.iter().filter(|customer| run.script.selects(customer));
+        members.extend(chosen.map(|customer| customer.key));
+        tokio::task::yield_now().await;
+    }
+    Ok(members)
+}
+
+/// Cuts ascending keys into chunks that double from the first.
+fn cut(keys: Vec<CustomerKey>) -> Vec<Vec<CustomerKey>> {
+    let mut chunks = Vec::new();
+    let (mut rest, mut size) = (keys.as_slice(), FIRST_CHUNK);
+    // An audience of a few hundred is one chunk: it is narrow, and goes first.
+    if rest.len() <= CHUNK_MAX / 4 {
+        size = CHUNK_MAX;
+    }
+    while !rest.is_empty() {
+        let (chunk, others) = rest.split_at(size.min(rest.len()));
+        chunks.push(chunk.to_vec());
+        rest = others;
+        size = (size * 2).min(CHUNK_MAX);
+    }
+    chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_grow_and_lose_nobody() {
+        for audience in [0, 1, 1024, 1025, 30_000] {
+            let keys: Vec<CustomerKey> = (0..audience).map(CustomerKey).collect();
+            let chunks = cut(keys.clone());
+            assert_eq!(chunks.concat(), keys);
+            assert!(chunks.iter().all(|chunk| (1..=CHUNK_MAX).contains(&chunk.len())));
+            assert_eq!(chunks.len() <= 1, audience <= 1024);
+        }
+    }
+}

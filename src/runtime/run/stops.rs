@@ -1,0 +1,37 @@
+//! Cancels runs whose scenario was made inactive, changed or deleted and says `onStop: Cancel`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Board, LiveRun};
+use crate::store::StoreError;
+
+/// How often the runs under way are held against the configuration in force.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Watches until told to stop.
+pub(in crate::runtime) async fn watch_stops(board: Arc<Board>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let now = jiff::Timestamp::now();
+        for run in board.runs() {
+            if run.halt(now).is_none() && board.desk.playbooks.stops(&run.version, &run.scenario) {
+                tracing::info!(call = %run.call, scenario = %run.scenario, "the scenario was stopped: its run is cancelled");
+                if let Err(error) = cancel(&board, &run).await {
+                    tracing::warn!(call = %run.call, %error, "the run could not be cancelled yet");
+                }
+            }
+        }
+        let _stopped_or_ticked = tokio::time::timeout(TICK, stop.changed()).await;
+    }
+}
+
+/// Cancels what has not been sent of a run: first in the ledger, then here.
+pub(super) async fn cancel(board: &Board, run: &LiveRun) -> Result<(), StoreError> {
+    board.desk.runs.stop_run(run.id).await?;
+    run.cancel();
+    board.desk.post.wake_all();
+    board.bell.notify_one();
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! The walk of one chunk: decides about its customers in order, and sees to what comes back, until all are at
+//! their end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::board::Slot;
+use super::draft::{Draft, Standing};
+use super::recover::{Recovered, recover};
+use super::{Desk, LiveChunk, LiveRun};
+use crate::domain::customer::{Customer, CustomerKey};
+use crate::domain::name::NodeIndex;
+use crate::store::StoreError;
+use crate::store::deliveries::Step;
+use crate::store::runs::ChunkId;
+
+/// How many customers are read and decided at once.
+const BATCH: usize = 256;
+/// How many messages of a chunk may wait for their channels; beyond it the walk waits.
+const UNOPENED_MAX: usize = 512;
+/// How long a walk sleeps at most, so that an expiry is seen.
+const NAP: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// The walk of one chunk.
+pub(super) struct Walk {
+    pub desk: Desk,
+    pub chunk: Arc<LiveChunk>,
+    /// All its customers.
+    pub keys: Vec<CustomerKey>,
+    /// The customers not yet decided, each with its place.
+    pub undecided: std::vec::IntoIter<(u32, CustomerKey)>,
+    /// The place at the board, given back as soon as nothing is left to decide.
+    pub slot: Option<Slot>,
+}
+
+/// Takes a chunk and walks it to its end.
+///
+/// # Errors
+/// The store refused something; the chunk can be taken again.
+pub(super) async fn walk_chunk(
+    desk: Desk,
+    run: Arc<LiveRun>,
+    id: ChunkId,
+    slot: Slot,
+) -> Result<(), StoreError> {
+    let Some(taken) = desk.runs.take_chunk(id, &desk.owner).await? else { return Ok(()) };
+    let chunk = Arc::new(LiveChunk::new(run, id, taken.fence, taken.keys.len(), taken.position));
+    // A chunk that was never taken has no deliveries.
+    let known = if taken.fence.0 > 1 { desk.deliveries.of_chunk(id).await? } else { Vec::new() };
+    let Recovered { undecided } = recover(&desk, &chunk, &taken, known).await?;
+    let undecided = undecided.into_iter();
+    let mut walk = Walk { desk, chunk, keys: taken.keys, undecided, slot: Some(slot) };
+    walk.to_the_end().await
+}
+
+impl Walk {
+    async fn to_the_end(&mut self) -> Result<(), StoreError> {
+        loop {
+            let halted = self.chunk.run.halt(Timestamp::now()).is_some();
+            if halted || self.undecided.as_slice().is_empty() {
+                self.slot = None;
+            }
+            let news = self.chunk.take_news(BATCH);
+            if !news.is_empty() {
+                self.see_to(news, halted).await?;
+            } else if self.slot.is_some() && self.chunk.unopened() < UNOPENED_MAX {
+                self.decide_some().await?;
+            } else if self.slot.is_none() && self.chunk.is_quiet() {
+                return self.finish().await;
+            } else {
+                let _bell_or_nap = tokio::time::timeout(NAP, self.chunk.bell.notified()).await;
+            }
+        }
+    }
+
+    async fn decide_some(&mut self) -> Result<(), StoreError> {
+        let some: Vec<(u32, CustomerKey)> = self.undecided.by_ref().take(BATCH).collect();
+        let mut customers = self.load(some.iter().map(|(_, key)| *key)).await?;
+        let mut draft = Draft::default();
+        for (place, key) in some {
+            match customers.remove(&key) {
+                Some(customer) => {
+                    let at = Some(NodeIndex(0));
+                    draft.walk(&self.chunk, &customer, Standing { place: Some(place), at, behind: None });
+                }
+                // Deleted since the audience was read: the journey ends without a message.
+                None => draft.end(Some(place)),
+            }
+        }
+        let fresh = draft.jobs.len();
+        self.hand_over(draft, fresh).await
+    }
+
+    pub(super) async fn load(
+        &self,
+        keys: impl Iterator<Item = CustomerKey>,
+    ) -> Result<HashMap<CustomerKey, Customer>, StoreError> {
+        let mut keys: Vec<CustomerKey> = keys.collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let needs = self.chunk.run.script.event_needs();
+        let customers = self.desk.customers.load(&keys, needs).await?;
+        Ok(customers.into_iter().map(|customer| (customer.key, customer)).collect())
+    }
+
+    /// Commits what needs no window, then hands the messages to their channels; `fresh` of them are new.
+    pub(super) async fn hand_over(&self, draft: Draft, fresh: usize) -> Result<(), StoreError> {
+        let step =
+            Step { at: Timestamp::now(), decided: draft.decided, passed: draft.passed, ..Step::default() };
+        if !step.is_empty() {
+            self.desk.deliveries.commit(Arc::new(step)).await?;
+        }
+        self.chunk.settle(draft.settled);
+        self.chunk.end(draft.ended);
+        self.chunk.hand_over(draft.jobs.len(), fresh);
+        let mut by_channel: HashMap<_, Vec<_>> = HashMap::new();
+        for (channel, job) in draft.jobs {
+            by_channel.entry(channel).or_default().push(job);
+        }
+        for (channel, jobs) in by_channel {
+            self.desk.post.outbox(&channel).push(jobs);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! Whether a delivery that waited may be sent again as it was, or must be closed or held for a person.
+
+use std::sync::Arc;
+
+use super::{Composed, Halt, LiveChunk};
+use crate::channels::Outgoing;
+use crate::domain::customer::Customer;
+use crate::domain::state::DeliveryState;
+use crate::runtime::dispatch::{Job, OnUnknown, digest};
+use crate::store::deliveries::{Decided, Delivery};
+
+/// What becomes of it.
+pub(super) enum Again {
+    /// It is sent again.
+    Send(Box<Job>),
+    /// It is closed.
+    Close(Decided),
+    /// It does not wait any more.
+    NotWaiting,
+}
+
+/// Decides about a waiting delivery, rendered from the customer as it is now.
+pub(super) fn again(
+    chunk: &Arc<LiveChunk>,
+    row: &Delivery,
+    customer: Option<&Customer>,
+    on_unknown: Option<OnUnknown>,
+) -> Again {
+    if !matches!(row.state, DeliveryState::Queued | DeliveryState::Retrying) {
+        return Again::NotWaiting;
+    }
+    let last = row.passed || chunk.run.script.after(row.id.node).is_none();
+    let close = |state, reason: String| Again::Close(closed(row, state, reason, last));
+    if row.doubtful && on_unknown == Some(OnUnknown::Hold) {
+        let reason = row.reason.clone().unwrap_or_else(|| "it may have been taken".into());
+        return close(DeliveryState::Held, reason);
+    }
+    let composed = match customer {
+        Some(customer) => chunk.run.script.compose(customer, row.id.node),
+        None => Err("the customer no longer exists".to_owned()),
+    };
+    match composed {
+        Err(reason) if row.doubtful => {
+            close(DeliveryState::Held, format!("it may have been taken, and now: {reason}"))
+        }
+        Err(reason) => close(DeliveryState::Skipped, reason),
+        Ok(composed) => match difference(row, &composed) {
+            Some(reason) => close(DeliveryState::Held, reason.to_owned()),
+            None => Again::Send(Box::new(next_job(chunk, row, composed, last))),
+        },
+    }
+}
+
+/// The end of a waiting delivery whose run was halted; `None` if it does not wait.
+pub(super) fn withdrawn(row: &Delivery, halt: Halt) -> Option<Decided> {
+    if !row.state.is_open() {
+        return None;
+    }
+    let (state, reason) = match halt {
+        Halt::Expired => (DeliveryState::Expired, "it expired before it was sent"),
+        Halt::Cancelled => (DeliveryState::Cancelled, "the run was cancelled"),
+        Halt::Failed => (DeliveryState::Cancelled, "the run failed"),
+    };
+    let state = if row.doubtful { DeliveryState::Unknown } else { state };
+    Some(closed(row, state, reason.into(), row.passed))
+}
+
+fn closed(row: &Delivery, state: DeliveryState, reason: String, passed: bool) -> Decided {
+    Decided {
+        id: row.id,
+        channel: row.channel.clone(),
+        state,
+        doubtful: false,
+        reason: Some(reason),
+        retry_at: None,
+        passed,
+        behind: None,
+    }
+}
+
+/// What differs from the first attempt, where there was one.
+fn difference(row: &Delivery, composed: &Composed) -> Option<&'static str> {
+    let (Some(address), Some(first)) = (&row.address, row.digest) else { return None };
+    if row.attempt == 0 && !row.doubtful {
+        return None;
+    }
+    if *address != composed.address {
+        return Some("the address has changed since the first attempt");
+    }
+    (digest(&composed.address, &composed.content) != first)
+        .then_some("the message has changed since the first attempt")
+}
+
+fn next_job(chunk: &Arc<LiveChunk>, row: &Delivery, composed: Composed, last: bool) -> Job {
+    Job {
+        id: row.id,
+        chunk: Arc::clone(chunk),
+        place: None,
+        behind: None,
+        last,
+        attempt: row.attempt + 1,
+        again: true,
+        doubtful: row.doubtful,
+        first_at: row.first_at,
+        digest: digest(&composed.address, &composed.content),
+        message: Outgoing { key: composed.key, address: composed.address, content: composed.content },
+    }
+}

@@ -1,0 +1,111 @@
+//! What a walk does with what comes back: journeys that go on, deliveries that may be tried again.
+
+use std::collections::HashMap;
+
+use super::draft::{Draft, Standing};
+use super::walk::Walk;
+use super::walk_again::{Again, again, withdrawn};
+use super::{LiveChunk, News};
+use crate::domain::customer::{Customer, CustomerKey};
+use crate::domain::delivery::DeliveryId;
+use crate::store::StoreError;
+use crate::store::deliveries::{Decided, Delivery};
+
+impl Walk {
+    /// Sees to what was told; in a halted run nothing goes on any more.
+    pub(super) async fn see_to(&mut self, news: Vec<News>, halted: bool) -> Result<(), StoreError> {
+        let again: Vec<DeliveryId> = news.iter().filter_map(|one| one.again()).collect();
+        let going_on: Vec<DeliveryId> = news.iter().filter_map(|one| one.going_on()).collect();
+        if halted {
+            self.chunk.end(going_on.len());
+            return self.write_off(again).await;
+        }
+        let rows = if again.is_empty() { Vec::new() } else { self.desk.deliveries.get(&again).await? };
+        let customers = self.load(news.iter().map(|one| one.customer())).await?;
+        let mut draft = Draft::default();
+        for id in going_on {
+            self.go_on(&mut draft, id, &customers);
+        }
+        let closed = self.try_again(&mut draft, &again, rows, &customers);
+        self.hand_over(draft, 0).await?;
+        report_closed(&self.chunk, closed);
+        Ok(())
+    }
+
+    fn go_on(&self, draft: &mut Draft, id: DeliveryId, customers: &HashMap<CustomerKey, Customer>) {
+        let at = self.chunk.run.script.after(id.node);
+        match customers.get(&id.customer) {
+            Some(customer) => {
+                draft.walk(&self.chunk, customer, Standing { place: None, at, behind: Some(id.node) });
+            }
+            None => {
+                draft.passed.push(id);
+                draft.ended += 1;
+            }
+        }
+    }
+
+    /// Renders waiting deliveries again; gives those that came to a final state instead, and whether their
+    /// journey ends there.
+    fn try_again(
+        &self,
+        draft: &mut Draft,
+        asked: &[DeliveryId],
+        rows: Vec<Delivery>,
+        customers: &HashMap<CustomerKey, Customer>,
+    ) -> Vec<(DeliveryId, bool)> {
+        // A row that is gone or not waiting is not ours to try.
+        draft.ended += asked.len() - rows.len();
+        let mut closed = Vec::new();
+        for row in rows {
+            let on_unknown = self.desk.post.on_unknown(&row.channel);
+            match again(&self.chunk, &row, customers.get(&row.id.customer), on_unknown) {
+                Again::Send(job) => draft.jobs.push((row.channel, *job)),
+                Again::Close(decided) => {
+                    closed.push((decided.id, decided.passed));
+                    draft.decided.push(decided);
+                }
+                Again::NotWaiting => draft.ended += 1,
+            }
+        }
+        closed
+    }
+
+    /// Deliveries of a halted run that wait are closed with the run's reason.
+    async fn write_off(&self, ids: Vec<DeliveryId>) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let rows = self.desk.deliveries.get(&ids).await?;
+        let now = jiff::Timestamp::now();
+        let halt = self.chunk.run.halt(now);
+        let decided: Vec<Decided> = rows.iter().filter_map(|row| withdrawn(row, halt?)).collect();
+        self.hand_over(Draft { decided, ended: ids.len(), ..Draft::default() }, 0).await
+    }
+}
+
+fn report_closed(chunk: &LiveChunk, closed: Vec<(DeliveryId, bool)>) {
+    closed.into_iter().for_each(|(id, last)| chunk.ended(id, last));
+}
+
+impl News {
+    fn again(self) -> Option<DeliveryId> {
+        match self {
+            News::Again(id) => Some(id),
+            News::GoOn(_) => None,
+        }
+    }
+
+    fn going_on(self) -> Option<DeliveryId> {
+        match self {
+            News::GoOn(id) => Some(id),
+            News::Again(_) => None,
+        }
+    }
+
+    fn customer(self) -> CustomerKey {
+        match self {
+            News::Again(id) | News::GoOn(id) => id.customer,
+        }
+    }
+}

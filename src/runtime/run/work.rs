@@ -1,0 +1,162 @@
+//! Does what the board says is next, every piece a task of its own, and counts what fails.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::board::Task;
+use super::finish::finish_run;
+use super::select::select_audience;
+use super::walk::walk_chunk;
+use super::{Board, Halt, LiveRun};
+use crate::domain::state::RunState;
+use crate::store::StoreError;
+use crate::store::runs::ChunkId;
+
+/// How often a step may fail for a reason trying again cannot heal.
+const FAILURES_MAX: u32 = 3;
+/// How often the board is looked at when no bell rings: channels open and runs expire by themselves.
+const TICK: Duration = Duration::from_millis(100);
+/// How long something that failed for a passing reason rests before it is tried again.
+const REST: Duration = Duration::from_millis(250);
+
+/// A piece of work that ended.
+struct Done {
+    run: Arc<LiveRun>,
+    piece: Piece,
+    result: Result<Option<Vec<u32>>, StoreError>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Piece {
+    Select,
+    WindUp,
+    Walk(u32),
+    Finish,
+}
+
+/// Works until told to stop; then drops what it does, for all that matters is in the ledger.
+pub(in crate::runtime) async fn work(board: Arc<Board>, mut stop: watch::Receiver<bool>) {
+    let mut tasks = JoinSet::new();
+    let mut under_way: HashMap<Id, (Arc<LiveRun>, Piece)> = HashMap::new();
+    while !*stop.borrow() {
+        while let Some(task) = board.next() {
+            let (run, piece) = (Arc::clone(task.run()), task.piece());
+            let handle = tasks.spawn(begin(Arc::clone(&board), task));
+            under_way.insert(handle.id(), (run, piece));
+        }
+        tokio::select! {
+            Some(joined) = tasks.join_next_with_id(), if !tasks.is_empty() => {
+                let done = settle(joined, &mut under_way);
+                if let Some(done) = done {
+                    note(&board, done).await;
+                }
+            }
+            () = board.bell.notified() => {}
+            () = tokio::time::sleep(TICK) => {}
+            _ = stop.changed() => {}
+        }
+    }
+    tasks.shutdown().await;
+}
+
+impl Task {
+    fn run(&self) -> &Arc<LiveRun> {
+        match self {
+            Task::Select(run) | Task::WindUp(run) | Task::Walk(run, ..) | Task::Finish(run) => run,
+        }
+    }
+
+    fn piece(&self) -> Piece {
+        match self {
+            Task::Select(_) => Piece::Select,
+            Task::WindUp(_) => Piece::WindUp,
+            Task::Walk(_, n, _) => Piece::Walk(*n),
+            Task::Finish(_) => Piece::Finish,
+        }
+    }
+}
+
+async fn begin(board: Arc<Board>, task: Task) -> Done {
+    let desk = board.desk.clone();
+    let (run, piece) = (Arc::clone(task.run()), task.piece());
+    let result = match task {
+        Task::Select(run) => select_audience(&desk, &run).await.map(Some),
+        Task::WindUp(run) => wind_up(&board, &run).await.map(Some),
+        Task::Walk(run, n, slot) => {
+            let id = ChunkId { run: run.id, n };
+            walk_chunk(desk, run, id, slot).await.map(|()| None)
+        }
+        Task::Finish(run) => finish_run(&desk, &run).await.map(|()| None),
+    };
+    if matches!(&result, Err(error) if error.is_transient()) {
+        tokio::time::sleep(REST).await;
+    }
+    Done { run, piece, result }
+}
+
+/// Closes what nobody ever took of a halted run; gives the chunks that must still be seen to.
+async fn wind_up(board: &Board, run: &LiveRun) -> Result<Vec<u32>, StoreError> {
+    let Some(halt) = run.halt(Timestamp::now()) else { return board.desk.runs.open_chunks(run.id).await };
+    if halt == Halt::Failed {
+        return Ok(Vec::new());
+    }
+    board.desk.post.wake_all();
+    board.desk.runs.finish_untouched(run.id, halt.journey_end()).await?;
+    board.desk.runs.open_chunks(run.id).await
+}
+
+/// What ended, a panic among it as a failure for good.
+fn settle(
+    joined: Result<(Id, Done), JoinError>,
+    under_way: &mut HashMap<Id, (Arc<LiveRun>, Piece)>,
+) -> Option<Done> {
+    match joined {
+        Ok((id, done)) => {
+            under_way.remove(&id);
+            Some(done)
+        }
+        Err(error) => {
+            let (run, piece) = under_way.remove(&error.id())?;
+            Some(Done { run, piece, result: Err(StoreError::Refused(error.to_string())) })
+        }
+    }
+}
+
+async fn note(board: &Board, done: Done) {
+    let Done { run, piece, result } = done;
+    let (succeeded, chunks) = match result {
+        Ok(chunks) => (true, chunks),
+        Err(error) => {
+            note_failure(board, &run, &error).await;
+            (false, None)
+        }
+    };
+    match piece {
+        Piece::Select => board.prepared(run.id, chunks, true),
+        Piece::WindUp => board.prepared(run.id, chunks, false),
+        Piece::Walk(n) => board.walked(run.id, n, succeeded),
+        Piece::Finish => board.finished(run.id, succeeded),
+    }
+}
+
+async fn note_failure(board: &Board, run: &LiveRun, error: &StoreError) {
+    if error.is_transient() {
+        tracing::warn!(call = %run.call, scenario = %run.scenario, %error, "a step of the run is tried again");
+        return;
+    }
+    tracing::error!(call = %run.call, scenario = %run.scenario, %error, "a step of the run failed");
+    let failures = board.desk.runs.count_failure(run.id, error.to_string()).await;
+    if failures.is_ok_and(|failures| failures >= FAILURES_MAX) {
+        run.fail();
+        let ended =
+            board.desk.runs.end_run(run.id, RunState::Failed, Some(error.to_string()), Timestamp::now());
+        if let Err(error) = ended.await {
+            tracing::error!(call = %run.call, %error, "the run's failure could not be written");
+        }
+    }
+}
