@@ -56,3 +56,79 @@ fn tidy(schema: &mut Value) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Visits every schema below one, with its path.
+    fn walk(path: &str, schema: &Value, visit: &mut impl FnMut(&str, &Value)) {
+        visit(path, schema);
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            walk(&format!("{path}.{name}"), property, visit);
+        }
+        if schema["items"].is_object() {
+            walk(&format!("{path}[]"), &schema["items"], visit);
+        }
+    }
+
+    fn each(part: &str, mut visit: impl FnMut(&str, &Value)) {
+        for definition in definitions() {
+            let kind = definition["spec"]["names"]["kind"].as_str().unwrap();
+            let schema = schema_of(kind).unwrap();
+            walk(&format!("{kind}.{part}"), &schema["properties"][part], &mut visit);
+        }
+    }
+
+    #[test]
+    fn everything_a_person_writes_has_a_bound_and_a_description() {
+        each("spec", |path, schema| {
+            let bounded = match schema["type"].as_str() {
+                Some("string") => schema["maxLength"].is_u64() || schema["enum"].is_array(),
+                Some("array") => schema["maxItems"].is_u64(),
+                Some("integer") => schema["minimum"].is_number() && schema["maximum"].is_number(),
+                Some("object") => schema["additionalProperties"].is_null(),
+                _ => true,
+            };
+            assert!(bounded, "{path}: {schema}");
+            assert!(schema["description"].is_string() || path.ends_with("[]"), "{path} has no description");
+        });
+    }
+
+    #[test]
+    fn the_schemas_use_only_what_validate_knows() {
+        const KNOWN: &[&str] = &[
+            "default",
+            "description",
+            "enum",
+            "format",
+            "items",
+            "maxItems",
+            "maxLength",
+            "maximum",
+            "minItems",
+            "minLength",
+            "minimum",
+            "pattern",
+            "properties",
+            "required",
+            "type",
+            "x-kubernetes-list-map-keys",
+            "x-kubernetes-list-type",
+            "x-kubernetes-preserve-unknown-fields",
+            "x-kubernetes-validations",
+        ];
+        let mut strays = Vec::new();
+        let mut check = |path: &str, schema: &Value| {
+            let keywords = schema.as_object().unwrap().keys();
+            strays.extend(
+                keywords.filter(|word| !KNOWN.contains(&word.as_str())).map(|word| format!("{path}: {word}")),
+            );
+            // A format is checked by nobody, and only the status, which `validate` does not look at, has one.
+            assert!(schema.get("format").is_none() || path.contains(".status"), "{path} has a format");
+        };
+        each("spec", &mut check);
+        each("status", &mut check);
+        assert!(strays.is_empty(), "teach `manifests::schema` these first: {strays:?}");
+    }
+}

@@ -1,19 +1,29 @@
 //! `fanfare crds`: prints what `crds/` holds.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::reference;
 use crate::api::definitions;
 
 /// Print the CustomResourceDefinitions of all kinds as YAML.
 ///
 /// Install or update them: `fanfare crds | kubectl apply --server-side -f -`
 #[derive(Debug, clap::Args)]
-pub struct Crds {}
+pub struct Crds {
+    /// Write the reference of every field as Markdown into this folder instead.
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    reference: Option<PathBuf>,
+}
 
 impl Crds {
     pub(super) fn run(&self) -> ExitCode {
-        match std::io::stdout().lock().write_all(yaml().as_bytes()) {
+        let written = match &self.reference {
+            Some(folder) => reference::write(folder),
+            None => std::io::stdout().lock().write_all(yaml().as_bytes()),
+        };
+        match written {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("fanfare crds: cannot write: {error}");

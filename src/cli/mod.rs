@@ -7,6 +7,7 @@ mod completion;
 mod crds;
 mod dev;
 mod log;
+mod reference;
 mod sandbox;
 mod validate;
 
