@@ -8,17 +8,34 @@ pub struct Source {
     pub path: String,
     pub text: String,
     pub syntax: syn::File,
+    declared_for_tests: bool,
 }
 
 impl Source {
     pub fn parse(path: &str, text: &str) -> Source {
         let syntax = syn::parse_file(text).unwrap_or_else(|error| panic!("{path} does not parse: {error}"));
-        Source { path: path.to_owned(), text: text.to_owned(), syntax }
+        Source { path: path.to_owned(), text: text.to_owned(), syntax, declared_for_tests: false }
     }
 
-    /// Whether all of it is test code: the folder `tests/`, and `tests.rs` or `tests/` beside the code.
+    /// Whether all of it is test code: the folder `tests/`, `tests.rs` beside the code, and what is declared as
+    /// `#[cfg(test)] mod name;`.
     pub fn is_test(&self) -> bool {
-        self.path.split('/').any(|part| part == "tests" || part == "tests.rs")
+        self.declared_for_tests || self.path.split('/').any(|part| part == "tests" || part == "tests.rs")
+    }
+
+    /// Where the files of its `#[cfg(test)] mod name;` are: `src/a/name` for `src/a/name.rs` and `src/a/name/`.
+    fn test_modules(&self) -> Vec<String> {
+        let folder = match self.path.strip_suffix("/mod.rs").or_else(|| self.path.strip_suffix("/lib.rs")) {
+            Some(folder) => folder,
+            None => self.path.trim_end_matches(".rs"),
+        };
+        let declared = self.syntax.items.iter().filter_map(|item| match item {
+            syn::Item::Mod(module) if module.content.is_none() && only_for_tests(&module.attrs) => {
+                Some(format!("{folder}/{}", module.ident))
+            }
+            _ => None,
+        });
+        declared.collect()
     }
 
     /// The module path within the library: `["compile", "plan"]` for `src/compile/plan.rs`.
@@ -52,7 +69,13 @@ pub fn all() -> Vec<Source> {
         collect(&root().join(folder), &mut paths);
     }
     paths.sort();
-    let sources: Vec<Source> = paths.iter().map(|path| read(path)).collect();
+    let mut sources: Vec<Source> = paths.iter().map(|path| read(path)).collect();
+    let for_tests: Vec<String> = sources.iter().flat_map(Source::test_modules).collect();
+    for source in &mut sources {
+        let path = source.path.trim_end_matches(".rs");
+        let within = |module: &String| path == *module || path.starts_with(&format!("{module}/"));
+        source.declared_for_tests = for_tests.iter().any(within);
+    }
     assert!(sources.len() > 20, "only {} files found: is the path right?", sources.len());
     sources
 }
