@@ -1,0 +1,118 @@
+//! Scenarios of tests: a small flow over customers whose mood may change at any time.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use fanfare::channels::Content;
+use fanfare::domain::customer::{Customer, EventNeeds};
+use fanfare::domain::delivery::RunKey;
+use fanfare::domain::name::{CallId, ChannelName, NodeIndex, ScenarioName, VersionId};
+use fanfare::domain::selection::Selection;
+use fanfare::domain::value::{Number, Value};
+use fanfare::runtime::run::{Composed, Playbook, PlaybookError, Playbooks, Script};
+use fanfare::store::calls::AcceptedCall;
+use fanfare::store::runs::Matched;
+
+/// The flow of every scenario: node 0 by `sms` for an even mood, else node 1 by `mail`; behind both node 2 by
+/// `mail` for a mood that three divides. A mood that seven divides has no address.
+pub struct Flow {
+    selection: Selection,
+    needs: EventNeeds,
+    channels: Vec<ChannelName>,
+    key: RunKey,
+    two_steps: bool,
+}
+
+fn mood(customer: &Customer) -> i64 {
+    match customer.attributes.get("mood") {
+        Some(Value::Number(Number::Integer(mood))) => *mood,
+        _ => 1,
+    }
+}
+
+impl Script for Flow {
+    fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    fn selection_is_exact(&self) -> bool {
+        false
+    }
+
+    fn event_needs(&self) -> &EventNeeds {
+        &self.needs
+    }
+
+    fn selects(&self, customer: &Customer) -> bool {
+        mood(customer) >= 0
+    }
+
+    fn channels(&self) -> &[ChannelName] {
+        &self.channels
+    }
+
+    fn next_message(&self, customer: &Customer, from: NodeIndex) -> Option<NodeIndex> {
+        let mood = mood(customer);
+        match from.0 {
+            0 | 1 if mood % 13 == 12 => None,
+            0 if mood % 2 == 0 => Some(NodeIndex(0)),
+            0 | 1 => Some(NodeIndex(1)),
+            2 if mood % 3 == 0 => Some(NodeIndex(2)),
+            _ => None,
+        }
+    }
+
+    fn after(&self, node: NodeIndex) -> Option<NodeIndex> {
+        (self.two_steps && node.0 < 2).then_some(NodeIndex(2))
+    }
+
+    fn channel(&self, node: NodeIndex) -> &ChannelName {
+        &self.channels[usize::from(node.0 > 0)]
+    }
+
+    fn compose(&self, customer: &Customer, node: NodeIndex) -> Result<Composed, String> {
+        if mood(customer) % 7 == 0 {
+            return Err("no address".into());
+        }
+        let name = customer.registered();
+        let key = self.key.delivery(&format!("node-{}", node.0), name);
+        let body = format!("Hello {name} {}", mood(customer) / 100);
+        Ok(Composed { key, address: format!("@{name}"), content: Content::Sms { body } })
+    }
+}
+
+/// Knows two scenarios: `narrow` with one message a journey, `wide` with two.
+#[derive(Default)]
+pub struct Books {
+    pub stopped: Mutex<HashSet<String>>,
+}
+
+#[async_trait::async_trait]
+impl Playbooks for Books {
+    async fn get(&self, _version: &VersionId) -> Result<Arc<dyn Playbook>, PlaybookError> {
+        Ok(Arc::new(Book))
+    }
+
+    fn stops(&self, _version: &VersionId, scenario: &ScenarioName) -> bool {
+        self.stopped.lock().unwrap().contains(scenario.as_str())
+    }
+}
+
+struct Book;
+
+impl Playbook for Book {
+    fn match_call(&self, call: &AcceptedCall) -> Matched {
+        let fired = call.trigger.as_str().split('+').map(ScenarioName::new).collect();
+        Matched { fired, not_fired: vec![(ScenarioName::new("other"), "params.alert is `heat`".into())] }
+    }
+
+    fn script(&self, call: &AcceptedCall, scenario: &ScenarioName) -> Option<Arc<dyn Script>> {
+        Some(Arc::new(Flow {
+            selection: Selection::Everyone,
+            needs: EventNeeds::default(),
+            channels: vec![ChannelName::new("sms"), ChannelName::new("mail")],
+            key: RunKey::new("test", &CallId::new(call.id.as_str()), scenario),
+            two_steps: scenario.as_str() == "wide",
+        }))
+    }
+}

@@ -1,0 +1,125 @@
+//! The ledger under crashes at random moments, with customers that change and providers that fail in every way.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare::domain::state::DeliveryState as State;
+
+use crate::provider::{Manner, Seen, busy, down, sent, unknown};
+use crate::world::World;
+
+const CUSTOMERS: i64 = 1500;
+
+/// A small generator of numbers, the same for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % sides
+    }
+}
+
+fn mix(number: u64) -> u64 {
+    let mut dice = Dice(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    dice.roll(2);
+    dice.roll(1 << 20)
+}
+
+/// Fails now and then in every way there is; the further on, the more willing.
+fn moody(seed: u64) -> Manner {
+    Arc::new(move |n, _| {
+        let delay = Duration::from_micros(mix(seed ^ n as u64) % 3000);
+        match mix(seed.wrapping_add(n as u64)) % 40 {
+            0 => (true, unknown(), delay),
+            1 => (false, unknown(), delay),
+            2 => (false, busy(), delay),
+            3 => (false, down(), delay),
+            _ => (true, sent(), delay),
+        }
+    })
+}
+
+/// Gives how many deliveries were left in doubt by crashes.
+async fn crash_again_and_again(seed: u64) -> usize {
+    let mut dice = Dice(seed | 1);
+    let world = World::new();
+    world.populate(CUSTOMERS, |n| n).await;
+    world.connect(moody(seed), moody(seed + 1));
+    let (mut crashes, mut in_doubt) = (0, 0);
+    let calls = [world.call("narrow", None).await, world.call("wide", None).await];
+    for _ in 0..8 {
+        let engine = world.start();
+        tokio::time::sleep(Duration::from_micros(dice.roll(60_000))).await;
+        engine.stop(Duration::ZERO).await;
+        crashes += 1;
+        in_doubt += world.rows().iter().filter(|row| row.3 == State::Sending.code()).count();
+        let shift = i64::try_from(dice.roll(50)).unwrap();
+        world.populate(CUSTOMERS / 3, |n| n + shift).await;
+    }
+    let engine = world.start();
+    for call in &calls {
+        assert_eq!(world.until_ended(call, Duration::from_secs(60)).await, "done");
+    }
+    engine.stop(Duration::from_secs(1)).await;
+    check(&world, crashes, seed);
+    in_doubt
+}
+
+fn check(world: &World, crashes: usize, seed: u64) {
+    let rows = world.rows();
+    for run in [1, 2] {
+        assert_eq!(world.audience(run), CUSTOMERS, "seed {seed}");
+        assert_eq!(world.journeys(run).values().sum::<i64>(), CUSTOMERS, "seed {seed}: first equation");
+    }
+    assert!(
+        rows.iter().all(|row| !State::from_code(row.3).unwrap().is_open()),
+        "seed {seed}: second equation"
+    );
+    let mut nodes: HashMap<(i64, i64), HashSet<i64>> = HashMap::new();
+    for (run, customer, node, _, _) in &rows {
+        nodes.entry((*run, *customer)).or_default().insert(*node);
+    }
+    let both = nodes.values().filter(|nodes| nodes.contains(&0) && nodes.contains(&1)).count();
+    assert_eq!(both, 0, "seed {seed}: nobody goes both ways");
+    check_record(&world.record.lock().unwrap(), crashes, seed);
+}
+
+fn check_record(record: &[Seen], crashes: usize, seed: u64) {
+    let mut by_key: BTreeMap<&str, Vec<&Seen>> = BTreeMap::new();
+    for seen in record {
+        by_key.entry(&seen.key).or_default().push(seen);
+    }
+    let mut duplicates = 0;
+    for attempts in by_key.values() {
+        let taken = attempts.iter().filter(|seen| seen.taken).count();
+        let first = attempts[0];
+        assert!(
+            attempts.iter().all(|seen| seen.address == first.address && seen.text == first.text),
+            "seed {seed}: attempts say the same: {attempts:?}"
+        );
+        if first.channel == "sms" {
+            assert!(taken <= 1, "seed {seed}: no second SMS: {attempts:?}");
+        }
+        duplicates += taken.saturating_sub(1);
+    }
+    let unknowns = record.len() / 20;
+    assert!(duplicates <= crashes * 64 + unknowns, "seed {seed}: {duplicates} duplicates");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_doubled_or_decided_twice() {
+    let seeds: Vec<u64> = match std::env::var("FANFARE_SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => (1..=6).map(|n| n * 7919).collect(),
+    };
+    let worlds: Vec<_> = seeds.into_iter().map(|seed| tokio::spawn(crash_again_and_again(seed))).collect();
+    let mut in_doubt = 0;
+    for world in worlds {
+        in_doubt += world.await.unwrap();
+    }
+    assert!(in_doubt > 0, "a crash must come while something is under way, else this proves nothing");
+}

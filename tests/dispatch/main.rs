@@ -1,0 +1,9 @@
+//! What the run engine promises, told on the real store with providers that fail in every way.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod books;
+mod crashes;
+mod provider;
+mod stories;
+mod world;

@@ -1,0 +1,210 @@
+//! Single promises, each in its own small world.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fanfare::domain::state::DeliveryState as State;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::provider::{Manner, busy, down, sent, unknown, willing};
+use crate::world::World;
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_reaches_everyone_once_and_adds_up() {
+    let world = World::new();
+    world.populate(3000, |n| n).await;
+    world.connect(willing(), willing());
+    let engine = world.start();
+    let call = world.call("narrow+wide", None).await;
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    for run in [1, 2] {
+        let journeys = world.journeys(run);
+        assert_eq!(journeys.values().sum::<i64>(), world.audience(run));
+        assert_eq!(world.audience(run), 3000);
+        assert_eq!(journeys["withoutMessage"], (0..3000).filter(|n| n % 13 == 12).count() as i64);
+    }
+    let rows = world.rows();
+    let sent_rows = rows.iter().filter(|row| row.3 == State::Sent.code()).count();
+    assert_eq!(sent_rows, world.record.lock().unwrap().len());
+    assert!(rows.iter().all(|row| [State::Sent.code(), State::Skipped.code()].contains(&row.3)));
+    let behind = rows.iter().filter(|row| row.0 == 2 && row.2 == 2).count();
+    assert_eq!(behind, (0..3000).filter(|n| n % 13 != 12 && n % 3 == 0).count());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_audience_is_a_run_that_is_done() {
+    let world = World::new();
+    world.connect(willing(), willing());
+    let engine = world.start();
+    let call = world.call("narrow", None).await;
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    assert_eq!(world.audience(1), 0);
+    engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_is_held_where_nothing_tells_a_repetition_and_sent_again_where_something_does() {
+    let world = World::new();
+    world.populate(4, |n| [2, 2, 5, 5][n as usize]).await;
+    let once: Manner =
+        Arc::new(
+            |n, _| if n < 4 { (true, unknown(), Duration::ZERO) } else { (true, sent(), Duration::ZERO) },
+        );
+    world.connect(Arc::clone(&once), once);
+    let engine = world.start();
+    let call = world.call("narrow", None).await;
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    let counts = world.counts();
+    assert_eq!(counts[&(0, State::Held.code())], 2, "{counts:?}");
+    assert_eq!(counts[&(1, State::Sent.code())], 2, "{counts:?}");
+    let record = world.record.lock().unwrap();
+    assert_eq!(record.iter().filter(|seen| seen.channel == "sms").count(), 2);
+    assert_eq!(record.iter().filter(|seen| seen.channel == "mail").count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_down_is_probed_and_holds_up_nobody() {
+    let world = World::new();
+    world.populate(800, |n| n).await;
+    let up = Arc::new(AtomicBool::new(false));
+    let sms: Manner = {
+        let up = Arc::clone(&up);
+        Arc::new(move |_, _| match up.load(Ordering::Acquire) {
+            true => (true, sent(), Duration::ZERO),
+            false => (false, down(), Duration::ZERO),
+        })
+    };
+    world.connect(sms, willing());
+    let engine = world.start();
+    let call = world.call("narrow", None).await;
+    let mails = (0..800).filter(|n| n % 2 == 1 && n % 13 != 12 && n % 7 != 0).count();
+    let seen = |channel| world.record.lock().unwrap().iter().filter(|seen| seen.channel == channel).count();
+    wait_for(|| seen("mail") == mails).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert!(seen("sms") <= 16 + 3, "one delivery probes, the others wait: {}", seen("sms"));
+    up.store(true, Ordering::Release);
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    let failed = world.rows().iter().filter(|row| row.3 == State::Failed.code()).count();
+    assert_eq!(failed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_are_used_up_and_then_it_has_failed() {
+    let world = World::new();
+    world.populate(1, |_| 2).await;
+    world.connect(Arc::new(|_, _| (false, busy(), Duration::ZERO)), willing());
+    let mut handles = (**world.channels.load()).clone();
+    let sms = handles.values_mut().find(|handle| handle.retry.on_unknown == fanfare::api::OnUnknown::Hold);
+    let sms = sms.unwrap();
+    let retry = fanfare::runtime::dispatch::RetryPolicy { attempts_max: 2, ..sms.retry };
+    *sms = Arc::new(fanfare::runtime::dispatch::ChannelHandle {
+        channel: Arc::clone(&sms.channel),
+        retry,
+        window: 1,
+        concurrency: 1,
+        per_second: Some(50),
+    });
+    world.channels.store(Arc::new(handles));
+    let engine = world.start();
+    let call = world.call("narrow", None).await;
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    let rows = world.rows();
+    assert_eq!(rows[0].3, State::Failed.code());
+    assert!(rows[0].4.as_ref().unwrap().contains("busy"), "{rows:?}");
+    assert_eq!(world.record.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_too_late_is_not_sent_and_is_counted() {
+    let world = World::new();
+    world.populate(2000, |n| n * 26 + 2).await;
+    let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(30)));
+    world.connect(slow, willing());
+    let engine = world.start();
+    let call = world.call("narrow", Some(Timestamp::now() + SignedDuration::from_millis(500))).await;
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    let journeys = world.journeys(1);
+    assert_eq!(journeys.values().sum::<i64>(), 2000, "{journeys:?}");
+    assert!(journeys["expired"] > 1000, "{journeys:?}");
+    assert_eq!(journeys["messaged"] as usize, world.record.lock().unwrap().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_scenario_sends_nothing_more_within_a_second_and_counts_exactly() {
+    let world = World::new();
+    world.populate(5000, |n| n * 26 + 2).await;
+    let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(20)));
+    world.connect(slow, willing());
+    let engine = world.start();
+    let call = world.call("narrow", None).await;
+    wait_for(|| world.record.lock().unwrap().len() > 100).await;
+    world.books.stopped.lock().unwrap().insert("narrow".into());
+    assert_eq!(world.until_ended(&call, Duration::from_secs(1)).await, "cancelled");
+    engine.stop(Duration::from_secs(1)).await;
+    let journeys = world.journeys(1);
+    assert_eq!(journeys.values().sum::<i64>(), 5000, "{journeys:?}");
+    assert_eq!(journeys["messaged"] as usize, world.record.lock().unwrap().len(), "{journeys:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_stop_leaves_nothing_in_doubt() {
+    let world = World::new();
+    world.populate(5000, |n| n * 26 + 2).await;
+    let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(5)));
+    world.connect(slow, willing());
+    let engine = world.start();
+    let call = world.call("narrow", None).await;
+    wait_for(|| world.record.lock().unwrap().len() > 100).await;
+    engine.stop(Duration::from_secs(5)).await;
+    let sending = world.rows().iter().filter(|row| row.3 == State::Sending.code()).count();
+    assert_eq!(sending, 0);
+    world.connect(willing(), willing());
+    let engine = world.start();
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    let record = world.record.lock().unwrap();
+    let keys: std::collections::HashSet<&str> = record.iter().map(|seen| seen.key.as_str()).collect();
+    assert_eq!(keys.len(), record.len(), "nobody got it twice");
+    assert_eq!(world.journeys(1)["messaged"] as usize, record.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broad_run_does_not_hold_up_a_narrow_one() {
+    let world = World::new();
+    world.populate(4000, |n| n * 26 + 2).await;
+    let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(10)));
+    world.connect(slow, willing());
+    let engine = world.start();
+    let broad = world.call("narrow", None).await;
+    wait_for(|| world.record.lock().unwrap().len() > 100).await;
+    let another = world.call("narrow", None).await;
+    let key = |id: &fanfare::domain::name::CallId| {
+        fanfare::domain::delivery::RunKey::new(
+            "test",
+            id,
+            &fanfare::domain::name::ScenarioName::new("narrow"),
+        )
+        .delivery("node-0", "c3")
+    };
+    let wanted = key(&another).to_string();
+    wait_for(|| world.record.lock().unwrap().iter().any(|seen| seen.key == wanted)).await;
+    assert!(world.record.lock().unwrap().len() < 2000, "calls take turns");
+    drop(broad);
+    engine.stop(Duration::ZERO).await;
+}
+
+async fn wait_for(mut done: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + SOON;
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "it did not come");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
