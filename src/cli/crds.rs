@@ -7,10 +7,13 @@ use std::process::ExitCode;
 use super::reference;
 use crate::api::definitions;
 
+const EXAMPLES: &str = "\
+Example, to install or update them:
+  fanfare crds | kubectl apply --server-side -f -";
+
 /// Print the CustomResourceDefinitions of all kinds as YAML.
-///
-/// Install or update them: `fanfare crds | kubectl apply --server-side -f -`
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Crds {
     /// Write the reference of every field as Markdown into this folder instead.
     #[arg(long, hide = true, value_name = "FOLDER")]

@@ -7,18 +7,19 @@ use std::process::ExitCode;
 use crate::compile;
 use crate::manifests::{self, Diagnostic, Manifests, ReadError, Severity};
 
+const EXAMPLES: &str = "\
+Examples:
+  fanfare validate examples/weather-alert
+  kustomize build overlays/live | fanfare validate -
+  fanfare validate -o json . | jq '.diagnostics[] | select(.severity == \"error\")'
+
+Exits with 0 if all is right, 1 if something is wrong, 2 if something could not be read.";
+
 /// Check manifests as the API server and the operator would, without either.
-///
-/// Reads every manifest below a folder (as `kubectl apply -R -f` does), a single file, or `-` for the standard input:
-///
-///   fanfare validate examples/weather-alert
-///   kustomize build overlays/live | fanfare validate -
-///
-/// Exits with 0 if all is right, 1 if something is wrong, 2 if something could not be read.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = EXAMPLES)]
 pub struct Validate {
-    /// A folder, a file, or `-` for the standard input.
+    /// A folder (read as `kubectl apply -R -f` does), a file, or `-` for the standard input.
     path: PathBuf,
     /// How to print what was found.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]

@@ -104,3 +104,33 @@ fn the_manifests_of_the_design_are_accepted() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(of_ours(&design).accepted);
 }
+
+#[test]
+fn every_rule_between_fields_is_broken_by_some_manifest() {
+    let told: Vec<String> = corpus("invalid")
+        .iter()
+        .flat_map(|file| fanfare::manifests::check(&fanfare::manifests::read_folder(file).unwrap()))
+        .map(|diagnostic| diagnostic.message)
+        .collect();
+    let mut unbroken = Vec::new();
+    for definition in fanfare::api::definitions() {
+        let rules = rules_of(&definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]);
+        // What cannot be changed takes two objects; `definitions.rs` has those.
+        let checked = rules.into_iter().filter(|(rule, _)| !rule.contains("oldSelf"));
+        unbroken.extend(checked.map(|(_, message)| message).filter(|message| !told.contains(message)));
+    }
+    assert!(unbroken.is_empty(), "no manifest in the corpus breaks: {unbroken:#?}");
+}
+
+/// The rules of a schema and of all within it, with their messages.
+fn rules_of(schema: &serde_json::Value) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let own = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+    let mut rules: Vec<_> = own.map(|rule| (text(&rule["rule"]), text(&rule["message"]))).collect();
+    let properties = schema["properties"].as_object().into_iter().flat_map(|properties| properties.values());
+    rules.extend(properties.flat_map(rules_of));
+    if schema["items"].is_object() {
+        rules.extend(rules_of(&schema["items"]));
+    }
+    rules
+}
