@@ -32,6 +32,7 @@ pub use duration::DurationText;
 pub use parameter::{Parameter, ParameterType};
 pub use references::{ConfigMapKeyRef, ConfigMapKeySource, LocalRef, SecretKeyRef, SecretKeySource};
 pub use runtime::{Runtime, RuntimeSpec};
+pub use runtime_policies::{ConsentAssumption, ConsentDefault};
 pub use scenario::{
     Audience, ConditionNode, Everyone, MessageNode, Node, OnStop, Scenario, ScenarioSpec, State, TriggerEntry,
 };

@@ -15,7 +15,7 @@ pub use api_key::ApiKey;
 pub use channel::{Channel, ChannelKind};
 pub use last_good::{Settled, settle};
 pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
-pub use scenario::Scenario;
+pub use scenario::{Audience, Listener, Scenario};
 pub use snapshot::Snapshot;
 pub use sources::Sources;
 pub use trigger::{BasicSource, Expiry, Trigger, curl};

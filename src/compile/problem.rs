@@ -81,6 +81,13 @@ impl Problems {
         self.0.push(problem);
     }
 
+    /// Adds one, unless it was found before: two messages may use one text.
+    pub fn push_once(&mut self, problem: Problem) {
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
+    }
+
     /// Whether the object has an error so far and must be left out of the snapshot.
     pub fn has_errors(&self, object: &ObjectName) -> bool {
         self.0.iter().any(|problem| problem.severity == Severity::Error && problem.object == *object)

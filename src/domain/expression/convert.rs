@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use minijinja::Value as Jinja;
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, ValueKind};
 
+use crate::domain::duration::duration_from_text;
 use crate::domain::params::{timestamp_from_json, timestamp_from_text};
 use crate::domain::value::{Kind, Number, Value};
 
@@ -167,6 +168,11 @@ pub(crate) fn convert(to: Kind, value: &Value) -> Option<Value> {
 fn number_from_text(text: &str) -> Option<Number> {
     let number: serde_json::Number = serde_json::from_str(text.trim()).ok()?;
     Number::from_json(&number).ok()
+}
+
+/// Reads a length of time as manifests write it; `None` for anything else.
+pub(crate) fn parse_duration(text: &str) -> Option<SignedDuration> {
+    SignedDuration::try_from(duration_from_text(text).ok()?).ok()
 }
 
 /// Reads a moment as RFC 3339 writes it, or a date as its midnight in UTC; what is finer than microseconds is cut.

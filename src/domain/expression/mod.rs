@@ -9,7 +9,6 @@ pub mod scope;
 mod condition;
 mod convert;
 mod depends;
-mod duration;
 mod evaluate;
 mod facts;
 mod hyphen;
@@ -22,15 +21,19 @@ mod truth;
 mod value_expression;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::domain) mod tests;
 
 pub use condition::Condition;
+pub(crate) use convert::{MapObject, Moment, convert, from_jinja, parse_duration, parse_timestamp, to_jinja};
 pub use depends::EventTypes;
-pub use duration::parse_duration;
+pub(crate) use evaluate::Ask as EventsAsked;
 pub use evaluate::Step;
 pub use facts::{CallFacts, Facts, RequestFacts};
 pub use narrow::{Narrowed, PushDown};
+pub(crate) use parse::check_content;
+pub(crate) use problem::nearest;
 pub use problem::{CompileError, Problem, Severity};
 pub use scope::{Declared, Place, Scope, TriggerScope};
+pub(crate) use tree::Aggregate;
 pub use truth::{Reason, Seen, Truth};
 pub use value_expression::Expression;

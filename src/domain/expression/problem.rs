@@ -77,7 +77,7 @@ fn listed(problems: &[Problem]) -> String {
 
 /// The candidate that a misspelt name most likely means, if one is near.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let bound = (name.chars().count() / 3).clamp(1, 3);
+    let bound = name.chars().count().div_ceil(3).min(3);
     candidates
         .into_iter()
         .map(|candidate| (distance(&name.to_lowercase(), &candidate.to_lowercase()), candidate))

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::term::walk;
 use super::{Found, find};
 use crate::domain::customer::Event;
-use crate::domain::expression::duration::parse_duration;
+use crate::domain::expression::convert::parse_duration;
 use crate::domain::expression::facts::Facts;
 use crate::domain::expression::tree::{Aggregate, EventTerm, Step, Term, Window};
 use crate::domain::expression::truth::Reason;
@@ -102,6 +102,26 @@ fn moment(term: &Term, facts: Facts<'_>) -> Result<Timestamp, Reason> {
     match value.as_ref() {
         Value::Timestamp(moment) => Ok(*moment),
         other => Err(Reason::unfit(&term.text, other, "is no timestamp; `timestamp(…)` reads one")),
+    }
+}
+
+impl Ask {
+    /// Events of a type, whatever their properties and time.
+    pub fn of(event_type: Arc<str>) -> Self {
+        Ask { event_type, properties: Vec::new(), from: None, before: None }
+    }
+
+    /// What is asked of the matching events; `None` is missing.
+    pub fn aggregate(&self, asked: &Aggregate, facts: Facts<'_>) -> Option<Value> {
+        match aggregate(self, asked, facts, &self.event_type) {
+            Found::Value(value) => Some(value.into_owned()),
+            Found::Missing(_) | Found::Unknown(_) => None,
+        }
+    }
+
+    /// The properties of each matching event, in order.
+    pub fn properties_of_all(&self, facts: Facts<'_>) -> Vec<BTreeMap<String, Value>> {
+        matching(self, facts).map(properties).collect()
     }
 }
 

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use minijinja::machinery::ast::{self, CallArg, Expr};
 
-use super::super::convert::parse_timestamp;
-use super::super::duration::parse_duration;
+use super::super::convert::{parse_duration, parse_timestamp};
 use super::super::problem::{Problem, nearest};
 use super::super::tree::{Aggregate, EventTerm, Step, Term, TermKind, Window};
 use super::Compiler;
 use super::guards::text;
 use crate::domain::value::Value;
 
-const METHODS: &[&str] = &["within", "since", "before", "count", "sum", "min", "max", "avg", "first", "last"];
+pub(super) const METHODS: &[&str] =
+    &["within", "since", "before", "count", "sum", "min", "max", "avg", "first", "last"];
 
 /// One `.method(…)` of a chain.
-struct Link<'e, 's> {
-    name: &'s str,
-    args: &'e [CallArg<'s>],
-    expr: &'e Expr<'s>,
+pub(super) struct Link<'e, 's> {
+    pub name: &'s str,
+    pub args: &'e [CallArg<'s>],
+    pub expr: &'e Expr<'s>,
 }
 
 impl Compiler<'_> {
@@ -103,7 +103,7 @@ impl Compiler<'_> {
     }
 
     /// The type decides what is loaded with the customers, so it is known before them.
-    fn event_type(&mut self, expr: &Expr<'_>) -> Option<Term> {
+    pub(super) fn event_type(&mut self, expr: &Expr<'_>) -> Option<Term> {
         let term = self.term(expr)?;
         let message = match &term.kind {
             TermKind::Literal(Value::Text(_)) => return Some(term),
@@ -201,7 +201,7 @@ impl Compiler<'_> {
         self.refuse(problem.remedy("only `.first()` and `.last()` have"))
     }
 
-    fn refuse_event_method<T>(&mut self, span: std::ops::Range<usize>, name: &str) -> Option<T> {
+    pub(super) fn refuse_event_method<T>(&mut self, span: std::ops::Range<usize>, name: &str) -> Option<T> {
         let problem = Problem::error(span, format!("events have no method `{name}`"));
         self.refuse(match nearest(name, METHODS.iter().copied()) {
             Some(near) => problem.remedy(format!("did you mean `.{near}(…)`?")),
@@ -211,7 +211,7 @@ impl Compiler<'_> {
 }
 
 /// Takes `events(…).a(…).b(…)` apart; `None` if it does not begin with `events`.
-fn chain<'e, 's>(expr: &'e Expr<'s>) -> Option<(&'e [CallArg<'s>], Vec<Link<'e, 's>>)> {
+pub(super) fn chain<'e, 's>(expr: &'e Expr<'s>) -> Option<(&'e [CallArg<'s>], Vec<Link<'e, 's>>)> {
     let mut links = Vec::new();
     let mut at = expr;
     loop {

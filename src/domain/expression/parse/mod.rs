@@ -2,6 +2,8 @@
 //!
 //! All findings are collected: a part that is wrong becomes `None`, and its neighbours are still looked at.
 
+mod content;
+mod depth;
 mod events;
 mod guards;
 mod leaf;
@@ -19,8 +21,8 @@ use super::hyphen::{Form, Rewritten};
 use super::problem::{CompileError, Problem, Severity};
 use super::scope::Scope;
 use super::tree::{Node, Term};
+pub(crate) use content::check_content;
 use guards::Guards;
-pub(crate) use names::{CONTENT_FILTERS, CONTENT_TESTS};
 
 /// How long a source may be. A condition a person reads has a few hundred bytes; a pasted list of postcodes
 /// belongs in a parameter.
@@ -33,6 +35,8 @@ pub(crate) enum Purpose {
     Condition,
     /// It gives a value.
     Value,
+    /// It is a part of a message's text; Jinja itself reads it.
+    Content,
 }
 
 /// Reads one source.
@@ -44,6 +48,8 @@ pub(crate) struct Compiler<'s> {
     purpose: Purpose,
     guards: Guards,
     problems: Vec<Problem>,
+    /// Used by contents only.
+    walk: content::Walk,
 }
 
 /// Something compiled, with what deserves a warning.
@@ -71,6 +77,9 @@ fn compile<T>(
     let (inner, offset) = strip_braces(source);
     check_size(source, inner)?;
     let rewritten = Rewritten::new(inner, offset, Form::Expression, scope.parameter_names());
+    if let Some(range) = depth::too_deep(&rewritten.text, Form::Expression) {
+        return Err(nests_too_deep(rewritten.original(range)));
+    }
     let expr = parse_expr(&rewritten.text).map_err(|error| syntax(&error, &rewritten))?;
     let mut compiler = Compiler::new(source, &rewritten, scope, purpose);
     let tree = read(&mut compiler, &expr);
@@ -111,12 +120,12 @@ fn strip_braces(source: &str) -> (&str, usize) {
     (text, text.as_ptr() as usize - source.as_ptr() as usize)
 }
 
+fn nests_too_deep(span: Range<usize>) -> CompileError {
+    Problem::error(span, "this nests too deep").remedy("split it, or move a part into a parameter").into()
+}
+
 fn syntax(error: &minijinja::Error, rewritten: &Rewritten) -> CompileError {
-    let end = rewritten.text.len();
-    let range = error.range().unwrap_or(0..end);
-    let range = range.start.min(end)..range.end.min(end);
-    let message = error.detail().unwrap_or("this is not an expression").to_owned();
-    let problem = Problem::error(rewritten.original(range), message);
+    let problem = syntax_problem(error, rewritten);
     if rewritten.text.contains("{%") || rewritten.text.contains("{{") {
         return problem.remedy("write the expression alone, without braces").into();
     }
@@ -124,6 +133,13 @@ fn syntax(error: &minijinja::Error, rewritten: &Rewritten) -> CompileError {
         return problem.remedy("to compare, write `==`").into();
     }
     problem.into()
+}
+
+fn syntax_problem(error: &minijinja::Error, rewritten: &Rewritten) -> Problem {
+    let end = rewritten.text.len();
+    let range = error.range().unwrap_or(0..end);
+    let range = range.start.min(end)..range.end.min(end);
+    Problem::error(rewritten.original(range), error.detail().unwrap_or("this cannot be read"))
 }
 
 /// Whether a single `=` stands where a comparison was probably meant.
@@ -135,7 +151,15 @@ fn assigns(text: &str) -> bool {
 impl<'s> Compiler<'s> {
     /// Reads parts of a source; `rewritten` is made of it.
     pub fn new(source: &'s str, rewritten: &'s Rewritten, scope: &'s Scope, purpose: Purpose) -> Self {
-        Compiler { source, rewritten, scope, purpose, guards: Guards::of(scope), problems: Vec::new() }
+        Compiler {
+            source,
+            rewritten,
+            scope,
+            purpose,
+            guards: Guards::of(scope),
+            problems: Vec::new(),
+            walk: content::Walk::default(),
+        }
     }
 
     /// Notes a finding; `None`, so that it can be returned.

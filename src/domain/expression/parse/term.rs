@@ -236,7 +236,7 @@ impl Compiler<'_> {
         Some(TermKind::Path(Path { root, steps }))
     }
 
-    fn call_field(&mut self, expr: &Expr<'_>, steps: &[Step]) -> Option<TermKind> {
+    pub(super) fn call_field(&mut self, expr: &Expr<'_>, steps: &[Step]) -> Option<TermKind> {
         let names = ["id", "trigger", "receivedAt"];
         let problem = match steps {
             [Step::Name(name)] => match name.as_ref() {
@@ -257,7 +257,7 @@ impl Compiler<'_> {
         self.refuse(problem)
     }
 
-    fn refuse_root<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
+    pub(super) fn refuse_root<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
         let span = self.span(expr);
         let problem = Problem::error(span, format!("there is no `{name}` here"));
         let roots = self.scope.place.roots();
@@ -275,7 +275,7 @@ impl Compiler<'_> {
     }
 
     /// A param must be declared by every trigger that is possible here, alike.
-    fn check_param(&mut self, expr: &Expr<'_>, steps: &[Step], absence: Absence) -> Option<()> {
+    pub(super) fn check_param(&mut self, expr: &Expr<'_>, steps: &[Step], absence: Absence) -> Option<()> {
         let Some(Step::Name(name)) = steps.first() else {
             return Some(());
         };

@@ -14,7 +14,7 @@ fn and(left: Option<bool>, right: Option<bool>) -> Option<bool> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn conditions_follow_kleene(left in condition(), right in condition(), person in person(), params in params()) {

@@ -14,10 +14,10 @@ use crate::domain::customer::{Customer, CustomerKey, Event};
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::value::{Kind, Value, object_from_json};
 
-pub(super) const NOW: &str = "2026-11-01T12:00:00Z";
+pub(in crate::domain) const NOW: &str = "2026-11-01T12:00:00Z";
 
 /// A scope with one trigger that declares what the tests use.
-pub(super) fn scope() -> Scope {
+pub(in crate::domain) fn scope() -> Scope {
     let parameters = [
         ("alert", Kind::Text, "string"),
         ("postcodes", Kind::List, "list"),
@@ -37,11 +37,11 @@ pub(super) fn scope() -> Scope {
     }
 }
 
-pub(super) fn object(json: &Json) -> Arc<std::collections::BTreeMap<String, Value>> {
+pub(in crate::domain) fn object(json: &Json) -> Arc<std::collections::BTreeMap<String, Value>> {
     Arc::new(object_from_json(json.as_object().unwrap()).unwrap())
 }
 
-pub(super) fn call(params: &Json) -> CallFacts {
+pub(in crate::domain) fn call(params: &Json) -> CallFacts {
     CallFacts {
         id: CallId::new("0199"),
         trigger: TriggerName::new("weather-alert"),
@@ -51,7 +51,7 @@ pub(super) fn call(params: &Json) -> CallFacts {
     }
 }
 
-pub(super) fn customer(attributes: &Json) -> Customer {
+pub(in crate::domain) fn customer(attributes: &Json) -> Customer {
     Customer {
         key: CustomerKey(1),
         ids: Arc::new([("registered".to_owned(), "ann".to_owned())].into()),
@@ -62,7 +62,7 @@ pub(super) fn customer(attributes: &Json) -> Customer {
 }
 
 /// A customer's events as (type, time, properties), in order.
-pub(super) fn with_events(customer: Customer, events: &[(&str, &str, Json)]) -> Customer {
+pub(in crate::domain) fn with_events(customer: Customer, events: &[(&str, &str, Json)]) -> Customer {
     let events = events.iter().enumerate().map(|(id, (event_type, timestamp, properties))| Event {
         id: id as i64,
         event_type: Arc::from(*event_type),
@@ -72,24 +72,24 @@ pub(super) fn with_events(customer: Customer, events: &[(&str, &str, Json)]) -> 
     Customer { events: events.collect(), ..customer }
 }
 
-pub(super) fn decide(source: &str, customer: &Customer, params: &Json) -> Truth {
+pub(in crate::domain) fn decide(source: &str, customer: &Customer, params: &Json) -> Truth {
     let condition = Condition::compile(source, &scope()).unwrap_or_else(|error| panic!("{source}: {error}"));
     condition.decide(Facts::of_call(&call(params), NOW.parse().unwrap()).with_customer(customer))
 }
 
 /// Checks conditions for one customer and no params: `Some(truth)`, or `None` for unknown.
-pub(super) fn check(attributes: &Json, cases: &[(&str, Option<bool>)]) {
+pub(in crate::domain) fn check(attributes: &Json, cases: &[(&str, Option<bool>)]) {
     check_customer(&customer(attributes), &json!({}), cases);
 }
 
-pub(super) fn check_customer(customer: &Customer, params: &Json, cases: &[(&str, Option<bool>)]) {
+pub(in crate::domain) fn check_customer(customer: &Customer, params: &Json, cases: &[(&str, Option<bool>)]) {
     for (source, expected) in cases {
         let truth = decide(source, customer, params);
         assert_eq!(truth.known(), *expected, "{source}: {truth:?}");
     }
 }
 
-pub(super) fn problems(source: &str) -> Vec<Problem> {
+pub(in crate::domain) fn problems(source: &str) -> Vec<Problem> {
     match Condition::compile(source, &scope()) {
         Ok(condition) => condition.warnings().to_vec(),
         Err(error) => error.problems,

@@ -72,7 +72,7 @@ fn count(asked: &EventCount, customer: &Customer) -> i64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6_000))]
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
 
     #[test]
     fn never_too_few_and_exact_where_it_says_so(source in condition(), person in person(), params in params()) {

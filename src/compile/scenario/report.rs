@@ -1,0 +1,78 @@
+//! Noting what is wrong with a scenario, with the field and the place in its text.
+
+use super::super::{ObjectKind, ObjectName, Problem, Problems, Severity};
+use crate::domain::expression::{self, CompileError, Condition, Scope};
+
+/// Collects the problems of one scenario.
+pub(super) struct Report<'p> {
+    object: ObjectName,
+    problems: &'p mut Problems,
+    failed: bool,
+}
+
+impl<'p> Report<'p> {
+    pub fn new(object: ObjectName, problems: &'p mut Problems) -> Self {
+        Report { object, problems, failed: false }
+    }
+
+    /// Whether the scenario cannot run.
+    pub fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Notes an error about a field; `None`, so that it can be returned.
+    pub fn refuse<T>(&mut self, path: impl Into<String>, message: impl Into<String>) -> Option<T> {
+        self.note(self.object.clone(), path.into(), None, Severity::Error, message.into());
+        None
+    }
+
+    /// Notes a warning about a field.
+    pub fn warn(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.note(self.object.clone(), path.into(), None, Severity::Warning, message.into());
+    }
+
+    /// Compiles a condition and notes what is wrong with it.
+    pub fn condition(&mut self, path: &str, source: &str, scope: &Scope) -> Option<Condition> {
+        match Condition::compile(source, scope) {
+            Ok(condition) => {
+                condition.warnings().iter().for_each(|warning| self.found(path, warning));
+                Some(condition)
+            }
+            Err(CompileError { problems }) => {
+                problems.iter().for_each(|problem| self.found(path, problem));
+                None
+            }
+        }
+    }
+
+    /// Notes a finding in the text of a field.
+    pub fn found(&mut self, path: &str, problem: &expression::Problem) {
+        self.note_found(self.object.clone(), path.to_owned(), problem);
+    }
+
+    /// Notes a finding in a text of a ConfigMap.
+    pub fn found_in_text(&mut self, config_map: &str, key: &str, problem: &expression::Problem) {
+        let object = ObjectName { kind: ObjectKind::ConfigMap, name: config_map.to_owned() };
+        self.note_found(object, format!("data[{key}]"), problem);
+    }
+
+    fn note_found(&mut self, object: ObjectName, path: String, problem: &expression::Problem) {
+        let severity = match problem.severity {
+            expression::Severity::Error => Severity::Error,
+            expression::Severity::Warning => Severity::Warning,
+        };
+        self.note(object, path, Some(problem.span.clone()), severity, problem.to_string());
+    }
+
+    fn note(
+        &mut self,
+        object: ObjectName,
+        path: String,
+        span: Option<std::ops::Range<usize>>,
+        severity: Severity,
+        message: String,
+    ) {
+        self.failed |= severity == Severity::Error;
+        self.problems.push_once(Problem { object, path, span, severity, message });
+    }
+}

@@ -1,0 +1,53 @@
+//! The parameters a scenario's sources may use, from its triggers as they are declared.
+
+use super::super::Sources;
+use super::report::Report;
+use crate::api::{ParameterType, ScenarioSpec};
+use crate::domain::expression::{Declared, TriggerScope, nearest};
+use crate::domain::value::Kind;
+
+/// The triggers a scenario lists, each once; one that does not exist is an error.
+pub(super) fn triggers(spec: &ScenarioSpec, sources: &Sources, report: &mut Report<'_>) -> Vec<TriggerScope> {
+    let mut known: Vec<TriggerScope> = Vec::new();
+    for (index, entry) in spec.triggers.iter().enumerate() {
+        let name = &entry.trigger_ref.name;
+        match trigger(name, sources) {
+            Some(scope) if known.iter().any(|known| known.name == scope.name) => {}
+            Some(scope) => known.push(scope),
+            None => {
+                let message = missing("ApiTrigger", name, sources.triggers.keys().map(String::as_str));
+                let _: Option<()> = report.refuse(format!("spec.triggers[{index}].triggerRef.name"), message);
+            }
+        }
+    }
+    known
+}
+
+/// A trigger's parameters.
+pub(super) fn trigger(name: &str, sources: &Sources) -> Option<TriggerScope> {
+    let spec = sources.triggers.get(name)?;
+    let parameters =
+        spec.parameters.iter().map(|parameter| (parameter.name.clone(), declared(parameter.r#type)));
+    Some(TriggerScope { name: name.to_owned(), parameters: parameters.collect() })
+}
+
+/// That an object does not exist, and which one may be meant.
+pub(super) fn missing<'n>(kind: &str, name: &str, known: impl Iterator<Item = &'n str>) -> String {
+    match nearest(name, known) {
+        Some(near) => format!("there is no {kind} {name}; did you mean {near}?"),
+        None => format!("there is no {kind} {name}; apply it, or correct the name"),
+    }
+}
+
+fn declared(parameter: ParameterType) -> Declared {
+    let (kind, word) = match parameter {
+        ParameterType::String => (Kind::Text, "string"),
+        ParameterType::Number => (Kind::Number, "number"),
+        ParameterType::Integer => (Kind::Number, "integer"),
+        ParameterType::Boolean => (Kind::Boolean, "boolean"),
+        ParameterType::Timestamp => (Kind::Timestamp, "timestamp"),
+        ParameterType::List => (Kind::List, "list"),
+        ParameterType::Object => (Kind::Object, "object"),
+    };
+    Declared { kind, word }
+}

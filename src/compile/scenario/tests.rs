@@ -1,0 +1,222 @@
+//! What is wrong with a scenario is said once, at its place, with a remedy; what is right runs.
+
+use serde_json::{Value as Json, json};
+
+use crate::compile::{Compilation, ObjectKind, Severity, Sources, compile};
+use crate::domain::flow::{FlowNodeKind, Target};
+use crate::domain::name::{NodeIndex, ScenarioName};
+
+/// The sources of the product's story, with one scenario.
+fn sources(scenario: Json) -> Sources {
+    let mut sources = Sources { namespace: "default".into(), ..Sources::default() };
+    let trigger = json!({"parameters": [
+        {"name": "alert", "type": "string"},
+        {"name": "postcodes", "type": "list"},
+        {"name": "valid-until", "type": "timestamp", "required": false},
+    ]});
+    let other =
+        json!({"parameters": [{"name": "alert", "type": "string"}, {"name": "level", "type": "integer"}]});
+    sources.triggers.insert("weather-alert".into(), serde_json::from_value(trigger).unwrap());
+    sources.triggers.insert("flood-alert".into(), serde_json::from_value(other).unwrap());
+    let mail = json!({"smtp": {"host": "h", "from": "a@example.com"}});
+    let sms = json!({"twilio": {
+        "accountSid": "AC00000000000000000000000000000000", "from": "x",
+        "authToken": {"secretKeyRef": {"name": "s", "key": "k"}},
+    }});
+    sources.channels.insert("mail".into(), serde_json::from_value(mail).unwrap());
+    sources.channels.insert("sms".into(), serde_json::from_value(sms).unwrap());
+    let mails = sources.texts.entry("mails".into()).or_default();
+    mails.insert("snow.txt".into(), "Dear {{ customer.name }}, {% include 'footer' %}".into());
+    mails.insert("footer".into(), "until {{ params.valid-until }}".into());
+    mails.insert("broken".into(), "Dear {{ custmer.name }}".into());
+    let runtime = json!({"storage": {"sqlite": {"size": "1Gi"}}, "consents": [{"category": "mail", "unlessSaid": "Given"}]});
+    sources.runtime = Some(serde_json::from_value(runtime).unwrap());
+    sources.scenarios.insert("s".into(), serde_json::from_value(scenario).unwrap());
+    sources
+}
+
+fn story() -> Json {
+    json!({
+        "triggers": [{"triggerRef": {"name": "weather-alert"}, "where": "params.alert == 'snowstorm'"}],
+        "audience": {"where": "customer.postcode in params.postcodes and events('policy').count() > 0"},
+        "nodes": [
+            {"name": "reach", "condition": {"if": "customer.phone is defined and consents.sms", "else": "by-mail"}},
+            {"name": "by-sms", "next": "End", "message":
+                {"channelRef": {"name": "sms"}, "consent": "sms", "sms": {"body": "Hello {{ customer.name }}"}}},
+            {"name": "by-mail", "message": {"channelRef": {"name": "mail"}, "consent": "None", "email":
+                {"subject": "Snow", "textFrom": {"configMapKeyRef": {"name": "mails", "key": "snow.txt"}}}}},
+        ],
+    })
+}
+
+fn compiled(scenario: Json) -> Compilation {
+    compile(&sources(scenario))
+}
+
+/// The story with one field replaced; `what` is a JSON pointer.
+fn with(what: &str, value: Json) -> Json {
+    let mut story = story();
+    *story.pointer_mut(what).unwrap_or_else(|| panic!("no {what}")) = value;
+    story
+}
+
+/// The first error about the scenario: its path, the text it points at, its message.
+fn error(scenario: Json) -> (String, String) {
+    let compilation = compiled(scenario);
+    assert!(compilation.snapshot.scenarios.is_empty(), "it must be left out");
+    let found = compilation.problems.iter().find(|problem| problem.severity == Severity::Error).unwrap();
+    (found.path.clone(), found.message.clone())
+}
+
+#[test]
+fn the_story_compiles() {
+    let compilation = compiled(story());
+    assert_eq!(compilation.problems, []);
+    let scenario = &compilation.snapshot.scenarios[&ScenarioName::new("s")];
+    let flow = &scenario.flow;
+    assert_eq!(flow.nodes.len(), 3);
+    let FlowNodeKind::Condition { otherwise, .. } = &flow.nodes[0].kind else { panic!("a condition") };
+    assert_eq!((*otherwise, flow.nodes[0].next), (Target::Node(NodeIndex(2)), Target::Node(NodeIndex(1))));
+    assert_eq!((flow.nodes[1].next, flow.nodes[2].next), (Target::End, Target::End));
+    assert_eq!(scenario.consent_defaults.get("mail"), Some(&true));
+    assert!(scenario.fires() && !scenario.audience_events.is_empty() && scenario.flow_events.is_empty());
+    assert_eq!(flow.message(NodeIndex(1)).unwrap().consent.as_deref(), Some("sms"));
+    assert_eq!(flow.message(NodeIndex(2)).unwrap().consent, None);
+}
+
+#[test]
+fn each_wrong_field_is_named_with_a_remedy() {
+    let nodes = |index: usize, rest: &str| format!("/nodes/{index}/{rest}");
+    let cases = [
+        (
+            "/triggers/0/triggerRef/name".into(),
+            json!("wether-alert"),
+            "spec.triggers[0].triggerRef.name",
+            "did you mean weather-alert?",
+        ),
+        (
+            "/triggers/0/where".into(),
+            json!("params.alrt == 'x'"),
+            "spec.triggers[0].where",
+            "did you mean `params.alert`?",
+        ),
+        ("/triggers/0/where".into(), json!("customer.age > 1"), "spec.triggers[0].where", "sees no customer"),
+        ("/audience/where".into(), json!("customer.age == none"), "spec.audience.where", "is defined"),
+        ("/audience".into(), json!({}), "spec.audience", "exactly one of where and everyone"),
+        (
+            nodes(0, "condition/else"),
+            json!("by-mial"),
+            "spec.nodes[0].condition.else",
+            "did you mean by-mail?",
+        ),
+        (nodes(1, "next"), json!("reach"), "spec.nodes[1].next", "edges only run forward"),
+        (nodes(1, "next"), json!("by-sms"), "spec.nodes[1].next", "edges only run forward"),
+        (nodes(2, "name"), json!("reach"), "spec.nodes[2].name", "another node"),
+        (
+            nodes(1, "message/channelRef/name"),
+            json!("mail"),
+            "spec.nodes[1].message.channelRef.name",
+            "carries email, but the message is sms",
+        ),
+        (
+            nodes(1, "message/channelRef/name"),
+            json!("smss"),
+            "spec.nodes[1].message.channelRef.name",
+            "did you mean sms?",
+        ),
+        (
+            nodes(1, "message/sms/body"),
+            json!("{{ params.nope }}"),
+            "spec.nodes[1].message.sms.body",
+            "no parameter `nope`",
+        ),
+        (
+            nodes(2, "message/email/textFrom/configMapKeyRef/key"),
+            json!("snow.tx"),
+            "spec.nodes[2].message.email.textFrom.configMapKeyRef.key",
+            "did you mean snow.txt?",
+        ),
+        (
+            nodes(2, "message/email/textFrom/configMapKeyRef/name"),
+            json!("mail"),
+            "spec.nodes[2].message.email.textFrom.configMapKeyRef.name",
+            "did you mean mails?",
+        ),
+        (
+            nodes(2, "message/email"),
+            json!({"subject": "x"}),
+            "spec.nodes[2].message.email",
+            "a mail needs text",
+        ),
+    ];
+    for (pointer, value, path, part) in cases {
+        let (found, message) = error(with(&pointer, value));
+        assert_eq!(found, path, "{message}");
+        assert!(message.contains(part), "{path}: {message}");
+    }
+}
+
+#[test]
+fn a_broken_text_is_told_of_its_config_map_and_of_the_scenario() {
+    let scenario = with("/nodes/2/message/email/textFrom/configMapKeyRef/key", json!("broken"));
+    let problems = compiled(scenario).problems;
+    let of = |kind| problems.iter().find(|problem| problem.object.kind == kind).unwrap();
+    let text = of(ObjectKind::ConfigMap);
+    assert_eq!((text.path.as_str(), text.span.clone()), ("data[broken]", Some(8..15)));
+    assert!(of(ObjectKind::Scenario).message.contains("the text broken of the ConfigMap mails"));
+}
+
+#[test]
+fn all_problems_are_said_at_once() {
+    let mut scenario = with("/audience/where", json!("customer.a < none and customer.b == none or nope"));
+    scenario["nodes"][1]["next"] = json!("nowhere");
+    scenario["nodes"][0]["condition"]["if"] = json!("a and b");
+    let problems = compiled(scenario).problems;
+    assert_eq!(problems.len(), 6, "{problems:#?}");
+}
+
+#[test]
+fn params_of_several_triggers_are_shared_or_guarded() {
+    let several = |source: &str| {
+        let mut scenario = with("/audience", json!({"where": source}));
+        scenario["triggers"] =
+            json!([{"triggerRef": {"name": "weather-alert"}}, {"triggerRef": {"name": "flood-alert"}}]);
+        scenario["nodes"] = json!([scenario["nodes"][1]]);
+        compiled(scenario).problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+    };
+    for source in [
+        "params.alert == 'x'",
+        "call.trigger == 'flood-alert' and params.level > 3",
+        "params.level > 3 and call.trigger == 'flood-alert'",
+        "params.level is defined and params.level > 3",
+        "params.level | default(0) > 3",
+        "params.level > 3 if call.trigger == 'flood-alert' else customer.postcode in params.postcodes",
+        "params.level is undefined",
+    ] {
+        assert_eq!(several(source), Vec::<String>::new(), "{source}");
+    }
+    for (source, part) in [
+        ("params.level > 3", "`weather-alert` does not declare the parameter `level`"),
+        ("call.trigger == 'flood-alert' or params.level > 3", "does not declare"),
+        ("not call.trigger == 'flood-alert' and params.level > 3", "does not declare"),
+        ("call.trigger == 'weather-alert' and params.level > 3", "no parameter `level`"),
+        ("call.trigger == 'flod-alert'", "did you mean `flood-alert`?"),
+    ] {
+        let messages = several(source);
+        assert!(messages.first().is_some_and(|message| message.contains(part)), "{source}: {messages:?}");
+    }
+}
+
+#[test]
+fn nodes_nobody_comes_to_are_a_warning() {
+    let problems = compiled(with("/nodes/0/condition/else", json!("End"))).problems;
+    assert_eq!(problems.len(), 1);
+    assert_eq!((problems[0].severity, problems[0].path.as_str()), (Severity::Warning, "spec.nodes[2]"));
+}
+
+#[test]
+fn a_draft_compiles_and_does_not_fire() {
+    let mut scenario = story();
+    scenario["state"] = json!("Draft");
+    assert!(!compiled(scenario).snapshot.scenarios[&ScenarioName::new("s")].fires());
+}

@@ -1,0 +1,85 @@
+//! Writing one message for one customer: consent, address, content, in this order.
+
+use super::message::{ContentTemplates, Message, MessageText};
+use crate::domain::render::{Rendered, Subject, Template};
+use crate::domain::value::{Number, Value};
+
+/// A message for one customer, or why there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Composed {
+    /// It can be sent.
+    Ready {
+        /// The address; empty for kinds that need none.
+        address: String,
+        /// What it says.
+        text: MessageText,
+    },
+    /// This customer gets none, and why.
+    Skipped(String),
+}
+
+/// Writes a message.
+pub fn compose(message: &Message, subject: &Subject) -> Composed {
+    match ready(message, subject) {
+        Ok((address, text)) => Composed::Ready { address, text },
+        Err(reason) => Composed::Skipped(reason),
+    }
+}
+
+fn ready(message: &Message, subject: &Subject) -> Result<(String, MessageText), String> {
+    if let Some(category) = message.consent.as_ref().filter(|category| !consents(subject, category)) {
+        return Err(format!("no consent: {category}"));
+    }
+    let address = address(message, subject)?;
+    let text = match &message.content {
+        ContentTemplates::Sms { body } => MessageText::Sms { body: rendered("body", body, subject)? },
+        ContentTemplates::Webhook { body } => MessageText::Webhook { body: rendered("body", body, subject)? },
+        ContentTemplates::Log { text } => MessageText::Log { text: rendered("text", text, subject)? },
+        ContentTemplates::Email { subject: line, text, html } => {
+            let part = |name: &str, part: &Option<Template>| {
+                part.as_ref().map(|template| rendered(name, template, subject)).transpose()
+            };
+            MessageText::Email {
+                subject: one_line(&rendered("subject", line, subject)?),
+                text: part("text", text)?,
+                html: part("html", html)?,
+            }
+        }
+    };
+    Ok((address, text))
+}
+
+fn consents(subject: &Subject, category: &str) -> bool {
+    let default = || subject.call.consent_defaults.get(category);
+    subject.customer.consents.get(category).or_else(default).copied().unwrap_or(false)
+}
+
+fn address(message: &Message, subject: &Subject) -> Result<String, String> {
+    let address = match (&message.to, message.content.address_attribute()) {
+        (Some(to), _) => rendered("to", to, subject)?,
+        (None, None) => return Ok(String::new()),
+        (None, Some(attribute)) => match subject.customer.attributes.get(attribute) {
+            Some(Value::Text(text)) => text.to_string(),
+            // A phone number that a CRM keeps as a number.
+            Some(Value::Number(Number::Integer(number))) => number.to_string(),
+            _ => String::new(),
+        },
+    };
+    match (address.trim(), message.content.address_attribute()) {
+        ("", Some(_)) => Err("no address".to_owned()),
+        (address, _) => Ok(address.to_owned()),
+    }
+}
+
+fn rendered(part: &str, template: &Template, subject: &Subject) -> Result<String, String> {
+    match template.render(subject) {
+        Rendered::Text(text) => Ok(text),
+        Rendered::Aborted(reason) => Err(format!("aborted: {reason}")),
+        Rendered::Failed(reason) => Err(format!("{part} cannot be written: {reason}")),
+    }
+}
+
+/// A header is one line: what a customer's attribute brings along must not add another.
+fn one_line(text: &str) -> String {
+    text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,103 @@
+//! What a message node sends, before and after it is written for a customer.
+
+use crate::domain::name::ChannelName;
+use crate::domain::render::Template;
+
+/// A message node.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The channel it leaves through.
+    pub channel: ChannelName,
+    /// The category of consent the customer must have given; `None` if it needs none.
+    pub consent: Option<String>,
+    /// The address; `None` for the attribute that the channel's kind implies.
+    pub to: Option<Template>,
+    /// What it says.
+    pub content: ContentTemplates,
+}
+
+/// What a message says, as templates.
+#[derive(Debug, Clone)]
+pub enum ContentTemplates {
+    /// A text message.
+    Sms {
+        /// The text.
+        body: Template,
+    },
+    /// A mail: text, HTML or both.
+    Email {
+        /// The subject.
+        subject: Template,
+        /// The plain text.
+        text: Option<Template>,
+        /// The HTML page.
+        html: Option<Template>,
+    },
+    /// A request to a webhook.
+    Webhook {
+        /// The JSON body.
+        body: Template,
+    },
+    /// A line in the log.
+    Log {
+        /// The line.
+        text: Template,
+    },
+}
+
+/// What a message says to one customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageText {
+    /// A text message.
+    Sms {
+        /// The text.
+        body: String,
+    },
+    /// A mail: text, HTML or both.
+    Email {
+        /// The subject; one line.
+        subject: String,
+        /// The plain text.
+        text: Option<String>,
+        /// The HTML page.
+        html: Option<String>,
+    },
+    /// A request to a webhook.
+    Webhook {
+        /// The JSON body.
+        body: String,
+    },
+    /// A line in the log.
+    Log {
+        /// The line.
+        text: String,
+    },
+}
+
+impl ContentTemplates {
+    /// The attribute that holds the address for this kind of message; `None` if it needs no address.
+    pub fn address_attribute(&self) -> Option<&'static str> {
+        match self {
+            ContentTemplates::Sms { .. } => Some("phone"),
+            ContentTemplates::Email { .. } => Some("email"),
+            ContentTemplates::Webhook { .. } | ContentTemplates::Log { .. } => None,
+        }
+    }
+}
+
+impl Message {
+    /// Every template of it.
+    pub fn templates(&self) -> Vec<&Template> {
+        let mut templates: Vec<&Template> = self.to.iter().collect();
+        match &self.content {
+            ContentTemplates::Sms { body } | ContentTemplates::Webhook { body } => templates.push(body),
+            ContentTemplates::Log { text } => templates.push(text),
+            ContentTemplates::Email { subject, text, html } => {
+                templates.push(subject);
+                templates.extend(text);
+                templates.extend(html);
+            }
+        }
+        templates
+    }
+}

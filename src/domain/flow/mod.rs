@@ -1,0 +1,103 @@
+//! A journey: one customer's way through a run's nodes, as data and pure decisions.
+//!
+//! Edges only run forward, so a walk ends after at most as many steps as there are nodes. A journey's position is
+//! a target; a crash continues from it, and nothing that was decided is decided again.
+
+mod compose;
+mod message;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use compose::{Composed, compose};
+pub use message::{ContentTemplates, Message, MessageText};
+pub use walk::{Decision, Step, Walked, walk};
+
+use std::sync::Arc;
+
+use super::expression::{Condition, EventTypes};
+use super::name::NodeIndex;
+
+/// The nodes of a scenario, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Flow {
+    /// The nodes; every target leads to a later one or to the end.
+    pub nodes: Vec<FlowNode>,
+}
+
+/// One step of a customer's way.
+#[derive(Debug, Clone)]
+pub struct FlowNode {
+    /// Its name, unique within the scenario.
+    pub name: Arc<str>,
+    /// What happens here.
+    pub kind: FlowNodeKind,
+    /// Where it goes on.
+    pub next: Target,
+}
+
+/// What happens at a node.
+#[derive(Debug, Clone)]
+pub enum FlowNodeKind {
+    /// Only a true condition goes on to `next`.
+    Condition {
+        /// The condition.
+        condition: Condition,
+        /// Where a customer goes for whom it is not true.
+        otherwise: Target,
+    },
+    /// A message is sent.
+    Message(Box<Message>),
+}
+
+/// Where a journey goes, and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// To a node that has not been looked at.
+    Node(NodeIndex),
+    /// To its end.
+    End,
+}
+
+impl Flow {
+    /// Where every journey begins.
+    pub fn start(&self) -> Target {
+        self.target(0)
+    }
+
+    /// Where a journey goes on behind a node, whatever became of its message.
+    pub fn after(&self, node: NodeIndex) -> Target {
+        self.nodes.get(usize::from(node.0)).map_or(Target::End, |node| node.next)
+    }
+
+    /// The node at an index of the list; the end behind the last one.
+    pub fn target(&self, index: usize) -> Target {
+        match u16::try_from(index) {
+            Ok(node) if index < self.nodes.len() => Target::Node(NodeIndex(node)),
+            _ => Target::End,
+        }
+    }
+
+    /// The message of a node.
+    pub fn message(&self, node: NodeIndex) -> Option<&Message> {
+        match &self.nodes.get(usize::from(node.0))?.kind {
+            FlowNodeKind::Message(message) => Some(message),
+            FlowNodeKind::Condition { .. } => None,
+        }
+    }
+
+    /// The types of events that its conditions and contents ask for.
+    pub fn event_types(&self) -> EventTypes {
+        let mut types = EventTypes::default();
+        for node in &self.nodes {
+            match &node.kind {
+                FlowNodeKind::Condition { condition, .. } => types.extend(condition.event_types()),
+                FlowNodeKind::Message(message) => {
+                    message.templates().into_iter().for_each(|template| types.extend(template.event_types()));
+                }
+            }
+        }
+        types
+    }
+}

@@ -1,0 +1,124 @@
+//! Journeys, and messages written or skipped with their reason.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::domain::expression::tests::{NOW, call, customer, scope};
+use crate::domain::expression::{Facts, Truth};
+use crate::domain::name::ChannelName;
+use crate::domain::render::{Escaping, Subject, Template};
+
+fn template(source: &str) -> Template {
+    Template::compile(source, Escaping::None, &scope(), &BTreeMap::new()).unwrap()
+}
+
+fn sms(body: &str) -> Message {
+    Message {
+        channel: ChannelName::new("sms"),
+        consent: Some("sms".into()),
+        to: None,
+        content: ContentTemplates::Sms { body: template(body) },
+    }
+}
+
+fn message(message: Message, next: Target) -> FlowNode {
+    FlowNode { name: "m".into(), kind: FlowNodeKind::Message(Box::new(message)), next }
+}
+
+fn condition(source: &str, next: Target, otherwise: Target) -> FlowNode {
+    let condition = Condition::compile(source, &scope()).unwrap();
+    FlowNode { name: "c".into(), kind: FlowNodeKind::Condition { condition, otherwise }, next }
+}
+
+fn at(index: u16) -> Target {
+    Target::Node(NodeIndex(index))
+}
+
+/// Adults get a message at 1, others at 2; whoever is unknown goes with the others.
+fn flow() -> Flow {
+    Flow {
+        nodes: vec![
+            condition("customer.age >= 18", at(1), at(2)),
+            message(sms("adult"), Target::End),
+            message(sms("other"), at(3)),
+            condition("customer.vip", at(4), Target::End),
+            message(sms("vip"), Target::End),
+        ],
+    }
+}
+
+fn walked(position: Target, attributes: &Json) -> Walked {
+    let (customer, call) = (customer(attributes), call(&json!({})));
+    walk(&flow(), position, Facts::of_call(&call, NOW.parse().unwrap()).with_customer(&customer))
+}
+
+#[test]
+fn only_a_true_condition_goes_on() {
+    let node = |attributes: Json| walked(flow().start(), &attributes).step;
+    assert_eq!(node(json!({"age": 18})), Step::Message { node: NodeIndex(1) });
+    assert_eq!(node(json!({"age": 17})), Step::Message { node: NodeIndex(2) });
+    assert_eq!(node(json!({})), Step::Message { node: NodeIndex(2) });
+    let decision = &walked(at(0), &json!({"age": "5"})).decisions[0];
+    let Truth::Unknown(reason) = &decision.truth else { panic!("unknown") };
+    assert!(reason.to_string().starts_with("customer.age is the text `5`"));
+}
+
+#[test]
+fn a_journey_goes_on_from_its_position_to_its_end() {
+    let flow = flow();
+    assert_eq!(flow.after(NodeIndex(1)), Target::End);
+    assert_eq!(
+        walked(flow.after(NodeIndex(2)), &json!({"vip": true})).step,
+        Step::Message { node: NodeIndex(4) }
+    );
+    assert_eq!(walked(flow.after(NodeIndex(2)), &json!({})).step, Step::End);
+    assert_eq!(walked(at(99), &json!({})).step, Step::End);
+}
+
+fn composed(message: &Message, attributes: &Json, consent: Option<bool>) -> Composed {
+    let mut customer = customer(attributes);
+    customer.consents = Arc::new(consent.map(|given| ("sms".to_owned(), given)).into_iter().collect());
+    let subject =
+        Subject { call: Arc::new(call(&json!({}))), customer: Arc::new(customer), now: NOW.parse().unwrap() };
+    compose(message, &subject)
+}
+
+#[test]
+fn a_message_needs_consent_address_and_text_in_this_order() {
+    let skipped = |reason: &str| Composed::Skipped(reason.to_owned());
+    let hello = sms("Hello {{ customer.name }}");
+    let ann = json!({"phone": "+431", "name": "Ann"});
+    let text = MessageText::Sms { body: "Hello Ann".into() };
+    assert_eq!(composed(&hello, &ann, Some(true)), Composed::Ready { address: "+431".into(), text });
+    assert_eq!(composed(&hello, &ann, Some(false)), skipped("no consent: sms"));
+    assert_eq!(composed(&hello, &ann, None), skipped("no consent: sms"));
+    assert_eq!(composed(&hello, &json!({"name": "Ann", "phone": " "}), Some(true)), skipped("no address"));
+    let unnamed = composed(&hello, &json!({"phone": 431}), Some(true));
+    assert_eq!(unnamed, skipped("body cannot be written: `customer.name` is missing (line 1)"));
+    assert_eq!(composed(&sms("{{ abort('why') }}"), &ann, Some(true)), skipped("aborted: why"));
+    let to = Message { to: Some(template("{{ customer.other | default('') }}")), ..hello };
+    assert_eq!(composed(&to, &ann, Some(true)), skipped("no address"));
+}
+
+#[test]
+fn a_subject_stays_one_line() {
+    let mail = Message {
+        channel: ChannelName::new("mail"),
+        consent: None,
+        to: None,
+        content: ContentTemplates::Email {
+            subject: template("Hi {{ customer.name }}"),
+            text: Some(template("x")),
+            html: None,
+        },
+    };
+    let Composed::Ready { text: MessageText::Email { subject, .. }, .. } =
+        composed(&mail, &json!({"email": "a@b", "name": "Ann\r\nBcc: x@y"}), None)
+    else {
+        panic!("ready")
+    };
+    assert_eq!(subject, "Hi Ann Bcc: x@y");
+}

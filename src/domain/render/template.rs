@@ -1,0 +1,238 @@
+//! A template: its names checked, compiled once with the texts it includes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+
+use super::context::Subject;
+use super::format::print;
+use super::functions::{self, Abort};
+use crate::domain::expression::{CompileError, EventTypes, Problem, Scope, check_content};
+
+/// What rendering one text may cost: an instruction costs 1, as do 64 bytes. A mail of 100 KB with a loop over a
+/// hundred events uses about 10,000; what runs away ends within a few milliseconds.
+const FUEL_MAX: u64 = 100_000;
+
+/// The longest text: more than any mail client shows, and a bound on what one chunk of customers holds in memory.
+const OUTPUT_BYTES_MAX: usize = 512 * 1024;
+
+/// How deep macros and includes may nest (an include counts 10, a macro 4).
+const RECURSION_MAX: usize = 120;
+
+/// How many texts one template may include, over all.
+const INCLUDES_MAX: usize = 50;
+
+/// The name of the template itself; a ConfigMap's key is never empty.
+const MAIN: &str = "";
+
+/// How values are escaped when they are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Escaping {
+    /// As they are: text messages, plain mails, addresses, JSON by `tojson`.
+    None,
+    /// For HTML bodies.
+    Html,
+}
+
+/// What came of rendering for one customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rendered {
+    /// The text.
+    Text(String),
+    /// The template called `abort("reason")`: the customer is skipped.
+    Aborted(String),
+    /// It could not be rendered, with the place: the customer is skipped.
+    Failed(String),
+}
+
+/// A finding in a template or in a text it includes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The included text's name; `None` for the template itself.
+    pub included: Option<String>,
+    /// What was found, with its bytes in that text.
+    pub problem: Problem,
+}
+
+/// A template that cannot be used, with everything that was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .findings.iter().map(|finding| finding.problem.to_string()).collect::<Vec<_>>().join("\n"))]
+pub struct TemplateError {
+    /// What was found; at least one is an error.
+    pub findings: Vec<Finding>,
+}
+
+/// A compiled template. Cheap to clone; shared between threads.
+#[derive(Clone)]
+pub struct Template {
+    environment: Arc<Environment<'static>>,
+    source: Arc<str>,
+    events: Arc<EventTypes>,
+    warnings: Arc<[Finding]>,
+}
+
+impl Template {
+    /// Compiles a template. `texts` are those it may include, by the name it includes them by.
+    ///
+    /// # Errors
+    /// Names every unknown name, in the template and in what it includes, with its bytes.
+    pub fn compile(
+        source: &str,
+        escaping: Escaping,
+        scope: &Scope,
+        texts: &BTreeMap<String, String>,
+    ) -> Result<Self, TemplateError> {
+        let mut draft = Draft { environment: environment(escaping), ..Draft::default() };
+        draft.add(MAIN, source, scope, texts);
+        if draft.failed {
+            return Err(TemplateError { findings: draft.findings });
+        }
+        Ok(Template {
+            environment: Arc::new(draft.environment),
+            source: source.into(),
+            events: Arc::new(draft.events),
+            warnings: draft.findings.into(),
+        })
+    }
+
+    /// The source, as its author wrote it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What can be used but is probably not meant.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
+    }
+
+    /// The types of events it asks for, with those of what it includes.
+    pub fn event_types(&self) -> &EventTypes {
+        &self.events
+    }
+
+    /// Renders it for one customer.
+    pub fn render(&self, subject: &Subject) -> Rendered {
+        let rendered =
+            self.environment.get_template(MAIN).and_then(|template| template.render(subject.root()));
+        match rendered {
+            Ok(text) if text.len() > OUTPUT_BYTES_MAX => {
+                Rendered::Failed(format!("the text is longer than {OUTPUT_BYTES_MAX} bytes"))
+            }
+            Ok(text) => Rendered::Text(text),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn failed(&self, error: &Error) -> Rendered {
+        let mut innermost = error;
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            if let Some(Abort(reason)) = cause.downcast_ref::<Abort>() {
+                return Rendered::Aborted(reason.clone());
+            }
+            innermost = cause.downcast_ref::<Error>().unwrap_or(innermost);
+            source = cause.source();
+        }
+        Rendered::Failed(self.reason(innermost))
+    }
+
+    /// The error with the line and the part of the text that it is about.
+    fn reason(&self, error: &Error) -> String {
+        let name = error.name().unwrap_or(MAIN);
+        let template = self.environment.get_template(name).ok();
+        let part = template.as_ref().and_then(|template| template.source().get(error.range()?));
+        let what = match (error.kind(), error.detail(), part) {
+            (ErrorKind::UndefinedError, None, Some(part)) => format!("`{part}` is missing"),
+            (_, Some(detail), _) => detail.to_owned(),
+            (kind, None, Some(part)) => format!("{kind} in `{part}`"),
+            (kind, None, None) => kind.to_string(),
+        };
+        let line = error.line().unwrap_or(1);
+        match name {
+            MAIN => format!("{what} (line {line})"),
+            included => format!("{what} (line {line} of {included})"),
+        }
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Template").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+fn environment(escaping: Escaping) -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_fuel(Some(FUEL_MAX));
+    environment.set_recursion_limit(RECURSION_MAX);
+    environment.set_debug(false);
+    environment.set_auto_escape_callback(move |_| match escaping {
+        Escaping::None => AutoEscape::None,
+        Escaping::Html => AutoEscape::Html,
+    });
+    environment.set_formatter(print);
+    functions::add(&mut environment);
+    environment
+}
+
+/// A template while it is compiled with what it includes.
+#[derive(Default)]
+struct Draft {
+    environment: Environment<'static>,
+    added: BTreeSet<String>,
+    events: EventTypes,
+    findings: Vec<Finding>,
+    failed: bool,
+}
+
+impl Draft {
+    fn add(&mut self, name: &str, source: &str, scope: &Scope, texts: &BTreeMap<String, String>) {
+        let mut waiting = vec![(name.to_owned(), source, Vec::new())];
+        while let Some((name, source, given)) = waiting.pop() {
+            if !self.added.insert(name.clone()) {
+                continue;
+            }
+            if self.added.len() > INCLUDES_MAX {
+                let message = format!("more than {INCLUDES_MAX} texts are included");
+                return self.refuse(&name, vec![Problem::error(0..source.len(), message)]);
+            }
+            match check_content(source, scope, texts, &given) {
+                Ok(content) => {
+                    self.note(&name, content.warnings);
+                    self.events.extend(&content.events);
+                    for include in content.includes {
+                        if let Some(text) = texts.get(&include) {
+                            waiting.push((include, text, content.given.clone()));
+                        }
+                    }
+                    self.compile(&name, content.text);
+                }
+                Err(CompileError { problems }) => self.refuse(&name, problems),
+            }
+        }
+    }
+
+    /// Jinja compiles what was already parsed; what it still refuses is about the whole text.
+    fn compile(&mut self, name: &str, text: String) {
+        let end = text.len();
+        if let Err(error) = self.environment.add_template_owned(name.to_owned(), text) {
+            let range = error.range().unwrap_or(0..end);
+            let message = error.detail().unwrap_or("this is not a template").to_owned();
+            self.refuse(name, vec![Problem::error(range, message)]);
+        }
+    }
+
+    fn refuse(&mut self, name: &str, problems: Vec<Problem>) {
+        self.failed = true;
+        self.note(name, problems);
+    }
+
+    fn note(&mut self, name: &str, problems: Vec<Problem>) {
+        let included = (name != MAIN).then(|| name.to_owned());
+        let findings = problems.into_iter().map(|problem| Finding { included: included.clone(), problem });
+        self.findings.extend(findings);
+    }
+}

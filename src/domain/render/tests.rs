@@ -1,0 +1,167 @@
+//! What customers read, and what keeps them from reading nonsense.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::*;
+use crate::domain::expression::tests::{NOW, call, customer, scope, with_events};
+
+fn subject() -> Subject {
+    let ann = customer(&json!({
+        "first_name": "Ann <3", "n": 5, "price": 12.5, "whole": 5.0, "vip": true, "tags": ["a", "b"],
+        "address": {"city": "Paris"}
+    }));
+    let events = [
+        ("policy", "2026-01-01T00:00:00Z", json!({"car": "Fiat", "price": 10})),
+        ("policy", "2026-10-30T00:00:00Z", json!({"car": "Saab", "price": 20})),
+        ("claim", "2026-10-31T00:00:00Z", json!({})),
+    ];
+    Subject {
+        call: Arc::new(call(&json!({"alert": "snow", "valid-until": "x"}))),
+        customer: Arc::new(with_events(ann, &events)),
+        now: NOW.parse().unwrap(),
+    }
+}
+
+fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+fn compile(source: &str, included: &[(&str, &str)]) -> Result<Template, TemplateError> {
+    Template::compile(source, Escaping::None, &scope(), &texts(included))
+}
+
+fn render(source: &str) -> Rendered {
+    compile(source, &[]).unwrap_or_else(|error| panic!("{source}: {error}")).render(&subject())
+}
+
+#[test]
+fn prints_what_a_person_reads() {
+    let cases = [
+        ("Hello {{ customer.first_name }}", "Hello Ann <3"),
+        ("{{ customer.n }} {{ customer.price }} {{ customer.whole }} {{ 10 / 4 }}", "5 12.5 5 2.5"),
+        ("{{ customer.vip }} {{ consents.sms }} {{ consents.mail }}", "true false true"),
+        ("{{ now }} {{ call.receivedAt }}", "2026-11-01T12:00:00Z 2026-11-01T12:00:00Z"),
+        ("{{ customer.tags }} {{ customer.address.city }}", "[\"a\",\"b\"] Paris"),
+        ("{{ params.valid-until }}/{{ params.alert }}/{{ call.trigger }}", "x/snow/weather-alert"),
+        ("{{ customer.missing | default('friend') }}", "friend"),
+        ("{% if customer.missing %}a{% else %}b{% endif %}", "b"),
+        (
+            "{{ {'who': customer.n, 'when': now} | tojson }}",
+            "{\"when\": \"2026-11-01T12:00:00Z\", \"who\": 5}",
+        ),
+    ];
+    for (source, expected) in cases {
+        assert_eq!(render(source), Rendered::Text(expected.to_owned()), "{source}");
+    }
+}
+
+#[test]
+fn tells_of_events() {
+    let cases = [
+        ("{{ events('policy').count() }} {{ events('policy', car='Fiat').count() }}", "2 1"),
+        (
+            "{{ events('policy').last().car }} {{ events('policy').first().timestamp }}",
+            "Saab 2026-01-01T00:00:00Z",
+        ),
+        ("{{ events('policy').within('30d').sum('price') }} {{ events('none').sum('price') }}", "20 0"),
+        ("{{ events('policy').since('2026-10-01T00:00:00Z').before(now).avg('price') }}", "20"),
+        ("{% for p in events('policy') %}{{ p.car }};{% endfor %}", "Fiat;Saab;"),
+        (
+            "{{ events('none').last().car | default('nothing') if events('none').count() else 'none' }}",
+            "none",
+        ),
+    ];
+    for (source, expected) in cases {
+        assert_eq!(render(source), Rendered::Text(expected.to_owned()), "{source}");
+    }
+    let template =
+        compile("{{ events('policy').count() }}{% include 'x' %}", &[("x", "{{ events('claim').count() }}")]);
+    let call = subject().call;
+    let facts = crate::domain::expression::Facts::of_call(&call, NOW.parse().unwrap());
+    let needs = template.unwrap().event_types().settle(facts);
+    assert_eq!(needs.types, ["claim".to_owned(), "policy".to_owned()].into());
+}
+
+#[test]
+fn a_missing_value_that_is_printed_or_compared_skips_the_customer_with_the_place() {
+    for (source, what) in [
+        ("a\n{{ customer.city }}", "`customer.city` is missing (line 2)"),
+        ("{% if customer.age < 18 %}child{% endif %}", "(line 1)"),
+        ("{{ customer.address.street.number }}", "(line 1)"),
+        ("{{ events('policy', car=customer.car).count() }}", "`car` of events is missing"),
+    ] {
+        let Rendered::Failed(reason) = render(source) else { panic!("{source}") };
+        assert!(reason.contains(what), "{source}: {reason}");
+    }
+}
+
+#[test]
+fn abort_skips_with_its_reason_from_anywhere() {
+    assert_eq!(render("a{{ abort('no car') }}"), Rendered::Aborted("no car".into()));
+    let template = compile("{% include 'x' %}", &[("x", "{{ abort('inside') }}")]).unwrap();
+    assert_eq!(template.render(&subject()), Rendered::Aborted("inside".into()));
+}
+
+#[test]
+fn html_is_escaped_in_html_bodies_only_whatever_is_included() {
+    let html = |source: &str| {
+        let included = texts(&[("footer.txt", "{{ customer.first_name }}")]);
+        Template::compile(source, Escaping::Html, &scope(), &included).unwrap().render(&subject())
+    };
+    assert_eq!(html("<b>{{ customer.first_name }}</b>"), Rendered::Text("<b>Ann &lt;3</b>".into()));
+    assert_eq!(html("{% include 'footer.txt' %}"), Rendered::Text("Ann &lt;3".into()));
+    assert_eq!(render("<b>{{ customer.first_name }}</b>"), Rendered::Text("<b>Ann <3</b>".into()));
+}
+
+#[test]
+fn what_runs_away_ends_with_a_reason() {
+    let endless = "{% for a in range(10000) %}{% for b in range(10000) %}{{ b }}{% endfor %}{% endfor %}";
+    let long = "{% for a in range(1000) %}{{ 'x' * 1000 }}{% endfor %}";
+    let deep = "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}";
+    for source in [endless, long, deep] {
+        assert!(matches!(render(source), Rendered::Failed(_)), "{source}");
+    }
+    let itself = compile("{% include 'x' %}", &[("x", "{% include 'x' %}")]).unwrap();
+    assert!(matches!(itself.render(&subject()), Rendered::Failed(_)));
+}
+
+#[test]
+fn unknown_names_are_found_when_compiling() {
+    let cases = [
+        ("{{ params.alrt }}", 3..14, "did you mean `params.alert`?"),
+        ("{{ custmer.name }}", 3..10, "did you mean `customer`?"),
+        ("{{ customer.name | uper }}", 3..23, "did you mean `upper`?"),
+        ("{{ abrt('x') }}", 3..7, "did you mean `abort`?"),
+        ("{% if customer.x is defind %}{% endif %}", 6..26, "did you mean `is defined`?"),
+        ("{{ events('x').cuont() }}", 3..22, "did you mean `.count(…)`?"),
+        ("{{ call.recievedAt }}", 3..18, "did you mean `call.receivedAt`?"),
+        ("{% include 'foter' %}", 11..18, "did you mean `footer`?"),
+        ("{{ customer.name", 12..16, ""),
+        ("{% for t in customer.tags %}{{ t }}{% endfor %}{{ t }}", 50..51, ""),
+    ];
+    for (source, span, remedy) in cases {
+        let error = compile(source, &[("footer", "bye")]).unwrap_err();
+        let problem = &error.findings[0].problem;
+        assert!(problem.to_string().contains(remedy), "{source}: {problem}");
+        assert_eq!(problem.span, span, "{source}: {problem}");
+    }
+    let inside = compile("{% include 'footer' %}", &[("footer", "{{ nope }}")]).unwrap_err();
+    assert_eq!(inside.findings[0].included.as_deref(), Some("footer"));
+}
+
+#[test]
+fn names_that_a_template_gives_itself_are_known() {
+    for source in [
+        "{% set x = 1 %}{{ x }}",
+        "{% for t in customer.tags %}{{ loop.index }}{{ t }}{% endfor %}",
+        "{% macro hi(who, mark='!') %}{{ who }}{{ mark }}{% endmacro %}{{ hi('Ann') }}",
+        "{% with a = 1 %}{{ a }}{% endwith %}",
+        "{% for k, v in customer.address | items %}{{ k }}{{ v }}{% include 'row' %}{% endfor %}",
+    ] {
+        let rendered = compile(source, &[("row", "{{ k }}")]).map(|template| template.render(&subject()));
+        assert!(matches!(rendered, Ok(Rendered::Text(_))), "{source}: {rendered:?}");
+    }
+}
