@@ -46,7 +46,8 @@ pub struct Parameter {
     #[schemars(schema_with = "any_value")]
     pub example: Option<Value>,
     /// Where the value comes from: an expression over `body`, `headers` and `query`, such as
-    /// `body.properties.event | lower`; with `forEach` also `item`. Left out, it is the body's field of the same name.
+    /// `body.properties.event | lower`; with `forEach` also `item`. Left out, it is the field of the same name: of the
+    /// body, or with `forEach` of the element.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub from: Option<String>,

@@ -3,7 +3,6 @@
 //! Invariant: decisions are the domain's; this module moves them between sockets and the store.
 
 pub mod app;
-pub mod credentials;
 pub mod dispatch;
 pub mod engine;
 pub mod ingest;

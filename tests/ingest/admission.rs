@@ -3,7 +3,7 @@
 use fanfare::domain::state::CallState;
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, bearer, secret};
 
 #[tokio::test]
 async fn a_call_is_on_disk_when_it_is_answered() {
@@ -107,20 +107,14 @@ async fn keys_are_let_in_as_far_as_they_go() {
         },
     }))
     .await;
-    let pair = |name: &str| {
-        let pair = world.credentials.api_key(name).unwrap();
-        (pair.username.clone(), pair.password.expose().to_owned())
-    };
     let call = async |path: &str, authorization: &str| {
         world.send("POST", path, &[("authorization", authorization)], b"").await.status
     };
-    let (id, secret) = pair("crm");
-    assert_eq!(call("/in/default/t", &format!("bearer {id}:{secret}")).await, 202);
-    assert_eq!(call("/in/default/own", &format!("Bearer {id}:{secret}")).await, 403);
-    assert_eq!(call("/in/default/t", &format!("Bearer {id}:wrong")).await, 401);
-    let (id, secret) = pair("log");
-    assert_eq!(call("/in/default/t", &format!("Bearer {id}:{secret}")).await, 403);
-    let (_, token) = pair("page");
+    assert_eq!(call("/in/default/t", &bearer("crm").replace("Bearer", "bearer")).await, 202);
+    assert_eq!(call("/in/default/own", &bearer("crm")).await, 403);
+    assert_eq!(call("/in/default/t", "Bearer crm:wrong").await, 401);
+    assert_eq!(call("/in/default/t", &bearer("log")).await, 403);
+    let token = secret("page");
     assert_eq!(call("/in/default/t", &format!("Token {token}")).await, 202);
     assert_eq!(call("/in/default/own", &format!("Token {token}")).await, 403);
     let path = format!("/in/default/t?access_token={token}");

@@ -1,8 +1,8 @@
-//! Idempotency keys: one body occupies one, and only by a 202.
+//! Idempotency and deduplication: one body occupies a key, only by a 202, and however many come at once.
 
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, bearer};
 
 const KEY: &[(&str, &str)] = &[("idempotency-key", "k-1")];
 
@@ -25,8 +25,7 @@ async fn another_body_is_a_conflict_and_another_credential_another_key() {
     .await;
     assert_eq!(world.post_with(KEY, b"{\"a\": 1}").await.status, 202);
     assert_eq!(world.post_with(KEY, b"{\"a\": 2}").await.status, 409);
-    let pair = world.credentials.api_key("crm").unwrap();
-    let bearer = format!("Bearer {}:{}", pair.username, pair.password.expose());
+    let bearer = bearer("crm");
     let headers = [("idempotency-key", "k-1"), ("authorization", bearer.as_str())];
     assert_eq!(world.post_with(&headers, b"{\"a\": 2}").await.status, 202);
     world.stop().await;
@@ -53,5 +52,47 @@ async fn no_refusal_occupies_a_key() {
     };
     // A known key is answered before the rate window is asked.
     assert_eq!(world.post_with(KEY, b"{\"a\": 2}").await.id(), accepted.id());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn one_happening_is_one_call_however_often_it_is_reported() {
+    let world = World::with_trigger(json!({
+        "parameters": [{"name": "alert", "type": "string"}, {"name": "text", "type": "string", "required": false}],
+        "deduplicate": {"by": "params.alert", "within": "1h"},
+    }))
+    .await;
+    let body = json!({"alert": "a"});
+    let answers = futures_util::future::join_all((0..20).map(|_| world.post(&body)));
+    let answers = answers.await;
+    let first = answers[0].id().to_owned();
+    assert!(answers.iter().all(|answer| answer.status == 202 && answer.id() == first), "{answers:?}");
+    assert_eq!(world.post(&json!({"alert": "a", "text": "again"})).await.status, 409);
+    assert_eq!(world.post(&json!({"alert": "b"})).await.status, 202);
+    assert_eq!(world.calls().await.iter().filter(|call| call.http_status == 202).count(), 2);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_is_free_again_when_it_has_expired() {
+    let world = World::with_trigger(json!({
+        "parameters": [{"name": "alert", "type": "string"}],
+        "deduplicate": {"by": "params.alert", "within": "200ms"},
+    }))
+    .await;
+    let first = world.post(&json!({"alert": "a"})).await.id().to_owned();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        let answer = world.post(&json!({"alert": "a"})).await;
+        assert_eq!(answer.status, 202);
+        if answer.id() != first {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline);
+    }
+    let later = jiff::Timestamp::now() + std::time::Duration::from_secs(60);
+    use fanfare::store::calls::Calls;
+    assert_eq!(world.ledger.forget_keys(later, 100).await, Ok(1));
+    assert_eq!(world.ledger.forget_keys(later, 100).await, Ok(0));
     world.stop().await;
 }

@@ -2,5 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admission;
+mod batch;
 mod keys;
+mod limits;
+mod mapping;
 mod world;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use fanfare::compile::{Sources, compile};
+use fanfare::compile::{Snapshot, Sources, compile};
+use fanfare::domain::credentials::{ApiKeyEntry, Digest, Keyring, Permissions, TriggerAccess};
 use fanfare::runtime::app::App;
-use fanfare::runtime::credentials::{CredentialFile, keyring};
 use fanfare::runtime::ingest::RefusalLog;
 use fanfare::runtime::server::{self, Listen, Running, Surface};
 use fanfare::store::calls::{CallFilter, CallRecord, Calls};
@@ -24,11 +24,11 @@ pub struct World {
     pub app: Arc<App>,
     pub ledger: Ledger,
     pub address: SocketAddr,
-    pub credentials: CredentialFile,
     running: Running,
     refusals: JoinHandle<()>,
     stop: CancellationToken,
-    _folder: tempfile::TempDir,
+    sources: Sources,
+    folder: tempfile::TempDir,
 }
 
 /// An answer, read to its end.
@@ -47,21 +47,27 @@ impl World {
 
     /// Starts a server with these sources.
     pub async fn with(sources: Value) -> World {
-        let folder = tempfile::tempdir().unwrap();
+        let mut sources = sources;
+        sources["namespace"] = "default".into();
+        World::start(tempfile::tempdir().unwrap(), serde_json::from_value(sources).unwrap()).await
+    }
+
+    /// Stops everything and starts it again on the same files.
+    pub async fn restart(self) -> World {
+        let (folder, sources) = self.end().await;
+        World::start(folder, sources).await
+    }
+
+    async fn start(folder: tempfile::TempDir, sources: Sources) -> World {
         let ledger = Ledger::open(folder.path()).unwrap();
         let customers = SqliteCustomers::open(&folder.path().join("customers.db")).unwrap();
         let (log, writer) = RefusalLog::new(Arc::new(ledger.clone()));
         let app = Arc::new(App::new("default", Arc::new(ledger.clone()), Arc::new(customers), log));
 
-        let mut sources = sources;
-        sources["namespace"] = "default".into();
-        let sources: Sources = serde_json::from_value(sources).unwrap();
         let compiled = compile(&sources);
         assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
         let snapshot = Arc::new(compiled.snapshot);
-        let mut credentials = CredentialFile::open(folder.path()).unwrap();
-        credentials.ensure(&snapshot).unwrap();
-        let ring = keyring(&snapshot, &credentials);
+        let ring = keyring(&snapshot);
         app.put_in_force(&sources, snapshot, ring, Timestamp::now()).await.unwrap();
 
         let stop = CancellationToken::new();
@@ -69,13 +75,12 @@ impl World {
         let listen = Listen { address: "127.0.0.1:0".parse().unwrap(), surface: Surface::Everything };
         let running = server::start(&[listen], &app, &axum::Router::new()).await.unwrap();
         let address = running.addresses[0];
-        World { app, ledger, address, credentials, running, refusals, stop, _folder: folder }
+        World { app, ledger, address, running, refusals, stop, sources, folder }
     }
 
     /// `Basic …` of the trigger's own credentials.
     pub fn basic(&self, trigger: &str) -> String {
-        let pair = self.credentials.trigger(trigger).unwrap();
-        let text = format!("{}:{}", pair.username, pair.password.expose());
+        let text = format!("{trigger}:{}", secret(trigger));
         format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
     }
 
@@ -122,10 +127,15 @@ impl World {
 
     /// Stops everything and joins it.
     pub async fn stop(self) {
+        drop(self.end().await);
+    }
+
+    async fn end(self) -> (tempfile::TempDir, Sources) {
         assert!(self.running.drain(Duration::from_secs(10)).await);
         self.stop.cancel();
         self.refusals.await.unwrap();
         self.ledger.close().await;
+        (self.folder, self.sources)
     }
 }
 
@@ -137,6 +147,42 @@ impl Answer {
     pub fn id(&self) -> &str {
         self.body["id"].as_str().unwrap()
     }
+}
+
+/// The password of a trigger, the secret of a private key or the token of a public one; ids are the names.
+pub fn secret(name: &str) -> String {
+    format!("secret-of-{name}")
+}
+
+/// `Bearer …` of a private key.
+pub fn bearer(key: &str) -> String {
+    format!("Bearer {key}:{}", secret(key))
+}
+
+fn keyring(snapshot: &Snapshot) -> Keyring {
+    let mut ring = Keyring::default();
+    for trigger in snapshot.triggers.values() {
+        let name = trigger.name.as_str();
+        let basic = vec![(Arc::from(name), Digest::of(&secret(name)))];
+        ring.add_trigger(trigger.name.clone(), TriggerAccess { basic, api_keys: trigger.api_keys });
+    }
+    for key in snapshot.api_keys.values() {
+        let entry = ApiKeyEntry {
+            name: format!("key/{}", key.name).into(),
+            digest: Digest::of(&secret(&key.name)),
+            permissions: key.permissions,
+            triggers: key.triggers.clone(),
+        };
+        if key.public {
+            ring.add_public(entry);
+        } else {
+            ring.add_private(key.name.clone(), entry);
+        }
+    }
+    let (name, digest) = ("owner".into(), Digest::of(&secret("owner")));
+    let owner = ApiKeyEntry { name, digest, permissions: Permissions::all(), triggers: None };
+    ring.add_private("owner", owner);
+    ring
 }
 
 fn parse(bytes: &[u8]) -> Answer {

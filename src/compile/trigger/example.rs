@@ -3,13 +3,49 @@
 use serde_json::{Value, json};
 
 use crate::api::{ApiTriggerSpec, Parameter, ParameterType};
+use crate::domain::expression::{Expression, RequestPath};
 
 /// A payload with every parameter's example; one without gets a default, an allowed value, or one of its type.
 ///
-/// A parameter that is taken from elsewhere by `from` is not a field of the payload by its name.
-pub(super) fn payload(spec: &ApiTriggerSpec) -> Value {
-    let fields = spec.parameters.iter().filter(|parameter| parameter.from.is_none());
-    fields.map(|parameter| (parameter.name.clone(), example(parameter))).collect()
+/// A parameter that a mapping takes from one path stands there; what a mapping makes of it, only a call shows.
+pub(super) fn payload(
+    spec: &ApiTriggerSpec,
+    mapping: &[Option<Expression>],
+    for_each: Option<&Expression>,
+) -> Value {
+    let (mut body, mut element) = (json!({}), json!({}));
+    for (parameter, from) in spec.parameters.iter().zip(mapping) {
+        let value = example(parameter);
+        match from.as_ref().map(Expression::request_paths).as_deref() {
+            None if for_each.is_some() => put(&mut element, std::slice::from_ref(&parameter.name), value),
+            None => put(&mut body, std::slice::from_ref(&parameter.name), value),
+            Some([path]) if path.of_element => put(&mut element, &path.names, listed(path, value)),
+            Some([path]) => put(&mut body, &path.names, listed(path, value)),
+            Some(_) => {}
+        }
+    }
+    if let Some([path]) = for_each.map(Expression::request_paths).as_deref() {
+        put(&mut body, &path.names, json!([element]));
+    }
+    body
+}
+
+/// What stands behind an index is the first of a list.
+fn listed(path: &RequestPath, value: Value) -> Value {
+    if path.goes_on { json!([value]) } else { value }
+}
+
+/// Puts a value at the end of a way of names, unless something else already stands on it.
+fn put(target: &mut Value, names: &[String], value: Value) {
+    let Some((first, rest)) = names.split_first() else {
+        if target.as_object().is_some_and(serde_json::Map::is_empty) {
+            *target = value;
+        }
+        return;
+    };
+    if let Value::Object(members) = target {
+        put(members.entry(first.as_str()).or_insert_with(|| json!({})), rest, value);
+    }
 }
 
 fn example(parameter: &Parameter) -> Value {

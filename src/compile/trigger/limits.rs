@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{BasicSource, Expiry, Findings};
+use super::{BasicSource, Deduplication, Expiry, Findings};
 use crate::api::{ApiKeys, ApiTriggerSpec, DurationText, TriggerAuth};
 use crate::domain::duration::duration_from_text;
+use crate::domain::expression::{Place, Scope, TriggerScope};
 use crate::domain::rate_window::RateLimit;
 
 /// Where the trigger's own credentials come from, and whether shared keys are taken.
@@ -35,21 +36,36 @@ pub(super) fn rate(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Option
     Some(RateLimit { calls: calls?, per })
 }
 
-pub(super) fn deduplicate_within(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Option<Duration> {
-    let deduplicate = spec.deduplicate.as_ref()?;
-    length(&deduplicate.within, "spec.deduplicate.within", findings)
+pub(super) fn deduplicate(
+    spec: &ApiTriggerSpec,
+    scope: &TriggerScope,
+    findings: &mut Findings<'_>,
+) -> Option<Deduplication> {
+    let declared = spec.deduplicate.as_ref()?;
+    let by = findings.expression("spec.deduplicate.by", &declared.by, &admission(scope));
+    let within = length(&declared.within, "spec.deduplicate.within", findings);
+    Some(Deduplication { by: by?, within: within? })
 }
 
-pub(super) fn expiry(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Option<Expiry> {
+pub(super) fn expiry(
+    spec: &ApiTriggerSpec,
+    scope: &TriggerScope,
+    findings: &mut Findings<'_>,
+) -> Option<Expiry> {
     let expires = spec.expires.as_ref()?;
     match (&expires.after, &expires.at) {
         (Some(after), None) => length(after, "spec.expires.after", findings).map(Expiry::After),
-        (None, Some(_)) => None,
+        (None, Some(at)) => findings.expression("spec.expires.at", at, &admission(scope)).map(Expiry::At),
         _ => {
             findings.error("spec.expires", "exactly one of after and at must be set");
             None
         }
     }
+}
+
+/// What `deduplicate.by` and `expires.at` see.
+fn admission(scope: &TriggerScope) -> Scope {
+    Scope { place: Place::Admission, triggers: vec![scope.clone()] }
 }
 
 pub(super) fn body_bytes_max(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> usize {

@@ -4,15 +4,17 @@
 
 mod example;
 mod limits;
+mod mapping;
 mod parameter;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::problem::Severity;
 use super::{ObjectKind, ObjectName, Problem, Problems, Sources};
 use crate::api::{ApiTriggerSpec, UnknownFields};
+use crate::domain::expression::{self, CompileError, Expression, TriggerScope};
 use crate::domain::name::TriggerName;
 use crate::domain::params::Parameter;
 use crate::domain::rate_window::RateLimit;
@@ -28,6 +30,14 @@ pub struct Trigger {
     pub spec: ApiTriggerSpec,
     /// Its parameters.
     pub parameters: Vec<Parameter>,
+    /// Where each parameter comes from, in their order; `None` for the field of the same name.
+    pub mapping: Vec<Option<Expression>>,
+    /// What gives the elements that each become a call; `None` if a request is one call.
+    pub for_each: Option<Expression>,
+    /// Names and types of the parameters, for the expressions that see them.
+    pub scope: TriggerScope,
+    /// Fields of the body, or of the element, that are known: parameters by name and what a mapping reads.
+    pub known_fields: KnownFields,
     /// Whether fields that no parameter declares are refused.
     pub refuses_unknown_fields: bool,
     /// Where its own username and password come from; `None` if it has none.
@@ -36,8 +46,8 @@ pub struct Trigger {
     pub api_keys: bool,
     /// How many calls it takes in a while.
     pub rate: Option<RateLimit>,
-    /// For how long a happening is remembered, where the trigger tells happenings apart.
-    pub deduplicate_within: Option<Duration>,
+    /// How the trigger tells happenings apart, if it does.
+    pub deduplicate: Option<Deduplication>,
     /// When its calls expire.
     pub expiry: Option<Expiry>,
     /// The largest body it takes.
@@ -55,11 +65,31 @@ pub enum BasicSource {
     Secret(String),
 }
 
+/// How a trigger tells happenings apart.
+#[derive(Debug, Clone)]
+pub struct Deduplication {
+    /// Two calls for which it gives the same value report the same happening.
+    pub by: Expression,
+    /// For how long a happening is remembered.
+    pub within: Duration,
+}
+
 /// When a trigger's calls expire.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Expiry {
     /// So long after they were received.
     After(Duration),
+    /// At the moment that this gives.
+    At(Expression),
+}
+
+/// Which fields of a body are known to a trigger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownFields {
+    /// A mapping reads the body as a whole.
+    All,
+    /// These.
+    Named(BTreeSet<String>),
 }
 
 /// What one trigger's compilation says is wrong.
@@ -78,6 +108,35 @@ impl Findings<'_> {
             message: message.into(),
         });
     }
+
+    /// Compiles an expression that stands at the path, and says what is wrong or suspicious in it.
+    fn expression(&mut self, path: &str, source: &str, scope: &expression::Scope) -> Option<Expression> {
+        match Expression::compile(source, scope) {
+            Ok(expression) => {
+                self.found_in(path, expression.warnings());
+                Some(expression)
+            }
+            Err(CompileError { problems }) => {
+                self.found_in(path, &problems);
+                None
+            }
+        }
+    }
+
+    fn found_in(&mut self, path: &str, found: &[expression::Problem]) {
+        for problem in found {
+            self.problems.push(Problem {
+                object: self.object.clone(),
+                path: path.to_owned(),
+                span: Some(problem.span.clone()),
+                severity: match problem.severity {
+                    expression::Severity::Error => Severity::Error,
+                    expression::Severity::Warning => Severity::Warning,
+                },
+                message: problem.to_string(),
+            });
+        }
+    }
 }
 
 pub(super) fn compile_all(sources: &Sources, problems: &mut Problems) -> BTreeMap<TriggerName, Arc<Trigger>> {
@@ -94,19 +153,26 @@ pub(super) fn compile_all(sources: &Sources, problems: &mut Problems) -> BTreeMa
 
 fn compile(name: &str, spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Trigger {
     let parameters = parameter::compile_all(&spec.parameters, findings);
+    let scope = mapping::scope(name, &parameters);
+    let mapping = mapping::compile_all(spec, findings);
+    let for_each = mapping::for_each(spec, findings);
     let (basic, api_keys) = limits::access(spec.auth.as_ref(), findings);
     Trigger {
         name: TriggerName::new(name),
-        parameters,
         refuses_unknown_fields: spec.unknown_fields == UnknownFields::Refuse,
+        known_fields: mapping::known_fields(&parameters, &mapping, for_each.is_some()),
         basic,
         api_keys,
         rate: limits::rate(spec, findings),
-        deduplicate_within: limits::deduplicate_within(spec, findings),
-        expiry: limits::expiry(spec, findings),
+        deduplicate: limits::deduplicate(spec, &scope, findings),
+        expiry: limits::expiry(spec, &scope, findings),
         body_bytes_max: limits::body_bytes_max(spec, findings),
-        example: example::payload(spec),
+        example: example::payload(spec, &mapping, for_each.as_ref()),
         spec: spec.clone(),
+        parameters,
+        mapping,
+        for_each,
+        scope,
     }
 }
 

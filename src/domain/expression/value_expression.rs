@@ -44,6 +44,10 @@ impl Expression {
         &self.warnings
     }
 
+    pub(super) fn term(&self) -> &Term {
+        &self.term
+    }
+
     /// Gives the value; `None` is missing. A filter over something missing is missing too, so that
     /// `from: body.until | lower` is as absent as `body.until`.
     ///

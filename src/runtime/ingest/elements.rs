@@ -1,21 +1,35 @@
-//! A body's way to params: parsed once, each element mapped and checked, every wrong parameter found.
+//! A request's way to elements: parsed once, split where `forEach` says so, every wrong parameter of all found.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::body::Media;
-use crate::compile::{Expiry, Trigger};
+use super::mapping::{Mapper, Source};
+use super::{ids, settle};
+use crate::compile::Trigger;
 use crate::domain::admission::{Refusal, WrongElement};
-use crate::domain::params::{Parameter, Params, Raw, WrongParameter, form_fields};
+use crate::domain::expression::{Expression, Facts, RequestFacts};
+use crate::domain::name::CallId;
+use crate::domain::params::{Params, form_fields};
+use crate::domain::value::Value;
 
-/// One element that passed every check of its params.
+/// How many calls one request may make.
+const ELEMENTS_MAX: usize = 1_000;
+/// How many wrong parameters one answer names; it must stay something that a person can read.
+const WRONG_MAX: usize = 1_000;
+
+/// One element that passed every check of its own; without `forEach`, the request.
 #[derive(Debug)]
 pub(super) struct Element {
+    /// The id of the call that comes of it.
+    pub id: CallId,
     /// Its typed params.
-    pub params: Params,
+    pub params: Arc<Params>,
     /// When it expires.
     pub expires_at: Option<Timestamp>,
-    /// What `deduplicate.by` gave, as a key.
+    /// The happening it reports, as a key.
     pub deduplication: Option<String>,
 }
 
@@ -29,67 +43,99 @@ pub(super) fn parse(body: &[u8], media: Media) -> Result<Json, Refusal> {
     }
 }
 
-/// Maps and checks a body that is one call.
-pub(super) fn single(
+/// Maps and checks a request. `facts` is there if the trigger has expressions that look at it.
+pub(super) fn elements(
     trigger: &Trigger,
     body: &Json,
     media: Media,
+    facts: Option<RequestFacts>,
     now: Timestamp,
-) -> Result<Element, Refusal> {
+) -> Result<Vec<Element>, Refusal> {
+    let mapper = Mapper { trigger, media, now };
+    match (&trigger.for_each, facts) {
+        (Some(for_each), Some(facts)) => several(&mapper, for_each, facts),
+        (_, facts) => {
+            let Json::Object(fields) = body else {
+                let because = "the body must be a JSON object: its fields are the parameters";
+                return Err(Refusal::WrongBody(because.into()));
+            };
+            let mut wrong = Vec::new();
+            let params = mapper.params(&Source::Body(fields), facts.as_ref(), &mut |parameter| {
+                wrong.push(WrongElement { index: None, wrong: parameter });
+            });
+            Ok(vec![settled(&mapper, None, params, wrong)?])
+        }
+    }
+}
+
+fn several(
+    mapper: &Mapper<'_>,
+    for_each: &Expression,
+    mut facts: RequestFacts,
+) -> Result<Vec<Element>, Refusal> {
+    let items = items(for_each, &facts, mapper.now)?;
     let mut wrong = Vec::new();
-    let params = params(trigger, body, media, &mut |parameter| {
-        wrong.push(WrongElement { index: None, wrong: parameter });
-    })?;
+    let mut mapped = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        facts.item = Some(item.clone());
+        mapped.push(mapper.params(&Source::Item(item), Some(&facts), &mut |parameter| {
+            if wrong.len() < WRONG_MAX {
+                wrong.push(WrongElement { index: Some(index), wrong: parameter });
+            }
+        }));
+    }
     if !wrong.is_empty() {
         return Err(Refusal::WrongParameters(wrong));
     }
-    Ok(Element { params, expires_at: expires_at(trigger, now), deduplication: None })
+    mapped
+        .into_iter()
+        .enumerate()
+        .map(|(index, params)| settled(mapper, Some(index), params, Vec::new()))
+        .collect()
 }
 
-fn params(
-    trigger: &Trigger,
-    body: &Json,
-    media: Media,
-    wrong: &mut dyn FnMut(WrongParameter),
-) -> Result<Params, Refusal> {
-    let Json::Object(fields) = body else {
-        return Err(Refusal::WrongBody(
-            "the body must be a JSON object: its fields are the parameters".into(),
-        ));
+fn items(for_each: &Expression, facts: &RequestFacts, now: Timestamp) -> Result<Arc<[Value]>, Refusal> {
+    let found = for_each.evaluate(Facts::of_request(facts, now));
+    let items = match found {
+        Ok(Some(Value::List(items))) => items,
+        Ok(Some(other)) => return Err(not_a_list(for_each, other.kind().word())),
+        Ok(None) => return Err(not_a_list(for_each, "missing")),
+        Err(reason) => return Err(not_a_list(for_each, &reason.to_string())),
     };
-    let mut params = Params::new();
-    for parameter in &trigger.parameters {
-        match parameter.read(raw(parameter, fields, media)) {
-            Ok(Some(value)) => {
-                params.insert(parameter.name.as_ref().to_owned(), value);
-            }
-            Ok(None) => {}
-            Err(error) => wrong(error),
-        }
+    if items.len() > ELEMENTS_MAX {
+        let because = format!("one request makes at most {ELEMENTS_MAX} calls, this one {}", items.len());
+        return Err(Refusal::WrongBody(because));
     }
-    if trigger.refuses_unknown_fields {
-        let declared = |name: &str| trigger.parameters.iter().any(|it| it.name.as_ref() == name);
-        for name in fields.keys().filter(|name| !declared(name)) {
-            wrong(WrongParameter {
-                parameter: name.clone(),
-                expected: "no such field: the trigger declares no parameter of this name".into(),
-                found: "one".into(),
-            });
-        }
-    }
-    Ok(params)
+    Ok(items)
 }
 
-fn raw<'a>(parameter: &Parameter, fields: &'a serde_json::Map<String, Json>, media: Media) -> Raw<'a> {
-    match (fields.get(parameter.name.as_ref()), media) {
-        (None, _) => Raw::Missing,
-        (Some(json), Media::Json) => Raw::Json(json),
-        (Some(json), Media::Form) => Raw::Form(json),
-    }
+fn not_a_list(for_each: &Expression, found: &str) -> Refusal {
+    Refusal::WrongBody(format!("`{}` must be a list, found: {found}", for_each.source()))
 }
 
-fn expires_at(trigger: &Trigger, now: Timestamp) -> Option<Timestamp> {
-    match trigger.expiry.as_ref()? {
-        Expiry::After(length) => Some(now.checked_add(*length).unwrap_or(Timestamp::MAX)),
+fn settled(
+    mapper: &Mapper<'_>,
+    index: Option<usize>,
+    params: Params,
+    wrong: Vec<WrongElement>,
+) -> Result<Element, Refusal> {
+    if !wrong.is_empty() {
+        return Err(Refusal::WrongParameters(wrong));
     }
+    let (id, params) = (ids::new_call_id(mapper.now), Arc::new(params));
+    let (trigger, now) = (mapper.trigger, mapper.now);
+    Ok(Element {
+        expires_at: settle::expires_at(trigger, &id, &params, now).map_err(|found| at(index, &found))?,
+        deduplication: settle::deduplication(trigger, &id, &params, now)
+            .map_err(|found| at(index, &found))?,
+        id,
+        params,
+    })
+}
+
+fn at(index: Option<usize>, found: &str) -> Refusal {
+    Refusal::WrongBody(match index {
+        Some(index) => format!("element {index}: {found}"),
+        None => found.to_owned(),
+    })
 }

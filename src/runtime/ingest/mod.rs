@@ -7,9 +7,11 @@ mod answer;
 mod body;
 mod elements;
 mod ids;
+mod mapping;
 mod rates;
 mod refusal_log;
 mod request;
+mod settle;
 mod submit;
 
 pub use answer::IngestResponse;
@@ -78,7 +80,8 @@ where
     let media = if body.is_empty() { body::Media::Json } else { body::media(&parts.headers)? };
     let idempotency_key = request::idempotency_key(&parts.headers)?;
     let parsed = elements::parse(&body, media)?;
-    let element = elements::single(trigger, &parsed, media, received_at)?;
+    let facts = mapping::facts(trigger, &parts, &parsed)?;
+    let elements = elements::elements(trigger, &parsed, media, facts, received_at)?;
     let submission = submit::Submission {
         trigger,
         version: &snapshot.version,
@@ -86,8 +89,8 @@ where
         received_at,
         body: &body,
         idempotency_key,
-        request: None,
-        elements: vec![element],
+        request: trigger.for_each.is_some().then(|| ids::new_call_id(received_at)),
+        elements,
     };
     submit::submit(app, submission).await
 }

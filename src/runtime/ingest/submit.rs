@@ -10,7 +10,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::elements::Element;
-use super::ids;
 use super::rates::Rate;
 use crate::compile::Trigger;
 use crate::domain::admission::{Answer, Refusal};
@@ -39,7 +38,7 @@ pub(super) struct Submission<'a> {
 
 /// Puts a request before the store and answers once its calls are on disk.
 pub(super) async fn submit(app: &App, submission: Submission<'_>) -> Result<Answer, Refusal> {
-    let keyed = submission.idempotency_key.is_some() || submission.trigger.deduplicate_within.is_some();
+    let keyed = submission.idempotency_key.is_some() || submission.trigger.deduplicate.is_some();
     let gate = Limits {
         rate: app.rates.of(submission.trigger),
         now: submission.received_at,
@@ -102,13 +101,13 @@ fn new_request(submission: Submission<'_>, keyed: bool) -> NewRequest {
     let happening =
         |key, within| NewKey { scope: trigger.name.to_string(), key, expires_at: kept_until(within) };
     let calls = submission.elements.into_iter().map(|element| NewCall {
-        id: ids::new_call_id(received_at),
+        id: element.id,
         expires_at: element.expires_at,
         params: params_to_json(&element.params),
         deduplication: element
             .deduplication
-            .zip(trigger.deduplicate_within)
-            .map(|(key, within)| happening(key, within)),
+            .zip(trigger.deduplicate.as_ref())
+            .map(|(key, deduplicate)| happening(key, deduplicate.within)),
     });
     NewRequest {
         trigger: trigger.name.clone(),

@@ -1,0 +1,70 @@
+//! Where parameters come from: `from` and `forEach`, and which fields of a body they make known.
+
+use std::collections::BTreeSet;
+
+use super::{Findings, KnownFields};
+use crate::api::ApiTriggerSpec;
+use crate::domain::expression::{Declared, Expression, Place, Scope, TriggerScope};
+use crate::domain::params::{Parameter, ParameterKind};
+use crate::domain::value::Kind;
+
+/// Names and types of the parameters, as expressions see them.
+pub(super) fn scope(name: &str, parameters: &[Parameter]) -> TriggerScope {
+    let declared = |parameter: &Parameter| {
+        let (kind, word) = seen(parameter.kind);
+        (parameter.name.to_string(), Declared { kind, word })
+    };
+    TriggerScope { name: name.to_owned(), parameters: parameters.iter().map(declared).collect() }
+}
+
+fn seen(kind: ParameterKind) -> (Kind, &'static str) {
+    match kind {
+        ParameterKind::String => (Kind::Text, "string"),
+        ParameterKind::Number => (Kind::Number, "number"),
+        ParameterKind::Integer => (Kind::Number, "integer"),
+        ParameterKind::Boolean => (Kind::Boolean, "boolean"),
+        ParameterKind::Timestamp => (Kind::Timestamp, "timestamp"),
+        ParameterKind::List => (Kind::List, "list"),
+        ParameterKind::Object => (Kind::Object, "object"),
+    }
+}
+
+/// Each parameter's `from`, in their order.
+pub(super) fn compile_all(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Vec<Option<Expression>> {
+    let place = if spec.for_each.is_some() { Place::Element } else { Place::Request };
+    let scope = Scope::bare(place);
+    let mut mapping = Vec::with_capacity(spec.parameters.len());
+    for (index, parameter) in spec.parameters.iter().enumerate() {
+        let path = format!("spec.parameters[{index}].from");
+        let source = parameter.from.as_deref();
+        mapping.push(source.and_then(|source| findings.expression(&path, source, &scope)));
+    }
+    mapping
+}
+
+pub(super) fn for_each(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Option<Expression> {
+    let source = spec.for_each.as_deref()?;
+    findings.expression("spec.forEach", source, &Scope::bare(Place::Request))
+}
+
+/// The fields that a call may bring where unknown ones are refused.
+pub(super) fn known_fields(
+    parameters: &[Parameter],
+    mapping: &[Option<Expression>],
+    of_element: bool,
+) -> KnownFields {
+    let mut known = BTreeSet::new();
+    for (parameter, from) in parameters.iter().zip(mapping) {
+        let Some(from) = from else {
+            known.insert(parameter.name.to_string());
+            continue;
+        };
+        for path in from.request_paths().into_iter().filter(|path| path.of_element == of_element) {
+            match path.names.into_iter().next() {
+                Some(field) => known.insert(field),
+                None => return KnownFields::All,
+            };
+        }
+    }
+    KnownFields::Named(known)
+}

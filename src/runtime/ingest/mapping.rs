@@ -1,0 +1,134 @@
+//! One element's params: each taken from where its `from` says, or from the field of its name, and checked.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::request::Parts;
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use super::body::Media;
+use crate::compile::{KnownFields, Trigger};
+use crate::domain::admission::Refusal;
+use crate::domain::expression::{Expression, Facts, RequestFacts};
+use crate::domain::params::{Parameter, Params, Raw, WrongParameter};
+use crate::domain::value::Value;
+
+/// Headers that hold what must never become a param, and with it a line of a log.
+const SECRET_HEADERS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+
+/// Where fields of a parameter's own name stand.
+pub(super) enum Source<'a> {
+    /// The body of a request that is one call.
+    Body(&'a serde_json::Map<String, Json>),
+    /// The element of a request that is several.
+    Item(&'a Value),
+}
+
+/// What maps the elements of one request.
+pub(super) struct Mapper<'a> {
+    pub trigger: &'a Trigger,
+    pub media: Media,
+    pub now: Timestamp,
+}
+
+/// What expressions see of a request; `None` if the trigger has none that look at it.
+pub(super) fn facts(trigger: &Trigger, parts: &Parts, body: &Json) -> Result<Option<RequestFacts>, Refusal> {
+    if trigger.for_each.is_none() && trigger.mapping.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let body = Value::from_json(body).map_err(|error| Refusal::WrongBody(format!("body: {error}")))?;
+    let mut headers = BTreeMap::new();
+    for (name, value) in &parts.headers {
+        if let (false, Ok(text)) = (SECRET_HEADERS.contains(&name.as_str()), value.to_str()) {
+            headers.entry(name.as_str().to_owned()).or_insert_with(|| Value::text(text));
+        }
+    }
+    let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let query = query.filter(|(name, _)| name != "access_token");
+    let query = query.map(|(name, value)| (name.into_owned(), Value::text(value)));
+    Ok(Some(RequestFacts { body, headers: Arc::new(headers), query: Arc::new(query.collect()), item: None }))
+}
+
+impl Mapper<'_> {
+    /// Reads every parameter, and tells `wrong` of each that is not as declared.
+    pub fn params(
+        &self,
+        source: &Source<'_>,
+        facts: Option<&RequestFacts>,
+        wrong: &mut dyn FnMut(WrongParameter),
+    ) -> Params {
+        let mut params = Params::new();
+        for (parameter, from) in self.trigger.parameters.iter().zip(&self.trigger.mapping) {
+            let read = match (from, facts) {
+                (Some(from), Some(facts)) => self.mapped(parameter, from, facts),
+                _ => parameter.read(self.field(parameter, source)),
+            };
+            match read {
+                Ok(Some(value)) => {
+                    params.insert(parameter.name.as_ref().to_owned(), value);
+                }
+                Ok(None) => {}
+                Err(error) => wrong(error),
+            }
+        }
+        if self.trigger.refuses_unknown_fields {
+            self.unknown_fields(source).into_iter().for_each(wrong);
+        }
+        params
+    }
+
+    fn field<'s>(&self, parameter: &Parameter, source: &Source<'s>) -> Raw<'s> {
+        match (source, self.media) {
+            (Source::Body(fields), Media::Json) => {
+                fields.get(&*parameter.name).map_or(Raw::Missing, Raw::Json)
+            }
+            (Source::Body(fields), Media::Form) => {
+                fields.get(&*parameter.name).map_or(Raw::Missing, Raw::Form)
+            }
+            (Source::Item(Value::Object(members)), _) => {
+                members.get(&*parameter.name).map_or(Raw::Missing, Raw::Value)
+            }
+            (Source::Item(_), _) => Raw::Missing,
+        }
+    }
+
+    fn mapped(
+        &self,
+        parameter: &Parameter,
+        from: &Expression,
+        facts: &RequestFacts,
+    ) -> Result<Option<Value>, WrongParameter> {
+        match from.evaluate(Facts::of_request(facts, self.now)) {
+            Ok(None) => parameter.read(Raw::Missing),
+            // A form holds texts only, so a text that a mapping took from it is read as the declared type too.
+            Ok(Some(Value::Text(text))) if self.media == Media::Form => {
+                parameter.read(Raw::Form(&Json::String(text.as_ref().to_owned())))
+            }
+            Ok(Some(value)) => parameter.read(Raw::Value(&value)),
+            Err(reason) => Err(WrongParameter {
+                parameter: parameter.name.as_ref().to_owned(),
+                expected: parameter.kind.expected().to_owned(),
+                found: format!("what `{}` cannot read: {reason}", from.source()),
+            }),
+        }
+    }
+
+    fn unknown_fields(&self, source: &Source<'_>) -> Vec<WrongParameter> {
+        let KnownFields::Named(known) = &self.trigger.known_fields else { return Vec::new() };
+        let names: Vec<Cow<'_, str>> = match source {
+            Source::Body(fields) => fields.keys().map(Cow::from).collect(),
+            Source::Item(Value::Object(members)) => members.keys().map(Cow::from).collect(),
+            Source::Item(_) => Vec::new(),
+        };
+        let unknown = names.into_iter().filter(|name| !known.contains(name.as_ref()));
+        unknown
+            .map(|name| WrongParameter {
+                parameter: name.into_owned(),
+                expected: "no such field: the trigger declares no parameter of this name".into(),
+                found: "one".into(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,77 @@
+//! Parameters that are taken from elsewhere in the request.
+
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn params_come_from_body_headers_and_query() {
+    let world = World::with_trigger(json!({"parameters": [
+        {"name": "alert", "type": "string", "from": "body.properties.event | lower"},
+        {"name": "source", "type": "string", "from": "headers['x-source']"},
+        {"name": "region", "type": "string", "from": "query.region"},
+        {"name": "ends", "type": "timestamp", "from": "body.properties.ends", "required": false},
+        {"name": "plain", "type": "integer"},
+    ]}))
+    .await;
+    let basic = world.basic("t");
+    let headers =
+        [("authorization", basic.as_str()), ("content-type", "application/geo+json"), ("x-source", "nws")];
+    let body =
+        json!({"properties": {"event": "Winter Storm", "ends": "2030-01-01T00:00:00-06:00"}, "plain": 7});
+    let path = "/in/default/t?region=IL&access_token=unused";
+    let answer = world.send("POST", path, &headers, body.to_string().as_bytes()).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let params = world.calls().await[0].params.clone().unwrap();
+    let params: serde_json::Value = serde_json::from_str(&params).unwrap();
+    let expected = json!({"alert": "winter storm", "source": "nws", "region": "IL",
+                          "ends": "2030-01-01T06:00:00Z", "plain": 7});
+    assert_eq!(params, expected);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn secrets_of_a_request_are_out_of_reach() {
+    let world = World::with_trigger(json!({"parameters": [
+        {"name": "a", "type": "string", "from": "headers.authorization", "required": false},
+        {"name": "b", "type": "string", "from": "query.access_token", "required": false},
+    ]}))
+    .await;
+    let basic = world.basic("t");
+    let path = "/in/default/t?access_token=unused";
+    assert_eq!(world.send("POST", path, &[("authorization", &basic)], b"").await.status, 202);
+    assert_eq!(world.calls().await[0].params.as_deref(), Some("{}"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn fields_that_a_mapping_reads_are_known() {
+    let world = World::with_trigger(json!({"unknownFields": "Refuse", "parameters": [
+        {"name": "alert", "type": "string", "from": "body.properties.event"},
+    ]}))
+    .await;
+    assert_eq!(world.post(&json!({"properties": {"event": "x", "more": 1}})).await.status, 202);
+    let answer = world.post(&json!({"properties": {"event": "x"}, "alert": "y"})).await;
+    assert_eq!(answer.status, 422);
+    assert_eq!(answer.body["errors"][0]["parameter"], "alert");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_form_is_read_as_the_declared_types() {
+    let world = World::with_trigger(json!({"parameters": [
+        {"name": "level", "type": "integer"},
+        {"name": "postcodes", "type": "list"},
+        {"name": "sure", "type": "boolean", "from": "body.confirmed"},
+    ]}))
+    .await;
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let answer = world.post_with(&form, b"level=3&postcodes=60200&postcodes=60300&confirmed=true").await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let params = world.calls().await[0].params.clone().unwrap();
+    assert_eq!(params, r#"{"level":3,"postcodes":["60200","60300"],"sure":true}"#);
+    let answer = world.post_with(&form, b"level=three&confirmed=maybe").await;
+    assert_eq!(answer.status, 422);
+    assert_eq!(answer.body["errors"].as_array().unwrap().len(), 3, "{answer:?}");
+    world.stop().await;
+}
