@@ -5,4 +5,5 @@
 mod cluster;
 mod definitions;
 mod manifests;
+mod text;
 mod verdict;

@@ -11,7 +11,7 @@ use crate::verdict::{Verdict, corpus, of_api_server, of_ours};
 const WORKERS: usize = 4;
 
 /// Applies `judge` to every file and gives back what it has to say, sorted.
-fn each(files: Vec<PathBuf>, judge: impl Fn(&Path) -> Option<String> + Sync) -> Vec<String> {
+pub fn each(files: Vec<PathBuf>, judge: impl Fn(&Path) -> Option<String> + Sync) -> Vec<String> {
     let (queue, told) = (Mutex::new(files), Mutex::new(Vec::new()));
     let work = || {
         while let Some(file) = { queue.lock().unwrap().pop() } {
