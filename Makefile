@@ -15,7 +15,7 @@ help:
 	@echo 'make demo ONCE=1   the same, and end: 0 if all was as the example promises'
 	@echo 'make test          install what the tests need and run all of them'
 	@echo 'make lint          format, clippy, licences, duplicate and foreign crates'
-	@echo 'make crds          write crds/ and docs/reference/ from the kinds'
+	@echo 'make crds          write crds/ from the kinds'
 	@echo '.ci/run            what a change must pass'
 
 demo:
@@ -56,4 +56,3 @@ $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION):
 crds:
 	$(FANFARE) crds > target/crds.yaml
 	mv target/crds.yaml crds/fanfare.yaml
-	$(FANFARE) crds --reference docs/reference

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::customer::CustomerKey;
 use super::name::NodeIndex;
 use super::state::DeliveryState;
 
@@ -68,6 +69,33 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts a chunk from its deliveries, in the order of their customers. Journeys with deliveries count by what
+    /// came of them; of the others, those before `position` ended without a message, and the rest as `rest` says.
+    pub fn of_chunk(
+        deliveries: impl IntoIterator<Item = (CustomerKey, NodeIndex, DeliveryState)>,
+        keys: &[CustomerKey],
+        position: usize,
+        rest: JourneyEnd,
+    ) -> Tally {
+        let mut tally = Tally::default();
+        let mut journeys: BTreeMap<CustomerKey, Vec<DeliveryState>> = BTreeMap::new();
+        for (customer, node, state) in deliveries {
+            tally.add_deliveries(node, state, 1);
+            journeys.entry(customer).or_default().push(state);
+        }
+        let first_undecided = keys.get(position);
+        let is_decided = |key: &CustomerKey| first_undecided.is_none_or(|first| key < first);
+        let before = journeys.keys().filter(|key| is_decided(key)).count();
+        let behind = journeys.len() - before;
+        for states in journeys.into_values() {
+            tally.journeys.add(journey_end(states), 1);
+        }
+        let position = position.min(keys.len());
+        tally.journeys.add(JourneyEnd::WithoutMessage, position.saturating_sub(before) as u64);
+        tally.journeys.add(rest, (keys.len() - position).saturating_sub(behind) as u64);
+        tally
+    }
+
     /// Counts deliveries of one node in one state.
     pub fn add_deliveries(&mut self, node: NodeIndex, state: DeliveryState, count: u64) {
         let states = self.deliveries.entry(node.0).or_default();
@@ -209,6 +237,18 @@ mod tests {
         tally.add_deliveries(NodeIndex(0), DeliveryState::Retrying, 1);
         let rows = BTreeMap::from([(0, 3)]);
         assert_eq!(tally.settle(3, &rows), Err(Unsettled::Deliveries { node: 0, rows: 3, final_states: 2 }));
+    }
+
+    #[test]
+    fn a_chunk_that_was_stopped_tells_who_was_decided_from_who_was_not() {
+        let keys: Vec<CustomerKey> = (10..20).map(CustomerKey).collect();
+        let rows = [(11, Sent), (13, Skipped), (17, Held)];
+        let rows = rows.map(|(key, state)| (CustomerKey(key), NodeIndex(0), state));
+        let tally = Tally::of_chunk(rows, &keys, 5, JourneyEnd::Cancelled);
+        let counted = JourneyCounts { messaged: 2, without_message: 3, skipped: 1, cancelled: 4, expired: 0 };
+        assert_eq!(tally.journeys, counted);
+        let tally = Tally::of_chunk(rows, &keys, 10, JourneyEnd::Cancelled);
+        assert_eq!((tally.journeys.without_message, tally.journeys.cancelled), (7, 0));
     }
 
     #[test]

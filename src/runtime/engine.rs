@@ -7,11 +7,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::dispatch::{ChannelHandles, Post};
-use super::run::{Board, Desk, Playbooks, take_calls, watch_stops, work};
+use super::run::{Board, Control, Desk, Playbooks, take_calls, watch_stops, work};
 use crate::store::audiences::Audiences;
 use crate::store::calls::Calls;
 use crate::store::customers::Customers;
 use crate::store::deliveries::Deliveries;
+use crate::store::run_log::RunLog;
 use crate::store::runs::Runs;
 
 /// What the engine works on.
@@ -20,6 +21,8 @@ pub struct Deps {
     pub calls: Arc<dyn Calls>,
     /// Runs and chunks.
     pub runs: Arc<dyn Runs>,
+    /// Runs and deliveries as people see them.
+    pub log: Arc<dyn RunLog>,
     /// Deliveries.
     pub deliveries: Arc<dyn Deliveries>,
     /// Customers by key.
@@ -38,6 +41,7 @@ pub struct Engine;
 /// The engine at work.
 pub struct Running {
     board: Arc<Board>,
+    log: Arc<dyn RunLog>,
     post: Arc<Post>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -61,7 +65,7 @@ impl Engine {
         tasks.spawn(take_calls(Arc::clone(&board), deps.calls, stop.subscribe()));
         tasks.spawn(work(Arc::clone(&board), stop.subscribe()));
         tasks.spawn(watch_stops(Arc::clone(&board), stop.subscribe()));
-        Running { board, post, stop, tasks }
+        Running { board, log: deps.log, post, stop, tasks }
     }
 }
 
@@ -77,6 +81,11 @@ impl Running {
                 tracing::error!(%error, "a part of the engine ended by a panic");
             }
         }
+    }
+
+    /// What people may do to runs under way.
+    pub fn control(&self) -> Control {
+        Control { board: Arc::clone(&self.board), log: Arc::clone(&self.log) }
     }
 
     /// How many runs are under way.

@@ -6,5 +6,6 @@ pub mod app;
 pub mod dispatch;
 pub mod engine;
 pub mod ingest;
+pub mod library;
 pub mod run;
 pub mod server;

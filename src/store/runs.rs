@@ -12,7 +12,7 @@ use super::calls::AcceptedCall;
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::{RunId, ScenarioName};
 use crate::domain::state::RunState;
-use crate::domain::tally::Tally;
+use crate::domain::tally::{JourneyEnd, Tally};
 
 /// What matching a call with the scenarios gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -119,23 +119,19 @@ pub trait Runs: Send + Sync {
 
     /// Marks the chunks of a stopped run that were never begun as done, their journeys cancelled or expired as
     /// the tally of one journey says; gives their number.
-    async fn finish_untouched(
-        &self,
-        run: RunId,
-        end: crate::domain::tally::JourneyEnd,
-    ) -> Result<u64, StoreError>;
+    async fn finish_untouched(&self, run: RunId, end: JourneyEnd) -> Result<u64, StoreError>;
 
     /// Counts a run's chunks and deliveries.
     async fn run_totals(&self, run: RunId) -> Result<RunTotals, StoreError>;
 
-    /// Ends a run, unless a chunk of it has been opened again meanwhile, and its call with the last one.
+    /// Ends a run, and its call with the last one; false if it is at its end already or a chunk of it is open.
     async fn end_run(
         &self,
         run: RunId,
         state: RunState,
         error: Option<String>,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 
     /// Tells a run to cancel what has not been sent; false if it is at its end.
     async fn stop_run(&self, run: RunId) -> Result<bool, StoreError>;

@@ -39,7 +39,11 @@ impl Script for Flow {
         false
     }
 
-    fn event_needs(&self) -> &EventNeeds {
+    fn audience_needs(&self) -> &EventNeeds {
+        &self.needs
+    }
+
+    fn flow_needs(&self) -> &EventNeeds {
         &self.needs
     }
 
@@ -66,11 +70,11 @@ impl Script for Flow {
         (self.two_steps && node.0 < 2).then_some(NodeIndex(2))
     }
 
-    fn channel(&self, node: NodeIndex) -> &ChannelName {
-        &self.channels[usize::from(node.0 > 0)]
+    fn channel(&self, node: NodeIndex) -> Option<&ChannelName> {
+        self.channels.get(usize::from(node.0 > 0))
     }
 
-    fn compose(&self, customer: &Customer, node: NodeIndex) -> Result<Composed, String> {
+    fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<Composed, String> {
         if mood(customer) % 7 == 0 {
             return Err("no address".into());
         }

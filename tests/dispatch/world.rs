@@ -61,6 +61,7 @@ impl World {
         Engine::start(Deps {
             calls: Arc::new(self.ledger.clone()),
             runs: Arc::new(self.ledger.clone()),
+            log: Arc::new(self.ledger.clone()),
             deliveries: Arc::new(self.ledger.clone()),
             customers: self.customers.clone(),
             audiences: self.customers.clone(),

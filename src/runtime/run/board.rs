@@ -4,13 +4,14 @@
 //! whose channel cannot be used, so that neither a broad run nor a dead channel holds up the others.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::{Desk, Halt, LiveRun};
+use super::{Desk, Halt, LiveChunk, LiveRun};
 use crate::domain::name::{ChannelName, RunId};
+use crate::store::runs::ChunkId;
 
 /// How many chunks of one run are decided at once.
 const CHUNKS_A_RUN: usize = 2;
@@ -35,6 +36,7 @@ struct State {
     turns: VecDeque<RunId>,
     by_channel: HashMap<ChannelName, Places>,
     selecting: usize,
+    live: HashMap<ChunkId, Weak<LiveChunk>>,
 }
 
 /// Places of one channel that are taken.
@@ -81,6 +83,13 @@ pub(super) struct Slot {
     narrow: bool,
 }
 
+impl Slot {
+    /// Makes the chunk that is walked in this place known.
+    pub(super) fn announce(&self, chunk: &Arc<LiveChunk>) {
+        self.board.set_live(chunk);
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.board.lock();
@@ -94,6 +103,15 @@ impl Drop for Slot {
         }
         drop(state);
         self.board.bell.notify_one();
+    }
+}
+
+impl Entry {
+    /// Puts a chunk up once more, unless it waits already.
+    fn add(&mut self, n: u32) {
+        if !self.pending.contains(&n) {
+            self.pending.push_back(n);
+        }
     }
 }
 
@@ -224,7 +242,8 @@ impl Board {
         if !halted && !may_begin {
             return None;
         }
-        let n = entry.pending.pop_front()?;
+        let place = entry.pending.iter().position(|n| !entry.walking.contains(n))?;
+        let n = entry.pending.remove(place)?;
         entry.walking.insert(n);
         entry.deciding += 1;
         for channel in channels {
@@ -267,17 +286,47 @@ impl Board {
         self.bell.notify_one();
     }
 
-    /// The run is at its end, or must be looked at again.
-    pub(super) fn finished(&self, id: RunId, is_over: bool) {
+    /// The run is at its end if no chunk of it is left; `None` says that it must be looked at again.
+    pub(super) fn finished(&self, id: RunId, left: Option<Vec<u32>>) {
         let mut state = self.lock();
-        if is_over {
-            state.runs.remove(&id);
-            state.turns.retain(|turn| *turn != id);
-        } else if let Some(entry) = state.runs.get_mut(&id) {
+        if let Some(entry) = state.runs.get_mut(&id) {
+            let is_over = left.as_ref().is_some_and(Vec::is_empty) && entry.pending.is_empty();
             entry.stage = Stage::Running;
+            for n in left.into_iter().flatten() {
+                entry.add(n);
+            }
+            if is_over {
+                state.runs.remove(&id);
+                state.turns.retain(|turn| *turn != id);
+            }
         }
         drop(state);
         self.bell.notify_one();
+    }
+
+    /// A chunk of a run under way was opened again; false if the run is not under way.
+    pub(super) fn reopen(&self, chunk: ChunkId) -> bool {
+        let mut state = self.lock();
+        let entry = state.runs.get_mut(&chunk.run);
+        let is_known = entry.is_some();
+        if let Some(entry) = entry {
+            entry.add(chunk.n);
+        }
+        drop(state);
+        self.bell.notify_one();
+        is_known
+    }
+
+    /// Makes a chunk that is walked known to those who have news for it.
+    fn set_live(&self, chunk: &Arc<LiveChunk>) {
+        let mut state = self.lock();
+        state.live.retain(|_, live| live.strong_count() > 0);
+        state.live.insert(chunk.id, Arc::downgrade(chunk));
+    }
+
+    /// The chunk, if it is walked now.
+    pub(super) fn live(&self, chunk: ChunkId) -> Option<Arc<LiveChunk>> {
+        self.lock().live.get(&chunk).and_then(Weak::upgrade)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -72,7 +72,8 @@ pub(super) async fn take_up(board: &Board, run: &UnfinishedRun) -> Result<(), St
     let Some(script) = script else {
         tracing::error!(call = %run.call.id, scenario = %run.scenario, "the run's version cannot be used any more");
         let error = format!("version {} has no usable scenario {}", run.call.version, run.scenario);
-        return board.desk.runs.end_run(run.id, RunState::Failed, Some(error), Timestamp::now()).await;
+        board.desk.runs.end_run(run.id, RunState::Failed, Some(error), Timestamp::now()).await?;
+        return Ok(());
     };
     let live = Arc::new(LiveRun::new(run, script));
     if run.state == RunState::Selecting {

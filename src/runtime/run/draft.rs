@@ -41,20 +41,22 @@ pub(super) struct Standing {
 
 impl Draft {
     /// Walks one customer on.
-    pub(super) fn walk(&mut self, chunk: &Arc<LiveChunk>, customer: &Customer, mut standing: Standing) {
+    pub(super) fn walk(&mut self, chunk: &Arc<LiveChunk>, customer: &Arc<Customer>, mut standing: Standing) {
         let script = &chunk.run.script;
         while let Some(node) = standing.at.and_then(|at| script.next_message(customer, at)) {
+            // Every message node has its channel; a node without one would have no message to send either.
+            let Some(channel) = script.channel(node).cloned() else { break };
             let id = DeliveryId { run: chunk.run.id, customer: customer.key, node };
             let after = script.after(node);
             match script.compose(customer, node) {
                 Ok(composed) => {
                     let job = first_job(chunk, id, standing, after.is_none(), composed);
-                    self.jobs.push((script.channel(node).clone(), job));
+                    self.jobs.push((channel, job));
                     return;
                 }
                 Err(reason) => self.decided.push(Decided {
                     id,
-                    channel: script.channel(node).clone(),
+                    channel,
                     state: DeliveryState::Skipped,
                     doubtful: false,
                     reason: Some(reason),

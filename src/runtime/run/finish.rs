@@ -6,11 +6,9 @@ use jiff::Timestamp;
 
 use super::walk::Walk;
 use super::{Desk, Halt, LiveRun};
-use crate::domain::customer::CustomerKey;
 use crate::domain::state::RunState;
-use crate::domain::tally::{JourneyEnd, Tally, journey_end};
+use crate::domain::tally::{JourneyEnd, Tally};
 use crate::store::StoreError;
-use crate::store::deliveries::Delivery;
 
 impl Walk {
     /// Counts the chunk and marks it done.
@@ -25,32 +23,13 @@ impl Walk {
         }
         let rows = self.desk.deliveries.of_chunk(self.chunk.id).await?;
         let others = halt.map_or(JourneyEnd::WithoutMessage, Halt::journey_end);
-        let tally = tally(&rows, &self.keys, position, others);
+        let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
+        let tally = Tally::of_chunk(states, &self.keys, position, others);
         if self.desk.runs.finish_chunk(self.chunk.id, self.chunk.fence, position, &tally).await? {
             return Ok(());
         }
         Err(StoreError::Unavailable("the chunk has open deliveries or another owner".into()))
     }
-}
-
-/// Counts a chunk. Journeys with deliveries count by what came of them; of the others, those before `position`
-/// ended without a message, and the rest as the run was halted.
-pub(super) fn tally(rows: &[Delivery], keys: &[CustomerKey], position: usize, rest: JourneyEnd) -> Tally {
-    let mut tally = Tally::default();
-    let first_undecided = keys.get(position);
-    let (mut before, mut behind) = (0_u64, 0_u64);
-    for journey in rows.chunk_by(|one, next| one.id.customer == next.id.customer) {
-        tally.journeys.add(journey_end(journey.iter().map(|row| row.state)), 1);
-        let is_before = first_undecided.is_none_or(|key| journey[0].id.customer < *key);
-        *(if is_before { &mut before } else { &mut behind }) += 1;
-    }
-    for row in rows {
-        tally.add_deliveries(row.id.node, row.state, 1);
-    }
-    let (position, size) = (position.min(keys.len()) as u64, keys.len() as u64);
-    tally.journeys.add(JourneyEnd::WithoutMessage, position.saturating_sub(before));
-    tally.journeys.add(rest, (size - position).saturating_sub(behind));
-    tally
 }
 
 impl Halt {
@@ -63,36 +42,36 @@ impl Halt {
     }
 }
 
-/// Ends a run whose chunks are all done, if both equations hold; says so loudly if they do not.
-pub(super) async fn finish_run(desk: &Desk, run: &Arc<LiveRun>) -> Result<(), StoreError> {
+/// Ends a run whose chunks are all done, if both equations hold; says so loudly if they do not. Gives the chunks
+/// that turned out to be open.
+pub(super) async fn finish_run(desk: &Desk, run: &Arc<LiveRun>) -> Result<Vec<u32>, StoreError> {
     let now = Timestamp::now();
-    let totals = desk.runs.run_totals(run.id).await?;
     let halt = run.halt(now);
     if halt == Some(Halt::Failed) {
-        return desk.runs.end_run(run.id, RunState::Failed, None, now).await;
+        desk.runs.end_run(run.id, RunState::Failed, None, now).await?;
+        return Ok(Vec::new());
     }
+    let totals = desk.runs.run_totals(run.id).await?;
     if totals.open_chunks > 0 {
-        return Ok(());
+        return desk.runs.open_chunks(run.id).await;
     }
-    let was_cancelled = halt == Some(Halt::Cancelled);
-    let state = if was_cancelled { RunState::Cancelled } else { RunState::Done };
-    match totals.tally.settle(totals.audience, &totals.deliveries) {
-        Ok(()) => {
-            desk.runs.end_run(run.id, state, None, now).await?;
-            let deliveries = totals.tally.by_state();
-            tracing::info!(
-                call = %run.call, scenario = %run.scenario, run = run.id.0, audience = totals.audience,
-                journeys = ?totals.tally.journeys, ?deliveries, "run {}", state.word()
-            );
-            Ok(())
-        }
+    let (state, error) = match totals.tally.settle(totals.audience, &totals.deliveries) {
+        Ok(()) if halt == Some(Halt::Cancelled) => (RunState::Cancelled, None),
+        Ok(()) => (RunState::Done, None),
         Err(unsettled) => {
             tracing::error!(
                 call = %run.call, scenario = %run.scenario, run = run.id.0, %unsettled,
                 "the run does not add up; this is a defect of Fanfare"
             );
-            let error = format!("its counts do not add up: {unsettled}");
-            desk.runs.end_run(run.id, RunState::Failed, Some(error), now).await
+            (RunState::Failed, Some(format!("its counts do not add up: {unsettled}")))
         }
+    };
+    if !desk.runs.end_run(run.id, state, error, now).await? {
+        return desk.runs.open_chunks(run.id).await;
     }
+    tracing::info!(
+        call = %run.call, scenario = %run.scenario, run = run.id.0, audience = totals.audience,
+        journeys = ?totals.tally.journeys, deliveries = ?totals.tally.by_state(), "run {}", state.word()
+    );
+    Ok(Vec::new())
 }

@@ -4,6 +4,7 @@
 
 mod board;
 mod calls;
+mod control;
 mod draft;
 mod finish;
 mod live_chunk;
@@ -19,6 +20,7 @@ mod walk_news;
 mod work;
 
 pub use board::Board;
+pub use control::Control;
 pub use live_chunk::{LiveChunk, News};
 pub use live_run::{Halt, LiveRun};
 pub use script::{Composed, Playbook, PlaybookError, Playbooks, Script};

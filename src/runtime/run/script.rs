@@ -22,8 +22,11 @@ pub trait Script: Send + Sync {
     /// Whether the selection is the audience itself, so that nobody has to be asked again.
     fn selection_is_exact(&self) -> bool;
 
-    /// Which events must be loaded with a customer.
-    fn event_needs(&self) -> &EventNeeds;
+    /// Which events must be loaded with a candidate.
+    fn audience_needs(&self) -> &EventNeeds;
+
+    /// Which events must be loaded with a customer on its way.
+    fn flow_needs(&self) -> &EventNeeds;
 
     /// Whether the customer belongs to the audience.
     fn selects(&self, customer: &Customer) -> bool;
@@ -39,10 +42,10 @@ pub trait Script: Send + Sync {
     fn after(&self, node: NodeIndex) -> Option<NodeIndex>;
 
     /// The channel of a message node.
-    fn channel(&self, node: NodeIndex) -> &ChannelName;
+    fn channel(&self, node: NodeIndex) -> Option<&ChannelName>;
 
     /// The message a node has for the customer; or why there is none for this one.
-    fn compose(&self, customer: &Customer, node: NodeIndex) -> Result<Composed, String>;
+    fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<Composed, String>;
 }
 
 /// A message that is ready to leave.

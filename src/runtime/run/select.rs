@@ -40,7 +40,7 @@ async fn finish(
 ) -> Result<Vec<CustomerKey>, StoreError> {
     let mut members = Vec::new();
     for some in candidates.chunks(CANDIDATES_AT_ONCE) {
-        let customers = desk.customers.load(some, run.script.event_needs()).await?;
+        let customers = desk.customers.load(some, run.script.audience_needs()).await?;
         let chosen = customers.iter().filter(|customer| run.script.selects(customer));
         members.extend(chosen.map(|customer| customer.key));
         tokio::task::yield_now().await;

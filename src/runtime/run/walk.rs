@@ -47,6 +47,7 @@ pub(super) async fn walk_chunk(
 ) -> Result<(), StoreError> {
     let Some(taken) = desk.runs.take_chunk(id, &desk.owner).await? else { return Ok(()) };
     let chunk = Arc::new(LiveChunk::new(run, id, taken.fence, taken.keys.len(), taken.position));
+    slot.announce(&chunk);
     // A chunk that was never taken has no deliveries.
     let known = if taken.fence.0 > 1 { desk.deliveries.of_chunk(id).await? } else { Vec::new() };
     let Recovered { undecided } = recover(&desk, &chunk, &taken, known).await?;
@@ -96,13 +97,13 @@ impl Walk {
     pub(super) async fn load(
         &self,
         keys: impl Iterator<Item = CustomerKey>,
-    ) -> Result<HashMap<CustomerKey, Customer>, StoreError> {
+    ) -> Result<HashMap<CustomerKey, Arc<Customer>>, StoreError> {
         let mut keys: Vec<CustomerKey> = keys.collect();
         keys.sort_unstable();
         keys.dedup();
-        let needs = self.chunk.run.script.event_needs();
+        let needs = self.chunk.run.script.flow_needs();
         let customers = self.desk.customers.load(&keys, needs).await?;
-        Ok(customers.into_iter().map(|customer| (customer.key, customer)).collect())
+        Ok(customers.into_iter().map(|customer| (customer.key, Arc::new(customer))).collect())
     }
 
     /// Commits what needs no window, then hands the messages to their channels; `fresh` of them are new.

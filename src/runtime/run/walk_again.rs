@@ -23,7 +23,7 @@ pub(super) enum Again {
 pub(super) fn again(
     chunk: &Arc<LiveChunk>,
     row: &Delivery,
-    customer: Option<&Customer>,
+    customer: Option<&Arc<Customer>>,
     on_unknown: Option<OnUnknown>,
 ) -> Again {
     if !matches!(row.state, DeliveryState::Queued | DeliveryState::Retrying) {

@@ -1,6 +1,7 @@
 //! What a walk does with what comes back: journeys that go on, deliveries that may be tried again.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::draft::{Draft, Standing};
 use super::walk::Walk;
@@ -32,7 +33,7 @@ impl Walk {
         Ok(())
     }
 
-    fn go_on(&self, draft: &mut Draft, id: DeliveryId, customers: &HashMap<CustomerKey, Customer>) {
+    fn go_on(&self, draft: &mut Draft, id: DeliveryId, customers: &HashMap<CustomerKey, Arc<Customer>>) {
         let at = self.chunk.run.script.after(id.node);
         match customers.get(&id.customer) {
             Some(customer) => {
@@ -52,7 +53,7 @@ impl Walk {
         draft: &mut Draft,
         asked: &[DeliveryId],
         rows: Vec<Delivery>,
-        customers: &HashMap<CustomerKey, Customer>,
+        customers: &HashMap<CustomerKey, Arc<Customer>>,
     ) -> Vec<(DeliveryId, bool)> {
         // A row that is gone or not waiting is not ours to try.
         draft.ended += asked.len() - rows.len();

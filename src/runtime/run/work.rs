@@ -91,7 +91,7 @@ async fn begin(board: Arc<Board>, task: Task) -> Done {
             let id = ChunkId { run: run.id, n };
             walk_chunk(desk, run, id, slot).await.map(|()| None)
         }
-        Task::Finish(run) => finish_run(&desk, &run).await.map(|()| None),
+        Task::Finish(run) => finish_run(&desk, &run).await.map(Some),
     };
     if matches!(&result, Err(error) if error.is_transient()) {
         tokio::time::sleep(REST).await;
@@ -140,7 +140,7 @@ async fn note(board: &Board, done: Done) {
         Piece::Select => board.prepared(run.id, chunks, true),
         Piece::WindUp => board.prepared(run.id, chunks, false),
         Piece::Walk(n) => board.walked(run.id, n, succeeded),
-        Piece::Finish => board.finished(run.id, succeeded),
+        Piece::Finish => board.finished(run.id, chunks),
     }
 }
 

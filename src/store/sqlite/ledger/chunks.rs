@@ -58,11 +58,15 @@ pub(super) fn take(
         })
         .optional()?;
     let Some((fence, position)) = taken else { return Ok(None) };
+    let keys = customers(connection, chunk)?;
+    Ok(Some(TakenChunk { fence, position: small(position)?, keys }))
+}
+
+pub(super) fn customers(connection: &Connection, chunk: ChunkId) -> rusqlite::Result<Vec<CustomerKey>> {
     let bytes: Vec<u8> = connection
         .prepare_cached("SELECT customers FROM chunk_customers WHERE run = ?1 AND n = ?2")?
         .query_row(params![chunk.run.0, chunk.n], |row| row.get(0))?;
-    let keys = keys::decode(&bytes).ok_or_else(|| unreadable("a chunk's customers"))?;
-    Ok(Some(TakenChunk { fence, position: small(position)?, keys }))
+    keys::decode(&bytes).ok_or_else(|| unreadable("a chunk's customers"))
 }
 
 /// A chunk may not be done while a delivery of it is open, whatever its owner believes.

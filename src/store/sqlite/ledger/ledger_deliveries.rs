@@ -28,7 +28,7 @@ impl Deliveries for Ledger {
     }
 }
 
-fn of_chunk(connection: &Connection, chunk: ChunkId) -> rusqlite::Result<Vec<Delivery>> {
+pub(super) fn of_chunk(connection: &Connection, chunk: ChunkId) -> rusqlite::Result<Vec<Delivery>> {
     let mut statement = connection.prepare_cached(concat!(
         "SELECT ",
         delivery_columns!(),

@@ -82,7 +82,7 @@ impl Runs for Ledger {
         state: RunState,
         error: Option<String>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.database.write(move |c| runs::end(c, run, state, error.as_deref(), now)).await
     }
 

@@ -4,10 +4,12 @@
 
 mod calls;
 mod chunks;
+mod held;
 mod keys;
 mod ledger_deliveries;
 mod ledger_runs;
 mod rows;
+mod run_log;
 mod runs;
 mod window;
 

@@ -114,7 +114,7 @@ pub(super) fn end(
     state: RunState,
     error: Option<&str>,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     // A failed run leaves its chunks as they are; any other end needs all of them done.
     let call: Option<i64> = connection
         .prepare_cached(
@@ -125,10 +125,10 @@ pub(super) fn end(
         )?
         .query_row(params![run.0, state.code(), error, now.as_microsecond()], |row| row.get(0))
         .optional()?;
-    match call {
-        Some(call) => end_call_with_its_runs(connection, call, now),
-        None => Ok(()),
+    if let Some(call) = call {
+        end_call_with_its_runs(connection, call, now)?;
     }
+    Ok(call.is_some())
 }
 
 /// A call ends with its last run: failed if one failed, cancelled if all were, else done.

@@ -1,0 +1,139 @@
+//! A compiled scenario bound to one call.
+
+use std::sync::Arc;
+
+use crate::channels::Content;
+use crate::compile::{Audience, Scenario};
+use crate::domain::customer::{Customer, EventNeeds};
+use crate::domain::delivery::RunKey;
+use crate::domain::expression::{CallFacts, Facts};
+use crate::domain::flow::{self, MessageText, Step, Target};
+use crate::domain::name::{ChannelName, NodeIndex};
+use crate::domain::render::Subject;
+use crate::domain::selection::Selection;
+use crate::runtime::run::{Composed, Script};
+
+/// One scenario for one call; what depends on the call alone is settled once.
+pub(super) struct Bound {
+    scenario: Arc<Scenario>,
+    call: Arc<CallFacts>,
+    selection: Selection,
+    exact: bool,
+    audience_needs: EventNeeds,
+    flow_needs: EventNeeds,
+    channels: Vec<ChannelName>,
+    key: RunKey,
+}
+
+impl Bound {
+    pub(super) fn new(scenario: Arc<Scenario>, call: CallFacts, tenant: &str) -> Self {
+        let facts = Facts::of_call(&call, call.received_at);
+        let (selection, exact) = match &scenario.audience {
+            Audience::Everyone => (Selection::Everyone, true),
+            Audience::Where(condition) => {
+                let narrowed = condition.narrow(facts);
+                (narrowed.selection, narrowed.exact)
+            }
+        };
+        let nodes = (0_u16..).map(NodeIndex).take(scenario.flow.nodes.len());
+        let mut channels: Vec<ChannelName> = nodes
+            .filter_map(|node| scenario.flow.message(node))
+            .map(|message| message.channel.clone())
+            .collect();
+        channels.sort_unstable();
+        channels.dedup();
+        Bound {
+            selection,
+            exact,
+            audience_needs: scenario.audience_events.settle(facts),
+            flow_needs: scenario.flow_events.settle(facts),
+            channels,
+            key: RunKey::new(tenant, &call.id, &scenario.name),
+            call: Arc::new(call),
+            scenario,
+        }
+    }
+
+    fn facts<'a>(&'a self, customer: &'a Customer) -> Facts<'a> {
+        Facts::of_call(&self.call, self.call.received_at).with_customer(customer)
+    }
+}
+
+impl Script for Bound {
+    fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    fn selection_is_exact(&self) -> bool {
+        self.exact
+    }
+
+    fn audience_needs(&self) -> &EventNeeds {
+        &self.audience_needs
+    }
+
+    fn flow_needs(&self) -> &EventNeeds {
+        &self.flow_needs
+    }
+
+    fn selects(&self, customer: &Customer) -> bool {
+        match &self.scenario.audience {
+            Audience::Everyone => true,
+            Audience::Where(condition) => condition.decide(self.facts(customer)).is_true(),
+        }
+    }
+
+    fn channels(&self) -> &[ChannelName] {
+        &self.channels
+    }
+
+    fn next_message(&self, customer: &Customer, from: NodeIndex) -> Option<NodeIndex> {
+        let walked = flow::walk(&self.scenario.flow, Target::Node(from), self.facts(customer));
+        match walked.step {
+            Step::Message { node } => Some(node),
+            Step::End => None,
+        }
+    }
+
+    fn after(&self, node: NodeIndex) -> Option<NodeIndex> {
+        match self.scenario.flow.after(node) {
+            Target::Node(next) => Some(next),
+            Target::End => None,
+        }
+    }
+
+    fn channel(&self, node: NodeIndex) -> Option<&ChannelName> {
+        self.scenario.flow.message(node).map(|message| &message.channel)
+    }
+
+    fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<Composed, String> {
+        let flow = &self.scenario.flow;
+        let (Some(message), Some(name)) =
+            (flow.message(node), flow.nodes.get(usize::from(node.0)).map(|node| &node.name))
+        else {
+            return Err("there is no such message".into());
+        };
+        let subject = Subject {
+            call: Arc::clone(&self.call),
+            customer: Arc::clone(customer),
+            now: self.call.received_at,
+        };
+        match flow::compose(message, &subject) {
+            flow::Composed::Ready { address, text } => Ok(Composed {
+                key: self.key.delivery(name, customer.registered()),
+                address,
+                content: content(text),
+            }),
+            flow::Composed::Skipped(reason) => Err(reason),
+        }
+    }
+}
+
+fn content(text: MessageText) -> Content {
+    match text {
+        MessageText::Sms { body } => Content::Sms { body },
+        MessageText::Email { subject, text, html } => Content::Email { subject, text, html },
+        MessageText::Webhook { body } => Content::Webhook { body },
+        MessageText::Log { text } => Content::Log { text },
+    }
+}

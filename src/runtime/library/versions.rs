@@ -1,0 +1,96 @@
+//! Versions by their digest: the one in force, a few of those that earlier calls came in with, and the ledger.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::matching::Version;
+use crate::api::{OnStop, State};
+use crate::compile::{Snapshot, Sources, compile};
+use crate::domain::name::{ScenarioName, VersionId};
+use crate::runtime::run::{Playbook, PlaybookError, Playbooks};
+use crate::store::calls::Calls;
+
+/// How many compiled versions are kept beside the one in force.
+const KEPT_MAX: usize = 16;
+
+/// Where the run engine finds versions.
+pub struct Library {
+    in_force: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
+    calls: Arc<dyn Calls>,
+    tenant: Arc<str>,
+    /// The most recently used last.
+    kept: Mutex<VecDeque<Arc<Snapshot>>>,
+}
+
+impl Library {
+    /// A library that asks `in_force` for what is in force now and `calls` for what was.
+    pub fn new(
+        tenant: impl Into<Arc<str>>,
+        calls: Arc<dyn Calls>,
+        in_force: impl Fn() -> Arc<Snapshot> + Send + Sync + 'static,
+    ) -> Self {
+        Library { in_force: Box::new(in_force), calls, tenant: tenant.into(), kept: Mutex::default() }
+    }
+
+    fn known(&self, version: &VersionId) -> Option<Arc<Snapshot>> {
+        let current = (self.in_force)();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.version == *version {
+            keep(&mut kept, &current);
+            return Some(current);
+        }
+        let found = kept.iter().find(|snapshot| snapshot.version == *version).map(Arc::clone)?;
+        keep(&mut kept, &found);
+        Some(found)
+    }
+
+    async fn read(&self, version: &VersionId) -> Result<Arc<Snapshot>, PlaybookError> {
+        let unusable = |reason: String| PlaybookError::Unusable { version: version.clone(), reason };
+        let content = self.calls.get_version(version).await?;
+        let content = content.ok_or_else(|| unusable("the ledger does not hold it".into()))?;
+        let sources: Sources = serde_json::from_str(&content)
+            .map_err(|error| unusable(format!("it cannot be read: {error}")))?;
+        let mut snapshot = compile(&sources).snapshot;
+        // A newer Fanfare may write the same content differently; it stays known by the name it was kept under.
+        snapshot.version = version.clone();
+        let snapshot = Arc::new(snapshot);
+        keep(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner), &snapshot);
+        Ok(snapshot)
+    }
+}
+
+fn keep(kept: &mut VecDeque<Arc<Snapshot>>, snapshot: &Arc<Snapshot>) {
+    kept.retain(|other| other.version != snapshot.version);
+    kept.push_back(Arc::clone(snapshot));
+    while kept.len() > KEPT_MAX {
+        kept.pop_front();
+    }
+}
+
+#[async_trait]
+impl Playbooks for Library {
+    async fn get(&self, version: &VersionId) -> Result<Arc<dyn Playbook>, PlaybookError> {
+        let snapshot = match self.known(version) {
+            Some(snapshot) => snapshot,
+            None => self.read(version).await?,
+        };
+        Ok(Arc::new(Version { snapshot, tenant: Arc::clone(&self.tenant) }))
+    }
+
+    fn stops(&self, version: &VersionId, scenario: &ScenarioName) -> bool {
+        let current = (self.in_force)();
+        if current.version == *version {
+            return false;
+        }
+        let Some(began_with) = self.known(version) else { return false };
+        let Some(then) = began_with.scenarios.get(scenario) else { return false };
+        match current.scenarios.get(scenario) {
+            None => then.on_stop == OnStop::Cancel,
+            Some(now) => {
+                now.on_stop == OnStop::Cancel && (now.state != State::Active || now.spec != then.spec)
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Runs and deliveries as people read and decide them.
+//!
+//! Finished chunks are summed from what they counted; only open ones are counted anew.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use super::deliveries::Delivery;
+use super::runs::{ChunkId, UnfinishedRun};
+use crate::domain::delivery::DeliveryId;
+use crate::domain::name::{CallId, RunId, ScenarioName, VersionId};
+use crate::domain::state::{DeliveryState, RunState};
+use crate::domain::tally::Tally;
+
+/// A run as the log shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRecord {
+    /// The ledger's number.
+    pub id: RunId,
+    /// The scenario it executes.
+    pub scenario: ScenarioName,
+    /// What has become of it.
+    pub state: RunState,
+    /// Members of its audience; `None` until that was read.
+    pub audience: Option<u64>,
+    /// How the audience was found, in words.
+    pub access: Option<String>,
+    /// Journeys at their end (in finished chunks) and deliveries by node and state (in all).
+    pub tally: Tally,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it came to its end.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A delivery as the log shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveryRecord {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// The call it belongs to.
+    pub call: CallId,
+    /// The version that knows the name of its node.
+    pub version: VersionId,
+    /// The scenario it belongs to.
+    pub scenario: ScenarioName,
+}
+
+/// Which deliveries are asked for, in the order of their ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// In this state only.
+    pub state: Option<DeliveryState>,
+    /// Behind this one; where the last page ended.
+    pub after: Option<DeliveryId>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Where runs and deliveries are looked at, and held ones decided.
+#[async_trait]
+pub trait RunLog: Send + Sync {
+    /// The runs of a call, in the order they began.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// One page of a call's deliveries.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn deliveries_of_call(
+        &self,
+        call: &CallId,
+        filter: DeliveryFilter,
+    ) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// One page of all deliveries in the filter's state, [`DeliveryState::Held`] if it names none.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// Lets a held delivery be sent again, as its customer is now, and opens its chunk, run and call again. `None`
+    /// if it is not held, or its run was cancelled or failed.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Reopened>, StoreError>;
+
+    /// Closes a held delivery: it stays unknown for ever. False if it is not held.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn close_held(&self, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError>;
+}
+
+/// What must be taken up again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reopened {
+    /// The run.
+    pub run: UnfinishedRun,
+    /// The chunk of it.
+    pub chunk: ChunkId,
+}

@@ -1,0 +1,110 @@
+//! What a person decides about a held delivery: send it again, or leave it unknown for ever.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::chunks::{self, written};
+use super::ledger_deliveries::of_chunk;
+use super::rows::{accepted_call, call_columns, run_state, small};
+use super::runs::read_tally;
+use crate::domain::delivery::DeliveryId;
+use crate::domain::name::{RunId, ScenarioName};
+use crate::domain::tally::{JourneyEnd, Tally};
+use crate::store::run_log::Reopened;
+use crate::store::runs::{ChunkId, UnfinishedRun};
+
+/// The customer's present address and message count: a person has decided that it may differ.
+pub(super) fn resend(
+    connection: &Connection,
+    id: DeliveryId,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Reopened>> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE delivery SET state = 0, doubtful = 0, address = NULL, digest = NULL, first_at = NULL,
+                 done_at = NULL, retry_at = ?4, reason = 'sent again by a person''s decision'
+             WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = 6
+               AND EXISTS (SELECT 1 FROM run WHERE id = ?1 AND state IN (1, 2) AND stopping = 0)",
+        )?
+        .execute(params![id.run.0, id.customer.0, id.node.0, now.as_microsecond()])?;
+    if changed == 0 {
+        return Ok(None);
+    }
+    let n = connection
+        .prepare_cached(
+            "UPDATE chunk SET state = 0, counts = NULL
+             WHERE run = ?1 AND ?2 BETWEEN first_key AND last_key RETURNING n",
+        )?
+        .query_row(params![id.run.0, id.customer.0], |row| row.get(0))?;
+    connection
+        .prepare_cached("UPDATE run SET state = 1, finished_at = NULL WHERE id = ?1")?
+        .execute([id.run.0])?;
+    connection
+        .prepare_cached(
+            "UPDATE call SET state = 1, finished_at = NULL
+             WHERE seq = (SELECT call FROM run WHERE id = ?1) AND state IN (1, 2)",
+        )?
+        .execute([id.run.0])?;
+    let run = read_run(connection, id.run)?;
+    Ok(Some(Reopened { run, chunk: ChunkId { run: id.run, n } }))
+}
+
+fn read_run(connection: &Connection, run: RunId) -> rusqlite::Result<UnfinishedRun> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT r.id, r.scenario, r.state, r.stopping, ",
+        call_columns!(),
+        " FROM run r JOIN call c ON c.seq = r.call WHERE r.id = ?1"
+    ))?;
+    statement.query_row([run.0], |row| {
+        Ok(UnfinishedRun {
+            id: RunId(row.get(0)?),
+            scenario: ScenarioName::new(row.get::<_, String>(1)?),
+            state: run_state(row.get(2)?)?,
+            stopping: row.get(3)?,
+            call: accepted_call(row, 4)?,
+        })
+    })
+}
+
+/// A finished chunk is counted anew, so that its run still adds up.
+pub(super) fn close(connection: &Connection, id: DeliveryId, now: Timestamp) -> rusqlite::Result<bool> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE delivery SET state = 5, done_at = ?4, reason = coalesce(reason || '; ', '') || 'closed by a person'
+             WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = 6",
+        )?
+        .execute(params![id.run.0, id.customer.0, id.node.0, now.as_microsecond()])?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    let finished: Option<(u32, i64, String)> = connection
+        .prepare_cached(
+            "SELECT n, position, counts FROM chunk
+             WHERE run = ?1 AND ?2 BETWEEN first_key AND last_key AND state = 1 AND counts IS NOT NULL",
+        )?
+        .query_row(params![id.run.0, id.customer.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    if let Some((n, position, counts)) = finished {
+        count_anew(connection, ChunkId { run: id.run, n }, small(position)?, &read_tally(&counts)?)?;
+    }
+    Ok(true)
+}
+
+fn count_anew(
+    connection: &Connection,
+    chunk: ChunkId,
+    position: usize,
+    before: &Tally,
+) -> rusqlite::Result<()> {
+    let keys = chunks::customers(connection, chunk)?;
+    let rows = of_chunk(connection, chunk)?;
+    let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
+    let rest = if before.journeys.expired > 0 { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
+    let counts = Tally::of_chunk(states, &keys, position, rest);
+    connection.prepare_cached("UPDATE chunk SET counts = ?3 WHERE run = ?1 AND n = ?2")?.execute(params![
+        chunk.run.0,
+        chunk.n,
+        written(&counts)
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! The trait [`RunLog`] on the ledger's file: reading runs and deliveries.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::rows::{
+    delivery, delivery_columns, delivery_state, optional_timestamp, run_state, small, timestamp,
+};
+use super::runs::read_tally;
+use super::{Ledger, held};
+use crate::domain::delivery::DeliveryId;
+use crate::domain::name::{CallId, NodeIndex, RunId, ScenarioName, VersionId};
+use crate::domain::state::DeliveryState;
+use crate::store::StoreError;
+use crate::store::run_log::{DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord};
+
+#[async_trait]
+impl RunLog for Ledger {
+    async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError> {
+        let call = call.clone();
+        let read = move |c: &Connection| {
+            let snapshot = c.unchecked_transaction()?;
+            runs_of_call(&snapshot, &call)
+        };
+        self.database.read(read).await
+    }
+
+    async fn deliveries_of_call(
+        &self,
+        call: &CallId,
+        filter: DeliveryFilter,
+    ) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let call = call.clone();
+        self.database.read(move |c| deliveries_of_call(c, &call, &filter)).await
+    }
+
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<DeliveryRecord>, StoreError> {
+        self.database.read(move |c| deliveries(c, &filter)).await
+    }
+
+    async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Reopened>, StoreError> {
+        self.database.write(move |c| held::resend(c, id, now)).await
+    }
+
+    async fn close_held(&self, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        self.database.write(move |c| held::close(c, id, now)).await
+    }
+}
+
+fn runs_of_call(connection: &Connection, call: &CallId) -> rusqlite::Result<Vec<RunRecord>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, scenario, state, audience, access, error, started_at, finished_at FROM run
+         WHERE call = (SELECT seq FROM call WHERE id = ?1) ORDER BY id",
+    )?;
+    let mut records: Vec<RunRecord> =
+        statement.query_map([call.as_str()], run_record)?.collect::<Result<_, _>>()?;
+    for record in &mut records {
+        add_finished_chunks(connection, record)?;
+        add_open_chunks(connection, record)?;
+    }
+    Ok(records)
+}
+
+fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
+    Ok(RunRecord {
+        id: RunId(row.get(0)?),
+        scenario: ScenarioName::new(row.get::<_, String>(1)?),
+        state: run_state(row.get(2)?)?,
+        audience: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
+        access: row.get(4)?,
+        tally: crate::domain::tally::Tally::default(),
+        error: row.get(5)?,
+        started_at: timestamp(row.get(6)?)?,
+        finished_at: optional_timestamp(row, 7)?,
+    })
+}
+
+fn add_finished_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite::Result<()> {
+    let mut statement = connection
+        .prepare_cached("SELECT counts FROM chunk WHERE run = ?1 AND state = 1 AND counts IS NOT NULL")?;
+    let mut rows = statement.query([record.id.0])?;
+    while let Some(row) = rows.next()? {
+        record.tally.merge(&read_tally(row.get_ref(0)?.as_str()?)?);
+    }
+    Ok(())
+}
+
+/// A chunk that nobody ever took has no deliveries.
+fn add_open_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT d.node, d.state, count(*) FROM chunk c
+         JOIN delivery d ON d.run = c.run AND d.customer BETWEEN c.first_key AND c.last_key
+         WHERE c.run = ?1 AND c.state = 0 AND c.fence > 0 GROUP BY d.node, d.state",
+    )?;
+    let mut rows = statement.query([record.id.0])?;
+    while let Some(row) = rows.next()? {
+        let count = row.get::<_, i64>(2)?.unsigned_abs();
+        record.tally.add_deliveries(NodeIndex(small(row.get(0)?)?), delivery_state(row.get(1)?)?, count);
+    }
+    Ok(())
+}
+
+fn delivery_record(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
+    Ok(DeliveryRecord {
+        delivery: delivery(row)?,
+        call: CallId::new(row.get::<_, String>(16)?),
+        version: VersionId::new(row.get::<_, Option<String>>(17)?.unwrap_or_default()),
+        scenario: ScenarioName::new(row.get::<_, String>(18)?),
+    })
+}
+
+/// The place behind which a page begins; before everything if there is none.
+fn after(filter: &DeliveryFilter) -> (i64, i64, i64) {
+    let after = filter.after.map(|id| (id.run.0, id.customer.0, i64::from(id.node.0)));
+    after.unwrap_or((i64::MIN, i64::MIN, i64::MIN))
+}
+
+fn deliveries_of_call(
+    connection: &Connection,
+    call: &CallId,
+    filter: &DeliveryFilter,
+) -> rusqlite::Result<Vec<DeliveryRecord>> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        delivery_columns!(),
+        ", c.id, c.version, r.scenario
+          FROM call c CROSS JOIN run r ON r.call = c.seq CROSS JOIN delivery d ON d.run = r.id
+          WHERE c.id = ?1 AND (?2 IS NULL OR d.state = ?2) AND r.id >= ?3
+            AND (d.run, d.customer, d.node) > (?3, ?4, ?5)
+          ORDER BY r.id, d.customer, d.node LIMIT ?6"
+    ))?;
+    let (run, customer, node) = after(filter);
+    let state = filter.state.map(DeliveryState::code);
+    let rows = statement
+        .query_map(params![call.as_str(), state, run, customer, node, filter.limit], delivery_record)?;
+    rows.collect()
+}
+
+fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<DeliveryRecord>> {
+    let held = concat!(
+        "SELECT ",
+        delivery_columns!(),
+        ", c.id, c.version, r.scenario
+          FROM delivery d CROSS JOIN run r ON r.id = d.run CROSS JOIN call c ON c.seq = r.call
+          WHERE d.state = 6 AND ?1 = 6 AND (d.run, d.customer, d.node) > (?2, ?3, ?4)
+          ORDER BY d.run, d.customer, d.node LIMIT ?5"
+    );
+    let any = concat!(
+        "SELECT ",
+        delivery_columns!(),
+        ", c.id, c.version, r.scenario
+          FROM delivery d CROSS JOIN run r ON r.id = d.run CROSS JOIN call c ON c.seq = r.call
+          WHERE d.state = ?1 AND (d.run, d.customer, d.node) > (?2, ?3, ?4)
+          ORDER BY d.run, d.customer, d.node LIMIT ?5"
+    );
+    let state = filter.state.unwrap_or(DeliveryState::Held);
+    let mut statement = connection.prepare_cached(if state == DeliveryState::Held { held } else { any })?;
+    let (run, customer, node) = after(filter);
+    let rows =
+        statement.query_map(params![state.code(), run, customer, node, filter.limit], delivery_record)?;
+    rows.collect()
+}
