@@ -6,9 +6,9 @@ pub mod connect;
 pub mod egress;
 pub mod http;
 pub mod log;
-#[cfg(test)]
-mod scripted;
 pub mod smtp;
+#[cfg(test)]
+mod tests;
 pub mod twilio;
 pub mod webhook;
 pub mod wire;

@@ -1,3 +1,5 @@
+//! What the guard lets through, and what it refuses.
+
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,3 +1,5 @@
+//! How far a request gets, by a server that plays each way it can end.
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -5,7 +7,7 @@ use http::HeaderMap;
 
 use super::*;
 use crate::channels::egress::{Egress, HostMap};
-use crate::channels::scripted::{Hang, Hear, Reset, Scripted, Step, say};
+use crate::channels::tests::scripted::{Hang, Hear, Reset, Scripted, Step, say};
 use crate::channels::wire::{Network, Tls};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";

@@ -1,9 +1,11 @@
+//! What a mail comes to at every stage, by a server that plays it.
+
 use std::sync::Arc;
 
 use super::*;
 use crate::api::SmtpTls;
 use crate::channels::egress::{Egress, HostMap};
-use crate::channels::scripted::{Hang, Hear, Reset, Scripted, Step, say};
+use crate::channels::tests::scripted::{Hang, Hear, Reset, Scripted, Step, say};
 use crate::channels::wire::Tls;
 use crate::domain::secret::Secret;
 

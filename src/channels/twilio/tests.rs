@@ -1,9 +1,11 @@
+//! What is sent to Twilio, and what each of its answers means.
+
 use std::sync::Arc;
 
 use super::*;
 use crate::api::{SecretKeyRef, SecretKeySource};
 use crate::channels::egress::{Egress, HostMap};
-use crate::channels::scripted::{Hang, Hear, Scripted, Step};
+use crate::channels::tests::scripted::{Hang, Hear, Scripted, Step};
 use crate::channels::wire::Tls;
 
 fn twilio(port: u16, from: &str) -> Twilio {

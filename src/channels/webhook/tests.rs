@@ -1,8 +1,10 @@
+//! What is posted to a webhook, and what each answer means.
+
 use std::sync::Arc;
 
 use super::*;
 use crate::channels::egress::{Egress, HostMap};
-use crate::channels::scripted::{Hang, Hear, Reset, Scripted, Step, say};
+use crate::channels::tests::scripted::{Hang, Hear, Reset, Scripted, Step, say};
 use crate::channels::wire::Tls;
 use crate::domain::secret::Secret;
 

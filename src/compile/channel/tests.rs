@@ -1,3 +1,5 @@
+//! What a channel's manifest comes to, and what is said about a wrong one.
+
 use super::*;
 
 fn compiled(manifest: &str) -> Result<Arc<Channel>, Vec<(String, String)>> {

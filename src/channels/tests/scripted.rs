@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 /// What the server does next on a connection.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(in crate::channels) enum Step {
     /// Reads until what came since the last step ends with this.
     Hear(&'static str),
     /// Writes this.
@@ -22,22 +22,22 @@ pub(super) enum Step {
     Stall,
 }
 
-pub(super) use Step::{Hang, Hear, Reset};
+pub(in crate::channels) use Step::{Hang, Hear, Reset};
 
-pub(super) fn say(text: &str) -> Step {
+pub(in crate::channels) fn say(text: &str) -> Step {
     Step::Say(text.into())
 }
 
 /// A running server; its task ends with it.
-pub(super) struct Scripted {
-    pub(super) port: u16,
+pub(in crate::channels) struct Scripted {
+    pub(in crate::channels) port: u16,
     heard: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
 impl Scripted {
     /// Plays one script a connection, at the same time; further connections are closed at once.
-    pub(super) async fn play(scripts: Vec<Vec<Step>>) -> Self {
+    pub(in crate::channels) async fn play(scripts: Vec<Vec<Step>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::new(Mutex::new(vec![String::new(); scripts.len()]));
@@ -55,7 +55,7 @@ impl Scripted {
     }
 
     /// What was heard on one connection so far.
-    pub(super) fn heard(&self, connection: usize) -> String {
+    pub(in crate::channels) fn heard(&self, connection: usize) -> String {
         self.heard.lock().unwrap()[connection].clone()
     }
 }
