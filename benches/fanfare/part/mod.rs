@@ -1,0 +1,7 @@
+//! The parts of the benchmark, each with its own figures.
+
+pub mod broad;
+pub mod clients;
+pub mod indexing;
+pub mod ingest;
+pub mod narrow;

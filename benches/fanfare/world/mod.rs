@@ -1,0 +1,6 @@
+//! Customers, manifests and a running `fanfare dev` on them, with sinks for providers.
+
+pub mod customers;
+mod stand;
+
+pub use stand::{Stand, World};
