@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod expressions;
+mod mutants;
+mod push_down;
 mod random;
 mod reference;
 mod selections;

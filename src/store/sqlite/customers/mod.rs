@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use index::caretaker::take_care;
+use index::caretaker::Caretaker;
 use index::require::{require, states};
 
 use super::{Database, OpenError};
@@ -64,11 +64,16 @@ impl SqliteCustomers {
     pub fn open_with_grace(path: &Path, grace: Duration) -> Result<Self, OpenError> {
         let database = Arc::new(Database::open(path, MIGRATIONS)?);
         let (required, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let care = take_care(Arc::clone(&database), grace, Arc::clone(&required), stop.clone());
+        let caretaker = Caretaker {
+            database: Arc::clone(&database),
+            grace,
+            required: Arc::clone(&required),
+            stop: stop.clone(),
+        };
         Ok(SqliteCustomers {
             database,
             required,
-            caretaker: Mutex::new(Some(tokio::spawn(care))),
+            caretaker: Mutex::new(Some(tokio::spawn(caretaker.take_care()))),
             stop: stop.drop_guard(),
         })
     }

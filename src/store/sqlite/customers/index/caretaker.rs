@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::drop::drop_batch;
-use super::fill::fill;
-use super::registry::{kept, state};
+use super::fill::{add_batch, read_part};
+use super::registry::{SideIndex, kept, state};
 use crate::store::StoreError;
 use crate::store::sqlite::Database;
 
@@ -23,45 +23,94 @@ const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// A batch was filled or dropped; there may be more.
+enum Step {
+    /// There may be more to do.
     Worked,
     /// Nothing is to be done.
     Idle,
 }
 
-/// Fills and drops until told to stop.
-pub(crate) async fn take_care(
-    database: Arc<Database>,
-    grace: Duration,
-    required: Arc<Notify>,
-    stop: CancellationToken,
-) {
-    loop {
-        let began = Instant::now();
-        let pause = match database.write(move |connection| step(connection, Timestamp::now(), grace)).await {
-            Ok(Step::Worked) => began.elapsed(),
-            Ok(Step::Idle) => LOOK_EVERY,
-            Err(StoreError::Closed) => return,
-            Err(error) => {
-                tracing::warn!(%error, "an index could not be filled further; trying again");
-                AFTER_A_FAILURE
+/// Fills and drops indexes of one file.
+pub(crate) struct Caretaker {
+    /// The file.
+    pub database: Arc<Database>,
+    /// How long an index is kept that no scenario needs.
+    pub grace: Duration,
+    /// Rings when the needs have changed.
+    pub required: Arc<Notify>,
+    /// Rings when it is to stop.
+    pub stop: CancellationToken,
+}
+
+impl Caretaker {
+    /// Fills and drops until told to stop.
+    pub(crate) async fn take_care(self) {
+        let care = async {
+            loop {
+                let pause = match self.step().await {
+                    Ok(Step::Worked) => continue,
+                    Ok(Step::Idle) => LOOK_EVERY,
+                    Err(StoreError::Closed) => return,
+                    Err(error) => {
+                        tracing::warn!(%error, "an index could not be filled further; trying again");
+                        AFTER_A_FAILURE
+                    }
+                };
+                tokio::select! {
+                    () = self.required.notified() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
             }
         };
         tokio::select! {
-            () = stop.cancelled() => return,
-            () = required.notified() => {}
-            () = tokio::time::sleep(pause) => {}
+            () = self.stop.cancelled() => {}
+            () = care => {}
+        }
+    }
+
+    /// Does whatever is to be done first: filling, then dropping, then ending a grace.
+    async fn step(&self) -> Result<Step, StoreError> {
+        if let Some(index) = self.database.read(first_to_fill).await? {
+            self.fill(index).await?;
+            return Ok(Step::Worked);
+        }
+        let (now, grace) = (Timestamp::now(), self.grace);
+        let began = Instant::now();
+        let step =
+            self.database.write(move |connection| drop_what_is_unneeded(connection, now, grace)).await?;
+        if step == Step::Worked {
+            tokio::time::sleep(began.elapsed()).await;
+        }
+        Ok(step)
+    }
+
+    async fn fill(&self, index: SideIndex) -> Result<(), StoreError> {
+        let to_read = index.clone();
+        let read = move |connection: &Connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            read_part(&snapshot, &to_read)
+        };
+        let mut part = self.database.read(read).await?;
+        loop {
+            let (began, index) = (Instant::now(), index.clone());
+            let add = move |connection: &Connection| {
+                add_batch(connection, &index, &mut part).map(|done| (done, part))
+            };
+            let (done, rest) = self.database.write(add).await?;
+            if done {
+                return Ok(());
+            }
+            part = rest;
+            tokio::time::sleep(began.elapsed()).await;
         }
     }
 }
 
-/// Does one small piece of whatever is to be done first: filling, then dropping, then ending a grace.
-pub(crate) fn step(connection: &Connection, now: Timestamp, grace: Duration) -> rusqlite::Result<Step> {
-    if let Some(index) = kept(connection)?.iter().find(|index| index.needed && !index.complete) {
-        fill(connection, index)?;
-        return Ok(Step::Worked);
-    }
+fn first_to_fill(connection: &Connection) -> rusqlite::Result<Option<SideIndex>> {
+    Ok(kept(connection)?.into_iter().find(|index| index.needed && !index.complete))
+}
+
+fn drop_what_is_unneeded(connection: &Connection, now: Timestamp, grace: Duration) -> rusqlite::Result<Step> {
     if let Some(index) = first_dropping(connection)? {
         drop_batch(connection, index)?;
         return Ok(Step::Worked);

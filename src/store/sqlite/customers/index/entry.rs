@@ -3,6 +3,8 @@
 //! SQLite compares integers with doubles by exact value and texts by bytes, which is code-point order; the kind
 //! before it keeps a text `5` from a number 5, and true from 1.
 
+use std::cmp::Ordering;
+
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
 use crate::domain::value::{Kind, Number, Value};
@@ -42,6 +44,27 @@ impl Entry {
             Value::Boolean(_) | Value::List(_) | Value::Object(_) => {
                 Entry::Whole(i64::from(value.is_truthy()))
             }
+        }
+    }
+}
+
+impl Entry {
+    /// An order in which neighbours are near each other in the index. Doubles may stand apart from whole numbers,
+    /// which costs a step more and changes no result.
+    pub(crate) fn nearness(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Entry::Text(left), Entry::Text(right)) => left.cmp(right),
+            (Entry::Whole(left), Entry::Whole(right)) => left.cmp(right),
+            (Entry::Double(left), Entry::Double(right)) => left.total_cmp(right),
+            _ => self.rank().cmp(&other.rank()),
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Entry::Whole(_) => 0,
+            Entry::Double(_) => 1,
+            Entry::Text(_) => 2,
         }
     }
 }

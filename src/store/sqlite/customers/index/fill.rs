@@ -1,102 +1,152 @@
-//! Adds to a new index what was there before it, in the order of keys, one small batch a time.
+//! Adds to a new index what was there before it, part by part in the order of keys.
 //!
-//! How far it came is written with the batch, so that a restart goes on from there. Writes keep the index meanwhile;
-//! what they already added is skipped.
+//! A part is read on a reader's snapshot, sorted as the index is, and added in small batches: a batch then touches
+//! few pages of the index, where rows in the order of keys would touch most of them again and again. Writes keep the
+//! index meanwhile, so that what changed since the snapshot is there already and is passed over. How far it came is
+//! written with a part's last batch, so that a restart goes on from there.
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, OptionalExtension};
 
+use super::super::events::type_number;
 use super::super::pick::Paths;
+use super::entry::{Entry, kind_number};
 use super::keep::{EventPlace, add_attribute, add_event};
-use super::registry::SideIndex;
+use super::registry::{SideIndex, state};
 use crate::domain::selection::IndexNeed;
+use crate::domain::value::Value;
 
+/// How many rows a part reads: some tens of megabytes at most, and few enough parts for ten million customers.
+const ROWS_A_PART: usize = 200_000;
 /// How long one batch may hold the writer.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(15);
-/// How many rows are read between looks at the clock.
-const ROWS_A_LOOK: usize = 64;
+/// How many rows are added between looks at the clock.
+const ROWS_A_LOOK: usize = 32;
 
 const CUSTOMERS_AFTER: &str = "SELECT key, attributes FROM customer WHERE key > ?1 ORDER BY key";
 const EVENTS_AFTER: &str = "SELECT id, customer, time, type, properties FROM event WHERE id > ?1 ORDER BY id";
+const ATTRIBUTES_NOW: &str = "SELECT attributes FROM customer WHERE key = ?1";
 
-/// Adds one batch; marks the index complete at the end.
-pub(super) fn fill(connection: &Connection, index: &SideIndex) -> rusqlite::Result<()> {
-    let deadline = Instant::now() + BATCH_TIME_MAX;
-    let ended = match &index.need {
-        IndexNeed::Attribute { path } => {
-            let mut customers = connection.prepare_cached(CUSTOMERS_AFTER)?;
-            fill_attribute(connection, index, path, &mut customers, deadline)?
-        }
+/// Rows to be added, in the order of the index.
+#[derive(Debug)]
+pub(super) struct Part {
+    rows: Vec<Row>,
+    /// How many of them are added.
+    added: usize,
+    /// The last key it reaches; none if it reaches the end.
+    reaches: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Row {
+    value: Value,
+    /// For an attribute, only the customer counts.
+    place: EventPlace,
+}
+
+/// Reads the next part of what an index does not hold yet. The connection is on a snapshot.
+pub(super) fn read_part(connection: &Connection, index: &SideIndex) -> rusqlite::Result<Part> {
+    let mut part = match &index.need {
+        IndexNeed::Attribute { path } => read_customers(connection, index.filled_to, path)?,
         IndexNeed::EventProperty { event_type, property } => {
-            let number = super::super::events::type_number(connection, event_type)?;
-            let mut events = connection.prepare_cached(EVENTS_AFTER)?;
-            fill_events(connection, index, number, property, &mut events, deadline)?
+            let number = type_number(connection, event_type)?;
+            read_events(connection, index.filled_to, number, property)?
         }
     };
-    let mut update =
-        connection.prepare_cached("UPDATE side_index SET filled_to = ?2, state = ?3 WHERE id = ?1")?;
-    match ended {
-        End::At(key) => update.execute((index.id, key, super::registry::state::FILLING))?,
-        End::Complete => update.execute((index.id, i64::MAX, super::registry::state::COMPLETE))?,
-    };
-    Ok(())
+    part.rows.sort_by(|left, right| {
+        let kinds = kind_number(left.value.kind()).cmp(&kind_number(right.value.kind()));
+        let values = || Entry::of(&left.value).nearness(&Entry::of(&right.value));
+        let places = |it: &Row| (it.place.time, it.place.customer);
+        kinds.then_with(values).then_with(|| places(left).cmp(&places(right)))
+    });
+    Ok(part)
 }
 
-/// Where a batch ended.
-enum End {
-    At(i64),
-    Complete,
-}
-
-fn fill_attribute(
-    connection: &Connection,
-    index: &SideIndex,
-    path: &[String],
-    customers: &mut Statement<'_>,
-    deadline: Instant,
-) -> rusqlite::Result<End> {
+fn read_customers(connection: &Connection, after: i64, path: &[String]) -> rusqlite::Result<Part> {
     let mut paths = Paths::default();
     paths.add(path);
-    let mut rows = customers.query([index.filled_to])?;
-    let mut read = 0;
-    while let Some(row) = rows.next()? {
-        let key = row.get(0)?;
-        if let Some(value) = &paths.read(row.get_ref(1)?.as_str()?)?[0] {
-            add_attribute(connection, index.id, key, value)?;
+    let mut part = Part { rows: Vec::new(), added: 0, reaches: None };
+    let mut statement = connection.prepare_cached(CUSTOMERS_AFTER)?;
+    let (mut found, mut read) = (statement.query([after])?, 0);
+    while let Some(row) = found.next()? {
+        let customer = row.get(0)?;
+        if let Some(value) = paths.read(row.get_ref(1)?.as_str()?)?.remove(0) {
+            part.rows.push(Row { value, place: EventPlace { customer, time: 0, event: 0 } });
         }
         read += 1;
-        if read % ROWS_A_LOOK == 0 && Instant::now() >= deadline {
-            return Ok(End::At(key));
+        if read == ROWS_A_PART {
+            part.reaches = Some(customer);
+            break;
         }
     }
-    Ok(End::Complete)
+    Ok(part)
 }
 
-fn fill_events(
+fn read_events(
     connection: &Connection,
-    index: &SideIndex,
+    after: i64,
     event_type: Option<i64>,
     property: &str,
-    events: &mut Statement<'_>,
-    deadline: Instant,
-) -> rusqlite::Result<End> {
+) -> rusqlite::Result<Part> {
     let mut paths = Paths::default();
     paths.add(&[property.to_owned()]);
-    let mut rows = events.query([index.filled_to])?;
-    let mut read = 0;
-    while let Some(row) = rows.next()? {
+    let mut part = Part { rows: Vec::new(), added: 0, reaches: None };
+    let mut statement = connection.prepare_cached(EVENTS_AFTER)?;
+    let (mut found, mut read) = (statement.query([after])?, 0);
+    while let Some(row) = found.next()? {
         let event = row.get(0)?;
         if Some(row.get(3)?) == event_type
-            && let Some(value) = &paths.read(row.get_ref(4)?.as_str()?)?[0]
+            && let Some(value) = paths.read(row.get_ref(4)?.as_str()?)?.remove(0)
         {
             let place = EventPlace { customer: row.get(1)?, time: row.get(2)?, event };
-            add_event(connection, index.id, place, value)?;
+            part.rows.push(Row { value, place });
         }
         read += 1;
-        if read % ROWS_A_LOOK == 0 && Instant::now() >= deadline {
-            return Ok(End::At(event));
+        if read == ROWS_A_PART {
+            part.reaches = Some(event);
+            break;
         }
     }
-    Ok(End::Complete)
+    Ok(part)
+}
+
+/// Adds one batch of a part; answers whether the part is done.
+pub(super) fn add_batch(
+    connection: &Connection,
+    index: &SideIndex,
+    part: &mut Part,
+) -> rusqlite::Result<bool> {
+    let deadline = Instant::now() + BATCH_TIME_MAX;
+    while part.added < part.rows.len() {
+        let row = &part.rows[part.added];
+        match &index.need {
+            IndexNeed::EventProperty { .. } => add_event(connection, index.id, row.place, &row.value)?,
+            IndexNeed::Attribute { path } => {
+                if attribute_now(connection, row.place.customer, path)?.as_ref() == Some(&row.value) {
+                    add_attribute(connection, index.id, row.place.customer, &row.value)?;
+                }
+            }
+        }
+        part.added += 1;
+        if part.added % ROWS_A_LOOK == 0 && Instant::now() >= deadline {
+            return Ok(false);
+        }
+    }
+    let mut update =
+        connection.prepare_cached("UPDATE side_index SET filled_to = ?2, state = ?3 WHERE id = ?1")?;
+    match part.reaches {
+        Some(key) => update.execute((index.id, key, state::FILLING))?,
+        None => update.execute((index.id, i64::MAX, state::COMPLETE))?,
+    };
+    Ok(true)
+}
+
+/// The attribute as it is now: what changed since the snapshot was added by the change itself.
+fn attribute_now(connection: &Connection, customer: i64, path: &[String]) -> rusqlite::Result<Option<Value>> {
+    let mut paths = Paths::default();
+    paths.add(path);
+    let mut statement = connection.prepare_cached(ATTRIBUTES_NOW)?;
+    let found = statement.query_row([customer], |row| Ok(paths.read(row.get_ref(0)?.as_str()?)?.remove(0)));
+    Ok(found.optional()?.flatten())
 }

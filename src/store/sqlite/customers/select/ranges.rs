@@ -2,7 +2,6 @@
 //!
 //! Pure: a test becomes ranges within a kind, and says whether they hold exactly what passes it.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::super::index::entry::{Entry, kind_number};
@@ -93,22 +92,11 @@ fn one_of(values: &Arc<[Value]>) -> Ranges {
     let mut entries: Vec<(i64, Entry)> =
         values.iter().map(|value| (kind_number(value.kind()), Entry::of(value))).collect();
     // In the order of the index, each step of a long list is near the one before.
-    entries.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| roughly(&left.1, &right.1)));
+    entries.sort_by(|left, right| left.0.cmp(&right.0).then_with(|| left.1.nearness(&right.1)));
     entries.dedup();
     Ranges {
         ranges: entries.into_iter().map(|(kind, entry)| Range::Equal(kind, entry)).collect(),
         exact: values.iter().all(is_held_whole),
-    }
-}
-
-/// An order good enough for nearness: doubles beside whole numbers may change places, which costs nothing.
-fn roughly(left: &Entry, right: &Entry) -> Ordering {
-    match (left, right) {
-        (Entry::Text(left), Entry::Text(right)) => left.cmp(right),
-        (Entry::Whole(left), Entry::Whole(right)) => left.cmp(right),
-        (Entry::Double(left), Entry::Double(right)) => left.total_cmp(right),
-        (Entry::Whole(_), _) | (_, Entry::Text(_)) => Ordering::Less,
-        _ => Ordering::Greater,
     }
 }
 
