@@ -57,7 +57,8 @@ impl Diagnostic {
     /// An error about a part of a scalar: `part` is a range of bytes of `value`, the text that was read from `place`.
     pub fn within(place: &Place, value: &str, part: Range<usize>, message: impl Into<String>) -> Self {
         let start = place.offset_of(value, part.start);
-        let last = value[..part.end.min(value.len())].char_indices().next_back().map_or(0, |(at, _)| at);
+        let last =
+            value[..value.floor_char_boundary(part.end)].char_indices().next_back().map_or(0, |(at, _)| at);
         let end = place.offset_of(value, last.max(part.start));
         let width = place.source.text()[end..].chars().next().map_or(0, char::len_utf8);
         Self::spanning(place, start..end + width, message.into())

@@ -152,3 +152,22 @@ fn an_object_written_twice_is_an_error() {
     let text = format!("{}\n---\n{}", config_map("  a: b"), config_map("  a: c"));
     assert!(messages(&text)[0].contains("also written in a.yaml:1"), "{:?}", messages(&text));
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_reading_fail_badly(
+        text in "([a-c]: |- |\n|\n  |\n    |[a-z]|[&*!|>%@]|\"|'|\\\\|[{}\\[\\],:#]|é|\t|---|<<: |\\{\\{ x \\}\\}|\\PC){0,40}",
+        from in 0usize..40,
+        length in 0usize..10,
+    ) {
+        let manifests = read(&format!("{}{text}", config_map("  a: ")));
+        for diagnostic in manifests.diagnostics.iter().chain(&check(&manifests)) {
+            proptest::prop_assert!(diagnostic.to_string().starts_with("a.yaml:"));
+        }
+        for manifest in &manifests.objects {
+            let value = manifest.object["data"]["a"].as_str().unwrap_or_default();
+            let found = Diagnostic::within(manifest.places.value("data.a"), value, from..from + length, "here");
+            proptest::prop_assert!(found.line >= 1 && found.column >= 1);
+        }
+    }
+}
