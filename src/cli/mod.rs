@@ -5,7 +5,10 @@
 mod call;
 mod completion;
 mod crds;
+mod customers;
+mod deliveries;
 mod dev;
+mod import;
 mod log;
 mod reference;
 mod sandbox;
@@ -35,6 +38,12 @@ enum Command {
     Call(Box<call::CallCommand>),
     /// Show the calls there were, or one of them with what came of it.
     Log(Box<log::LogCommand>),
+    /// List deliveries, or decide about one that is held.
+    Deliveries(Box<deliveries::DeliveriesCommand>),
+    /// Bring customers or events in from a file.
+    Import(Box<import::ImportCommand>),
+    /// Look at customers.
+    Customers(Box<customers::CustomersCommand>),
     /// Print a script that completes this command in a shell.
     Completion(completion::CompletionCommand),
     /// Print the CustomResourceDefinitions of all kinds.
@@ -50,6 +59,9 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Call(command) => command.run(),
         Command::Log(command) => command.run(),
+        Command::Deliveries(command) => command.run(),
+        Command::Import(command) => command.run(),
+        Command::Customers(command) => command.run(),
         Command::Completion(command) => command.run(),
         Command::Crds(command) => command.run(),
         Command::Sandbox(command) => command.run(),

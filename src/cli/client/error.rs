@@ -43,6 +43,18 @@ pub(in crate::cli) enum ClientError {
     /// A file could not be read.
     #[error("cannot read {}: {source}", path.display())]
     File { path: PathBuf, source: std::io::Error },
+    /// The file to import is none.
+    #[error(transparent)]
+    Import(#[from] crate::track::import::ImportError),
+    /// An import ended before its file did.
+    #[error("{source}\n  {kept} lines were imported before that; go on from line {before}")]
+    ImportStopped { kept: u64, before: u64, source: Box<ClientError> },
+    /// The server would not keep some lines of an import.
+    #[error(
+        "the server refused the lines named above; {kept} others were imported\n  correct them, or leave them out with \
+         --skip-invalid"
+    )]
+    LinesRefused { kept: u64 },
     /// The terminal or the pipe is gone.
     #[error("cannot write: {0}")]
     Output(#[from] std::io::Error),
@@ -55,7 +67,10 @@ impl ClientError {
             ClientError::Server { .. } | ClientError::Key { .. } => Exit::Usage,
             ClientError::Unreachable { .. } | ClientError::TimedOut { .. } => Exit::Unreachable,
             ClientError::Unauthorized { .. } | ClientError::Forbidden(_) => Exit::NotAllowed,
+            ClientError::ImportStopped { source, .. } => source.exit(),
             ClientError::Refused(_)
+            | ClientError::Import(_)
+            | ClientError::LinesRefused { .. }
             | ClientError::NotUnderstood { .. }
             | ClientError::File { .. }
             | ClientError::Output(_) => Exit::Failed,

@@ -56,19 +56,47 @@ impl Client {
                 url.query_pairs_mut().append_pair(name, value);
             }
         }
-        self.send(Method::GET, url, HeaderMap::new(), Bytes::new()).await
+        let (status, body) = self.send(Method::GET, url, HeaderMap::new(), Bytes::new()).await?;
+        self.accept(status, body)
     }
 
     /// Posts a body with these headers; JSON unless they say otherwise.
     pub(super) async fn post(
         &self,
         path: &[&str],
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         body: Bytes,
     ) -> Result<Answer, ClientError> {
+        let (status, body) = self.post_any(path, headers, body).await?;
+        self.accept(status, body)
+    }
+
+    /// The same, where also another status than 2xx has an answer to be read.
+    pub(super) async fn post_any(
+        &self,
+        path: &[&str],
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
         let json = http::HeaderValue::from_static("application/json");
         headers.entry(CONTENT_TYPE).or_insert(json);
         self.send(Method::POST, self.url(path), headers, body).await
+    }
+
+    /// What a status other than 2xx means.
+    pub(super) fn refusal(&self, status: StatusCode, body: &[u8]) -> ClientError {
+        match status {
+            StatusCode::UNAUTHORIZED => ClientError::Unauthorized { had_key: self.authorization.is_some() },
+            StatusCode::FORBIDDEN => ClientError::Forbidden(Problem::read(status, body)),
+            status => ClientError::Refused(Problem::read(status, body)),
+        }
+    }
+
+    fn accept(&self, status: StatusCode, body: Bytes) -> Result<Answer, ClientError> {
+        if !status.is_success() {
+            return Err(self.refusal(status, &body));
+        }
+        Ok(Answer { body })
     }
 
     /// The server's address with path segments behind it, each escaped.
@@ -84,19 +112,10 @@ impl Client {
         url: url::Url,
         headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<(StatusCode, Bytes), ClientError> {
         let exchange = self.exchange(method, &url, headers, body);
-        let (status, body) = tokio::time::timeout(ANSWER_TIMEOUT, exchange)
-            .await
-            .map_err(|_| ClientError::TimedOut { server: self.server.clone(), after: ANSWER_TIMEOUT })??;
-        match status {
-            status if status.is_success() => Ok(Answer { body }),
-            StatusCode::UNAUTHORIZED => {
-                Err(ClientError::Unauthorized { had_key: self.authorization.is_some() })
-            }
-            StatusCode::FORBIDDEN => Err(ClientError::Forbidden(Problem::read(status, &body))),
-            status => Err(ClientError::Refused(Problem::read(status, &body))),
-        }
+        let answered = tokio::time::timeout(ANSWER_TIMEOUT, exchange).await;
+        answered.map_err(|_| ClientError::TimedOut { server: self.server.clone(), after: ANSWER_TIMEOUT })?
     }
 
     async fn exchange(
