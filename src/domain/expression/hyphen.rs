@@ -46,13 +46,13 @@ impl Rewritten {
             Rewritten { text: source.to_owned(), warnings: Vec::new(), edits: Vec::new(), offset };
         let mut from = 0;
         while let Some(found) = next_access(&rewritten.text, form, from) {
-            from = rewritten.settle(found, &hyphenated);
+            from = rewritten.settle(&found, &hyphenated);
         }
         rewritten
     }
 
     /// Settles one `params.some-name`; answers where to look on.
-    fn settle(&mut self, found: Access, hyphenated: &[&str]) -> usize {
+    fn settle(&mut self, found: &Access, hyphenated: &[&str]) -> usize {
         let run = &self.text[found.name.clone()];
         let longest = hyphenated
             .iter()

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::members::holds;
 use crate::domain::expression::tree::Term;
 use crate::domain::expression::truth::{Reason, Seen, Truth};
 use crate::domain::selection::Comparison;
@@ -38,7 +39,7 @@ pub(crate) fn compare(left: (&Term, &Value), by: Comparison, right: (&Term, &Val
 /// Whether the second holds the first: an equal element of a list, or a part of a text.
 pub(crate) fn contains(item: (&Term, &Value), of: (&Term, &Value)) -> Truth {
     match (item.1, of.1) {
-        (item, Value::List(list)) => list.iter().any(|element| element == item).into(),
+        (item, Value::List(list)) => holds(list, item).into(),
         (Value::Text(part), Value::Text(whole)) => whole.contains(part.as_ref()).into(),
         (_, Value::Text(_)) => {
             Truth::Unknown(Reason::KindsDiffer(Box::new((seen(item.0, item.1), seen(of.0, of.1)))))

@@ -4,6 +4,7 @@
 
 mod compare;
 mod events;
+mod members;
 mod node;
 mod term;
 

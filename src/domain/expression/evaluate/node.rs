@@ -11,7 +11,7 @@ use crate::domain::value::Value;
 
 impl<'a> Evaluator<'a> {
     pub(super) fn node(&mut self, node: &'a Node) -> Truth {
-        let truth = match &node.kind {
+        match &node.kind {
             NodeKind::Constant(truth) => Truth::from(*truth),
             NodeKind::All(nodes) => self.every(nodes),
             NodeKind::Any(nodes) => self.some(nodes),
@@ -23,8 +23,7 @@ impl<'a> Evaluator<'a> {
             NodeKind::StartsWith(of, with) => self.text_test(node, of, with, |of, with| of.starts_with(with)),
             NodeKind::EndsWith(of, with) => self.text_test(node, of, with, |of, with| of.ends_with(with)),
             NodeKind::Truthy(term) => self.truthy(node, term),
-        };
-        truth
+        }
     }
 
     fn every(&mut self, nodes: &'a [Node]) -> Truth {
@@ -75,7 +74,7 @@ impl<'a> Evaluator<'a> {
     fn within(&mut self, node: &Node, item: &'a Term, of: &'a Term) -> Truth {
         let first = self.term(item);
         if let TermKind::List(elements) = &of.kind {
-            let truth = self.among(item, &first, elements);
+            let truth = self.among(&first, elements);
             self.note(node, &truth, &[(item, &first)]);
             return truth;
         }
@@ -90,7 +89,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// `x in [a, b]` with elements that may be missing: true if one is equal, else unknown if one is missing.
-    fn among(&mut self, item: &'a Term, found: &Found<'_>, elements: &'a [Term]) -> Truth {
+    fn among(&mut self, found: &Found<'_>, elements: &'a [Term]) -> Truth {
         let value = match found {
             Found::Value(value) => value,
             Found::Missing(reason) | Found::Unknown(reason) => return Truth::Unknown(reason.clone()),
@@ -103,7 +102,6 @@ impl<'a> Evaluator<'a> {
                 Found::Missing(reason) | Found::Unknown(reason) => truth = Truth::Unknown(reason),
             }
         }
-        debug_assert!(!item.text.is_empty(), "every term has its source");
         truth
     }
 

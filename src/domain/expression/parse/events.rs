@@ -14,6 +14,9 @@ use crate::domain::value::Value;
 pub(super) const METHODS: &[&str] =
     &["within", "since", "before", "count", "sum", "min", "max", "avg", "first", "last"];
 
+/// Properties by name, each with what it must be equal to.
+type Properties = Vec<(Arc<str>, Term)>;
+
 /// One `.method(…)` of a chain.
 pub(super) struct Link<'e, 's> {
     pub name: &'s str,
@@ -62,7 +65,7 @@ impl Compiler<'_> {
         self.refuse(problem.remedy("add `.count() > 0`, or `.last().…`"))
     }
 
-    fn selection(&mut self, expr: &Expr<'_>, args: &[CallArg<'_>]) -> Option<(Term, Vec<(Arc<str>, Term)>)> {
+    fn selection(&mut self, expr: &Expr<'_>, args: &[CallArg<'_>]) -> Option<(Term, Properties)> {
         let Some((CallArg::Pos(event_type), rest)) = args.split_first() else {
             let problem = Problem::error(self.span(expr), "`events` takes the type of the events first");
             return self
@@ -78,7 +81,7 @@ impl Compiler<'_> {
                     None => complete = false,
                 },
                 CallArg::KwargSplat(Expr::Map(map)) => {
-                    complete &= self.unpack(map, &mut properties).is_some()
+                    complete &= self.unpack(map, &mut properties).is_some();
                 }
                 CallArg::Pos(other) | CallArg::PosSplat(other) | CallArg::KwargSplat(other) => {
                     complete = false;

@@ -59,11 +59,14 @@ pub(crate) struct Compiled<T> {
 }
 
 /// Reads a condition.
+// A method's path would fix the lifetimes that the closure leaves open.
+#[allow(clippy::redundant_closure_for_method_calls)]
 pub(crate) fn condition(source: &str, scope: &Scope) -> Result<Compiled<Node>, CompileError> {
     compile(source, scope, Purpose::Condition, |compiler, expr| compiler.node(expr))
 }
 
 /// Reads an expression that gives a value.
+#[allow(clippy::redundant_closure_for_method_calls)]
 pub(crate) fn value(source: &str, scope: &Scope) -> Result<Compiled<Term>, CompileError> {
     compile(source, scope, Purpose::Value, |compiler, expr| compiler.term(expr))
 }

@@ -1,6 +1,8 @@
 //! One customer, one call, one condition: the rows of the table of meanings and the traps beside them.
 
 mod algebra;
+mod history;
+mod names;
 mod narrowing;
 mod random;
 mod table;
