@@ -5,5 +5,7 @@
 mod books;
 mod crashes;
 mod provider;
+mod real;
+mod sockets;
 mod stories;
 mod world;
