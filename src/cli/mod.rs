@@ -48,6 +48,8 @@ enum Command {
     Completion(completion::CompletionCommand),
     /// Print the CustomResourceDefinitions of all kinds.
     Crds(crds::Crds),
+    /// Run a folder of manifests on this machine, with SQLite and without a cluster.
+    Dev(Box<dev::DevCommand>),
     /// Run providers to test against: SMTP, a Twilio-shaped API and webhooks that keep what they receive.
     Sandbox(Box<sandbox::SandboxCommand>),
     /// Check manifests as the API server and the operator would, without either.
@@ -64,6 +66,7 @@ pub fn run() -> ExitCode {
         Command::Customers(command) => command.run(),
         Command::Completion(command) => command.run(),
         Command::Crds(command) => command.run(),
+        Command::Dev(command) => command.run(),
         Command::Sandbox(command) => command.run(),
         Command::Validate(command) => command.run(),
     }

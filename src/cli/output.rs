@@ -17,7 +17,7 @@ pub(super) enum Format {
 }
 
 /// `-o`.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct OutputArgs {
     /// What to print: a table for people, or the server's JSON for scripts.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]

@@ -3,6 +3,7 @@
 //! Invariant: decisions are the domain's; this module moves them between sockets and the store.
 
 pub mod app;
+pub mod configuration;
 pub mod dispatch;
 pub mod engine;
 pub mod ingest;

@@ -1,3 +1,7 @@
 //! Logs and metrics: what an operator looks at when something is wrong.
 //!
 //! Invariant: no secret and no customer's data is ever a label or a log field.
+
+mod logs;
+
+pub use logs::init;

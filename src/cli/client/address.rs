@@ -28,6 +28,14 @@ impl ServerArgs {
     }
 }
 
+impl Client {
+    /// A client for a server whose address and key are known.
+    pub(in crate::cli) fn to(server: &str, key: Option<&str>) -> Result<Self, ClientError> {
+        let url = url::Url::parse(server).map_err(|_| ClientError::Server { given: server.to_owned() })?;
+        Ok(Client { server: url, authorization: key.map(basic).transpose()? })
+    }
+}
+
 fn basic(key: &str) -> Result<http::HeaderValue, ClientError> {
     if !key.contains(':') {
         return Err(ClientError::Key { variable: KEY_VARIABLE });

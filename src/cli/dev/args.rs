@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-
 /// Run a folder of manifests on this machine, with SQLite and without a cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -13,27 +12,27 @@ use std::path::PathBuf;
 
 Exit codes: 0 stopped by SIGTERM or SIGINT after draining, or the demo went as promised; 1 the demo did not;
 2 the manifests, the data folder or the address cannot be used.")]
-pub struct Dev {
+pub struct DevCommand {
     /// The folder of manifests, or `-` for a stream of manifests on standard input.
-    pub manifests: PathBuf,
+    pub(super) manifests: PathBuf,
     /// Where to listen: endpoints, API, OpenAPI, health and metrics. Port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8080", env = "FANFARE_LISTEN")]
-    pub listen: SocketAddr,
+    pub(super) listen: SocketAddr,
     /// Where customers, calls and generated credentials are kept.
     #[arg(long, default_value = ".fanfare", env = "FANFARE_DATA")]
-    pub data: PathBuf,
+    pub(super) data: PathBuf,
     /// Write addresses and credentials to this file as JSON, once calls are served.
     #[arg(long)]
-    pub ready_file: Option<PathBuf>,
+    pub(super) ready_file: Option<PathBuf>,
     /// Reach a channel's host at another address: `sandbox=127.0.0.1:2525` for all its ports, or
     /// `sandbox:8080=127.0.0.1:34567` for one. Without any for `sandbox`, a sandbox is started for channels
     /// that name that host.
     #[arg(long = "host", value_name = "NAME[:PORT]=ADDRESS:PORT")]
-    pub hosts: Vec<String>,
-    /// Import what is in the folder's `data/`, send the call that `dev/demo.yaml` names, and show what came of it.
+    pub(super) hosts: Vec<String>,
+    /// Send the calls that `calls/expected.json` names, and show what came of each.
     #[arg(long)]
-    pub demo: bool,
-    /// With --demo: stop afterwards, with 0 if everything was as `dev/demo.yaml` promises.
+    pub(super) demo: bool,
+    /// With --demo: stop afterwards, with 0 if everything was as it promises.
     #[arg(long, requires = "demo")]
-    pub once: bool,
+    pub(super) once: bool,
 }

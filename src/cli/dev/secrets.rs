@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::channels::connect::SecretSource;
 use crate::compile::ObjectKind;
 use crate::domain::secret::Secret;
 use crate::manifests::{Manifest, Manifests};
@@ -68,6 +69,12 @@ impl UserSecrets {
         }
         let no_key = || SecretUnavailable::NoKey { name: name.into(), key: key.into() };
         secret.data.get(key).cloned().ok_or_else(no_key)
+    }
+}
+
+impl SecretSource for UserSecrets {
+    fn secret(&self, name: &str, key: &str) -> Result<Secret, String> {
+        self.get(name, key, "channel").map_err(|error| error.to_string())
     }
 }
 

@@ -17,7 +17,7 @@ const RESTLESS: Duration = Duration::from_millis(700);
 #[derive(Debug)]
 pub struct Watch {
     changed: mpsc::Receiver<()>,
-    _watcher: RecommendedWatcher,
+    _watcher: Option<RecommendedWatcher>,
 }
 
 impl Watch {
@@ -35,7 +35,13 @@ impl Watch {
             }
         })?;
         watcher.watch(folder, RecursiveMode::Recursive)?;
-        Ok(Watch { changed, _watcher: watcher })
+        Ok(Watch { changed, _watcher: Some(watcher) })
+    }
+
+    /// Watches nothing: standard input never changes.
+    pub fn nothing() -> Self {
+        let (_, changed) = mpsc::channel(1);
+        Watch { changed, _watcher: None }
     }
 
     /// Waits for the next change and for the rest behind it.

@@ -6,6 +6,7 @@
 mod content;
 mod flow;
 mod message;
+mod plan;
 mod report;
 mod scope;
 

@@ -1,0 +1,263 @@
+//! Starts everything in its order, serves until told to stop, and drains.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::args::DevCommand;
+use super::data_folder::{DataFolder, DataFolderError};
+use super::folder::{Folder, FolderError};
+use super::live::{Live, LiveError};
+use super::ready_file::Ready;
+use super::sandbox_process::{SandboxError, SandboxProcess};
+use super::secrets::UserSecrets;
+use super::watch::Watch;
+use super::{announce, demo, hosts, import};
+use crate::channels::egress::{Egress, HostMapError};
+use crate::channels::wire::{Network, Tls};
+use crate::compile::{Snapshot, Sources};
+use crate::runtime::app::App;
+use crate::runtime::configuration::Configuration;
+use crate::runtime::dispatch::ChannelHandles;
+use crate::runtime::engine::{Deps, Engine, Running as RunningEngine};
+use crate::runtime::ingest::RefusalLog;
+use crate::runtime::library::Library;
+use crate::runtime::server::{self, Listen, Running as RunningServer, Surface};
+use crate::telemetry;
+
+/// How long requests and sends under way may take once `dev` is told to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Why `dev` cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum DevError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataFolderError),
+    /// The manifests cannot be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Nothing could be put in force.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// A `--host` is wrong.
+    #[error("--host: {0}")]
+    Host(#[from] HostMapError),
+    /// No sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The data of the folder cannot be imported.
+    #[error(transparent)]
+    Import(#[from] import::ImportError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another with --listen")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file cannot be written, signals cannot be received, or the folder cannot be watched.
+    #[error("{what}: {source}")]
+    System {
+        /// What was being done.
+        what: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl DevCommand {
+    pub(in crate::cli) fn run(self) -> ExitCode {
+        telemetry::init();
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("fanfare dev: {error}");
+                return ExitCode::from(2);
+            }
+        };
+        match runtime.block_on(self.serve()) {
+            Ok(code) => code,
+            Err(error) => {
+                eprintln!("fanfare dev: {error}");
+                ExitCode::from(2)
+            }
+        }
+    }
+
+    async fn serve(self) -> Result<ExitCode, DevError> {
+        let mut signals = Signals::receive()?;
+        let mut data = DataFolder::open(&self.data)?;
+        let mut folder = Folder::new(self.manifests.clone());
+        let reading = folder.read(&Sources::default())?;
+        let sandbox = match hosts::needs_sandbox(&reading.wanted, &self.hosts) {
+            true => Some(SandboxProcess::start(&self.data).await?),
+            false => None,
+        };
+        let addresses = sandbox.as_ref().map(|sandbox| sandbox.addresses);
+        let egress = Egress::for_dev(hosts::map(&reading.wanted, &self.hosts, addresses)?);
+        let network = Network { egress: Arc::new(egress), tls: Tls::default() };
+        let (parts, configuration) = Parts::assemble(&data, &reading.wanted.namespace, network);
+        let mut live = Live { folder, configuration, secrets: UserSecrets::default() };
+        let snapshot = live.apply(reading, &mut data, &self.data).await?.snapshot;
+        import::when_empty(&self.manifests, data.customers.as_ref()).await?;
+        let engine = parts.start_engine(&data);
+        let server = self.listen(&parts.app).await?;
+        let ready = self.say_ready(&server, &snapshot, &data, &live)?;
+        let code = self.until_stopped(&mut live, &mut data, &ready, addresses, &mut signals).await?;
+        parts.stop(server, engine, &data).await;
+        if let Some(sandbox) = sandbox {
+            sandbox.stop().await;
+        }
+        Ok(code)
+    }
+
+    async fn listen(&self, app: &Arc<App>) -> Result<RunningServer, DevError> {
+        let listen = Listen { address: self.listen, surface: Surface::Everything };
+        let routes = axum::Router::new();
+        let started = server::start(&[listen], app, &routes).await;
+        started.map_err(|source| DevError::Listen { address: self.listen, source })
+    }
+
+    fn say_ready(
+        &self,
+        server: &RunningServer,
+        snapshot: &Snapshot,
+        data: &DataFolder,
+        live: &Live,
+    ) -> Result<Ready, DevError> {
+        let address = server.addresses.first().copied().unwrap_or(self.listen);
+        let ready = Ready::of(format!("http://{address}"), snapshot, &data.credentials, &live.secrets);
+        announce::ready(&ready, snapshot);
+        if let Some(path) = &self.ready_file {
+            let what = format!("cannot write {}", path.display());
+            ready.write(path).map_err(|source| DevError::System { what, source })?;
+        }
+        Ok(ready)
+    }
+
+    /// Serves and reloads; with `--demo`, runs the demo beside it.
+    async fn until_stopped(
+        &self,
+        live: &mut Live,
+        data: &mut DataFolder,
+        ready: &Ready,
+        sandbox: Option<super::sandbox_process::Addresses>,
+        signals: &mut Signals,
+    ) -> Result<ExitCode, DevError> {
+        let mut watch = self.watch()?;
+        let demo = async {
+            match self.demo {
+                true => demo::run(&self.manifests, ready, sandbox).await,
+                false => std::future::pending().await,
+            }
+        };
+        tokio::pin!(demo);
+        let mut shown = false;
+        loop {
+            tokio::select! {
+                () = signals.stop() => return Ok(ExitCode::SUCCESS),
+                kept = &mut demo, if !shown => {
+                    shown = true;
+                    if self.once {
+                        return Ok(ExitCode::from(u8::from(!kept)));
+                    }
+                }
+                () = watch.changed() => {
+                    if let Err(error) = live.reload(data, &self.data).await {
+                        tracing::error!(%error, "the folder cannot be read: everything stays as it was");
+                    }
+                }
+            }
+        }
+    }
+
+    fn watch(&self) -> Result<Watch, DevError> {
+        let stream = self.manifests.as_os_str() == "-";
+        let watch = if stream { Ok(Watch::nothing()) } else { Watch::start(&self.manifests) };
+        watch.map_err(|error| {
+            let what = format!("cannot watch {}", self.manifests.display());
+            DevError::System { what, source: io::Error::other(error) }
+        })
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn receive() -> Result<Self, DevError> {
+        let of = |kind| {
+            let what = "cannot receive signals".to_owned();
+            signal(kind).map_err(|source| DevError::System { what, source })
+        };
+        Ok(Signals { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())? })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// What runs beside the server.
+struct Parts {
+    app: Arc<App>,
+    handles: ChannelHandles,
+    stop_refusals: CancellationToken,
+    refusals: tokio::task::JoinHandle<()>,
+}
+
+impl Parts {
+    fn assemble(data: &DataFolder, namespace: &str, network: Network) -> (Self, Configuration) {
+        let calls = Arc::new(data.ledger.clone());
+        let (refusals, writer) = RefusalLog::new(calls.clone());
+        let app = Arc::new(App::new(namespace, calls, data.customers.clone(), refusals));
+        let handles = ChannelHandles::default();
+        let audiences = data.customers.clone();
+        let configuration = Configuration::new(Arc::clone(&app), audiences, handles.clone(), network);
+        let stop_refusals = CancellationToken::new();
+        let refusals = tokio::spawn(writer.run(stop_refusals.clone()));
+        (Parts { app, handles, stop_refusals, refusals }, configuration)
+    }
+
+    fn start_engine(&self, data: &DataFolder) -> RunningEngine {
+        let ledger = Arc::new(data.ledger.clone());
+        let app = Arc::clone(&self.app);
+        let tenant = Arc::clone(&app.snapshot.load().namespace);
+        let library = Library::new(tenant, ledger.clone(), move || app.snapshot.load_full());
+        Engine::start(Deps {
+            calls: ledger.clone(),
+            runs: ledger.clone(),
+            deliveries: ledger.clone(),
+            log: ledger,
+            customers: data.customers.clone(),
+            audiences: data.customers.clone(),
+            playbooks: Arc::new(library),
+            channels: self.handles.clone(),
+        })
+    }
+
+    /// In the order of a call's way: nothing new comes in, what is under way ends, then the files close.
+    async fn stop(self, server: RunningServer, engine: RunningEngine, data: &DataFolder) {
+        if !server.drain(DRAIN_MAX).await {
+            tracing::warn!("some requests were still under way after {DRAIN_MAX:?}");
+        }
+        engine.stop(DRAIN_MAX).await;
+        self.stop_refusals.cancel();
+        if let Err(error) = self.refusals.await {
+            tracing::error!(%error, "the writer of refusals ended by a panic");
+        }
+        data.close().await;
+    }
+}

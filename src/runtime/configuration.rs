@@ -1,0 +1,151 @@
+//! Puts configuration in force: the version on disk first, then the keyring, the channels and the indexes.
+//!
+//! `dev` calls it with what files say, the runtime in a cluster with what the API server says; what is in force
+//! changes for each object by itself, and a broken one keeps its last good version.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::app::App;
+use super::dispatch::{ChannelHandle, ChannelHandles};
+use crate::channels::connect::{SecretSource, connect};
+use crate::channels::wire::Network;
+use crate::compile::{self, Settled, Snapshot, Sources, settle};
+use crate::domain::credentials::Keyring;
+use crate::domain::name::ChannelName;
+use crate::domain::secret::Secret;
+use crate::store::StoreError;
+use crate::store::audiences::Audiences;
+
+/// What is in force, and what it acts upon.
+pub struct Configuration {
+    app: Arc<App>,
+    audiences: Arc<dyn Audiences>,
+    handles: ChannelHandles,
+    network: Network,
+    in_force: Sources,
+    connected: BTreeMap<ChannelName, Connected>,
+}
+
+/// A channel as it was connected last, to be kept while neither its manifest nor its secrets change.
+struct Connected {
+    from: Arc<compile::Channel>,
+    secrets: Vec<Option<Secret>>,
+    handle: Arc<ChannelHandle>,
+}
+
+/// A channel that cannot be connected; its messages wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconnected {
+    /// The channel.
+    pub channel: ChannelName,
+    /// Why, with the field.
+    pub reasons: Vec<String>,
+}
+
+/// What came of putting something in force.
+pub struct Applied {
+    /// What is in force now.
+    pub snapshot: Arc<Snapshot>,
+    /// Channels that cannot be used until something changes.
+    pub unconnected: Vec<Unconnected>,
+}
+
+impl Configuration {
+    /// Nothing is in force yet.
+    pub fn new(
+        app: Arc<App>,
+        audiences: Arc<dyn Audiences>,
+        handles: ChannelHandles,
+        network: Network,
+    ) -> Self {
+        let in_force = Sources::default();
+        Configuration { app, audiences, handles, network, in_force, connected: BTreeMap::new() }
+    }
+
+    /// What is in force.
+    pub fn in_force(&self) -> &Sources {
+        &self.in_force
+    }
+
+    /// Compiles what is wanted without changing anything.
+    pub fn settle(&self, wanted: Sources) -> Settled {
+        settle(&self.in_force, wanted)
+    }
+
+    /// Puts what was settled in force.
+    ///
+    /// # Errors
+    /// The store could not keep the version: what was in force before stays.
+    pub async fn apply(
+        &mut self,
+        settled: Settled,
+        keyring: Keyring,
+        secrets: &dyn SecretSource,
+        now: Timestamp,
+    ) -> Result<Applied, StoreError> {
+        let Settled { sources, compilation, .. } = settled;
+        let snapshot = Arc::new(compilation.snapshot);
+        self.audiences.require_indexes(index_needs(&snapshot)).await?;
+        // Channels first: a call that comes in with the new version finds them.
+        let unconnected = self.connect_all(&snapshot, secrets);
+        self.app.put_in_force(&sources, Arc::clone(&snapshot), keyring, now).await?;
+        self.in_force = sources;
+        Ok(Applied { snapshot, unconnected })
+    }
+
+    /// Connects what is new or has changed. What is replaced closes its connections once its last attempt has ended.
+    fn connect_all(&mut self, snapshot: &Snapshot, secrets: &dyn SecretSource) -> Vec<Unconnected> {
+        let mut previous = std::mem::take(&mut self.connected);
+        let mut unconnected = Vec::new();
+        for channel in snapshot.channels.values() {
+            let values = secret_values(channel, secrets);
+            let unchanged = |old: &Connected| old.from.spec == channel.spec && old.secrets == values;
+            let kept = previous.get(&channel.name).is_some_and(unchanged);
+            let connected = match previous.remove(&channel.name).filter(|_| kept) {
+                Some(connected) => Ok(connected),
+                None => self.connect_one(channel, values, secrets),
+            };
+            match connected {
+                Ok(connected) => drop(self.connected.insert(channel.name.clone(), connected)),
+                Err(problem) => unconnected.push(problem),
+            }
+        }
+        let handles = self.connected.iter().map(|(name, it)| (name.clone(), Arc::clone(&it.handle)));
+        self.handles.store(Arc::new(handles.collect::<HashMap<_, _>>()));
+        unconnected
+    }
+
+    fn connect_one(
+        &self,
+        channel: &Arc<compile::Channel>,
+        values: Vec<Option<Secret>>,
+        secrets: &dyn SecretSource,
+    ) -> Result<Connected, Unconnected> {
+        let connected = connect(channel, secrets, &self.network).map_err(|problems| Unconnected {
+            channel: channel.name.clone(),
+            reasons: problems.iter().map(ToString::to_string).collect(),
+        })?;
+        let handle = Arc::new(ChannelHandle::new(channel, connected));
+        Ok(Connected { from: Arc::clone(channel), secrets: values, handle })
+    }
+}
+
+/// The values a channel's manifest refers to now; a change of one of them means to connect anew.
+fn secret_values(channel: &compile::Channel, secrets: &dyn SecretSource) -> Vec<Option<Secret>> {
+    let spec = &channel.spec;
+    let smtp = spec.smtp.iter().filter_map(|smtp| smtp.credentials_ref.as_ref());
+    let pairs = smtp.flat_map(|it| [(&it.name, "username"), (&it.name, "password")]);
+    let twilio = spec.twilio.iter().map(|twilio| &twilio.auth_token.secret_key_ref);
+    let webhook =
+        spec.webhook.iter().filter_map(|it| it.signing_secret.as_ref()).map(|it| &it.secret_key_ref);
+    let keyed = twilio.chain(webhook).map(|reference| (&reference.name, reference.key.as_str()));
+    pairs.chain(keyed).map(|(name, key)| secrets.secret(name, key).ok()).collect()
+}
+
+/// The indexes that the audiences of all scenarios need, drafts included: they are planned too.
+fn index_needs(snapshot: &Snapshot) -> BTreeSet<crate::domain::selection::IndexNeed> {
+    snapshot.scenarios.values().flat_map(|scenario| scenario.index_needs()).collect()
+}
