@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod customers;
+mod indexes;
 
 /// Runs each story on a fresh SQLite file.
 macro_rules! on_sqlite {

@@ -150,3 +150,50 @@ fn attribute_now(connection: &Connection, customer: i64, path: &[String]) -> rus
     let found = statement.query_row([customer], |row| Ok(paths.read(row.get_ref(0)?.as_str()?)?.remove(0)));
     Ok(found.optional()?.flatten())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::upsert::upsert;
+    use super::super::registry::kept;
+    use super::super::require::require;
+    use super::*;
+    use crate::store::customers::CustomerWrite;
+    use jiff::Timestamp;
+
+    fn write(connection: &Connection, registered: &str, city: Option<&str>) {
+        let line = CustomerWrite {
+            registered: registered.into(),
+            attributes: [("city".to_owned(), city.map(Value::text))].into(),
+            ..CustomerWrite::default()
+        };
+        upsert(connection, &[line]).unwrap().remove(0).unwrap();
+    }
+
+    fn entries(connection: &Connection) -> Vec<(String, i64)> {
+        let mut statement = connection.prepare("SELECT value, customer FROM attribute_entry").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn what_changes_between_reading_and_adding_is_not_added_twice_nor_as_it_was() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../migrations/customers_1.sql")).unwrap();
+        for customer in ["stays", "moves", "forgets", "leaves and returns"] {
+            write(&connection, customer, Some("Brno"));
+        }
+        let need = IndexNeed::Attribute { path: vec!["city".into()] };
+        require(&connection, &[need].into(), Timestamp::UNIX_EPOCH).unwrap();
+        let index = kept(&connection).unwrap().remove(0);
+        let mut part = read_part(&connection, &index).unwrap();
+        write(&connection, "moves", Some("Praha"));
+        write(&connection, "forgets", None);
+        write(&connection, "leaves and returns", Some("Praha"));
+        write(&connection, "leaves and returns", Some("Brno"));
+        write(&connection, "comes", Some("Zlín"));
+        assert!(add_batch(&connection, &index, &mut part).unwrap());
+        let expected = [("Brno", 1), ("Brno", 4), ("Praha", 2), ("Zlín", 5)];
+        assert_eq!(entries(&connection), expected.map(|(city, key)| (city.to_owned(), key)));
+        assert!(kept(&connection).unwrap()[0].complete);
+    }
+}

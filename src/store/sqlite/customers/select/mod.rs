@@ -5,6 +5,8 @@
 
 mod attribute;
 mod check;
+#[cfg(test)]
+mod explained;
 mod filter;
 mod history;
 mod keys;
