@@ -1,14 +1,14 @@
 //! A trigger's endpoint by itself, on threads of its own: the server as it is in the binary, on a ledger of choice.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use bytes::Bytes;
 use fanfare::compile::{Sources, compile};
+use fanfare::domain::credentials::{Digest, Keyring, TriggerAccess, generate_secret};
+use fanfare::domain::name::TriggerName;
 use fanfare::runtime::app::App;
-use fanfare::runtime::credentials::{CredentialFile, keyring};
 use fanfare::runtime::ingest::RefusalLog;
 use fanfare::runtime::server::{self, Listen, Surface};
 use fanfare::store::calls::Calls;
@@ -29,14 +29,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Serves the trigger `alert`, with its credentials in the folder. The stores must have been opened on `runtime`.
+    /// Serves the trigger `alert`, with credentials of its own. The stores must have been opened on `runtime`.
     pub fn start(
         runtime: tokio::runtime::Runtime,
-        folder: &Path,
         calls: Arc<dyn Calls>,
         customers: Arc<dyn Customers>,
     ) -> Self {
-        let serving = runtime.block_on(serve(folder, calls, customers));
+        let serving = runtime.block_on(serve(calls, customers));
         let (address, authorization) = serving;
         Endpoint { address, authorization, runtime: Some(runtime) }
     }
@@ -65,7 +64,7 @@ impl Drop for Endpoint {
     }
 }
 
-async fn serve(folder: &Path, calls: Arc<dyn Calls>, customers: Arc<dyn Customers>) -> (SocketAddr, String) {
+async fn serve(calls: Arc<dyn Calls>, customers: Arc<dyn Customers>) -> (SocketAddr, String) {
     let (log, writer) = RefusalLog::new(calls.clone());
     tokio::spawn(writer.run(tokio_util::sync::CancellationToken::new()));
     let app = Arc::new(App::new("default", calls, customers, log));
@@ -81,15 +80,11 @@ async fn serve(folder: &Path, calls: Arc<dyn Calls>, customers: Arc<dyn Customer
     let compiled = compile(&sources);
     assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
     let snapshot = Arc::new(compiled.snapshot);
-    let mut credentials = CredentialFile::open(folder).expect("the folder can be written");
-    credentials.ensure(&snapshot).expect("the folder can be written");
-    let ring = keyring(&snapshot, &credentials);
-    let pair = credentials.trigger("alert").expect("it was made just now");
-    let encoded = base64::engine::general_purpose::STANDARD.encode(format!(
-        "{}:{}",
-        pair.username,
-        pair.password.expose()
-    ));
+    let password = generate_secret().expect("the system gives random numbers");
+    let mut ring = Keyring::default();
+    let basic = vec![("alert".into(), Digest::of(password.expose()))];
+    ring.add_trigger(TriggerName::new("alert"), TriggerAccess { basic, api_keys: true });
+    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("alert:{}", password.expose()));
     app.put_in_force(&sources, snapshot, ring, Timestamp::now()).await.expect("the ledger takes it");
     let listen = Listen { address: ([127, 0, 0, 1], 0).into(), surface: Surface::Calls };
     let running = server::start(&[listen], &app, &axum::Router::new()).await.expect("a free port");

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use super::ingest::{RateWindows, RefusalLog};
+use super::metrics::Metrics;
 use crate::compile::{Snapshot, Sources};
 use crate::domain::credentials::Keyring;
 use crate::store::StoreError;
@@ -28,6 +29,8 @@ pub struct App {
     pub rates: RateWindows,
     /// What was turned away.
     pub refusals: RefusalLog,
+    /// The process's numbers.
+    pub metrics: Metrics,
 }
 
 impl App {
@@ -46,6 +49,7 @@ impl App {
             customers,
             rates: RateWindows::default(),
             refusals,
+            metrics: Metrics::default(),
         }
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Invariant: decisions are the domain's; this module moves them between sockets and the store.
 
+pub mod api;
 pub mod app;
 pub mod configuration;
 pub mod dispatch;
 pub mod engine;
 pub mod ingest;
 pub mod library;
+pub mod metrics;
 pub mod run;
 pub mod server;

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admission;
+mod api;
 mod batch;
 mod keys;
 mod limits;
 mod mapping;
+mod refusals;
 mod world;

@@ -73,7 +73,8 @@ impl World {
         let stop = CancellationToken::new();
         let refusals = tokio::spawn(writer.run(stop.clone()));
         let listen = Listen { address: "127.0.0.1:0".parse().unwrap(), surface: Surface::Everything };
-        let running = server::start(&[listen], &app, &axum::Router::new()).await.unwrap();
+        let routes = fanfare::runtime::api::routes(Arc::clone(&app), Arc::new(ledger.clone()), None);
+        let running = server::start(&[listen], &app, &routes).await.unwrap();
         let address = running.addresses[0];
         World { app, ledger, address, running, refusals, stop, sources, folder }
     }
@@ -110,6 +111,11 @@ impl World {
         self.exchange(&bytes).await
     }
 
+    /// Asks the API with the key of the one who may do everything.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[("authorization", &bearer("owner"))], b"").await
+    }
+
     /// Sends bytes and reads one answer.
     pub async fn exchange(&self, bytes: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
@@ -128,6 +134,13 @@ impl World {
     /// Stops everything and joins it.
     pub async fn stop(self) {
         drop(self.end().await);
+    }
+
+    /// Stops everything and keeps the files.
+    pub async fn stop_and_keep(self) -> (Ledger, tempfile::TempDir) {
+        let ledger = self.ledger.clone();
+        let (folder, _) = self.end().await;
+        (ledger, folder)
     }
 
     async fn end(self) -> (tempfile::TempDir, Sources) {

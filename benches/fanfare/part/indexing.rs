@@ -70,5 +70,5 @@ fn start(data: &Path) -> (Endpoint, Arc<SqliteCustomers>) {
         let store = SqliteCustomers::open(&data.join("customers.db")).expect("it was made before");
         (Ledger::open(data).expect("the folder can be written"), Arc::new(store))
     };
-    (Endpoint::start(runtime, data, Arc::new(ledger), store.clone()), store)
+    (Endpoint::start(runtime, Arc::new(ledger), store.clone()), store)
 }

@@ -62,7 +62,7 @@ fn endpoint(folder: &std::path::Path, durable: bool) -> Endpoint {
             };
             (calls, Arc::new(customers))
         };
-        Endpoint::start(runtime, &folder, calls, customers)
+        Endpoint::start(runtime, calls, customers)
     };
     std::thread::spawn(start).join().expect("an endpoint starts")
 }

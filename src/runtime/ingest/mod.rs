@@ -19,6 +19,7 @@ pub use rates::RateWindows;
 pub use refusal_log::{RefusalLog, RefusalWriter};
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::Request;
@@ -38,9 +39,13 @@ where
     B: hyper::body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let received_at = now();
+    let (received_at, began) = (now(), Instant::now());
     let mut visit = Visit { trigger: None, credential: None };
-    match admit(app, request, received_at, &mut visit).await {
+    let admitted = admit(app, request, received_at, &mut visit).await;
+    let status = admitted.as_ref().map_or_else(Refusal::status, |_| 202);
+    let declared = visit.trigger.as_ref().filter(|_| status != 404);
+    app.metrics.answered(declared, status, began.elapsed());
+    match admitted {
         Ok(answer) => answer::accepted(&answer),
         Err(refusal) => {
             let trigger = visit.trigger.unwrap_or_else(|| TriggerName::new(""));

@@ -1,0 +1,67 @@
+//! Who may ask: a handler that takes `May<ReadLog>` is only reached by a key with that permission.
+
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+
+use super::Desk;
+use super::problem::ApiProblem;
+use crate::domain::credentials::{Caller, Permission, Presented, Rejected};
+
+/// A permission as a type.
+pub trait Needs: Send + Sync {
+    /// The permission.
+    const PERMISSION: Permission;
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub struct $name;
+
+            impl Needs for $name {
+                const PERMISSION: Permission = Permission::$name;
+            }
+        )*
+    };
+}
+
+permissions! {
+    /// Write customers and events.
+    Track;
+    /// Read calls and deliveries.
+    ReadLog;
+    /// Read customers.
+    ReadCustomers;
+    /// Resend, close, pause, resume, cancel.
+    Control;
+}
+
+/// A caller who has proven to have the permission.
+#[derive(Debug)]
+pub struct May<N> {
+    /// Who.
+    pub caller: Caller,
+    needs: PhantomData<N>,
+}
+
+impl<N: Needs> FromRequestParts<Desk> for May<N> {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, ApiProblem> {
+        let presented = match parts.headers.get(AUTHORIZATION) {
+            Some(value) => Presented::from_authorization(value.as_bytes()).ok(),
+            None => parts.uri.query().and_then(Presented::from_query),
+        };
+        let presented = presented.ok_or_else(ApiProblem::unauthorized)?;
+        match desk.app.keyring.load().authorize(N::PERMISSION, &presented) {
+            Ok(caller) => Ok(May { caller, needs: PhantomData }),
+            Err(Rejected::Unknown) => Err(ApiProblem::unauthorized()),
+            Err(Rejected::NotAllowed) => Err(ApiProblem::forbidden(N::PERMISSION.word())),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The trigger log: a page of calls, or one with everything that came of it.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::auth::{May, ReadLog};
+use super::problem::{ApiProblem, ProblemBody};
+use super::view::{CallPage, CallView};
+use super::{Desk, auth};
+use crate::domain::name::{CallId, TriggerName};
+use crate::domain::state::CallState;
+use crate::store::calls::CallFilter;
+
+/// How many calls a page holds unless it is told.
+const PAGE: u32 = 50;
+/// How many it holds at most.
+pub(super) const PAGE_MAX: u32 = 1_000;
+
+/// Which calls are asked for.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct CallQuery {
+    /// Of this trigger only.
+    trigger: Option<String>,
+    /// In this status only.
+    status: Option<String>,
+    /// Of this request only: the id that a call with `forEach` was answered.
+    request: Option<String>,
+    /// Received then or later, RFC 3339.
+    #[param(value_type = Option<String>)]
+    since: Option<Timestamp>,
+    /// Received before, RFC 3339.
+    #[param(value_type = Option<String>)]
+    until: Option<Timestamp>,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// How many at most: 1 to 1000.
+    limit: Option<u32>,
+    /// A public token, where no header can be set.
+    access_token: Option<String>,
+}
+
+/// The trigger log, newest first.
+#[utoipa::path(get, path = "/api/v1/calls", tag = "log", params(CallQuery), responses(
+    (status = 200, body = CallPage),
+    (status = 400, body = ProblemBody, description = "A filter is wrong"),
+    (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 503, body = ProblemBody),
+))]
+pub(super) async fn list(
+    _caller: May<ReadLog>,
+    State(desk): State<Desk>,
+    query: Result<Query<CallQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<CallPage>, ApiProblem> {
+    let Query(query) = query.map_err(|error| ApiProblem::bad_request(error.body_text()))?;
+    let filter = filter(query)?;
+    let limit = filter.limit as usize;
+    let records = desk.app.calls.list(filter).await?;
+    let next = (records.len() == limit).then(|| records.last().map(|call| call.id.to_string())).flatten();
+    let mut items = Vec::with_capacity(records.len());
+    for call in records {
+        let runs = match call.state {
+            CallState::Refused | CallState::Accepted => Vec::new(),
+            _ => desk.log.runs_of_call(&call.id).await?,
+        };
+        items.push(CallView::new(call, runs));
+    }
+    Ok(Json(CallPage { items, next }))
+}
+
+fn filter(query: CallQuery) -> Result<CallFilter, ApiProblem> {
+    let state = query.status.map(|word| {
+        let words = CallState::ALL.iter().map(|state| state.word()).collect::<Vec<_>>().join(", ");
+        CallState::from_word(&word)
+            .ok_or_else(|| ApiProblem::bad_request(format!("status must be one of {words}, not {word:?}")))
+    });
+    Ok(CallFilter {
+        trigger: query.trigger.map(TriggerName::new),
+        state: state.transpose()?,
+        request: query.request.map(CallId::new),
+        since: query.since,
+        until: query.until,
+        before: query.after.map(CallId::new),
+        limit: limit(query.limit)?,
+    })
+}
+
+/// Reads a page's size.
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, ApiProblem> {
+    match asked.unwrap_or(PAGE) {
+        limit @ 1..=PAGE_MAX => Ok(limit),
+        _ => Err(ApiProblem::bad_request(format!("limit must be from 1 to {PAGE_MAX}"))),
+    }
+}
+
+/// One call, its runs and what did not fire.
+#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "log", params(("id" = String, Path, description = "The call's id")), responses(
+    (status = 200, body = CallView),
+    (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
+    (status = 503, body = ProblemBody),
+))]
+pub(super) async fn detail(
+    _caller: May<auth::ReadLog>,
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+) -> Result<Json<CallView>, ApiProblem> {
+    let call = desk.app.calls.get(&CallId::new(id.as_str())).await?;
+    let call = call.ok_or_else(|| ApiProblem::not_found(format!("there is no call {id:?} in the log")))?;
+    let runs = desk.log.runs_of_call(&call.id).await?;
+    Ok(Json(CallView::new(call, runs)))
+}

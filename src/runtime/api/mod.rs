@@ -1,0 +1,61 @@
+//! The API behind the shell's commands: the trigger log, customers in and out, and decisions about held deliveries.
+//!
+//! Every handler's signature says which permission it needs; a caller without it never reaches the handler.
+
+mod auth;
+mod calls;
+mod customers;
+mod deliveries;
+mod held;
+mod openapi;
+mod probes;
+mod problem;
+mod view;
+
+pub use auth::{Control, May, ReadCustomers, ReadLog, Track};
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use super::app::App;
+use super::run::Control as EngineControl;
+use crate::store::run_log::RunLog;
+use problem::ApiProblem;
+
+/// The largest batch of customers or events.
+const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What the handlers work on.
+#[derive(Clone)]
+struct Desk {
+    app: Arc<App>,
+    log: Arc<dyn RunLog>,
+    control: Option<EngineControl>,
+}
+
+/// All routes but the triggers' endpoints. Without `control`, held deliveries can be seen but not decided.
+pub fn routes(app: Arc<App>, log: Arc<dyn RunLog>, control: Option<EngineControl>) -> Router {
+    Router::new()
+        .route("/api/v1/calls", get(calls::list))
+        .route("/api/v1/calls/{id}", get(calls::detail))
+        .route("/api/v1/calls/{id}/deliveries", get(deliveries::of_call))
+        .route("/api/v1/deliveries", get(deliveries::list))
+        .route("/api/v1/deliveries/{id}/resend", post(held::resend))
+        .route("/api/v1/deliveries/{id}/close", post(held::close))
+        .route("/api/v1/customers", post(customers::post_customers))
+        .route("/api/v1/customers/{id}", get(customers::detail))
+        .route("/api/v1/events", post(customers::post_events))
+        .route("/api/openapi.json", get(openapi::document))
+        .route("/livez", get(probes::alive))
+        .route("/readyz", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
+        .fallback(async || {
+            ApiProblem::not_found("there is nothing here; /api/openapi.json lists what there is")
+        })
+        .method_not_allowed_fallback(async || ApiProblem::method_not_allowed())
+        .layer(DefaultBodyLimit::max(BATCH_BYTES_MAX))
+        .with_state(Desk { app, log, control })
+}

@@ -1,0 +1,97 @@
+//! What a caller of the API is told when it does not get what it asked for, by RFC 9457.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::store::StoreError;
+
+/// A refusal.
+#[derive(Debug)]
+pub struct ApiProblem {
+    status: StatusCode,
+    detail: String,
+}
+
+/// A refusal as it is sent, `application/problem+json`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ProblemBody {
+    /// Always `about:blank`: the status says what kind it is.
+    pub r#type: String,
+    /// The status in words.
+    pub title: String,
+    /// The status.
+    pub status: u16,
+    /// What is wrong here and what to do about it.
+    pub detail: String,
+}
+
+impl ApiProblem {
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        ApiProblem { status: StatusCode::BAD_REQUEST, detail: detail.into() }
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let detail = "send a key's id and secret by HTTP Basic, or a token".to_owned();
+        ApiProblem { status: StatusCode::UNAUTHORIZED, detail }
+    }
+
+    pub(super) fn forbidden(permission: &str) -> Self {
+        let detail = format!("this key does not have the permission {permission}");
+        ApiProblem { status: StatusCode::FORBIDDEN, detail }
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        ApiProblem { status: StatusCode::NOT_FOUND, detail: detail.into() }
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let detail = "this resource does not know the method; Allow lists those it knows".to_owned();
+        ApiProblem { status: StatusCode::METHOD_NOT_ALLOWED, detail }
+    }
+
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        ApiProblem { status: StatusCode::CONFLICT, detail: detail.into() }
+    }
+
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        ApiProblem { status: StatusCode::SERVICE_UNAVAILABLE, detail: detail.into() }
+    }
+}
+
+impl From<StoreError> for ApiProblem {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "the API could not answer");
+        match error {
+            StoreError::Refused(_) => ApiProblem {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                detail: "the store refused this; the log of the runtime says why".to_owned(),
+            },
+            StoreError::Busy | StoreError::Unavailable(_) | StoreError::Closed => {
+                ApiProblem::unavailable("the store cannot answer just now")
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiProblem {
+    fn into_response(self) -> Response {
+        let body = ProblemBody {
+            r#type: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or_default().to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+        };
+        let mut response = (self.status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Basic realm=\"fanfare\", charset=\"UTF-8\"");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,124 @@
+//! The API over what was called: who may ask, and the shapes that scripts rely on.
+
+use fanfare::domain::customer::CustomerKey;
+use fanfare::domain::name::ScenarioName;
+use fanfare::store::calls::Calls;
+use fanfare::store::runs::{Matched, Runs};
+use serde_json::json;
+
+use crate::world::{World, bearer};
+
+async fn world() -> World {
+    World::with(json!({
+        "triggers": {"t": {"parameters": [{"name": "a", "type": "integer"}]}, "u": {}},
+        "apiKeys": {
+            "log": {"permissions": ["ReadLog"]},
+            "crm": {"permissions": ["Track"]},
+            "desk": {"permissions": ["ReadCustomers", "Control"]},
+        },
+    }))
+    .await
+}
+
+#[tokio::test]
+async fn the_log_pages_and_filters() {
+    let world = world().await;
+    let mut ids = Vec::new();
+    for a in 0..5 {
+        ids.push(world.post(&json!({"a": a})).await.id().to_owned());
+    }
+    world.send("POST", "/in/default/u", &[("authorization", &world.basic("u"))], b"").await;
+
+    let first = world.get("/api/v1/calls?trigger=t&limit=2").await.body;
+    let next = first["next"].as_str().unwrap().to_owned();
+    let second = world.get(&format!("/api/v1/calls?trigger=t&limit=3&after={next}")).await.body;
+    let shown: Vec<&str> = [&first, &second]
+        .iter()
+        .flat_map(|page| page["items"].as_array().unwrap())
+        .map(|call| call["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(shown.len(), 5);
+    assert!(ids.iter().all(|id| shown.contains(&id.as_str())));
+    let end = format!("/api/v1/calls?trigger=t&limit=3&after={}", second["next"].as_str().unwrap());
+    assert_eq!(world.get(&end).await.body, json!({"items": [], "next": null}));
+
+    assert_eq!(world.get("/api/v1/calls?status=accepted").await.body["items"].as_array().unwrap().len(), 6);
+    assert_eq!(world.get("/api/v1/calls?since=2100-01-01T00:00:00Z").await.body["items"], json!([]));
+    assert_eq!(world.get("/api/v1/calls?until=2000-01-01T00:00:00Z").await.body["items"], json!([]));
+    for wrong in ["status=lost", "limit=0", "limit=1001", "since=soon", "triger=t"] {
+        assert_eq!(world.get(&format!("/api/v1/calls?{wrong}")).await.status, 400, "{wrong}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_shows_what_came_of_it() {
+    let world = world().await;
+    let id = world.post(&json!({"a": 1})).await.id().to_owned();
+    let call = world.ledger.open_calls(10).await.unwrap().remove(0);
+    let matched = Matched {
+        fired: vec![ScenarioName::new("storm")],
+        not_fired: vec![(ScenarioName::new("heat"), "params.a == 2 is false".into())],
+    };
+    let runs = world.ledger.begin_runs(call.seq, matched, call.received_at).await.unwrap();
+    let keys = vec![vec![CustomerKey(1), CustomerKey(2)]];
+    world.ledger.set_audience(runs[0], keys, "by index".into()).await.unwrap();
+
+    let shown = world.get(&format!("/api/v1/calls/{id}")).await.body;
+    assert_eq!(
+        (&shown["id"], &shown["trigger"], &shown["status"]),
+        (&json!(id), &json!("t"), &json!("running"))
+    );
+    assert_eq!(shown["params"], json!({"a": 1}));
+    assert_eq!(shown["notFired"], json!([{"scenario": "heat", "reason": "params.a == 2 is false"}]));
+    let run = &shown["runs"][0];
+    assert_eq!((&run["scenario"], &run["audience"]), (&json!("storm"), &json!(2)));
+    assert_eq!(run["deliveries"]["sent"], json!(0));
+    let deliveries = world.get(&format!("/api/v1/calls/{id}/deliveries?state=held")).await;
+    assert_eq!((deliveries.status, deliveries.body), (200, json!({"items": [], "next": null})));
+    assert_eq!(world.get("/api/v1/calls/none").await.status, 404);
+    assert_eq!(world.get("/api/v1/calls/none/deliveries").await.status, 404);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_may_do_what_it_is_for_and_nothing_else() {
+    let world = world().await;
+    let ask = async |method: &str, path: &str, key: &str| {
+        let headers = [("authorization", key), ("content-type", "application/json")];
+        world.send(method, path, &headers, b"{\"ids\": {\"registered\": \"ann\"}}").await.status
+    };
+    let (log, crm, desk) = (bearer("log"), bearer("crm"), bearer("desk"));
+    assert_eq!(ask("POST", "/api/v1/customers", &crm).await, 200);
+    assert_eq!(ask("POST", "/api/v1/customers", &log).await, 403);
+    assert_eq!(ask("GET", "/api/v1/customers/ann", &desk).await, 200);
+    assert_eq!(ask("GET", "/api/v1/customers/Ann", &desk).await, 404);
+    assert_eq!(ask("GET", "/api/v1/customers/ann", &log).await, 403);
+    assert_eq!(ask("GET", "/api/v1/calls", &log).await, 200);
+    assert_eq!(ask("GET", "/api/v1/calls", &crm).await, 403);
+    assert_eq!(ask("GET", "/api/v1/calls", &world.basic("t")).await, 401);
+    assert_eq!(ask("POST", "/api/v1/deliveries/1-1-0/resend", &log).await, 403);
+    assert_eq!(ask("POST", "/api/v1/deliveries/1-1-0/resend", &desk).await, 503);
+    assert_eq!(ask("DELETE", "/api/v1/calls", &log).await, 405);
+    assert_eq!(ask("GET", "/api/v2", &log).await, 404);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn probes_metrics_and_the_description_are_for_everyone() {
+    let world = world().await;
+    world.post(&json!({"a": 1})).await;
+    world.post(&json!({})).await;
+    world.send("POST", "/in/default/made-up", &[], b"").await;
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(world.send("GET", path, &[], b"").await.status, 200, "{path}");
+    }
+    let metrics = world.app.metrics.text();
+    assert!(metrics.contains("fanfare_calls_total{trigger=\"t\",status=\"202\"} 1"), "{metrics}");
+    assert!(metrics.contains("fanfare_calls_total{trigger=\"t\",status=\"422\"} 1"), "{metrics}");
+    assert!(!metrics.contains("made-up"), "{metrics}");
+    let described = world.send("GET", "/api/openapi.json", &[], b"").await.body;
+    let paths: Vec<&String> = described["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths.len(), 14, "{paths:?}");
+    world.stop().await;
+}

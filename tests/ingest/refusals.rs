@@ -1,0 +1,62 @@
+//! What is turned away: in the log with its reason, and only counted when it comes in floods.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_refused_call_is_in_the_log_without_what_it_brought() {
+    let world = World::with_trigger(json!({"parameters": [{"name": "a", "type": "integer"}]})).await;
+    assert_eq!(world.post(&json!({"a": "hunter2"})).await.status, 422);
+    assert_eq!(world.send("POST", "/in/default/t", &[], b"{\"a\": 1}").await.status, 401);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let calls = loop {
+        let calls = world.calls().await;
+        if calls.len() == 2 {
+            break calls;
+        }
+        assert!(Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    };
+    let of = |status| calls.iter().find(|call| call.http_status == status).unwrap();
+    assert_eq!(of(422).credential.as_deref(), Some("t"));
+    assert!(of(422).reason.as_deref().is_some_and(|reason| reason.contains("a: expected a whole number")));
+    assert_eq!((&of(401).credential, &of(401).params), (&None, &None));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_flood_is_counted() {
+    let world = World::with_trigger(json!({})).await;
+    for _ in 0..100 {
+        world.send("POST", "/in/default/t", &[], b"").await;
+    }
+    let (ledger, folder) = world.stop_and_keep().await;
+    drop(ledger);
+    let connection = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+    let one = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let in_full = one("SELECT count(*) FROM call WHERE http_status = 401");
+    let counted = one("SELECT coalesce(sum(refusals), 0) FROM refusal_count WHERE http_status = 401");
+    assert_eq!(in_full + counted, 100);
+    assert!((10..100).contains(&in_full), "{in_full}");
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_in_its_body_leaves_no_call() {
+    let world = World::with_trigger(json!({})).await;
+    let basic = world.basic("t");
+    let head = format!(
+        "POST /in/default/t HTTP/1.1\r\nhost: x\r\nauthorization: {basic}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    let mut stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(world.calls().await.iter().all(|call| call.http_status != 202));
+    world.stop().await;
+}
