@@ -84,76 +84,66 @@ fn the_story_compiles() {
     assert_eq!(flow.message(NodeIndex(2)).unwrap().consent, None);
 }
 
+/// A field replaced by a JSON pointer, where the error stands, and a part of what it says.
+type Case = (&'static str, Json, &'static str, &'static str);
+
+fn named_with_a_remedy(cases: Vec<Case>) {
+    for (pointer, value, path, part) in cases {
+        let (found, message) = error(with(pointer, value));
+        assert_eq!(found, path, "{message}");
+        assert!(message.contains(part), "{path}: {message}");
+    }
+}
+
 #[test]
-fn each_wrong_field_is_named_with_a_remedy() {
-    let nodes = |index: usize, rest: &str| format!("/nodes/{index}/{rest}");
-    let cases = [
+fn wrong_triggers_and_audiences_are_named_with_a_remedy() {
+    let (trigger, condition) = ("/triggers/0/triggerRef/name", "/triggers/0/where");
+    named_with_a_remedy(vec![
+        (trigger, json!("wether-alert"), "spec.triggers[0].triggerRef.name", "did you mean weather-alert?"),
+        (condition, json!("params.alrt == 'x'"), "spec.triggers[0].where", "did you mean `params.alert`?"),
+        (condition, json!("customer.age > 1"), "spec.triggers[0].where", "sees no customer"),
+        ("/audience/where", json!("customer.age == none"), "spec.audience.where", "is defined"),
+        ("/audience", json!({}), "spec.audience", "exactly one of where and everyone"),
+    ]);
+}
+
+#[test]
+fn wrong_targets_and_names_are_named_with_a_remedy() {
+    named_with_a_remedy(vec![
         (
-            "/triggers/0/triggerRef/name".into(),
-            json!("wether-alert"),
-            "spec.triggers[0].triggerRef.name",
-            "did you mean weather-alert?",
-        ),
-        (
-            "/triggers/0/where".into(),
-            json!("params.alrt == 'x'"),
-            "spec.triggers[0].where",
-            "did you mean `params.alert`?",
-        ),
-        ("/triggers/0/where".into(), json!("customer.age > 1"), "spec.triggers[0].where", "sees no customer"),
-        ("/audience/where".into(), json!("customer.age == none"), "spec.audience.where", "is defined"),
-        ("/audience".into(), json!({}), "spec.audience", "exactly one of where and everyone"),
-        (
-            nodes(0, "condition/else"),
+            "/nodes/0/condition/else",
             json!("by-mial"),
             "spec.nodes[0].condition.else",
             "did you mean by-mail?",
         ),
-        (nodes(1, "next"), json!("reach"), "spec.nodes[1].next", "edges only run forward"),
-        (nodes(1, "next"), json!("by-sms"), "spec.nodes[1].next", "edges only run forward"),
-        (nodes(2, "name"), json!("reach"), "spec.nodes[2].name", "another node"),
+        ("/nodes/1/next", json!("reach"), "spec.nodes[1].next", "edges only run forward"),
+        ("/nodes/1/next", json!("by-sms"), "spec.nodes[1].next", "edges only run forward"),
+        ("/nodes/2/name", json!("reach"), "spec.nodes[2].name", "another node"),
+    ]);
+}
+
+#[test]
+fn wrong_messages_are_named_with_a_remedy() {
+    let channel = "/nodes/1/message/channelRef/name";
+    let channel_path = "spec.nodes[1].message.channelRef.name";
+    let key = "/nodes/2/message/email/textFrom/configMapKeyRef/key";
+    let name = "/nodes/2/message/email/textFrom/configMapKeyRef/name";
+    let key_path = "spec.nodes[2].message.email.textFrom.configMapKeyRef.key";
+    let name_path = "spec.nodes[2].message.email.textFrom.configMapKeyRef.name";
+    let body = "/nodes/1/message/sms/body";
+    named_with_a_remedy(vec![
+        (channel, json!("mail"), channel_path, "carries email, but the message is sms"),
+        (channel, json!("smss"), channel_path, "did you mean sms?"),
+        (body, json!("{{ params.nope }}"), "spec.nodes[1].message.sms.body", "no parameter `nope`"),
+        (key, json!("snow.tx"), key_path, "did you mean snow.txt?"),
+        (name, json!("mail"), name_path, "did you mean mails?"),
         (
-            nodes(1, "message/channelRef/name"),
-            json!("mail"),
-            "spec.nodes[1].message.channelRef.name",
-            "carries email, but the message is sms",
-        ),
-        (
-            nodes(1, "message/channelRef/name"),
-            json!("smss"),
-            "spec.nodes[1].message.channelRef.name",
-            "did you mean sms?",
-        ),
-        (
-            nodes(1, "message/sms/body"),
-            json!("{{ params.nope }}"),
-            "spec.nodes[1].message.sms.body",
-            "no parameter `nope`",
-        ),
-        (
-            nodes(2, "message/email/textFrom/configMapKeyRef/key"),
-            json!("snow.tx"),
-            "spec.nodes[2].message.email.textFrom.configMapKeyRef.key",
-            "did you mean snow.txt?",
-        ),
-        (
-            nodes(2, "message/email/textFrom/configMapKeyRef/name"),
-            json!("mail"),
-            "spec.nodes[2].message.email.textFrom.configMapKeyRef.name",
-            "did you mean mails?",
-        ),
-        (
-            nodes(2, "message/email"),
+            "/nodes/2/message/email",
             json!({"subject": "x"}),
             "spec.nodes[2].message.email",
             "a mail needs text",
         ),
-    ];
-    for (pointer, value, path, part) in cases {
-        let (found, message) = error(with(&pointer, value));
-        assert_eq!(found, path, "{message}");
-        assert!(message.contains(part), "{path}: {message}");
-    }
+    ]);
 }
 
 #[test]
