@@ -69,6 +69,8 @@ pub struct Running {
 pub async fn start(listen: &[Listen], app: &Arc<App>, routes: &Router) -> std::io::Result<Running> {
     let mut running =
         Running { addresses: Vec::new(), stop: CancellationToken::new(), connections: TaskTracker::new() };
+    let purge = ingest::forget_expired_keys(Arc::clone(app), running.stop.clone());
+    running.connections.spawn(purge);
     for Listen { address, surface } in listen {
         let listener = TcpListener::bind(address).await?;
         running.addresses.push(listener.local_addr()?);

@@ -20,6 +20,7 @@ use super::{announce, demo, hosts, import};
 use crate::channels::egress::{Egress, HostMapError};
 use crate::channels::wire::{Network, Tls};
 use crate::compile::{Snapshot, Sources};
+use crate::runtime::api;
 use crate::runtime::app::App;
 use crate::runtime::configuration::Configuration;
 use crate::runtime::dispatch::ChannelHandles;
@@ -107,7 +108,7 @@ impl DevCommand {
         let snapshot = live.apply(reading, &mut data, &self.data).await?.snapshot;
         import::when_empty(&self.manifests, data.customers.as_ref()).await?;
         let engine = parts.start_engine(&data);
-        let server = self.listen(&parts.app).await?;
+        let server = self.listen(&parts.app, &engine, &data).await?;
         let ready = self.say_ready(&server, &snapshot, &data, &live)?;
         let code = self.until_stopped(&mut live, &mut data, &ready, addresses, &mut signals).await?;
         parts.stop(server, engine, &data).await;
@@ -117,9 +118,15 @@ impl DevCommand {
         Ok(code)
     }
 
-    async fn listen(&self, app: &Arc<App>) -> Result<RunningServer, DevError> {
+    async fn listen(
+        &self,
+        app: &Arc<App>,
+        engine: &RunningEngine,
+        data: &DataFolder,
+    ) -> Result<RunningServer, DevError> {
         let listen = Listen { address: self.listen, surface: Surface::Everything };
-        let routes = axum::Router::new();
+        let log = Arc::new(data.ledger.clone());
+        let routes = api::routes(Arc::clone(app), log, Some(engine.control()));
         let started = server::start(&[listen], app, &routes).await;
         started.map_err(|source| DevError::Listen { address: self.listen, source })
     }

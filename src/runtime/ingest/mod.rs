@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod elements;
 mod ids;
+mod key_purge;
 mod mapping;
 mod rates;
 mod refusal_log;
@@ -15,6 +16,7 @@ mod settle;
 mod submit;
 
 pub use answer::IngestResponse;
+pub use key_purge::forget_expired_keys;
 pub use rates::RateWindows;
 pub use refusal_log::{RefusalLog, RefusalWriter};
 
