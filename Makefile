@@ -8,12 +8,13 @@ TOOLS := target/tools/bin
 FANFARE := cargo run --locked --quiet --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format-check clippy deny crds packages cluster
+.PHONY: help demo test bench lint format-check clippy deny crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
 	@echo 'make demo ONCE=1   the same, and end: 0 if all was as the example promises'
 	@echo 'make test          install what the tests need and run all of them'
+	@echo 'make bench         measure the main job; PARTS="ingest broad" for some of it, BENCH_SCALE=0.1 for a tenth'
 	@echo 'make lint          format, clippy, licences, duplicate and foreign crates'
 	@echo 'make crds          write crds/ and docs/reference/ from the kinds'
 	@echo '.ci/run            what a change must pass'
@@ -36,6 +37,10 @@ packages:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; \
 	else echo "the tests need$$missing: install them and run make again" >&2; exit 1; fi
+
+# Prints a table and writes target/bench/summary.json.
+bench:
+	cargo bench --locked --bench fanfare -- $(PARTS)
 
 lint: format-check clippy deny
 

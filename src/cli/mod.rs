@@ -71,3 +71,29 @@ pub fn run() -> ExitCode {
         Command::Validate(command) => command.run(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    fn without_example(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        let path = format!("{path}{} ", command.get_name());
+        let helps = [command.get_after_help(), command.get_after_long_help(), command.get_long_about()];
+        let example = |help: &clap::builder::StyledStr| help.to_string().contains(path.trim_end());
+        let is_leaf = command.get_subcommands().next().is_none();
+        if is_leaf && !helps.into_iter().flatten().any(example) {
+            found.push(path.clone());
+        }
+        command.get_subcommands().for_each(|below| without_example(below, &path, found));
+    }
+
+    #[test]
+    fn every_command_shows_an_example_in_its_help() {
+        Cli::command().debug_assert();
+        let mut found = Vec::new();
+        without_example(&Cli::command(), "", &mut found);
+        assert!(found.is_empty(), "give these an Example in after_help: {found:?}");
+    }
+}

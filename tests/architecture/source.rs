@@ -20,7 +20,8 @@ impl Source {
     /// Whether all of it is test code: the folder `tests/`, `tests.rs` beside the code, and what is declared as
     /// `#[cfg(test)] mod name;`.
     pub fn is_test(&self) -> bool {
-        self.declared_for_tests || self.path.split('/').any(|part| part == "tests" || part == "tests.rs")
+        self.declared_for_tests
+            || self.path.split('/').any(|part| matches!(part, "benches" | "tests" | "tests.rs"))
     }
 
     /// Where the files of its `#[cfg(test)] mod name;` are: `src/a/name` for `src/a/name.rs` and `src/a/name/`.
@@ -62,10 +63,10 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every Rust file of `src/` and `tests/`. What the test cluster compiles inside a node is not part of the crate.
+/// Every Rust file of `src/`, `tests/` and `benches/`. What the test cluster compiles inside a node is not part of the crate.
 pub fn all() -> Vec<Source> {
     let mut paths = Vec::new();
-    for folder in ["src", "tests"] {
+    for folder in ["src", "tests", "benches"] {
         collect(&root().join(folder), &mut paths);
     }
     paths.sort();
