@@ -19,9 +19,15 @@ help:
 	@echo 'make crds          write crds/ and docs/reference/ from the kinds'
 	@echo '.ci/run            what a change must pass'
 
+# ONCE=1 is for scripts: a port and a data folder of its own, so that neither a running demo nor an earlier one is in its way.
 demo:
 	cargo build --locked
-	$(FANFARE) dev examples/weather-alert --demo$(if $(ONCE), --once)
+ifdef ONCE
+	rm -rf target/demo
+	$(FANFARE) dev examples/weather-alert --demo --once --listen 127.0.0.1:0 --data target/demo
+else
+	$(FANFARE) dev examples/weather-alert --demo
+endif
 
 test: cluster
 	cargo test --locked --all-targets

@@ -5,6 +5,7 @@
 mod call;
 mod completion;
 mod crds;
+mod credentials;
 mod customers;
 mod deliveries;
 mod dev;
@@ -44,6 +45,8 @@ enum Command {
     Import(Box<import::ImportCommand>),
     /// Look at customers.
     Customers(Box<customers::CustomersCommand>),
+    /// Show the credentials that `fanfare dev` generated.
+    Credentials(Box<credentials::CredentialsCommand>),
     /// Print a script that completes this command in a shell.
     Completion(completion::CompletionCommand),
     /// Print the CustomResourceDefinitions of all kinds.
@@ -64,6 +67,7 @@ pub fn run() -> ExitCode {
         Command::Deliveries(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Customers(command) => command.run(),
+        Command::Credentials(command) => command.run(),
         Command::Completion(command) => command.run(),
         Command::Crds(command) => command.run(),
         Command::Dev(command) => command.run(),

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::http::{Answer, Request};
 use super::process::Process;
 use super::sandbox::Sandbox;
-use super::sandbox::Sandbox;
 
 /// A running `fanfare dev`, as its ready file describes it.
 pub struct Dev {
@@ -65,25 +64,16 @@ impl Dev {
         Self::start_with(&Settings { manifests, data, sandbox, environment: &[] })
     }
 
-    /// Starts it with both sides of a sandbox: port 25 of the host `sandbox` is its SMTP server, any other its HTTP side.
-    pub fn start_beside(manifests: &Path, data: &Path, sandbox: &Sandbox) -> Self {
-        let hosts = [format!("sandbox:25={}", sandbox.smtp), format!("sandbox={}", sandbox.http)];
-        Self::launch(manifests, data, &hosts, &[])
-    }
-
     /// The same with more to say.
     pub fn start_with(settings: &Settings<'_>) -> Self {
-        let host = format!("sandbox=127.0.0.1:{}", settings.sandbox_port);
-        Self::launch(settings.manifests, settings.data, &[host], settings.environment)
-    }
-
-    fn launch(manifests: &Path, data: &Path, hosts: &[String], environment: &[(&str, String)]) -> Self {
-        let (ready_file, log) = (beside(data, "ready.json"), beside(data, "log"));
+        let (ready_file, log) = (beside(settings.data, "ready.json"), beside(settings.data, "log"));
         let mut command = Process::command(["dev"]);
-        command.arg(manifests).args(["--listen", "127.0.0.1:0"]).arg("--data").arg(data);
+        command.arg(settings.manifests).args(["--listen", "127.0.0.1:0"]).arg("--data").arg(settings.data);
         command.arg("--ready-file").arg(&ready_file);
-        command.args(hosts.iter().flat_map(|host| ["--host", host]));
-        command.envs(environment.iter().map(|(name, value)| (*name, value.as_str())));
+        for host in settings.sandbox.hosts() {
+            command.args(["--host", &host]);
+        }
+        command.envs(settings.environment.iter().map(|(name, value)| (*name, value.as_str())));
         let (process, ready) = Process::start_ready(&mut command, &log, &ready_file);
         let Ready { server, api_key, triggers } = serde_json::from_value(ready).unwrap();
         Self { process, server, triggers, key: api_key }

@@ -43,6 +43,9 @@ pub(in crate::cli) enum ClientError {
     /// A file could not be read.
     #[error("cannot read {}: {source}", path.display())]
     File { path: PathBuf, source: std::io::Error },
+    /// A data folder without the credentials asked for.
+    #[error("no credentials in {}: {reason}", data.display())]
+    Credentials { data: PathBuf, reason: String },
     /// The file to import is none.
     #[error(transparent)]
     Import(#[from] crate::track::import::ImportError),
@@ -69,6 +72,7 @@ impl ClientError {
             ClientError::Unauthorized { .. } | ClientError::Forbidden(_) => Exit::NotAllowed,
             ClientError::ImportStopped { source, .. } => source.exit(),
             ClientError::Refused(_)
+            | ClientError::Credentials { .. }
             | ClientError::Import(_)
             | ClientError::LinesRefused { .. }
             | ClientError::NotUnderstood { .. }

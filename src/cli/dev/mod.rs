@@ -4,7 +4,7 @@
 
 mod announce;
 mod args;
-mod credentials;
+pub(super) mod credentials;
 mod data_folder;
 mod demo;
 mod folder;

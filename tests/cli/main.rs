@@ -1,0 +1,9 @@
+//! The client commands as a person and a script use them: the real binary against a running `fanfare dev`.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod command;
+mod import;
+mod refusals;
+mod weather;
