@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fanfare::domain::state::DeliveryState as State;
 
@@ -53,7 +53,7 @@ async fn crash_again_and_again(seed: u64) -> usize {
     let calls = [world.call("narrow", None).await, world.call("wide", None).await];
     for _ in 0..8 {
         let engine = world.start();
-        tokio::time::sleep(Duration::from_micros(dice.roll(60_000))).await;
+        until_attempts(&world, dice.roll(180)).await;
         engine.stop(Duration::ZERO).await;
         crashes += 1;
         in_doubt += world.rows().iter().filter(|row| row.3 == State::Sending.code()).count();
@@ -67,6 +67,16 @@ async fn crash_again_and_again(seed: u64) -> usize {
     engine.stop(Duration::from_secs(1)).await;
     check(&world, crashes, seed);
     in_doubt
+}
+
+/// Waits until so many attempts more have been made, or all is done.
+async fn until_attempts(world: &World, more: u64) {
+    let seen = || world.record.lock().unwrap().len() as u64;
+    let wanted = seen() + more;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while seen() < wanted && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_micros(300)).await;
+    }
 }
 
 fn check(world: &World, crashes: usize, seed: u64) {

@@ -41,9 +41,13 @@ impl SecretSource for AnySecret {
 
 impl Real {
     /// An engine on these sources; channels name their provider's host `sandbox`.
-    pub async fn start(mut sources: serde_json::Value, faults: Vec<Rule>) -> Real {
+    pub async fn start(sources: serde_json::Value, faults: Vec<Rule>) -> Real {
+        Real::start_with(sources, Settings { faults, ..Settings::default() }).await
+    }
+
+    pub async fn start_with(mut sources: serde_json::Value, settings: Settings) -> Real {
         let folder = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::start(Settings { faults, ..Settings::default() }).await.unwrap();
+        let sandbox = Sandbox::start(settings).await.unwrap();
         sources["namespace"] = "default".into();
         let sources: Sources = serde_json::from_value(sources).unwrap();
         let compiled = compile(&sources);

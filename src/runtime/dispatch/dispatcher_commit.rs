@@ -63,7 +63,7 @@ impl Dispatcher {
         match result {
             Ok(opened) => {
                 self.failed_commits = 0;
-                self.written(batch, opened);
+                self.written(batch, &opened);
             }
             Err(error) if error.is_transient() => {
                 if self.failed_commits == 0 {
@@ -81,7 +81,7 @@ impl Dispatcher {
         }
     }
 
-    fn written(&mut self, batch: Batch, opened: Vec<Opened>) {
+    fn written(&mut self, batch: Batch, opened: &[Opened]) {
         for answered in batch.answered {
             self.open = self.open.saturating_sub(1);
             self.settle(answered);
@@ -92,7 +92,7 @@ impl Dispatcher {
             job.chunk.ended(job.id, job.last);
         }
         for (job, opened) in batch.opening.into_iter().zip(opened) {
-            match opened {
+            match *opened {
                 Opened::Yes => {
                     job.chunk.opened(job.place);
                     self.note_moved(&job);
@@ -100,7 +100,7 @@ impl Dispatcher {
                 }
                 Opened::Stopping | Opened::Lost => {
                     self.open = self.open.saturating_sub(1);
-                    self.not_opened(job, opened);
+                    Self::not_opened(&job, *opened);
                 }
             }
         }
@@ -127,7 +127,7 @@ impl Dispatcher {
     }
 
     /// A stopping run's waiting deliveries are written off by their walk; anything else was not ours to send.
-    fn not_opened(&mut self, job: Job, opened: Opened) {
+    fn not_opened(job: &Job, opened: Opened) {
         if opened == Opened::Stopping {
             job.chunk.run.cancel();
             if job.again {

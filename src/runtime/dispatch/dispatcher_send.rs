@@ -13,7 +13,7 @@ use super::job::Job;
 use super::verdict::{RetryPolicy, Tried, Verdict, judge};
 use crate::channels::Attempt;
 use crate::domain::state::DeliveryState;
-use crate::runtime::run::{Halt, News};
+use crate::runtime::run::{Halt, LiveChunk, News};
 use crate::store::deliveries::Outcome;
 
 /// How many waiting deliveries are handed back to their walks at once.
@@ -119,17 +119,21 @@ impl Dispatcher {
         }
     }
 
-    /// Takes back what belongs to runs that were halted and is not under way.
+    /// Takes back what is not under way of runs that were halted and of chunks that were left.
     pub(super) fn withdraw_halted(&mut self, now: Timestamp) {
-        let halted = self.outbox.lanes().take_over(|job| job.chunk.run.halt(now).is_some());
-        for job in halted {
-            let Some(halt) = job.chunk.run.halt(now) else { continue };
-            self.withdraw(job, halt);
+        let is_over = |chunk: &LiveChunk| chunk.is_left() || chunk.run.halt(now).is_some();
+        let over = self.outbox.lanes().take_over(|job| is_over(&job.chunk));
+        for job in over {
+            match job.chunk.run.halt(now) {
+                Some(halt) if !job.chunk.is_left() => self.withdraw(job, halt),
+                _ => job.chunk.dropped(),
+            }
         }
-        // Their walks know what to write of those that only wait.
+        self.moved.retain(|_, chunk| !chunk.is_left());
+        // Walks know what to write of those that only wait; a chunk that was left finds them in the ledger.
         let waiting = std::mem::take(&mut self.waiting);
         let (over, going_on): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|Reverse(Due(waiting))| waiting.chunk.run.halt(now).is_some());
+            waiting.into_iter().partition(|Reverse(Due(waiting))| is_over(&waiting.chunk));
         self.waiting = going_on.into();
         over.into_iter().for_each(|Reverse(Due(waiting))| waiting.chunk.tell(News::Again(waiting.id)));
     }

@@ -30,11 +30,8 @@ impl Lanes {
             self.turns.push_back(run);
             Lane::default()
         });
-        if job.again {
-            lane.again.push_back(job)
-        } else {
-            lane.first.push_back(job)
-        }
+        let queue = if job.again { &mut lane.again } else { &mut lane.first };
+        queue.push_back(job);
         self.len += 1;
     }
 
@@ -59,14 +56,17 @@ impl Lanes {
         taken
     }
 
-    /// Takes everything of the runs that `is_over` names.
+    /// Takes everything that `is_over`.
     pub(super) fn take_over(&mut self, is_over: impl Fn(&Job) -> bool) -> Vec<Job> {
         let mut taken = Vec::new();
         for lane in self.by_run.values_mut() {
-            let sample = lane.again.front().or(lane.first.front());
-            if sample.is_some_and(&is_over) {
-                taken.extend(lane.again.drain(..));
-                taken.extend(lane.first.drain(..));
+            for jobs in [&mut lane.again, &mut lane.first] {
+                if jobs.iter().any(&is_over) {
+                    let (over, going_on) = std::mem::take(jobs).into_iter().partition(&is_over);
+                    *jobs = going_on;
+                    let over: VecDeque<Job> = over;
+                    taken.extend(over);
+                }
             }
         }
         self.len -= taken.len();

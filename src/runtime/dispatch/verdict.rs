@@ -96,7 +96,7 @@ fn verdict(tried: &Tried, state: DeliveryState, reason: Option<String>) -> Verdi
 fn wait_for_the_channel(tried: &Tried, policy: &RetryPolicy, reason: String) -> Verdict {
     let attempts = tried.attempt - 1;
     if attempts > 0 && is_past(tried, policy, tried.now) {
-        return give_up(tried, reason, tried.doubtful, "and its time for retries is over");
+        return give_up(tried, &reason, tried.doubtful, "and its time for retries is over");
     }
     Verdict { attempts, retry_at: Some(tried.now), ..verdict(tried, DeliveryState::Queued, Some(reason)) }
 }
@@ -110,7 +110,7 @@ fn again(
 ) -> Verdict {
     let in_doubt = tried.doubtful || doubtful;
     if tried.attempt >= policy.attempts_max {
-        return Verdict { doubtful, ..give_up(tried, reason, in_doubt, "and its attempts are used up") };
+        return Verdict { doubtful, ..give_up(tried, &reason, in_doubt, "and its attempts are used up") };
     }
     let wait = backoff(tried).max(retry_after.unwrap_or_default());
     let Ok(retry_at) =
@@ -118,11 +118,11 @@ fn again(
     else {
         return Verdict {
             doubtful,
-            ..give_up(tried, reason, in_doubt, "and its next attempt is too far away")
+            ..give_up(tried, &reason, in_doubt, "and its next attempt is too far away")
         };
     };
     if is_past(tried, policy, retry_at) {
-        return Verdict { doubtful, ..give_up(tried, reason, in_doubt, "and its time for retries is over") };
+        return Verdict { doubtful, ..give_up(tried, &reason, in_doubt, "and its time for retries is over") };
     }
     if tried.expires_at.is_some_and(|at| at <= retry_at) {
         let state = if in_doubt { DeliveryState::Unknown } else { DeliveryState::Expired };
@@ -133,7 +133,7 @@ fn again(
 }
 
 /// What may have been taken is unknown for ever; what was certainly not taken has failed.
-fn give_up(tried: &Tried, reason: String, in_doubt: bool, because: &str) -> Verdict {
+fn give_up(tried: &Tried, reason: &str, in_doubt: bool, because: &str) -> Verdict {
     let state = if in_doubt { DeliveryState::Unknown } else { DeliveryState::Failed };
     verdict(tried, state, Some(format!("{reason}; {because} (attempt {})", tried.attempt)))
 }

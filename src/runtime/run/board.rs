@@ -230,7 +230,7 @@ impl Board {
     }
 
     fn walk_of(self: &Arc<Self>, state: &mut State, id: RunId, halted: bool) -> Option<Task> {
-        let State { runs, by_channel, .. } = state;
+        let State { runs, by_channel, live, .. } = state;
         let entry = runs.get_mut(&id)?;
         let narrow = entry.narrow;
         let channels = entry.run.script.channels();
@@ -242,7 +242,12 @@ impl Board {
         if !halted && !may_begin {
             return None;
         }
-        let place = entry.pending.iter().position(|n| !entry.walking.contains(n))?;
+        // What an ended walk left under way at the channels comes to its outcome before the chunk is taken again.
+        let is_free = |n: &u32| {
+            let left = live.get(&ChunkId { run: id, n: *n });
+            !entry.walking.contains(n) && left.is_none_or(|left| left.strong_count() == 0)
+        };
+        let place = entry.pending.iter().position(is_free)?;
         let n = entry.pending.remove(place)?;
         entry.walking.insert(n);
         entry.deciding += 1;
@@ -326,7 +331,7 @@ impl Board {
 
     /// The chunk, if it is walked now.
     pub(super) fn live(&self, chunk: ChunkId) -> Option<Arc<LiveChunk>> {
-        self.lock().live.get(&chunk).and_then(Weak::upgrade)
+        self.lock().live.get(&chunk).and_then(Weak::upgrade).filter(|live| !live.is_left())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

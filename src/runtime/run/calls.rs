@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{Board, LiveRun, PlaybookError};
-use crate::domain::name::RunId;
 use crate::domain::state::RunState;
 use crate::store::StoreError;
 use crate::store::calls::{AcceptedCall, Calls};
@@ -69,12 +68,7 @@ pub(super) async fn take_up(board: &Board, run: &UnfinishedRun) -> Result<(), St
         Err(PlaybookError::Store(error)) => return Err(error),
         Err(PlaybookError::Unusable { .. }) => None,
     };
-    let Some(script) = script else {
-        tracing::error!(call = %run.call.id, scenario = %run.scenario, "the run's version cannot be used any more");
-        let error = format!("version {} has no usable scenario {}", run.call.version, run.scenario);
-        board.desk.runs.end_run(run.id, RunState::Failed, Some(error), Timestamp::now()).await?;
-        return Ok(());
-    };
+    let Some(script) = script else { return fail(board, run).await };
     let live = Arc::new(LiveRun::new(run, script));
     if run.state == RunState::Selecting {
         board.add_selecting(live);
@@ -116,17 +110,20 @@ async fn begin(board: &Board, call: AcceptedCall) -> Result<(), StoreError> {
     );
     let ids = runs.begin_runs(call.seq, matched.clone(), now).await?;
     for (scenario, id) in matched.fired.into_iter().zip(ids) {
-        put_up(board, &call, scenario, id).await?;
+        let script = playbook.script(&call, &scenario);
+        let (state, stopping, call) = (RunState::Selecting, false, call.clone());
+        let run = UnfinishedRun { id, scenario, state, stopping, call };
+        match script {
+            Some(script) => board.add_selecting(Arc::new(LiveRun::new(&run, script))),
+            None => fail(board, &run).await?,
+        }
     }
     Ok(())
 }
 
-async fn put_up(
-    board: &Board,
-    call: &AcceptedCall,
-    scenario: crate::domain::name::ScenarioName,
-    id: RunId,
-) -> Result<(), StoreError> {
-    let (state, stopping, call) = (RunState::Selecting, false, call.clone());
-    take_up(board, &UnfinishedRun { id, scenario, state, stopping, call }).await
+async fn fail(board: &Board, run: &UnfinishedRun) -> Result<(), StoreError> {
+    tracing::error!(call = %run.call.id, scenario = %run.scenario, "the run's version cannot be used any more");
+    let error = format!("version {} has no usable scenario {}", run.call.version, run.scenario);
+    board.desk.runs.end_run(run.id, RunState::Failed, Some(error), Timestamp::now()).await?;
+    Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! One walk decides about a chunk; channels report to it here, and never wait for it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -30,6 +31,7 @@ pub struct LiveChunk {
     /// The right to decide about it.
     pub fence: Fence,
     progress: Mutex<Progress>,
+    left: AtomicBool,
     /// Rung whenever the walk may have something to do.
     pub bell: Notify,
 }
@@ -48,7 +50,8 @@ impl LiveChunk {
     pub fn new(run: Arc<LiveRun>, id: ChunkId, fence: Fence, size: usize, position: usize) -> Self {
         let settled = Settled::new(size, position);
         let progress = Progress { news: Vec::new(), settled, unopened: 0, outstanding: 0 };
-        LiveChunk { run, id, fence, progress: Mutex::new(progress), bell: Notify::new() }
+        let left = AtomicBool::new(false);
+        LiveChunk { run, id, fence, progress: Mutex::new(progress), left, bell: Notify::new() }
     }
 
     /// The journeys at these places need no deciding any more.
@@ -140,6 +143,17 @@ impl LiveChunk {
     /// How far it is decided without a gap.
     pub fn cursor(&self) -> Cursor {
         Cursor { chunk: self.id, fence: self.fence, position: self.lock().settled.position() }
+    }
+
+    /// Its walk has ended, well or not: nobody sees to its news any more. It may be taken again once nothing of it
+    /// is under way.
+    pub fn leave(&self) {
+        self.left.store(true, Ordering::Release);
+    }
+
+    /// Whether its walk has ended.
+    pub fn is_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {

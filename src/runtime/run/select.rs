@@ -22,7 +22,7 @@ pub(super) async fn select_audience(desk: &Desk, run: &Arc<LiveRun>) -> Result<V
         finish(desk, run, selected.keys).await?
     };
     let audience = keys.len();
-    let chunks = cut(keys);
+    let chunks = cut(&keys);
     let count = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
     desk.runs.set_audience(run.id, chunks, selected.plan.words.clone()).await?;
     tracing::info!(
@@ -49,9 +49,9 @@ async fn finish(
 }
 
 /// Cuts ascending keys into chunks that double from the first.
-fn cut(keys: Vec<CustomerKey>) -> Vec<Vec<CustomerKey>> {
+fn cut(keys: &[CustomerKey]) -> Vec<Vec<CustomerKey>> {
     let mut chunks = Vec::new();
-    let (mut rest, mut size) = (keys.as_slice(), FIRST_CHUNK);
+    let (mut rest, mut size) = (keys, FIRST_CHUNK);
     // An audience of a few hundred is one chunk: it is narrow, and goes first.
     if rest.len() <= CHUNK_MAX / 4 {
         size = CHUNK_MAX;
@@ -73,7 +73,7 @@ mod tests {
     fn chunks_grow_and_lose_nobody() {
         for audience in [0, 1, 1024, 1025, 30_000] {
             let keys: Vec<CustomerKey> = (0..audience).map(CustomerKey).collect();
-            let chunks = cut(keys.clone());
+            let chunks = cut(&keys);
             assert_eq!(chunks.concat(), keys);
             assert!(chunks.iter().all(|chunk| (1..=CHUNK_MAX).contains(&chunk.len())));
             assert_eq!(chunks.len() <= 1, audience <= 1024);

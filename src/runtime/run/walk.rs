@@ -35,6 +35,15 @@ pub(super) struct Walk {
     pub slot: Option<Slot>,
 }
 
+/// Leaves the chunk when the walk ends, by a panic too.
+struct Leaving(Arc<LiveChunk>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 /// Takes a chunk and walks it to its end.
 ///
 /// # Errors
@@ -47,17 +56,18 @@ pub(super) async fn walk_chunk(
 ) -> Result<(), StoreError> {
     let Some(taken) = desk.runs.take_chunk(id, &desk.owner).await? else { return Ok(()) };
     let chunk = Arc::new(LiveChunk::new(run, id, taken.fence, taken.keys.len(), taken.position));
+    let _leaving = Leaving(Arc::clone(&chunk));
     slot.announce(&chunk);
     // A chunk that was never taken has no deliveries.
     let known = if taken.fence.0 > 1 { desk.deliveries.of_chunk(id).await? } else { Vec::new() };
     let Recovered { undecided } = recover(&desk, &chunk, &taken, known).await?;
     let undecided = undecided.into_iter();
     let mut walk = Walk { desk, chunk, keys: taken.keys, undecided, slot: Some(slot) };
-    walk.to_the_end().await
+    walk.run().await
 }
 
 impl Walk {
-    async fn to_the_end(&mut self) -> Result<(), StoreError> {
+    async fn run(&mut self) -> Result<(), StoreError> {
         loop {
             let halted = self.chunk.run.halt(Timestamp::now()).is_some();
             if halted || self.undecided.as_slice().is_empty() {

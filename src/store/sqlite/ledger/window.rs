@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::delivery::DeliveryId;
@@ -43,7 +44,7 @@ fn write_outcomes(connection: &Connection, outcomes: &[Outcome], at: i64) -> rus
             outcome.doubtful,
             outcome.provider_id,
             outcome.reason,
-            outcome.retry_at.map(|time| time.as_microsecond()),
+            outcome.retry_at.map(Timestamp::as_microsecond),
             done_at,
             outcome.passed,
         ])?;
@@ -75,7 +76,7 @@ fn write_decided(connection: &Connection, decided: &[Decided], at: i64) -> rusql
             one.state.code(),
             one.doubtful,
             one.reason,
-            one.retry_at.map(|time| time.as_microsecond()),
+            one.retry_at.map(Timestamp::as_microsecond),
             (!one.state.is_open()).then_some(at),
             one.passed,
         ])?;
