@@ -4,6 +4,7 @@
 mod admission;
 mod api;
 mod batch;
+mod durability;
 mod keys;
 mod limits;
 mod mapping;

@@ -126,6 +126,11 @@ impl World {
         parse(&answer)
     }
 
+    /// Where the files are.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// All calls of the log, newest first.
     pub async fn calls(&self) -> Vec<CallRecord> {
         self.ledger.list(CallFilter { limit: 1_000, ..CallFilter::default() }).await.unwrap()

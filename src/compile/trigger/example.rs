@@ -7,7 +7,8 @@ use crate::domain::expression::{Expression, RequestPath};
 
 /// A payload with every parameter's example; one without gets a default, an allowed value, or one of its type.
 ///
-/// A parameter that a mapping takes from one path stands there; what a mapping makes of it, only a call shows.
+/// A parameter that a mapping takes from elsewhere stands at the first path that the mapping reads, as in
+/// `body.ends or body.expires`; what a mapping makes of it, only a call shows.
 pub(super) fn payload(
     spec: &ApiTriggerSpec,
     mapping: &[Option<Expression>],
@@ -19,9 +20,9 @@ pub(super) fn payload(
         match from.as_ref().map(Expression::request_paths).as_deref() {
             None if for_each.is_some() => put(&mut element, std::slice::from_ref(&parameter.name), value),
             None => put(&mut body, std::slice::from_ref(&parameter.name), value),
-            Some([path]) if path.of_element => put(&mut element, &path.names, listed(path, value)),
-            Some([path]) => put(&mut body, &path.names, listed(path, value)),
-            Some(_) => {}
+            Some([path, ..]) if path.of_element => put(&mut element, &path.names, listed(path, value)),
+            Some([path, ..]) => put(&mut body, &path.names, listed(path, value)),
+            Some([]) => {}
         }
     }
     if let Some([path]) = for_each.map(Expression::request_paths).as_deref() {

@@ -94,3 +94,22 @@ fn a_broken_trigger_is_left_out() {
     let compilation = compiled(json!({"parameters": [{"name": "a", "type": "string", "pattern": "("}]}));
     assert!(compilation.snapshot.triggers.is_empty());
 }
+
+#[test]
+fn an_example_stands_where_the_mapping_reads_it() {
+    let compilation = compiled(json!({
+        "forEach": "body.features",
+        "parameters": [
+            {"name": "event", "type": "string", "example": "Flood", "from": "item.properties.event"},
+            {"name": "until", "type": "timestamp", "from": "item.properties.ends or item.properties.expires"},
+            {"name": "zones", "type": "string", "example": "A", "from": "item.zones[0] | upper"},
+            {"name": "sender", "type": "string", "example": "nws", "from": "body.sender"},
+            {"name": "id", "type": "string", "example": "1"},
+        ],
+    }));
+    assert!(compilation.problems.is_empty(), "{:?}", compilation.problems);
+    let trigger = compilation.snapshot.triggers.values().next().unwrap();
+    let properties = json!({"event": "Flood", "ends": "2026-01-31T18:00:00Z"});
+    let feature = json!({"properties": properties, "zones": ["A"], "id": "1"});
+    assert_eq!(trigger.example, json!({"sender": "nws", "features": [feature]}));
+}
