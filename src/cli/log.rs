@@ -101,6 +101,9 @@ fn outcome(call: &Call) -> String {
     if let Some(reason) = &call.reason {
         return reason.clone();
     }
+    if call.runs.is_empty() && call.is_at_its_end() {
+        return "nothing fired".to_owned();
+    }
     let runs = call.runs.iter().map(|run| format!("{}: {}", run.scenario, run.summary()));
     runs.collect::<Vec<String>>().join("; ")
 }

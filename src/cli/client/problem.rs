@@ -31,7 +31,11 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sentence = self.body.detail.as_ref().or(self.body.title.as_ref());
+        // With a line for each error, the detail would say them twice.
+        let sentence = match self.body.errors.is_empty() {
+            true => self.body.detail.as_ref().or(self.body.title.as_ref()),
+            false => self.body.title.as_ref().or(self.body.detail.as_ref()),
+        };
         match sentence {
             Some(sentence) => write!(f, "{sentence} ({})", self.status.as_u16())?,
             None => write!(f, "the server answered {}", self.status)?,
@@ -40,17 +44,16 @@ impl fmt::Display for Problem {
     }
 }
 
-/// One entry on one line: `index: 2, parameter: counties, expected: a list` or, with a sentence of its own, that.
+/// One wrong parameter: `severity: expected a text, found nothing`, in a list of elements with `element 2: ` before it.
 fn line(entry: &Value) -> String {
-    let Value::Object(members) = entry else {
-        return plain(entry);
-    };
-    if let Some(message) = members.get("message").or_else(|| members.get("detail")) {
-        return plain(message);
+    let member = |name: &str| entry.get(name).map(plain);
+    match (member("parameter"), member("expected"), member("found")) {
+        (Some(parameter), Some(expected), Some(found)) => {
+            let element = member("index").map_or(String::new(), |index| format!("element {index}: "));
+            format!("{element}{parameter}: expected {expected}, found {found}")
+        }
+        _ => plain(entry),
     }
-    let shown: Vec<String> =
-        members.iter().map(|(name, value)| format!("{name}: {}", plain(value))).collect();
-    shown.join(", ")
 }
 
 fn plain(value: &Value) -> String {
@@ -63,14 +66,14 @@ mod tests {
 
     #[test]
     fn every_wrong_parameter_has_its_line() {
-        let body = br#"{"title": "Unprocessable", "detail": "2 parameters are wrong",
-            "errors": [{"parameter": "counties", "expected": "a list"}, {"message": "severity is missing"}]}"#;
+        let body = br#"{"title": "The parameters are wrong", "detail": "a and b", "errors": [
+            {"parameter": "counties", "expected": "a list", "found": "nothing"},
+            {"index": 2, "parameter": "a", "expected": "a text", "found": "the number 5"}]}"#;
         let shown = Problem::read(StatusCode::UNPROCESSABLE_ENTITY, body).to_string();
-        assert!(shown.starts_with("2 parameters are wrong (422)\n"), "{shown}");
-        assert!(
-            shown.contains("parameter: counties") && shown.ends_with("\n  severity is missing"),
-            "{shown}"
-        );
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0], "The parameters are wrong (422)");
+        assert_eq!(lines[1], "  counties: expected a list, found nothing");
+        assert_eq!(lines[2], "  element 2: a: expected a text, found the number 5");
     }
 
     #[test]
