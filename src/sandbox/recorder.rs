@@ -3,7 +3,7 @@
 //! Commits group by themselves: while one fsync runs the next messages gather, and the next one takes them all.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,6 +17,8 @@ use super::message::Message;
 const QUEUE_MAX: usize = 4_096;
 /// Messages in one commit.
 const BATCH_MAX: usize = 1_024;
+/// One line: the largest mail, its text and its HTML escaped.
+const LINE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// Hands messages to the writer thread, which ends when the last clone of this is gone.
 #[derive(Debug, Clone)]
@@ -111,10 +113,13 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     }
     let mut reader = BufReader::new(&file);
     let (mut line, mut last, mut whole_bytes) = (Vec::new(), Vec::new(), 0u64);
-    while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+    while reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
         whole_bytes += line.len() as u64;
         std::mem::swap(&mut line, &mut last);
         line.clear();
+    }
+    if line.len() as u64 == LINE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it has a line that no message makes"));
     }
     let seq = last_seq(&last, &line)?;
     file.set_len(whole_bytes)?;
