@@ -31,7 +31,7 @@ impl Disk {
         fs::create_dir(&data).unwrap();
         fs::create_dir(&log).unwrap();
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/durability/shim.c");
-        let arguments = ["-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", "-o"];
+        let arguments = ["-Wall", "-Wextra", "-Winit-self", "-Werror", "-O2", "-shared", "-fPIC", "-o"];
         let built = Command::new("cc").args(arguments).arg(&shim).arg(source).status();
         assert!(built.expect("a C compiler, `cc`, is installed").success(), "the shim does not compile");
         Self { data, log, shim }

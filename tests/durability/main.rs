@@ -5,8 +5,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../checker/mod.rs"]
+mod checker;
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../story/mod.rs"]
+mod story;
 
+mod calls;
 mod disk;
 mod sandbox;

@@ -80,18 +80,26 @@ static int watched(int fd, struct stat *state) {
     return 1;
 }
 
+/* Reads by fd itself if it can: closing another descriptor of the file would drop SQLite's locks on it. */
+static ssize_t read_old(int fd, char *bytes, uint64_t length, uint64_t offset) {
+    char path[64];
+    ssize_t result = pread(fd, bytes, length, offset);
+    if (result >= 0) return result;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int reader = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    if (reader < 0) return -1;
+    result = pread(reader, bytes, length, offset);
+    syscall(SYS_close, reader);
+    return result;
+}
+
 /* Keeps the old bytes of [offset, offset + length). */
 static void keep(int fd, const struct stat *state, uint64_t offset, uint64_t length) {
     uint64_t size = state->st_size;
     uint64_t old = offset >= size ? 0 : (size - offset < length ? size - offset : length);
     uint64_t head[3] = {offset, size, old};
-    char *bytes = malloc(old ? old : 1), path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (old) {
-        int reader = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-        if (reader < 0 || pread(reader, bytes, old, offset) != (ssize_t)old) abort();
-        syscall(SYS_close, reader);
-    }
+    char *bytes = malloc(old ? old : 1);
+    if (old && read_old(fd, bytes, old, offset) != (ssize_t)old) abort();
     struct iovec parts[] = {{head, sizeof head}, {bytes, old}};
     append(state->st_ino, "undo", parts, 2);
     free(bytes);
@@ -104,11 +112,11 @@ static uint64_t position(int fd, const struct stat *state) {
 
 #define LOCKED(type, call)                       \
     do {                                         \
-        type result = (call);                    \
-        int number = errno;                      \
+        type locked_result = (call);             \
+        int locked_errno = errno;                \
         pthread_mutex_unlock(&lock);             \
-        errno = number;                          \
-        return result;                           \
+        errno = locked_errno;                    \
+        return locked_result;                    \
     } while (0)
 
 ssize_t write(int fd, const void *bytes, size_t length) {

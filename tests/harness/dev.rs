@@ -1,6 +1,7 @@
 //! `fanfare dev` on a folder of manifests.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,35 +47,28 @@ struct Ready {
     triggers: Vec<Trigger>,
 }
 
-/// How to start it.
-pub struct Settings<'a> {
-    /// The folder of manifests.
-    pub manifests: &'a Path,
-    /// Where it keeps its databases; also its log and ready file go beside it.
-    pub data: &'a Path,
-    /// The providers that channels mean by the host `sandbox`.
-    pub sandbox: &'a Sandbox,
-    /// Further environment, such as `LD_PRELOAD`.
-    pub environment: &'a [(&'a str, String)],
-}
-
 impl Dev {
     /// Starts it on a free port and returns once it serves.
     pub fn start(manifests: &Path, data: &Path, sandbox: &Sandbox) -> Self {
-        Self::start_with(&Settings { manifests, data, sandbox, environment: &[] })
+        Self::start_by(&mut Self::command(manifests, data, sandbox), data)
     }
 
-    /// The same with more to say.
-    pub fn start_with(settings: &Settings<'_>) -> Self {
-        let (ready_file, log) = (beside(settings.data, "ready.json"), beside(settings.data, "log"));
+    /// The command that [`Self::start`] gives, to be changed or started by other means. The folder `data` gets two
+    /// neighbours, `<data>.log` and `<data>.ready.json`.
+    pub fn command(manifests: &Path, data: &Path, sandbox: &Sandbox) -> Command {
         let mut command = Process::command(["dev"]);
-        command.arg(settings.manifests).args(["--listen", "127.0.0.1:0"]).arg("--data").arg(settings.data);
-        command.arg("--ready-file").arg(&ready_file);
-        for host in settings.sandbox.hosts() {
+        command.arg(manifests).args(["--listen", "127.0.0.1:0"]).arg("--data").arg(data);
+        command.arg("--ready-file").arg(beside(data, "ready.json"));
+        for host in sandbox.hosts() {
             command.args(["--host", &host]);
         }
-        command.envs(settings.environment.iter().map(|(name, value)| (*name, value.as_str())));
-        let (process, ready) = Process::start_ready(&mut command, &log, &ready_file);
+        command
+    }
+
+    /// Starts such a command and returns once it serves.
+    pub fn start_by(command: &mut Command, data: &Path) -> Self {
+        let (process, ready) =
+            Process::start_ready(command, &beside(data, "log"), &beside(data, "ready.json"));
         let Ready { server, api_key, triggers } = serde_json::from_value(ready).unwrap();
         Self { process, server, triggers, key: api_key }
     }
@@ -107,10 +101,26 @@ impl Dev {
         self.api("GET", path).must().expect(200).json()
     }
 
+    /// Asks what has become of a call, not yet sent; see [`is_done`].
+    pub fn ask_about(&self, call: &str) -> Request {
+        self.api("GET", &format!("/api/v1/calls/{call}"))
+    }
+
+    /// Whether this call is at its end.
+    pub fn is_done(&self, call: &str) -> bool {
+        is_done(&self.ask_about(call).must())
+    }
+
     /// What the API answers to a POST.
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.api("POST", path).json(body).must()
     }
+}
+
+/// Whether the answer about a call says that it is at its end. An acknowledged call is never unknown.
+pub fn is_done(answer: &Answer) -> bool {
+    assert_eq!(answer.status, 200, "an acknowledged call is lost: {}", answer.body);
+    answer.json()["status"] == "done"
 }
 
 /// `<data>.<suffix>`, next to the data folder, so that nothing but the product writes into it.

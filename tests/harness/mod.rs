@@ -9,11 +9,13 @@
 mod dev;
 mod http;
 mod process;
+mod random;
 mod sandbox;
 mod wait;
 
-pub use dev::{Dev, Settings, Trigger};
+pub use dev::{Dev, Trigger, is_done};
 pub use http::{Answer, Request};
 pub use process::Process;
+pub use random::Random;
 pub use sandbox::Sandbox;
 pub use wait::{DEADLINE, until, wait_for};

@@ -13,11 +13,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// The binary under test with these arguments, not yet started.
+    /// The binary under test with these arguments, not yet started. `FANFARE_TEST_BINARY` names another build of it,
+    /// such as a release.
     pub fn command<Argument: AsRef<std::ffi::OsStr>>(
         arguments: impl IntoIterator<Item = Argument>,
     ) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+        let built = || env!("CARGO_BIN_EXE_fanfare").into();
+        let mut command = Command::new(std::env::var_os("FANFARE_TEST_BINARY").unwrap_or_else(built));
         command.args(arguments).stdin(Stdio::null());
         command
     }
