@@ -129,7 +129,7 @@ pub(super) fn add_batch(
             }
         }
         part.added += 1;
-        if part.added % ROWS_A_LOOK == 0 && Instant::now() >= deadline {
+        if part.added.is_multiple_of(ROWS_A_LOOK) && Instant::now() >= deadline {
             return Ok(false);
         }
     }
