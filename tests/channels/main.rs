@@ -1,5 +1,6 @@
 //! Every channel against the sandbox's every fault, over real sockets: what the attempt says, and what the provider
 //! has of it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -31,7 +31,8 @@ impl Watch {
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let matters = event.map_or(true, |event| !matches!(event.kind, EventKind::Access(_)));
             if matters {
-                drop(sender.try_send(()));
+                // A full place means that a signal waits already.
+                let _full_is_fine = sender.try_send(());
             }
         })?;
         watcher.watch(folder, RecursiveMode::Recursive)?;

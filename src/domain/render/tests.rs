@@ -165,30 +165,3 @@ fn names_that_a_template_gives_itself_are_known() {
         assert!(matches!(rendered, Ok(Rendered::Text(_))), "{source}: {rendered:?}");
     }
 }
-
-/// Run with `--release --ignored --nocapture`: how fast one core decides and renders.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn measures_deciding_and_rendering() {
-    let subject = subject();
-    let sms = "{{ customer.first_name }}, a snowstorm is coming to {{ customer.address.city }}. Please don't drive.";
-    let template = compile(sms, &[]).unwrap();
-    let condition = crate::domain::expression::Condition::compile(
-        "customer.address.city == 'Paris' and customer.n in [1, 5] and events('policy').count() > 0",
-        &scope(),
-    );
-    let condition = condition.unwrap();
-    let times = 200_000_u32;
-    let started = std::time::Instant::now();
-    for _ in 0..times {
-        assert!(matches!(template.render(&subject), Rendered::Text(_)));
-    }
-    let rendering = started.elapsed();
-    let started = std::time::Instant::now();
-    for _ in 0..times {
-        let facts = crate::domain::expression::Facts::of_call(&subject.call, subject.now);
-        assert!(condition.decide(facts.with_customer(&subject.customer)).is_true());
-    }
-    let deciding = started.elapsed();
-    println!("render {:?}, decide {:?} each", rendering / times, deciding / times);
-}

@@ -39,8 +39,9 @@ pub struct CallQuery {
     after: Option<String>,
     /// How many at most: 1 to 1000.
     limit: Option<u32>,
-    /// A public token, where no header can be set.
-    access_token: Option<String>,
+    /// A public token, where no header can be set; read by the authentication.
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
 }
 
 /// The trigger log, newest first.

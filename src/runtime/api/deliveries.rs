@@ -31,8 +31,9 @@ pub struct DeliveryQuery {
     after: Option<String>,
     /// How many at most: 1 to 1000.
     limit: Option<u32>,
-    /// A public token, where no header can be set.
-    access_token: Option<String>,
+    /// A public token, where no header can be set; read by the authentication.
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
 }
 
 type Asked = Result<Query<DeliveryQuery>, QueryRejection>;

@@ -10,6 +10,9 @@ use super::readers::Readers;
 use super::writer::Writer;
 use crate::store::StoreError;
 
+/// The writer's page cache, in KiB: it changes the same inner pages of its trees again and again.
+const WRITER_CACHE_KIB: i64 = 65_536;
+
 /// Why a file could not be opened as a store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -54,7 +57,7 @@ impl Database {
     /// # Errors
     /// The file can't be opened, is newer than this program, or is not durable.
     pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, OpenError> {
-        let connection = connect(path)?;
+        let connection = connect(path, WRITER_CACHE_KIB)?;
         migrate(&connection, path, migrations)?;
         let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
         Ok(Database {
@@ -107,17 +110,19 @@ impl Database {
 }
 
 /// Opens a connection with the settings that a promise rests on.
-pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
+pub(super) fn connect(path: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
     let connection = Connection::open(path).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(256);
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
-             PRAGMA cache_size = -65536; PRAGMA mmap_size = 1073741824; PRAGMA temp_store = MEMORY;
-             PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
+             PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
         )
         .map_err(failed)?;
+    // The file is not mapped: every connection's mapping would count as memory of this process.
+    connection.pragma_update(None, "mmap_size", 0).map_err(failed)?;
+    connection.pragma_update(None, "cache_size", -cache_kib).map_err(failed)?;
     let synchronous: i64 =
         connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(failed)?;
     let journal: String =

@@ -16,6 +16,9 @@ use crate::store::StoreError;
 /// How many readers may be at work at once; more would only take turns on the same cores.
 const READERS_MAX: usize = 8;
 
+/// A reader's page cache, in KiB; the system's own holds the rest.
+const CACHE_KIB: i64 = 8_192;
+
 /// The readers of one file.
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -41,7 +44,9 @@ impl Readers {
             let lent = idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
             let connection = match lent {
                 Some(connection) => connection,
-                None => connect(&path).map_err(|error| StoreError::Unavailable(error.to_string()))?,
+                None => {
+                    connect(&path, CACHE_KIB).map_err(|error| StoreError::Unavailable(error.to_string()))?
+                }
             };
             let result = work(&connection).map_err(|error| store_error(&error));
             idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(connection);
