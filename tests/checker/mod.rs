@@ -18,6 +18,6 @@ mod record;
 
 pub use check::{Kind, Violation, check};
 pub use claims::{Claims, Story};
-pub use ledger::Ledger;
+pub use ledger::{HELD, Ledger};
 pub use mark::Mark;
 pub use record::{Record, Taken};

@@ -17,11 +17,12 @@ mod planted;
 mod server;
 mod traffic;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use checker::{Claims, Ledger, Record, check};
+use checker::{Claims, HELD, Ledger, Record, check};
 use harness::{Random, Sandbox, until};
 use server::Server;
 use story::{Customers, Manifests};
@@ -50,8 +51,19 @@ fn kills_lose_nothing_and_double_nothing() {
     let (record, ledger) = (Record::read(&folder.join("sandbox.ndjson")), Ledger::read(&folder.join("data")));
     let violations = check(&claims, &record, &ledger);
     assert!(violations.is_empty(), "seed {seed}, in {}: {violations:#?}", folder.display());
+    say_what_was_at_stake(&record, &ledger);
     planted::are_found(&claims, &record, &folder.join("data"));
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// How much the kills left in doubt, and how many versions were under way; a run that met none proves little.
+fn say_what_was_at_stake(record: &Record, ledger: &Ledger) {
+    let messages: BTreeSet<_> = record.taken.iter().map(|taken| &taken.mark).collect();
+    let versions: BTreeSet<_> = record.taken.iter().map(|taken| &taken.mark.version).collect();
+    let deliveries = ledger.runs.iter().flat_map(|run| &run.deliveries);
+    let held = deliveries.filter(|delivery| delivery.state == HELD).count();
+    let repeated = record.taken.len() - messages.len();
+    println!("{repeated} messages sent again, {held} held, {} versions", versions.len());
 }
 
 /// Lets the world go on while the server is killed, waits until everything has come to its end, and returns what

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::harness::Random;
 use crate::server::Server;
 use crate::story::{Customers, Manifests};
+
+/// When the next call no longer waits for the last one.
+const OVERLAP_AFTER: Duration = Duration::from_secs(25);
 
 /// What the world did, and what it was answered.
 #[derive(Default)]
@@ -32,8 +35,8 @@ impl Traffic {
         !self.over.load(Relaxed)
     }
 
-    /// Keeps a call under way: the next one begins when the last one is done. Each is repeated under its key until
-    /// it is answered, as a provider would.
+    /// Keeps calls under way: the next one begins when the last one is done, or has gone on for a while, so that runs
+    /// of several versions overlap. Each is repeated under its key until it is answered, as a provider would.
     pub fn call(&self, server: &Server<'_>) {
         while self.goes_on(Duration::ZERO) {
             let number = self.calls.fetch_add(1, Relaxed);
@@ -49,7 +52,11 @@ impl Traffic {
                 }
             };
             self.acknowledged.lock().unwrap().insert(id.clone());
-            while !is_done(server, &id) && self.goes_on(Duration::from_millis(50)) {}
+            let began = Instant::now();
+            while began.elapsed() < OVERLAP_AFTER
+                && !is_done(server, &id)
+                && self.goes_on(Duration::from_millis(50))
+            {}
         }
     }
 
