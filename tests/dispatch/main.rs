@@ -4,6 +4,7 @@
 
 mod books;
 mod crashes;
+mod ledger;
 mod provider;
 mod real;
 mod sockets;

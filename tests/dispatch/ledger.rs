@@ -1,0 +1,125 @@
+//! The rules of the ledger that the engine leans on, told against the traits.
+
+use std::sync::Arc;
+
+use fanfare::domain::customer::CustomerKey;
+use fanfare::domain::delivery::{DeliveryId, MessageDigest};
+use fanfare::domain::name::{ChannelName, NodeIndex, RunId, ScenarioName};
+use fanfare::domain::state::{DeliveryState as State, RunState};
+use fanfare::domain::tally::Tally;
+use fanfare::store::deliveries::{Cursor, Deliveries, Opened, Opening, Outcome, Step};
+use fanfare::store::runs::{ChunkId, Fence, Matched, Runs};
+use jiff::Timestamp;
+
+use crate::world::World;
+
+/// A run with one chunk of the customers 1 to 3, taken once.
+async fn one_chunk(world: &World) -> (ChunkId, Fence) {
+    world.call("narrow", None).await;
+    let fired = vec![ScenarioName::new("narrow")];
+    let matched = Matched { fired, not_fired: Vec::new() };
+    let runs = world.ledger.begin_runs(1, matched.clone(), Timestamp::now()).await.unwrap();
+    assert_eq!(world.ledger.begin_runs(1, matched, Timestamp::now()).await.unwrap(), Vec::new());
+    let keys = (1..=3).map(CustomerKey).collect();
+    world.ledger.set_audience(runs[0], vec![keys], "by hand".into()).await.unwrap();
+    let chunk = ChunkId { run: runs[0], n: 0 };
+    let taken = world.ledger.take_chunk(chunk, "first").await.unwrap().unwrap();
+    assert_eq!((taken.position, taken.keys.len()), (0, 3));
+    (chunk, taken.fence)
+}
+
+fn opening(run: RunId, fence: Fence, customer: i64) -> Opening {
+    Opening {
+        id: DeliveryId { run, customer: CustomerKey(customer), node: NodeIndex(0) },
+        channel: ChannelName::new("sms"),
+        chunk: 0,
+        fence,
+        attempt: 1,
+        again: false,
+        address: "+43".into(),
+        digest: MessageDigest([7; 16]),
+        behind: None,
+    }
+}
+
+async fn open(world: &World, opening: Opening, repeated: bool) -> Opened {
+    let step = Step { at: Timestamp::now(), openings: vec![opening], repeated, ..Step::default() };
+    world.ledger.commit(Arc::new(step)).await.unwrap()[0]
+}
+
+fn sent(id: DeliveryId, attempt: u32) -> Outcome {
+    Outcome {
+        id,
+        attempt,
+        attempts_counted: attempt,
+        state: State::Sent,
+        doubtful: false,
+        provider_id: None,
+        reason: None,
+        retry_at: None,
+        passed: true,
+    }
+}
+
+#[tokio::test]
+async fn only_the_owner_of_a_chunk_opens_windows() {
+    let world = World::new();
+    let (chunk, first) = one_chunk(&world).await;
+    assert_eq!(open(&world, opening(chunk.run, first, 1), false).await, Opened::Yes);
+    let second = world.ledger.take_chunk(chunk, "second").await.unwrap().unwrap().fence;
+    assert!(second > first);
+    assert_eq!(open(&world, opening(chunk.run, first, 2), false).await, Opened::Lost);
+    assert_eq!(open(&world, opening(chunk.run, second, 2), false).await, Opened::Yes);
+    let cursors = vec![Cursor { chunk, fence: first, position: 3 }];
+    world.ledger.commit(Arc::new(Step { cursors, ..Step::default() })).await.unwrap();
+    assert_eq!(world.ledger.take_chunk(chunk, "third").await.unwrap().unwrap().position, 0);
+}
+
+#[tokio::test]
+async fn a_delivery_is_opened_once_unless_it_is_the_same_step_again() {
+    let world = World::new();
+    let (chunk, fence) = one_chunk(&world).await;
+    assert_eq!(open(&world, opening(chunk.run, fence, 1), false).await, Opened::Yes);
+    assert_eq!(open(&world, opening(chunk.run, fence, 1), false).await, Opened::Lost);
+    assert_eq!(open(&world, opening(chunk.run, fence, 1), true).await, Opened::Yes);
+    let other = Opening { digest: MessageDigest([8; 16]), ..opening(chunk.run, fence, 1) };
+    assert_eq!(open(&world, other, true).await, Opened::Lost);
+}
+
+#[tokio::test]
+async fn an_outcome_counts_only_while_its_attempt_is_under_way() {
+    let world = World::new();
+    let (chunk, fence) = one_chunk(&world).await;
+    let one = opening(chunk.run, fence, 1);
+    assert_eq!(open(&world, one.clone(), false).await, Opened::Yes);
+    let refused = Outcome { state: State::Failed, ..sent(one.id, 1) };
+    let outcomes = vec![sent(one.id, 2), sent(one.id, 1), refused];
+    world.ledger.commit(Arc::new(Step { outcomes, ..Step::default() })).await.unwrap();
+    assert_eq!(world.ledger.get(&[one.id]).await.unwrap()[0].state, State::Sent);
+}
+
+#[tokio::test]
+async fn a_run_that_was_told_to_stop_opens_nothing_more() {
+    let world = World::new();
+    let (chunk, fence) = one_chunk(&world).await;
+    assert!(world.ledger.stop_run(chunk.run).await.unwrap());
+    assert_eq!(open(&world, opening(chunk.run, fence, 1), false).await, Opened::Stopping);
+    assert_eq!(world.ledger.get(&[opening(chunk.run, fence, 1).id]).await.unwrap(), Vec::new());
+}
+
+#[tokio::test]
+async fn neither_chunk_nor_run_is_done_while_something_is_open() {
+    let world = World::new();
+    let (chunk, fence) = one_chunk(&world).await;
+    let one = opening(chunk.run, fence, 1);
+    assert_eq!(open(&world, one.clone(), false).await, Opened::Yes);
+    let counts = Tally::default();
+    let finish = || world.ledger.finish_chunk(chunk, fence, 3, &counts);
+    let end = || world.ledger.end_run(chunk.run, RunState::Done, None, Timestamp::now());
+    assert_eq!(finish().await, Ok(false));
+    assert_eq!(end().await, Ok(false));
+    world.ledger.commit(Arc::new(Step { outcomes: vec![sent(one.id, 1)], ..Step::default() })).await.unwrap();
+    assert_eq!(finish().await, Ok(true));
+    assert_eq!(end().await, Ok(true));
+    assert_eq!(world.ledger.take_chunk(chunk, "late").await.unwrap(), None);
+}
