@@ -43,10 +43,10 @@ impl Validate {
                 return ExitCode::from(2);
             }
         };
-        let diagnostics = verdict(&manifests);
+        let Verdict { diagnostics, plans } = verdict(&manifests);
         match self.output {
-            Output::Text => print_text(&manifests, &diagnostics),
-            Output::Json => print_json(&manifests, &diagnostics),
+            Output::Text => print_text(&manifests, &diagnostics, &plans),
+            Output::Json => print_json(&manifests, &diagnostics, &plans),
         }
         ExitCode::from(u8::from(diagnostics.iter().any(Diagnostic::is_error)))
     }
@@ -59,26 +59,50 @@ impl Validate {
     }
 }
 
-/// Everything there is to say: about the text, about each object by itself, and about what they mean together.
-fn verdict(manifests: &Manifests) -> Vec<Diagnostic> {
-    let mut diagnostics = manifests.diagnostics.clone();
-    diagnostics.extend(manifests::check(manifests));
-    for (namespace, sources) in manifests.sources(&diagnostics) {
-        let problems = compile::compile(&sources).problems;
-        diagnostics.extend(problems.iter().filter_map(|problem| manifests.locate(&namespace, problem)));
-    }
-    diagnostics
+/// Everything there is to say, and how each scenario's audience would be found.
+struct Verdict {
+    diagnostics: Vec<Diagnostic>,
+    plans: Vec<Plan>,
 }
 
-fn print_text(manifests: &Manifests, diagnostics: &[Diagnostic]) {
+/// How the audience of a scenario would be found.
+#[derive(Debug, serde::Serialize)]
+struct Plan {
+    namespace: String,
+    scenario: String,
+    audience: String,
+}
+
+/// About the text, about each object by itself, and about what they mean together.
+fn verdict(manifests: &Manifests) -> Verdict {
+    let mut diagnostics = manifests.diagnostics.clone();
+    diagnostics.extend(manifests::check(manifests));
+    let mut plans = Vec::new();
+    for (namespace, sources) in manifests.sources(&diagnostics) {
+        let compile::Compilation { snapshot, problems } = compile::compile(&sources);
+        diagnostics.extend(problems.iter().filter_map(|problem| manifests.locate(&namespace, problem)));
+        plans.extend(snapshot.scenarios.values().map(|scenario| Plan {
+            namespace: namespace.clone(),
+            scenario: scenario.name.to_string(),
+            audience: scenario.plan_in_words(),
+        }));
+    }
+    Verdict { diagnostics, plans }
+}
+
+fn print_text(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Plan]) {
     for diagnostic in diagnostics {
         eprintln!("{diagnostic}");
+    }
+    for Plan { namespace, scenario, audience } in plans {
+        println!("Scenario {namespace}/{scenario}: audience {audience}");
     }
     let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     println!("{} objects, {errors} errors, {warnings} warnings", manifests.objects.len());
 }
 
-fn print_json(manifests: &Manifests, diagnostics: &[Diagnostic]) {
-    println!("{}", serde_json::json!({ "objects": manifests.objects.len(), "diagnostics": diagnostics }));
+fn print_json(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Plan]) {
+    let objects = manifests.objects.len();
+    println!("{}", serde_json::json!({ "objects": objects, "diagnostics": diagnostics, "plans": plans }));
 }

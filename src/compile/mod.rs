@@ -6,6 +6,7 @@ mod api_key;
 mod channel;
 mod last_good;
 mod problem;
+mod runtime;
 mod scenario;
 mod snapshot;
 mod sources;
@@ -32,6 +33,7 @@ pub struct Compilation {
 /// Compiles everything that is in force in one namespace.
 pub fn compile(sources: &Sources) -> Compilation {
     let mut problems = Problems::default();
+    runtime::check(sources, &mut problems);
     let triggers = trigger::compile_all(sources, &mut problems);
     let channels = channel::compile_all(sources, &mut problems);
     let scenarios = scenario::compile_all(sources, &triggers, &channels, &mut problems);

@@ -27,7 +27,8 @@ impl Manifests {
     pub fn locate(&self, namespace: &str, problem: &Problem) -> Option<Diagnostic> {
         let object = &problem.object;
         let manifest = self.objects.iter().find(|manifest| {
-            manifest.kind == object.kind && manifest.name == object.name && manifest.namespace == namespace
+            let is_named = manifest.name == object.name || object.kind == ObjectKind::Runtime;
+            manifest.kind == object.kind && is_named && manifest.namespace == namespace
         })?;
         let place = manifest.places.value(&problem.path);
         let text = text_at(&manifest.object, &problem.path);
