@@ -98,6 +98,9 @@ impl Channel for Twilio {
 /// message's: it is sent again when they are over.
 fn judge(answer: &Answer, now: Timestamp) -> Attempt {
     let reply: Reply = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if answer.status.is_success() {
+        return Attempt::Sent { provider_id: reply.sid };
+    }
     let retry_after = retry_after(&answer.headers, now);
     let reason = match (&reply.code, &reply.message) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
@@ -106,7 +109,6 @@ fn judge(answer: &Answer, now: Timestamp) -> Attempt {
     };
     let not_taken = |provider_down| Attempt::NotTaken { reason: reason.clone(), retry_after, provider_down };
     match (answer.status, reply.code) {
-        (status, _) if status.is_success() => Attempt::Sent { provider_id: reply.sid },
         (StatusCode::TOO_MANY_REQUESTS, _) | (_, Some(TOO_MANY_REQUESTS)) => not_taken(false),
         (status, Some(code)) if status.is_client_error() && QUEUE_FULL.contains(&code) => not_taken(false),
         (StatusCode::UNAUTHORIZED, _) => not_taken(true),

@@ -73,10 +73,12 @@ impl Channel for Webhook {
 /// What an answer means: only 2xx is success, and only what proves that nothing was taken is `NotTaken`.
 fn judge(answer: &Answer, now: Timestamp) -> Attempt {
     let status = answer.status;
+    if status.is_success() {
+        return Attempt::Sent { provider_id: None };
+    }
     let retry_after = retry_after(&answer.headers, now);
     let reason = said(answer);
     match status {
-        _ if status.is_success() => Attempt::Sent { provider_id: None },
         StatusCode::TOO_MANY_REQUESTS => Attempt::NotTaken { reason, retry_after, provider_down: false },
         StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {
             Attempt::NotTaken { reason, retry_after, provider_down: true }

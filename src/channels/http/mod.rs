@@ -7,6 +7,7 @@ mod connection;
 mod origin;
 mod retry_after;
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -49,7 +50,8 @@ pub struct Client {
     network: Network,
     target: Target,
     timeout: Duration,
-    idle: Mutex<Vec<Connection>>,
+    /// Kept connections; the one used last is at the end.
+    idle: Mutex<VecDeque<Connection>>,
     idle_max: usize,
 }
 
@@ -105,18 +107,22 @@ impl Client {
 
     /// The connection used last: few hot ones are faster than many lukewarm ones.
     fn take(&self) -> Option<Connection> {
-        self.lock().pop()
+        self.lock().pop_back()
     }
 
     fn keep(&self, connection: Connection) {
         let mut idle = self.lock();
-        idle.retain(Connection::is_fresh);
+        // Only the oldest is looked at: one a message is enough to keep up, and looking at all would cost more than
+        // the rest of this.
+        if idle.front().is_some_and(|oldest| !oldest.is_fresh()) {
+            idle.pop_front();
+        }
         if idle.len() < self.idle_max {
-            idle.push(connection);
+            idle.push_back(connection);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Connection>> {
         self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

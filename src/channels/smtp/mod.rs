@@ -9,6 +9,7 @@ mod reply;
 mod session;
 mod transaction;
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub struct Smtp {
     server: Server,
     from: Mailbox,
     timeout: Duration,
-    idle: Mutex<Vec<Connection>>,
+    /// Kept connections; the one used last is at the end.
+    idle: Mutex<VecDeque<Connection>>,
     idle_max: usize,
 }
 
@@ -86,7 +88,7 @@ impl Smtp {
     /// A kept connection that is still open, the one used last first.
     async fn kept(&self) -> Option<Connection> {
         loop {
-            let mut connection = self.lock().pop()?;
+            let mut connection = self.lock().pop_back()?;
             if connection.is_alive().await {
                 return Some(connection);
             }
@@ -95,13 +97,16 @@ impl Smtp {
 
     fn keep(&self, connection: Connection) {
         let mut idle = self.lock();
-        idle.retain(Connection::is_fresh);
+        // One a mail is enough to keep up with those that were idle for too long.
+        if idle.front().is_some_and(|oldest| !oldest.is_fresh()) {
+            idle.pop_front();
+        }
         if idle.len() < self.idle_max {
-            idle.push(connection);
+            idle.push_back(connection);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
