@@ -1,6 +1,5 @@
 //! The client commands as a person and a script use them: the real binary against a running `fanfare dev`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../harness/mod.rs"]
 mod harness;
