@@ -15,7 +15,7 @@ use crate::store::StoreError;
 use crate::store::deliveries::Opened;
 
 /// How many openings one commit carries at most, so that the first of them are soon under way.
-const OPENINGS_MAX: usize = 256;
+const OPENINGS_MAX: usize = 512;
 
 impl Dispatcher {
     /// Starts a commit as soon as the last one ended and there is something to write.
@@ -43,7 +43,9 @@ impl Dispatcher {
     }
 
     fn next_batch(&mut self, allowed: usize) -> Batch {
-        let room = allowed.saturating_sub(self.open).min(OPENINGS_MAX);
+        // Outcomes that are in the same commit make room for openings: the window holds before it and after it.
+        let still_open = self.open.saturating_sub(self.answered.len());
+        let room = allowed.saturating_sub(still_open).min(OPENINGS_MAX);
         let again_only = self.waiting.len() >= WAITING_MAX;
         let mut opening = if room > 0 { self.outbox.lanes().take(room, again_only) } else { Vec::new() };
         let now = Timestamp::now();
