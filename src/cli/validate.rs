@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::output::print;
 use crate::compile;
 use crate::manifests::{self, Diagnostic, Manifests, ReadError, Severity};
 
@@ -44,9 +45,13 @@ impl Validate {
             }
         };
         let Verdict { diagnostics, plans } = verdict(&manifests);
-        match self.output {
-            Output::Text => print_text(&manifests, &diagnostics, &plans),
-            Output::Json => print_json(&manifests, &diagnostics, &plans),
+        let shown = match self.output {
+            Output::Text => shown_as_text(&manifests, &diagnostics, &plans),
+            Output::Json => shown_as_json(&manifests, &diagnostics, &plans),
+        };
+        if let Err(error) = print(&shown) {
+            eprintln!("fanfare validate: {error}");
+            return ExitCode::from(2);
         }
         ExitCode::from(u8::from(diagnostics.iter().any(Diagnostic::is_error)))
     }
@@ -90,19 +95,20 @@ fn verdict(manifests: &Manifests) -> Verdict {
     Verdict { diagnostics, plans }
 }
 
-fn print_text(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Plan]) {
+fn shown_as_text(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Plan]) -> String {
     for diagnostic in diagnostics {
         eprintln!("{diagnostic}");
     }
+    let mut shown = String::new();
     for Plan { namespace, scenario, audience } in plans {
-        println!("Scenario {namespace}/{scenario}: audience {audience}");
+        shown.push_str(&format!("Scenario {namespace}/{scenario}: audience {audience}\n"));
     }
     let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    println!("{} objects, {errors} errors, {warnings} warnings", manifests.objects.len());
+    shown + &format!("{} objects, {errors} errors, {warnings} warnings", manifests.objects.len())
 }
 
-fn print_json(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Plan]) {
+fn shown_as_json(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Plan]) -> String {
     let objects = manifests.objects.len();
-    println!("{}", serde_json::json!({ "objects": objects, "diagnostics": diagnostics, "plans": plans }));
+    serde_json::json!({ "objects": objects, "diagnostics": diagnostics, "plans": plans }).to_string()
 }
