@@ -71,7 +71,9 @@ pub enum Refusal {
     #[error("the credentials are right, but may not call this trigger")]
     Forbidden,
     /// 415
-    #[error("the body must be application/json or application/x-www-form-urlencoded in UTF-8")]
+    #[error(
+        "the body must be application/json or application/x-www-form-urlencoded in UTF-8, and not compressed"
+    )]
     MediaType,
     /// 400
     #[error("{0}")]

@@ -17,8 +17,10 @@ use crate::domain::value::Value;
 
 use super::{ParameterKind, read, wrong};
 
-/// Reads a form as the object of its fields; a field that comes several times becomes a list.
-pub fn fields(body: &[u8]) -> Json {
+/// Reads a form as the object of its fields; a field that comes several times becomes a list. `None` if it is not in
+/// UTF-8: a text with characters replaced is not what was sent.
+pub fn fields(body: &[u8]) -> Option<Json> {
+    std::str::from_utf8(&decoded(body)).ok()?;
     let mut fields = serde_json::Map::new();
     for (name, value) in form_urlencoded::parse(body) {
         let value = Json::String(value.into_owned());
@@ -30,7 +32,23 @@ pub fn fields(body: &[u8]) -> Json {
             Some(first) => *first = Json::Array(vec![first.take(), value]),
         }
     }
-    Json::Object(fields)
+    Some(Json::Object(fields))
+}
+
+/// The bytes behind the percent signs. What separates fields is ASCII, so the whole is UTF-8 if each field is.
+fn decoded(body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let [first, after @ ..] = rest {
+        let digit = |at: usize| after.get(at).and_then(|byte| (*byte as char).to_digit(16));
+        let (byte, taken) = match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => ((high * 16 + low) as u8, 3),
+            _ => (*first, 1),
+        };
+        bytes.push(byte);
+        rest = &rest[taken..];
+    }
+    bytes
 }
 
 pub(super) fn from_form(kind: ParameterKind, field: &Json) -> Option<Result<Value, String>> {
@@ -63,7 +81,7 @@ mod tests {
     use serde_json::json;
 
     fn read(kind: ParameterKind, body: &str) -> Option<Result<Json, String>> {
-        let form = fields(body.as_bytes());
+        let form = fields(body.as_bytes()).unwrap();
         from_form(kind, &form["v"]).map(|read| read.map(|value| value.to_json()))
     }
 
@@ -77,6 +95,14 @@ mod tests {
         assert_eq!(read(ParameterKind::List, "v=60200&v=60300"), Some(Ok(json!(["60200", "60300"]))));
         assert_eq!(read(ParameterKind::List, "v=60200"), Some(Ok(json!(["60200"]))));
         assert_eq!(read(ParameterKind::Object, "v=%7B%22a%22%3A1%7D"), Some(Ok(json!({"a": 1}))));
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_no_form() {
+        for body in [&b"v=%ff"[..], b"v=\xff", b"%C3=1", b"v=%C3&w=%A4"] {
+            assert_eq!(fields(body), None, "{body:?}");
+        }
+        assert_eq!(fields(b"v=%zz%&w=%EF%BF%BD"), Some(json!({"v": "%zz%", "w": "\u{fffd}"})));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::domain::admission::Refusal;
@@ -49,7 +49,15 @@ where
 }
 
 /// Reads `Content-Type`. Parameters other than a charset are passed over; the charset must be UTF-8 or a part of it.
+/// A compressed body is not taken: what it would become has no bound that its length tells.
 pub(super) fn media(headers: &HeaderMap) -> Result<Media, Refusal> {
+    if headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(Refusal::MediaType);
+    }
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or(Refusal::MediaType)?;
     if value == "application/json" {
         return Ok(Media::Json);
@@ -92,5 +100,15 @@ mod tests {
             assert_eq!(read(refused), Err(Refusal::MediaType), "{refused}");
         }
         assert_eq!(media(&HeaderMap::new()), Err(Refusal::MediaType));
+    }
+
+    #[test]
+    fn a_compressed_body_is_not_taken() {
+        for (coding, expected) in [("gzip", Err(Refusal::MediaType)), ("identity", Ok(Media::Json))] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
+            headers.insert(CONTENT_ENCODING, coding.parse().unwrap());
+            assert_eq!(media(&headers), expected, "{coding}");
+        }
     }
 }

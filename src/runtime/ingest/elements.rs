@@ -39,7 +39,7 @@ pub(super) fn parse(body: &[u8], media: Media) -> Result<Json, Refusal> {
         _ if body.is_empty() => Ok(Json::Object(serde_json::Map::new())),
         Media::Json => serde_json::from_slice(body)
             .map_err(|error| Refusal::Malformed(format!("the body is not JSON that can be read: {error}"))),
-        Media::Form => Ok(form_fields(body)),
+        Media::Form => form_fields(body).ok_or_else(|| Refusal::Malformed("the form is not in UTF-8".into())),
     }
 }
 
