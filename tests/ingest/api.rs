@@ -78,6 +78,9 @@ async fn a_call_shows_what_came_of_it() {
     assert_eq!((deliveries.status, deliveries.body), (200, json!({"items": [], "next": null})));
     assert_eq!(world.get("/api/v1/calls/none").await.status, 404);
     assert_eq!(world.get("/api/v1/calls/none/deliveries").await.status, 404);
+    let unreadable = world.get("/api/v1/calls/%ff").await;
+    assert_eq!(unreadable.status, 400);
+    assert_eq!(unreadable.header("content-type"), Some("application/problem+json"));
     world.stop().await;
 }
 

@@ -1,11 +1,12 @@
 //! The trigger log: a page of calls, or one with everything that came of it.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::auth::{May, ReadLog};
+use super::id::Id;
 use super::problem::{ApiProblem, ProblemBody};
 use super::view::{CallPage, CallView};
 use super::{Desk, auth};
@@ -105,7 +106,7 @@ pub(super) fn limit(asked: Option<u32>) -> Result<u32, ApiProblem> {
 pub(super) async fn detail(
     _caller: May<auth::ReadLog>,
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<CallView>, ApiProblem> {
     let call = desk.app.calls.get(&CallId::new(id.as_str())).await?;
     let call = call.ok_or_else(|| ApiProblem::not_found(format!("there is no call {id:?} in the log")))?;

@@ -1,7 +1,7 @@
 //! Customers and events in, and a customer out; `track` answers, this settles who may ask.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::Desk;
 use super::auth::{May, ReadCustomers, Track};
+use super::id::Id;
 use super::problem::ProblemBody;
 use crate::track::http::{self as track, BatchAnswer};
 use crate::track::view::CustomerView;
@@ -59,11 +60,7 @@ pub(super) async fn post_events(
     (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
     (status = 503, body = ProblemBody),
 ))]
-pub(super) async fn detail(
-    _caller: May<ReadCustomers>,
-    State(desk): State<Desk>,
-    Path(id): Path<String>,
-) -> Response {
+pub(super) async fn detail(_caller: May<ReadCustomers>, State(desk): State<Desk>, Id(id): Id) -> Response {
     let answer = track::get_customer(desk.app.customers.as_ref(), &id).await;
     answer.map_or_else(IntoResponse::into_response, |view| axum::Json(view).into_response())
 }

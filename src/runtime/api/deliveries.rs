@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use serde::Deserialize;
 
 use super::Desk;
 use super::auth::{May, ReadLog};
 use super::calls::limit;
+use super::id::Id;
 use super::problem::{ApiProblem, ProblemBody};
 use super::view::{DeliveryPage, DeliveryView};
 use crate::compile::Sources;
@@ -64,7 +65,7 @@ pub(super) async fn list(
 pub(super) async fn of_call(
     _caller: May<ReadLog>,
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Asked,
 ) -> Result<Json<DeliveryPage>, ApiProblem> {
     let Query(query) = query.map_err(|error| ApiProblem::bad_request(error.body_text()))?;

@@ -3,12 +3,13 @@
 //! Dispatch decides and writes; this asks it in the name of whoever has the permission `Control`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::Desk;
 use super::auth::{Control, May};
+use super::id::Id;
 use super::problem::{ApiProblem, ProblemBody};
 use crate::domain::delivery::DeliveryId;
 use crate::runtime::run::Control as EngineControl;
@@ -30,7 +31,7 @@ pub struct Decided {
 pub(super) async fn resend(
     caller: May<Control>,
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<(StatusCode, Json<Decided>), ApiProblem> {
     let (engine, delivery) = find(&desk, &id)?;
     if !engine.resend(delivery).await? {
@@ -50,7 +51,7 @@ pub(super) async fn resend(
 pub(super) async fn close(
     caller: May<Control>,
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<(StatusCode, Json<Decided>), ApiProblem> {
     let (engine, delivery) = find(&desk, &id)?;
     if !engine.close(delivery).await? {

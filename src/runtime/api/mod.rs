@@ -7,6 +7,7 @@ mod calls;
 mod customers;
 mod deliveries;
 mod held;
+mod id;
 mod openapi;
 mod probes;
 mod problem;
