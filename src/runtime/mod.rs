@@ -7,6 +7,7 @@ pub mod app;
 pub mod configuration;
 pub mod dispatch;
 pub mod engine;
+mod head_refusal;
 pub mod ingest;
 pub mod library;
 pub mod metrics;

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::app::App;
+use super::head_refusal::HeadRefusal;
 use super::ingest;
 
 /// How long a request's head may take, and how long a connection may idle between two.
@@ -165,7 +166,7 @@ async fn serve(stream: TcpStream, door: Door, stop: CancellationToken) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(HeadRefusal(stream)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -60,3 +60,18 @@ async fn a_caller_that_hangs_up_in_its_body_leaves_no_call() {
     assert!(world.calls().await.iter().all(|call| call.http_status != 202));
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_answered_as_one_that_cannot_be_read() {
+    let world = World::with_trigger(json!({})).await;
+    let many: String = (0..150).map(|n| format!("x-{n}: a\r\n")).collect();
+    let long = "a".repeat(70_000);
+    let heads = [
+        format!("POST /in/default/t HTTP/1.1\r\n{many}\r\n"),
+        format!("POST /in/default/{long} HTTP/1.1\r\n"),
+    ];
+    for head in heads {
+        assert_eq!(world.exchange(head.as_bytes()).await.status, 400);
+    }
+    world.stop().await;
+}
