@@ -9,7 +9,7 @@ use super::StoreError;
 use super::deliveries::Delivery;
 use super::runs::{ChunkId, UnfinishedRun};
 use crate::domain::delivery::DeliveryId;
-use crate::domain::name::{CallId, RunId, ScenarioName, VersionId};
+use crate::domain::name::{CallId, ChannelName, RunId, ScenarioName, VersionId};
 use crate::domain::state::{DeliveryState, RunState};
 use crate::domain::tally::Tally;
 
@@ -60,9 +60,26 @@ pub struct DeliveryFilter {
     pub limit: u32,
 }
 
+/// What is not at its end, for whoever watches a runtime.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Calls that are accepted or running.
+    pub calls: u64,
+    /// Runs that are selecting or running.
+    pub runs: u64,
+    /// Deliveries that wait, by channel and state: queued, retrying or held.
+    pub deliveries: Vec<(ChannelName, DeliveryState, u64)>,
+}
+
 /// Where runs and deliveries are looked at, and held ones decided.
 #[async_trait]
 pub trait RunLog: Send + Sync {
+    /// Counts what is not at its end, by indexes that hold nothing else.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
+
     /// The runs of a call, in the order they began.
     ///
     /// # Errors

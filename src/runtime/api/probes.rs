@@ -30,6 +30,11 @@ pub(super) async fn ready(State(desk): State<Desk>) -> Response {
 /// The process's numbers, in OpenMetrics.
 #[utoipa::path(get, path = "/metrics", tag = "probes", responses((status = 200, description = "OpenMetrics text")))]
 pub(super) async fn metrics(State(desk): State<Desk>) -> Response {
+    match desk.log.backlog().await {
+        Ok(backlog) => desk.app.metrics.set_backlog(&backlog),
+        // The rest is worth showing all the more while the store does not answer.
+        Err(error) => tracing::warn!(%error, "the backlog cannot be counted"),
+    }
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     ([(header::CONTENT_TYPE, kind)], desk.app.metrics.text()).into_response()
 }

@@ -2,6 +2,7 @@
 //!
 //! One file a concern; each implements that concern's trait of `store` on the same [`Database`].
 
+mod backlog;
 mod calls;
 mod chunks;
 mod held;

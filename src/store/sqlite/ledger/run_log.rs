@@ -8,15 +8,19 @@ use super::rows::{
     delivery, delivery_columns, delivery_state, optional_timestamp, run_state, small, timestamp,
 };
 use super::runs::read_tally;
-use super::{Ledger, held};
+use super::{Ledger, backlog, held};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, NodeIndex, RunId, ScenarioName, VersionId};
 use crate::domain::state::DeliveryState;
 use crate::store::StoreError;
-use crate::store::run_log::{DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord};
+use crate::store::run_log::{Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord};
 
 #[async_trait]
 impl RunLog for Ledger {
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.database.read(backlog::count).await
+    }
+
     async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError> {
         let call = call.clone();
         let read = move |c: &Connection| {

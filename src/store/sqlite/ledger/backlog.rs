@@ -1,0 +1,60 @@
+//! Counting what is not at its end: each count is read from a partial index that holds nothing else.
+
+use rusqlite::Connection;
+
+use super::rows::delivery_state;
+use crate::domain::name::ChannelName;
+use crate::store::run_log::Backlog;
+
+const WAITING: &str =
+    "SELECT channel, state, count(*) FROM delivery WHERE state IN (0, 2) GROUP BY channel, state
+     UNION ALL SELECT channel, state, count(*) FROM delivery WHERE state = 6 GROUP BY channel";
+
+/// Counts, on one snapshot.
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
+    let snapshot = connection.unchecked_transaction()?;
+    let one = |sql: &str| snapshot.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
+    let mut statement = snapshot.prepare_cached(WAITING)?;
+    let waiting = statement.query_map([], |row| {
+        let (channel, count) = (row.get::<_, String>(0)?, row.get::<_, i64>(2)?);
+        Ok((ChannelName::new(channel), delivery_state(row.get(1)?)?, count.unsigned_abs()))
+    })?;
+    Ok(Backlog {
+        calls: one("SELECT count(*) FROM call WHERE state IN (0, 1)")?,
+        runs: one("SELECT count(*) FROM run WHERE state IN (0, 1)")?,
+        deliveries: waiting.collect::<rusqlite::Result<_>>()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::state::DeliveryState;
+    use crate::store::run_log::RunLog;
+    use crate::store::sqlite::Ledger;
+
+    const ROWS: &str = "
+        INSERT INTO call (id, trigger_name, received_at, state, http_status) VALUES ('a', 't', 0, 1, 202), ('b', 't', 0, 2, 202);
+        INSERT INTO run (call, scenario, state, started_at) VALUES (1, 's', 1, 0), (2, 's', 2, 0);
+        INSERT INTO delivery (run, customer, node, channel, state, attempt) VALUES
+            (1, 1, 0, 'mail', 2, 1), (1, 2, 0, 'mail', 2, 1), (1, 3, 0, 'sms', 6, 1), (1, 4, 0, 'sms', 3, 1);";
+
+    #[tokio::test]
+    async fn what_is_not_at_its_end_is_counted_by_indexes_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path()).unwrap();
+        assert_eq!(ledger.backlog().await.unwrap(), Backlog::default());
+        ledger.database.write(|c| c.execute_batch(ROWS)).await.unwrap();
+        let found = ledger.backlog().await.unwrap();
+        assert_eq!((found.calls, found.runs), (1, 1));
+        let mail = (ChannelName::new("mail"), DeliveryState::Retrying, 2);
+        let sms = (ChannelName::new("sms"), DeliveryState::Held, 1);
+        assert_eq!(found.deliveries, [mail, sms]);
+        let plan = ledger.database.read(|c| {
+            let mut statement = c.prepare(&format!("EXPLAIN QUERY PLAN {WAITING}"))?;
+            statement.query_map([], |row| row.get::<_, String>(3))?.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let plan = plan.await.unwrap().join("\n");
+        assert!(plan.contains("delivery_waiting") && plan.contains("delivery_held"), "{plan}");
+    }
+}
