@@ -3,6 +3,7 @@
 //! The run engine writes them; each method is one durable commit, and each may be repeated after a crash.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -94,13 +95,16 @@ pub trait Runs: Send + Sync {
     /// Every run that is not at its end, in the order they began.
     async fn unfinished_runs(&self) -> Result<Vec<UnfinishedRun>, StoreError>;
 
-    /// Writes the audience of a run that is selecting, in chunks of ascending keys, and lets it run.
+    /// Writes the audience of a run that is selecting, in chunks of ascending keys, and lets it run. The first chunk
+    /// is taken by `owner` in the same commit; gives its fence, or `None` if there is no chunk or the audience was
+    /// written before.
     async fn set_audience(
         &self,
         run: RunId,
-        chunks: Vec<Vec<CustomerKey>>,
+        chunks: Arc<Vec<Vec<CustomerKey>>>,
         access: String,
-    ) -> Result<(), StoreError>;
+        owner: &str,
+    ) -> Result<Option<Fence>, StoreError>;
 
     /// Chunks that are not done, in order.
     async fn open_chunks(&self, run: RunId) -> Result<Vec<u32>, StoreError>;

@@ -21,11 +21,12 @@ async fn one_chunk(world: &World) -> (ChunkId, Fence) {
     let runs = world.ledger.begin_runs(1, matched.clone(), Timestamp::now()).await.unwrap();
     assert_eq!(world.ledger.begin_runs(1, matched, Timestamp::now()).await.unwrap(), Vec::new());
     let keys = (1..=3).map(CustomerKey).collect();
-    world.ledger.set_audience(runs[0], vec![keys], "by hand".into()).await.unwrap();
-    let chunk = ChunkId { run: runs[0], n: 0 };
-    let taken = world.ledger.take_chunk(chunk, "first").await.unwrap().unwrap();
-    assert_eq!((taken.position, taken.keys.len()), (0, 3));
-    (chunk, taken.fence)
+    let chunks = Arc::new(vec![keys]);
+    let fence =
+        world.ledger.set_audience(runs[0], Arc::clone(&chunks), "by hand".into(), "first").await.unwrap();
+    let again = world.ledger.set_audience(runs[0], chunks, "by hand".into(), "second").await.unwrap();
+    assert_eq!(again, None, "an audience is written once");
+    (ChunkId { run: runs[0], n: 0 }, fence.unwrap())
 }
 
 fn opening(run: RunId, fence: Fence, customer: i64) -> Opening {

@@ -62,7 +62,7 @@ async fn a_call_shows_what_came_of_it() {
     };
     let runs = world.ledger.begin_runs(call.seq, matched, call.received_at).await.unwrap();
     let keys = vec![vec![CustomerKey(1), CustomerKey(2)]];
-    world.ledger.set_audience(runs[0], keys, "by index".into()).await.unwrap();
+    world.ledger.set_audience(runs[0], std::sync::Arc::new(keys), "by index".into(), "test").await.unwrap();
 
     let shown = world.get(&format!("/api/v1/calls/{id}")).await.body;
     assert_eq!(

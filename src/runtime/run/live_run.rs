@@ -1,13 +1,13 @@
 //! A run as the engine holds it while it is under way.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use super::Script;
 use crate::domain::name::{CallId, RunId, ScenarioName, VersionId};
-use crate::store::runs::UnfinishedRun;
+use crate::store::runs::{TakenChunk, UnfinishedRun};
 
 /// Why nothing of a run is sent any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct LiveRun {
     /// What it does to each customer.
     pub script: Arc<dyn Script>,
     halted: AtomicU8,
+    /// The first chunk, taken with the audience and not yet walked.
+    first: Mutex<Option<TakenChunk>>,
 }
 
 const CANCELLED: u8 = 1;
@@ -51,7 +53,18 @@ impl LiveRun {
             expires_at: run.call.expires_at,
             script,
             halted: AtomicU8::new(if run.stopping { CANCELLED } else { 0 }),
+            first: Mutex::default(),
         }
+    }
+
+    /// Keeps the first chunk, which was taken when the audience was written, for its walk.
+    pub fn hold_first(&self, chunk: TakenChunk) {
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some(chunk);
+    }
+
+    /// The first chunk, once.
+    pub fn take_first(&self) -> Option<TakenChunk> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether, and why, nothing more of it may be sent.

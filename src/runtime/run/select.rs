@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Desk, LiveRun};
 use crate::domain::customer::CustomerKey;
 use crate::store::StoreError;
+use crate::store::runs::TakenChunk;
 
 /// The first chunk is small, so that its messages are soon under way.
 const FIRST_CHUNK: usize = 128;
@@ -22,9 +23,13 @@ pub(super) async fn select_audience(desk: &Desk, run: &Arc<LiveRun>) -> Result<V
         finish(desk, run, selected.keys).await?
     };
     let audience = keys.len();
-    let chunks = cut(&keys);
+    let chunks = Arc::new(cut(&keys));
     let count = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-    desk.runs.set_audience(run.id, chunks, selected.plan.words.clone()).await?;
+    let access = selected.plan.words.clone();
+    let fence = desk.runs.set_audience(run.id, Arc::clone(&chunks), access, &desk.owner).await?;
+    if let (Some(fence), Some(first)) = (fence, chunks.first()) {
+        run.hold_first(TakenChunk { fence, position: 0, keys: first.clone() });
+    }
     tracing::info!(
         call = %run.call, scenario = %run.scenario, run = run.id.0, audience, access = selected.plan.words,
         "audience read"

@@ -54,7 +54,14 @@ pub(super) async fn walk_chunk(
     id: ChunkId,
     slot: Slot,
 ) -> Result<(), StoreError> {
-    let Some(taken) = desk.runs.take_chunk(id, &desk.owner).await? else { return Ok(()) };
+    let held = if id.n == 0 { run.take_first() } else { None };
+    let taken = match held {
+        Some(taken) => taken,
+        None => match desk.runs.take_chunk(id, &desk.owner).await? {
+            Some(taken) => taken,
+            None => return Ok(()),
+        },
+    };
     let chunk = Arc::new(LiveChunk::new(run, id, taken.fence, taken.keys.len(), taken.position));
     let _leaving = Leaving(Arc::clone(&chunk));
     slot.announce(&chunk);

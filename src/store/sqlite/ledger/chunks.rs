@@ -9,31 +9,36 @@ use crate::domain::name::RunId;
 use crate::domain::tally::{JourneyEnd, Tally};
 use crate::store::runs::{ChunkId, Fence, TakenChunk};
 
+/// The fence of whoever takes a chunk first.
+const FIRST_FENCE: Fence = Fence(1);
+
 pub(super) fn set_audience(
     connection: &Connection,
     run: RunId,
     chunks: &[Vec<CustomerKey>],
     access: &str,
-) -> rusqlite::Result<()> {
+    owner: &str,
+) -> rusqlite::Result<Option<Fence>> {
     let audience: usize = chunks.iter().map(Vec::len).sum();
     let selecting = connection
         .prepare_cached("UPDATE run SET state = 1, audience = ?2, access = ?3 WHERE id = ?1 AND state = 0")?
         .execute(params![run.0, i64::try_from(audience).unwrap_or(i64::MAX), access])?;
     if selecting == 0 {
-        return Ok(());
+        return Ok(None);
     }
     let mut chunk = connection.prepare_cached(
-        "INSERT INTO chunk (run, n, first_key, last_key, size) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO chunk (run, n, first_key, last_key, size, owner, fence)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6 IS NOT NULL)",
     )?;
     let mut customers =
         connection.prepare_cached("INSERT INTO chunk_customers (run, n, customers) VALUES (?1, ?2, ?3)")?;
     for (n, members) in (0_u32..).zip(chunks) {
         let (Some(first), Some(last)) = (members.first(), members.last()) else { continue };
         let size = i64::try_from(members.len()).unwrap_or(i64::MAX);
-        chunk.execute(params![run.0, n, first.0, last.0, size])?;
+        chunk.execute(params![run.0, n, first.0, last.0, size, (n == 0).then_some(owner)])?;
         customers.execute(params![run.0, n, keys::encode(members)])?;
     }
-    Ok(())
+    Ok((!chunks.is_empty()).then_some(FIRST_FENCE))
 }
 
 pub(super) fn open(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<u32>> {

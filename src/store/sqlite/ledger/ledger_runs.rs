@@ -1,5 +1,7 @@
 //! The trait [`Runs`] on the ledger's file.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -38,10 +40,12 @@ impl Runs for Ledger {
     async fn set_audience(
         &self,
         run: RunId,
-        chunks: Vec<Vec<CustomerKey>>,
+        chunks: Arc<Vec<Vec<CustomerKey>>>,
         access: String,
-    ) -> Result<(), StoreError> {
-        self.database.write(move |c| chunks::set_audience(c, run, &chunks, &access)).await
+        owner: &str,
+    ) -> Result<Option<Fence>, StoreError> {
+        let owner = owner.to_owned();
+        self.database.write(move |c| chunks::set_audience(c, run, &chunks, &access, &owner)).await
     }
 
     async fn open_chunks(&self, run: RunId) -> Result<Vec<u32>, StoreError> {
