@@ -7,4 +7,5 @@ mod harness;
 mod command;
 mod import;
 mod refusals;
+mod reload;
 mod weather;

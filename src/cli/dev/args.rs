@@ -21,7 +21,7 @@ pub struct DevCommand {
     /// Where customers, calls and generated credentials are kept.
     #[arg(long, default_value = ".fanfare", env = "FANFARE_DATA")]
     pub(super) data: PathBuf,
-    /// Write addresses and credentials to this file as JSON, once calls are served.
+    /// Write addresses and credentials to this file as JSON, once calls are served, and again after each edit.
     #[arg(long)]
     pub(super) ready_file: Option<PathBuf>,
     /// Reach a channel's host at another address: `sandbox=127.0.0.1:2525` for all its ports, or

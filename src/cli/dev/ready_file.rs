@@ -56,15 +56,20 @@ impl Ready {
         Ready { api_key: generated.owner.clone(), triggers, server }
     }
 
-    /// Writes it so that a reader sees all of it or nothing.
+    /// Writes it so that a reader sees all of it or nothing. A file that says the same already is left alone: it may
+    /// stand in the folder that is watched.
     ///
     /// # Errors
     /// The system says why not.
     pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(self).map_err(io::Error::from)?;
+        text.push('\n');
+        if fs::read_to_string(path).is_ok_and(|there| there == text) {
+            return Ok(());
+        }
         let next = path.with_extension("part");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-        serde_json::to_writer_pretty(&mut file, self).map_err(io::Error::from)?;
-        file.write_all(b"\n")?;
+        file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&next, path)
     }

@@ -94,6 +94,8 @@ impl DevCommand {
     async fn serve(self) -> Result<ExitCode, DevError> {
         let mut signals = Signals::receive()?;
         let mut data = DataFolder::open(&self.data)?;
+        // Before the folder is read: an edit behind the reading must not go unseen.
+        let mut watch = self.watch()?;
         let mut folder = Folder::new(self.manifests.clone());
         let reading = folder.read(&Sources::default())?;
         let sandbox = match hosts::needs_sandbox(&reading.wanted, &self.hosts) {
@@ -110,7 +112,8 @@ impl DevCommand {
         let engine = parts.start_engine(&data);
         let server = self.listen(&parts.app, &engine, &data).await?;
         let ready = self.say_ready(&server, &snapshot, &data, &live)?;
-        let code = self.until_stopped(&mut live, &mut data, &ready, addresses, &mut signals).await?;
+        let code =
+            self.until_stopped(&mut live, &mut data, &ready, addresses, &mut signals, &mut watch).await?;
         parts.stop(server, engine, &data).await;
         if let Some(sandbox) = sandbox {
             sandbox.stop().await;
@@ -156,8 +159,8 @@ impl DevCommand {
         ready: &Ready,
         sandbox: Option<super::sandbox_process::Addresses>,
         signals: &mut Signals,
+        watch: &mut Watch,
     ) -> Result<ExitCode, DevError> {
-        let mut watch = self.watch()?;
         let demo = async {
             match self.demo {
                 true => demo::run(&self.manifests, ready, sandbox).await,
@@ -175,12 +178,22 @@ impl DevCommand {
                         return Ok(ExitCode::from(u8::from(!kept)));
                     }
                 }
-                () = watch.changed() => {
-                    if let Err(error) = live.reload(data, &self.data).await {
+                () = watch.changed() => match live.reload(data, &self.data).await {
+                    Ok(applied) => self.follow(ready, &applied.snapshot, data, live),
+                    Err(error) => {
                         tracing::error!(%error, "the folder cannot be read: everything stays as it was");
                     }
-                }
+                },
             }
+        }
+    }
+
+    /// Keeps the ready file true: an edit may have added a trigger, whose credentials stand there.
+    fn follow(&self, ready: &Ready, snapshot: &Snapshot, data: &DataFolder, live: &Live) {
+        let Some(path) = &self.ready_file else { return };
+        let now = Ready::of(ready.server.clone(), snapshot, &data.credentials, &live.secrets);
+        if let Err(error) = now.write(path) {
+            tracing::error!(%error, path = %path.display(), "cannot write the ready file");
         }
     }
 
