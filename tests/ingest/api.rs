@@ -125,3 +125,14 @@ async fn probes_metrics_and_the_description_are_for_everyone() {
     assert_eq!(paths.len(), 14, "{paths:?}");
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_batch_that_is_too_large_is_a_problem_like_others() {
+    let world = world().await;
+    let headers = [("authorization", bearer("crm")), ("content-type", "application/json".to_owned())];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let answer = world.send("POST", "/api/v1/customers", &headers, &vec![b' '; 17 << 20]).await;
+    assert_eq!(answer.status, 413);
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    world.stop().await;
+}

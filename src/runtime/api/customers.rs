@@ -1,7 +1,7 @@
 //! Customers and events in, and a customer out; `track` answers, this settles who may ask.
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::Desk;
 use super::auth::{May, ReadCustomers, Track};
 use super::id::Id;
-use super::problem::ProblemBody;
+use super::problem::{ApiProblem, ProblemBody};
 use crate::track::http::{self as track, BatchAnswer};
 use crate::track::view::CustomerView;
 
@@ -27,7 +27,7 @@ pub(super) async fn post_customers(
     _caller: May<Track>,
     State(desk): State<Desk>,
     headers: HeaderMap,
-    body: Bytes,
+    Batch(body): Batch,
 ) -> Response {
     let answer = track::post_customers(desk.app.customers.as_ref(), content_type(&headers), &body).await;
     answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response)
@@ -46,7 +46,7 @@ pub(super) async fn post_events(
     _caller: May<Track>,
     State(desk): State<Desk>,
     headers: HeaderMap,
-    body: Bytes,
+    Batch(body): Batch,
 ) -> Response {
     let now = Timestamp::now();
     let answer = track::post_events(desk.app.customers.as_ref(), content_type(&headers), &body, now).await;
@@ -67,4 +67,15 @@ pub(super) async fn detail(_caller: May<ReadCustomers>, State(desk): State<Desk>
 
 fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
+}
+
+/// A batch's body. One that cannot be read is answered as every other problem of the API is.
+pub(super) struct Batch(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Batch {
+    type Rejection = ApiProblem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiProblem> {
+        Bytes::from_request(request, state).await.map(Batch).map_err(|rejection| ApiProblem::body(&rejection))
+    }
 }

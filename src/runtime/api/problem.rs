@@ -1,5 +1,6 @@
 //! What a caller of the API is told when it does not get what it asked for, by RFC 9457.
 
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -29,6 +30,11 @@ pub struct ProblemBody {
 impl ApiProblem {
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
         ApiProblem { status: StatusCode::BAD_REQUEST, detail: detail.into() }
+    }
+
+    /// A body that did not arrive whole, or is too large.
+    pub(super) fn body(rejection: &BytesRejection) -> Self {
+        ApiProblem { status: rejection.status(), detail: rejection.body_text() }
     }
 
     pub(super) fn unauthorized() -> Self {
