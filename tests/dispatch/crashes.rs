@@ -95,7 +95,23 @@ fn check(world: &World, crashes: usize, seed: u64) {
     }
     let both = nodes.values().filter(|nodes| nodes.contains(&0) && nodes.contains(&1)).count();
     assert_eq!(both, 0, "seed {seed}: nobody goes both ways");
+    // Customers whose mood never changed have exactly the journey it leads to.
+    for (run, two_steps) in [(1, false), (2, true)] {
+        for mood in CUSTOMERS / 3..CUSTOMERS {
+            let walked = nodes.get(&(run, mood + 1)).cloned().unwrap_or_default();
+            assert_eq!(walked, expected_nodes(mood, two_steps), "seed {seed}: run {run}, mood {mood}");
+        }
+    }
     check_record(&world.record.lock().unwrap(), crashes, seed);
+}
+
+fn expected_nodes(mood: i64, two_steps: bool) -> HashSet<i64> {
+    if mood % 13 == 12 {
+        return HashSet::new();
+    }
+    let first = mood % 2;
+    let second = (two_steps && mood % 3 == 0).then_some(2);
+    std::iter::once(first).chain(second).collect()
 }
 
 fn check_record(record: &[Seen], crashes: usize, seed: u64) {
