@@ -17,6 +17,9 @@ use jiff::Timestamp;
 use crate::books::Books;
 use crate::provider::{Manner, Provider, Record};
 
+/// How many deliveries a channel of a world may have open.
+pub const WINDOW: usize = 64;
+
 pub struct World {
     pub folder: tempfile::TempDir,
     pub ledger: Ledger,
@@ -45,7 +48,7 @@ impl World {
             let retry = RetryPolicy { attempts_max: 5, retry_for: Duration::from_secs(3600), on_unknown };
             Arc::new(ChannelHandle {
                 channel: Arc::new(provider),
-                window: 64,
+                window: WINDOW,
                 concurrency: 16,
                 per_second: None,
                 retry,
