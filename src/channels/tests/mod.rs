@@ -1,3 +1,4 @@
 //! What the tests of all channels share. Each channel's own are beside it.
 
+pub(in crate::channels) mod certificate;
 pub(in crate::channels) mod scripted;

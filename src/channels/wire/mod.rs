@@ -46,3 +46,6 @@ impl Network {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
