@@ -88,6 +88,18 @@ pub enum Attempt {
     },
 }
 
+impl Attempt {
+    /// What happened, in words; nothing to say of one that was sent.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Attempt::Sent { .. } => None,
+            Attempt::Refused { reason } | Attempt::NotTaken { reason, .. } | Attempt::Unknown { reason } => {
+                Some(reason)
+            }
+        }
+    }
+}
+
 /// One provider connection, made from a `Channel` manifest and its secrets.
 #[async_trait::async_trait]
 pub trait Channel: Send + Sync {

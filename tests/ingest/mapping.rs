@@ -75,3 +75,15 @@ async fn a_form_is_read_as_the_declared_types() {
     assert_eq!(answer.body["errors"].as_array().unwrap().len(), 3, "{answer:?}");
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_null_element_is_refused_by_its_own_index() {
+    let world = World::with_trigger(json!({"forEach": "body.features", "parameters": [
+        {"name": "id", "type": "string"},
+    ]}))
+    .await;
+    let answer = world.post(&json!({"features": [{"id": "a"}, null, {"id": "c"}]})).await;
+    assert_eq!(answer.status, 422, "{answer:?}");
+    assert_eq!(answer.body["errors"][0]["index"], 1, "{answer:?}");
+    world.stop().await;
+}

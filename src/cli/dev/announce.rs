@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 
+use super::print::line;
 use super::ready_file::Ready;
 use crate::compile::Snapshot;
 use crate::manifests::{Diagnostic, Severity};
@@ -32,28 +33,28 @@ pub fn unconnected(channels: &[Unconnected]) {
 
 /// Says where everything is.
 pub fn ready(ready: &Ready, snapshot: &Snapshot) {
-    println!("Serving {} triggers at {}", ready.triggers.len(), ready.server);
+    line(format_args!("Serving {} triggers at {}", ready.triggers.len(), ready.server));
     if let Some(key) = &ready.api_key {
-        println!("\nFor the other commands, in another terminal:");
-        println!("  export FANFARE_SERVER={}", ready.server);
-        println!("  export FANFARE_API_KEY={}:{}", key.username, key.password);
+        line(format_args!("\nFor the other commands, in another terminal:"));
+        line(format_args!("  export FANFARE_SERVER={}", ready.server));
+        line(format_args!("  export FANFARE_API_KEY={}:{}", key.username, key.password));
     }
     for trigger in &ready.triggers {
-        println!("\nTrigger {}", trigger.name);
-        println!("  url       {}", trigger.url);
+        line(format_args!("\nTrigger {}", trigger.name));
+        line(format_args!("  url       {}", trigger.url));
         if let Some(own) = &trigger.credentials {
-            println!("  username  {}", own.username);
-            println!("  password  {}", own.password);
+            line(format_args!("  username  {}", own.username));
+            line(format_args!("  password  {}", own.password));
         }
-        println!("  example   {}", trigger.example);
-        println!("  try       {}", trigger.curl);
+        line(format_args!("  example   {}", trigger.example));
+        line(format_args!("  try       {}", trigger.curl));
     }
     scenarios(snapshot);
 }
 
 fn scenarios(snapshot: &Snapshot) {
     for scenario in snapshot.scenarios.values() {
-        println!("\nScenario {} ({:?})", scenario.name, scenario.spec.state);
-        println!("  audience  {}", scenario.plan_in_words());
+        line(format_args!("\nScenario {} ({:?})", scenario.name, scenario.spec.state));
+        line(format_args!("  audience  {}", scenario.plan_in_words()));
     }
 }

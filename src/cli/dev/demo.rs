@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
 
+use super::print::line;
 use super::ready_file::{Ready, ReadyTrigger};
 use super::sandbox_process::Addresses;
 use crate::cli::client::{Client, ClientError};
@@ -70,7 +71,7 @@ enum DemoError {
 pub async fn run(folder: &Path, ready: &Ready, sandbox: Option<Addresses>) -> bool {
     match calls(folder, ready, sandbox).await {
         Ok(broken) if broken.is_empty() => {
-            println!("\nEverything was as the example promises.");
+            line(format_args!("\nEverything was as the example promises."));
             true
         }
         Ok(broken) => {
@@ -114,11 +115,11 @@ async fn one_call(
     let trigger = ready.triggers.iter().find(|trigger| trigger.name == promise.trigger);
     let trigger = trigger.ok_or_else(|| DemoError::NoTrigger(promise.trigger.clone()))?;
     let before = last_seen(sandbox).await?;
-    println!("\nPosting calls/{} to {}", promise.call, trigger.url);
+    line(format_args!("\nPosting calls/{} to {}", promise.call, trigger.url));
     let id = post(trigger, ready, body).await?;
     let reader = Client::to(&ready.server, ready.api_key.as_ref().map(key).as_deref())?;
     let answer = watch::until_done(&reader, &id).await?;
-    println!();
+    line(format_args!(""));
     let call = log::show(&answer, OutputArgs::default())?;
     let messages = received(sandbox, before).await?;
     show_messages(&messages);
@@ -130,7 +131,7 @@ async fn post(trigger: &ReadyTrigger, ready: &Ready, body: Vec<u8>) -> Result<St
     let caller = Client::to(&ready.server, own.as_deref())?;
     let path = ["in", trigger.namespace.as_str(), trigger.name.as_str()];
     let accepted: Accepted = caller.post(&path, HeaderMap::new(), Bytes::from(body)).await?.json()?;
-    println!("Accepted as {}", accepted.id);
+    line(format_args!("Accepted as {}", accepted.id));
     Ok(accepted.id)
 }
 
@@ -160,12 +161,12 @@ fn show_messages(messages: &[Message]) {
     let of = |protocol| messages.iter().find(|message| message.protocol == protocol);
     for message in [of(Protocol::Twilio), of(Protocol::Smtp)].into_iter().flatten() {
         let to = message.content.to.join(", ");
-        println!("\nThe sandbox received by {:?}, for {to}:", message.protocol);
+        line(format_args!("\nThe sandbox received by {:?}, for {to}:", message.protocol));
         if let Some(subject) = &message.content.subject {
-            println!("  {subject}\n");
+            line(format_args!("  {subject}\n"));
         }
-        for line in message.content.text.iter().flat_map(|text| text.lines()) {
-            println!("  {line}");
+        for row in message.content.text.iter().flat_map(|text| text.lines()) {
+            line(format_args!("  {row}"));
         }
     }
 }

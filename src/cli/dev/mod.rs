@@ -12,6 +12,7 @@ mod hosts;
 mod import;
 mod keyring;
 mod live;
+mod print;
 mod ready_file;
 mod run;
 mod sandbox_process;

@@ -1,6 +1,7 @@
 //! How an audience will be found, in words: for `validate`, `dev` and a scenario's status.
 
 use super::{Audience, Scenario};
+use crate::domain::expression::Way;
 use crate::domain::selection::IndexNeed;
 
 impl Scenario {
@@ -10,7 +11,7 @@ impl Scenario {
             Audience::Everyone => return "every customer is read, as `everyone` asks".into(),
             Audience::Where(condition) => condition,
         };
-        let indexes: Vec<String> = condition.index_needs().iter().map(index_in_words).collect();
+        let indexes: Vec<String> = condition.ways().iter().map(way_in_words).collect();
         let parts = condition.push_down();
         let found = match (indexes.is_empty(), parts.pushed.is_empty()) {
             (false, _) => format!("by index on {}", indexes.join(" and ")),
@@ -24,9 +25,47 @@ impl Scenario {
     }
 }
 
-fn index_in_words(need: &IndexNeed) -> String {
-    match need {
-        IndexNeed::Attribute { path } => format!("customer.{}", path.join(".")),
-        IndexNeed::EventProperty { event_type, property } => format!("{event_type} events by {property}"),
+fn way_in_words(way: &Way) -> String {
+    match way {
+        Way::Index(IndexNeed::Attribute { path }) => format!("customer.{}", path.join(".")),
+        Way::Index(IndexNeed::EventProperty { event_type, property }) => {
+            format!("{event_type} events by {property}")
+        }
+        Way::Events(event_type) => format!("{event_type} events by time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::{Sources, compile};
+
+    fn plan(condition: &str) -> String {
+        let mut sources = Sources { namespace: "default".into(), ..Sources::default() };
+        sources.triggers.insert("t".into(), serde_json::from_str("{}").unwrap());
+        sources.channels.insert("out".into(), serde_json::from_str(r#"{"log": {}}"#).unwrap());
+        let scenario = serde_json::json!({
+            "triggers": [{"triggerRef": {"name": "t"}}],
+            "audience": {"where": condition},
+            "nodes": [{"name": "a", "message": {"channelRef": {"name": "out"}, "consent": "None", "log": {"text": "x"}}}],
+        });
+        sources.scenarios.insert("s".into(), serde_json::from_value(scenario).unwrap());
+        let snapshot = compile(&sources).snapshot;
+        snapshot.scenarios.values().next().expect("the scenario compiles").plan_in_words()
+    }
+
+    #[test]
+    fn events_lead_to_customers_without_an_index_of_their_own() {
+        assert_eq!(plan("events('buy').within('30d').count() > 0"), "by index on buy events by time");
+        assert_eq!(
+            plan("events('buy').count() >= 2 and customer.vip"),
+            "by index on customer.vip and buy events by time"
+        );
+        assert!(plan("events('buy').count() == 0").starts_with("full scan"));
+    }
+
+    #[test]
+    fn what_the_store_cannot_decide_is_named() {
+        let words = plan("customer.name | upper == 'ANN' and customer.city == 'Paris'");
+        assert!(words.starts_with("by index on customer.city; then checked"), "{words}");
     }
 }

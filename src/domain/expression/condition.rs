@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::depends::EventTypes;
 use super::evaluate::{self, Step};
 use super::facts::Facts;
-use super::narrow::{self, Narrowed, PushDown};
+use super::narrow::{self, Narrowed, PushDown, Way};
 use super::parse;
 use super::problem::{CompileError, Problem};
 use super::scope::Scope;
@@ -68,6 +68,11 @@ impl Condition {
     /// What the store is asked for one run; `facts` are those of its call.
     pub fn narrow(&self, facts: Facts<'_>) -> Narrowed {
         narrow::narrow(&self.root, facts)
+    }
+
+    /// The ways to its customers; empty if only by looking at each.
+    pub fn ways(&self) -> Vec<Way> {
+        narrow::ways(&self.root)
     }
 
     /// The indexes by which its customers would be found; empty if only by looking at each.

@@ -30,7 +30,7 @@ pub use depends::EventTypes;
 pub(crate) use evaluate::Ask as EventsAsked;
 pub use evaluate::Step;
 pub use facts::{CallFacts, Facts, RequestFacts};
-pub use narrow::{Narrowed, PushDown};
+pub use narrow::{Narrowed, PushDown, Way};
 pub(crate) use parse::check_content;
 pub(crate) use problem::nearest;
 pub use problem::{CompileError, Problem, Severity};

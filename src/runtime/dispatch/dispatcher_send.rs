@@ -82,7 +82,7 @@ impl Dispatcher {
         }
         if !was_down && self.health.is_down() {
             tracing::warn!(
-                channel = %self.outbox.name, ?attempt,
+                channel = %self.outbox.name, reason = attempt.reason(),
                 "the provider fails; one delivery probes it and the others wait"
             );
         }

@@ -38,7 +38,9 @@ pub(super) fn facts(trigger: &Trigger, parts: &Parts, body: &Json) -> Result<Opt
     if trigger.for_each.is_none() && trigger.mapping.iter().all(Option::is_none) {
         return Ok(None);
     }
-    let body = Value::from_json(body).map_err(|error| Refusal::WrongBody(format!("body: {error}")))?;
+    let placed = trigger.for_each.as_ref().map(|_| with_places_kept(body));
+    let body = Value::from_json(placed.as_ref().unwrap_or(body))
+        .map_err(|error| Refusal::WrongBody(format!("body: {error}")))?;
     let mut headers = BTreeMap::new();
     for (name, value) in &parts.headers {
         if let (false, Ok(text)) = (SECRET_HEADERS.contains(&name.as_str()), value.to_str()) {
@@ -49,6 +51,25 @@ pub(super) fn facts(trigger: &Trigger, parts: &Parts, body: &Json) -> Result<Opt
     let query = query.filter(|(name, _)| name != "access_token");
     let query = query.map(|(name, value)| (name.into_owned(), Value::text(value)));
     Ok(Some(RequestFacts { body, headers: Arc::new(headers), query: Arc::new(query.collect()), item: None }))
+}
+
+/// With `forEach` an element that is null keeps its place, as an object with nothing in it: it is refused by its own
+/// index if a parameter is required, and the elements behind it keep theirs.
+fn with_places_kept(json: &Json) -> Json {
+    match json {
+        Json::Array(items) => {
+            items
+                .iter()
+                .map(|item| {
+                    if item.is_null() { Json::Object(serde_json::Map::new()) } else { with_places_kept(item) }
+                })
+                .collect()
+        }
+        Json::Object(members) => {
+            members.iter().map(|(name, member)| (name.clone(), with_places_kept(member))).collect()
+        }
+        other => other.clone(),
+    }
 }
 
 impl Mapper<'_> {

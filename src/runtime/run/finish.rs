@@ -71,7 +71,9 @@ pub(super) async fn finish_run(desk: &Desk, run: &Arc<LiveRun>) -> Result<Vec<u3
     }
     tracing::info!(
         call = %run.call, scenario = %run.scenario, run = run.id.0, audience = totals.audience,
-        journeys = ?totals.tally.journeys, deliveries = ?totals.tally.by_state(), "run {}", state.word()
+        messaged = totals.tally.journeys.messaged, without_message = totals.tally.journeys.without_message,
+        skipped = totals.tally.journeys.skipped, cancelled = totals.tally.journeys.cancelled,
+        expired = totals.tally.journeys.expired, deliveries = ?totals.tally.by_state(), "run {}", state.word()
     );
     Ok(Vec::new())
 }

@@ -15,8 +15,8 @@ use super::tree::{Node, NodeKind};
 use crate::domain::selection::{Selection, Test};
 use combine::{all, any};
 use leaf::{Leaf, classify};
-pub use needs::PushDown;
-pub(crate) use needs::{index_needs, push_down};
+pub use needs::{PushDown, Way};
+pub(crate) use needs::{index_needs, push_down, ways};
 
 /// What a condition becomes for one run.
 #[derive(Debug, Clone, PartialEq)]

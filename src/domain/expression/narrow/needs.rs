@@ -15,41 +15,59 @@ pub struct PushDown {
     pub finished: Vec<String>,
 }
 
-/// The indexes that would find the customers of a condition. Empty if they can only be found by looking at each.
-pub(crate) fn index_needs(node: &Node) -> Vec<IndexNeed> {
-    let mut needs = needs(node, Wanted::True);
-    needs.sort();
-    needs.dedup();
-    needs
+/// A way from a part of a condition to its customers that does not look at each of them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// By an index that must be provided for it.
+    Index(IndexNeed),
+    /// By the events of this type, in the order of their time: that index is always there.
+    Events(String),
 }
 
-fn needs(node: &Node, wanted: Wanted) -> Vec<IndexNeed> {
+/// The indexes that would find the customers of a condition. Empty if none has to be provided.
+pub(crate) fn index_needs(node: &Node) -> Vec<IndexNeed> {
+    let provided = |way| match way {
+        Way::Index(need) => Some(need),
+        Way::Events(_) => None,
+    };
+    ways(node).into_iter().filter_map(provided).collect()
+}
+
+/// The ways to the customers of a condition. Empty if they can only be found by looking at each.
+pub(crate) fn ways(node: &Node) -> Vec<Way> {
+    let mut ways = ways_of(node, Wanted::True);
+    ways.sort();
+    ways.dedup();
+    ways
+}
+
+fn ways_of(node: &Node, wanted: Wanted) -> Vec<Way> {
     match (&node.kind, wanted) {
         (NodeKind::All(nodes), Wanted::True) | (NodeKind::Any(nodes), Wanted::False) => {
-            nodes.iter().flat_map(|node| needs(node, wanted)).collect()
+            nodes.iter().flat_map(|node| ways_of(node, wanted)).collect()
         }
         (NodeKind::Any(nodes), Wanted::True) | (NodeKind::All(nodes), Wanted::False) => {
-            all_or_none(nodes.iter().filter(|node| node.needs_customer()).map(|node| needs(node, wanted)))
+            all_or_none(nodes.iter().filter(|node| node.needs_customer()).map(|node| ways_of(node, wanted)))
         }
-        (NodeKind::Not(inner), _) => needs(inner, wanted.other()),
-        (NodeKind::If(parts), _) => all_or_none(parts[1..].iter().map(|node| needs(node, wanted))),
+        (NodeKind::Not(inner), _) => ways_of(inner, wanted.other()),
+        (NodeKind::If(parts), _) => all_or_none(parts[1..].iter().map(|node| ways_of(node, wanted))),
         _ => of_leaf(node, wanted),
     }
 }
 
-/// One side that must be looked for everywhere makes the indexes of the others useless.
-fn all_or_none(sides: impl Iterator<Item = Vec<IndexNeed>>) -> Vec<IndexNeed> {
-    let sides: Vec<Vec<IndexNeed>> = sides.collect();
+/// One side that must be looked for everywhere makes the ways of the others useless.
+fn all_or_none(sides: impl Iterator<Item = Vec<Way>>) -> Vec<Way> {
+    let sides: Vec<Vec<Way>> = sides.collect();
     if sides.iter().any(Vec::is_empty) {
         return Vec::new();
     }
     sides.into_iter().flatten().collect()
 }
 
-fn of_leaf(node: &Node, wanted: Wanted) -> Vec<IndexNeed> {
+fn of_leaf(node: &Node, wanted: Wanted) -> Vec<Way> {
     match classify(node) {
         Leaf::Attribute { path, fallback: None, ask } if selects_few(&ask, wanted) => {
-            vec![IndexNeed::Attribute { path }]
+            vec![Way::Index(IndexNeed::Attribute { path })]
         }
         Leaf::Events { events, ask } if needs_an_event(&ask, wanted) => of_events(events),
         _ => Vec::new(),
@@ -82,15 +100,18 @@ fn needs_an_event(ask: &Ask<'_>, wanted: Wanted) -> bool {
     }
 }
 
-fn of_events(events: &EventTerm) -> Vec<IndexNeed> {
+fn of_events(events: &EventTerm) -> Vec<Way> {
     let TermKind::Literal(Value::Text(event_type)) = &events.event_type.kind else {
         return Vec::new();
     };
+    if events.properties.is_empty() {
+        return vec![Way::Events(event_type.to_string())];
+    }
     let need = |property: &str| IndexNeed::EventProperty {
         event_type: event_type.to_string(),
         property: property.to_owned(),
     };
-    events.properties.iter().map(|(property, _)| need(property)).collect()
+    events.properties.iter().map(|(property, _)| Way::Index(need(property))).collect()
 }
 
 /// Says which parts of a condition the store decides.
