@@ -52,6 +52,10 @@ pub struct SandboxCommand {
     #[arg(long, value_name = "SID:TOKEN", env = "FANFARE_SANDBOX_TWILIO", hide_env_values = true)]
     twilio_credentials: Option<Credentials>,
 
+    /// End with the process that started it, also when that one is killed.
+    #[arg(long)]
+    with_parent: bool,
+
     /// Threads that serve connections.
     #[arg(long, default_value_t = 2, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
@@ -86,21 +90,30 @@ impl SandboxCommand {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = parent_gone(), if self.with_parent => {}
         }
         running.stop().await;
         Ok(())
     }
 
-    fn settings(self) -> Settings {
+    fn settings(&self) -> Settings {
         Settings {
             smtp_listen: self.smtp_listen,
             http_listen: self.http_listen,
-            record: self.record,
-            faults: self.fault,
+            record: self.record.clone(),
+            faults: self.fault.clone(),
             fault_seed: self.fault_seed,
-            smtp_credentials: self.smtp_credentials,
-            twilio_credentials: self.twilio_credentials,
+            smtp_credentials: self.smtp_credentials.clone(),
+            twilio_credentials: self.twilio_credentials.clone(),
         }
+    }
+}
+
+/// Waits until this process has another parent than it began with: the system gives orphans a new one.
+async fn parent_gone() {
+    let parent = std::os::unix::process::parent_id();
+    while std::os::unix::process::parent_id() == parent {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
 }
 

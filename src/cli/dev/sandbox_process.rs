@@ -1,6 +1,7 @@
 //! The sandbox that `dev` starts for channels whose host is `sandbox`: a process of its own.
 //!
-//! It must outlive a `dev` that crashes, as a real provider would, but not one that ends.
+//! It ends with `dev`, also when that is killed; one that must outlive it, as a real provider does, is started by hand
+//! and named by `--host`.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -53,7 +54,7 @@ impl SandboxProcess {
             _ => {}
         }
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("sandbox")
+            .args(["sandbox", "--with-parent"])
             .arg("--record")
             .arg(folder.join("sandbox.ndjson"))
             .arg("--ready-file")
