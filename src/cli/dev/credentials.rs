@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::private_file::write_whole;
 use crate::compile::{BasicSource, Snapshot, Trigger};
 use crate::domain::credentials::{GenerateError, generate_secret, generate_username};
 
@@ -122,18 +122,6 @@ fn add(kept: &mut BTreeMap<String, Credential>, name: &str) -> Result<(), Genera
 
 fn generate(purpose: &str) -> Result<Credential, GenerateError> {
     Ok(Credential { username: generate_username(purpose)?, password: generate_secret()?.expose().to_owned() })
-}
-
-/// Writes a file so that a reader sees the old one or the new one, whatever happens; only its owner may read it.
-pub fn write_whole(path: &Path, text: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod import;
 mod keyring;
 mod live;
 mod print;
+mod private_file;
 mod ready_file;
 mod run;
 mod sandbox_process;

@@ -2,15 +2,14 @@
 //!
 //! The file is written whole once calls are served, and readable by its owner only, as it holds passwords.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::{fs, io};
 
 use serde::Serialize;
 
 use super::credentials::{Credential, Credentials};
 use super::keyring::own_credential;
+use super::private_file::write_whole;
 use super::secrets::UserSecrets;
 use crate::compile::{Snapshot, Trigger, curl};
 
@@ -67,11 +66,7 @@ impl Ready {
         if fs::read_to_string(path).is_ok_and(|there| there == text) {
             return Ok(());
         }
-        let next = path.with_extension("part");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&next, path)
+        write_whole(path, text.as_bytes())
     }
 }
 
