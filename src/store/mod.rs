@@ -6,6 +6,7 @@ pub mod audiences;
 pub mod calls;
 pub mod customers;
 pub mod deliveries;
+pub mod postgres;
 pub mod run_log;
 pub mod runs;
 pub mod sqlite;

@@ -8,6 +8,7 @@
 
 mod dev;
 mod http;
+mod postgres;
 mod process;
 mod random;
 mod sandbox;
@@ -15,6 +16,7 @@ mod wait;
 
 pub use dev::{Dev, Trigger, is_done};
 pub use http::{Answer, Request};
+pub use postgres::Postgres;
 pub use process::Process;
 pub use random::Random;
 pub use sandbox::Sandbox;

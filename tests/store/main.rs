@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../harness/mod.rs"]
+mod harness;
+
 mod customers;
 mod indexes;
+mod postgres;
 
 /// Runs each story on a fresh SQLite file.
 macro_rules! on_sqlite {

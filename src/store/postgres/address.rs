@@ -1,0 +1,229 @@
+//! Where the database is and how it is reached: a `postgres://` URL with the TLS that it asks for.
+//!
+//! TLS means that the server proves its name; there is no half of it, and a password never crosses a network bare
+//! unless the URL says so.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use url::Url;
+
+/// How long a connection may take to be made; the next host is tried then.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
+/// How long sent bytes may stay unacknowledged before a peer counts as gone.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
+/// How long a connection may be idle before its peer is asked for a sign of life.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
+
+/// A database's address, parsed. Its password does not print.
+#[derive(Clone)]
+pub struct PostgresAddress {
+    pub(super) config: tokio_postgres::Config,
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    shown: String,
+}
+
+/// What is wrong with a database's address.
+#[derive(Debug, thiserror::Error)]
+pub enum AddressError {
+    /// It is no URL of PostgreSQL.
+    #[error(
+        "`{shown}` is not a PostgreSQL URL ({reason}); write postgres://user:password@host:5432/database"
+    )]
+    NotAUrl {
+        /// The address without its password.
+        shown: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// TLS without proof of whom it is spoken to, or a word that is none.
+    #[error(
+        "sslmode={0} is not offered: `verify-full` proves whom Fanfare speaks to (with sslrootcert=<file> where the \
+         authority is your own), `disable` is for a network you trust"
+    )]
+    SslMode(String),
+    /// The authorities cannot be read.
+    #[error("sslrootcert {}: {reason}", path.display())]
+    RootCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl std::fmt::Debug for PostgresAddress {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("PostgresAddress").field(&self.shown).finish()
+    }
+}
+
+impl std::fmt::Display for PostgresAddress {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.shown)
+    }
+}
+
+impl FromStr for PostgresAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let (plain, asked) = take_tls(text)?;
+        let shown = without_password(&plain);
+        let mut config: tokio_postgres::Config = plain
+            .parse()
+            .map_err(|error| AddressError::NotAUrl { shown: shown.clone(), reason: reason_of(&error) })?;
+        let tls = match asked.is_wanted(&config)? {
+            true => Some(asked.client_config()?),
+            false => None,
+        };
+        config
+            .ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable })
+            // With several hosts, whichever takes writes: a standby that was promoted is found by itself.
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
+            .connect_timeout(CONNECT_TIME_MAX)
+            .tcp_user_timeout(UNACKNOWLEDGED_MAX)
+            .keepalives(true)
+            .keepalives_idle(KEEPALIVE_IDLE)
+            .keepalives_interval(Duration::from_secs(2))
+            .keepalives_retries(3);
+        if config.get_application_name().is_none() {
+            config.application_name("fanfare");
+        }
+        Ok(PostgresAddress { config, tls, shown })
+    }
+}
+
+/// What the URL says about TLS.
+#[derive(Default)]
+struct AskedTls {
+    mode: Option<String>,
+    roots: Option<PathBuf>,
+}
+
+/// Cuts what is ours out of the query: the driver does not know `verify-full`.
+fn take_tls(text: &str) -> Result<(String, AskedTls), AddressError> {
+    let Some((front, query)) = text.split_once('?') else {
+        return Ok((text.to_owned(), AskedTls::default()));
+    };
+    let mut asked = AskedTls::default();
+    let mut rest = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "sslmode" => asked.mode = Some(value.into_owned()),
+            "sslrootcert" => asked.roots = Some(PathBuf::from(value.as_ref())),
+            _ => {
+                rest.append_pair(&name, &value);
+            }
+        }
+    }
+    let rest = rest.finish();
+    let plain =
+        if rest.is_empty() { front.to_owned() } else { format!("{front}?{}", rest.replace('+', "%20")) };
+    Ok((plain, asked))
+}
+
+impl AskedTls {
+    /// Unless it is said, whatever leaves this machine is protected.
+    fn is_wanted(&self, config: &tokio_postgres::Config) -> Result<bool, AddressError> {
+        match self.mode.as_deref() {
+            Some("verify-full") => Ok(true),
+            Some("disable") => Ok(false),
+            Some(other) => Err(AddressError::SslMode(other.to_owned())),
+            None => Ok(config.get_hosts().iter().any(leaves_this_machine)),
+        }
+    }
+
+    fn client_config(&self) -> Result<Arc<ClientConfig>, AddressError> {
+        let mut roots = RootCertStore::empty();
+        match &self.roots {
+            None => {
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            }
+            Some(path) => {
+                let wrong = |error: &dyn std::fmt::Display| AddressError::RootCertificate {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                };
+                for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
+                    let certificate = certificate.map_err(|error| wrong(&error))?;
+                    roots.add(certificate).map_err(|error| wrong(&error))?;
+                }
+            }
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider has the cipher suites of TLS 1.2 and 1.3");
+        Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    }
+}
+
+fn leaves_this_machine(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => {
+            let is_loopback = name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+            !is_loopback && name != "localhost"
+        }
+        Host::Unix(_) => false,
+    }
+}
+
+/// The address as people may see it.
+fn without_password(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(mut url) if url.password().is_some() => {
+            // A URL that has a password can have one.
+            let _cannot_fail = url.set_password(Some("…"));
+            url.to_string()
+        }
+        Ok(url) => url.to_string(),
+        Err(_) => "the address".to_owned(),
+    }
+}
+
+fn reason_of(error: &tokio_postgres::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<PostgresAddress, AddressError> {
+        text.parse()
+    }
+
+    #[test]
+    fn what_leaves_the_machine_is_protected_unless_it_is_said() {
+        assert!(parse("postgres://fanfare:s3cret@db.example.com/fanfare").unwrap().tls.is_some());
+        assert!(parse("postgres://fanfare@db.example.com/fanfare?sslmode=disable").unwrap().tls.is_none());
+        assert!(parse("postgres://fanfare@127.0.0.1:5433/fanfare").unwrap().tls.is_none());
+        assert!(parse("postgres:///fanfare?host=/run/postgresql").unwrap().tls.is_none());
+        assert!(parse("postgres://fanfare@127.0.0.1/fanfare?sslmode=verify-full").unwrap().tls.is_some());
+    }
+
+    #[test]
+    fn half_a_proof_is_refused_with_what_to_write_instead() {
+        for mode in ["require", "prefer", "verify-ca", "nonsense"] {
+            let refused = parse(&format!("postgres://a@b/c?sslmode={mode}")).unwrap_err();
+            assert!(refused.to_string().contains("verify-full"), "{refused}");
+        }
+        let missing = parse("postgres://a@b/c?sslmode=verify-full&sslrootcert=/no/such/file").unwrap_err();
+        assert!(missing.to_string().contains("/no/such/file"), "{missing}");
+    }
+
+    #[test]
+    fn a_password_does_not_print() {
+        let address = parse("postgres://fanfare:s3cret@127.0.0.1/fanfare").unwrap();
+        assert!(!format!("{address} {address:?}").contains("s3cret"));
+        let wrong = parse("postgres://fanfare:s3cret@127.0.0.1:port/fanfare").unwrap_err();
+        assert!(!wrong.to_string().contains("s3cret"), "{wrong}");
+    }
+}

@@ -1,0 +1,1 @@
+-- Customers, their events and the side tables audiences are found by.

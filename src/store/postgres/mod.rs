@@ -1,0 +1,12 @@
+//! The store for many replicas: one PostgreSQL database, one schema a tenant.
+//!
+//! No statement here leaves a transaction open while it waits for this process: a stopped process holds no lock.
+
+mod address;
+mod database;
+mod error;
+mod migrate;
+mod session;
+
+pub use address::{AddressError, PostgresAddress};
+pub use database::{Database, OpenError, Tenant, TenantError};

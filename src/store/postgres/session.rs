@@ -1,0 +1,136 @@
+//! One connection, lent: every statement has a deadline, and a connection that missed one is never used again.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::error::store_error;
+use crate::store::StoreError;
+
+/// Values to be bound, in the order of their numbers.
+pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A lent connection. It goes back to its pool when it is dropped, unless it has failed.
+pub(super) struct Session {
+    connection: Option<Object>,
+    time_max: Duration,
+}
+
+impl Session {
+    pub(super) fn new(connection: Object, time_max: Duration) -> Self {
+        Session { connection: Some(connection), time_max }
+    }
+
+    /// All rows.
+    pub(super) async fn query(
+        &mut self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.ask(sql, params).await.map_err(|error| error.into_store_error())
+    }
+
+    /// The first row, if there is one.
+    pub(super) async fn first(
+        &mut self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// The only row of a statement that always gives one.
+    pub(super) async fn one(&mut self, sql: &'static str, params: Params<'_>) -> Result<Row, StoreError> {
+        self.first(sql, params)
+            .await?
+            .ok_or_else(|| StoreError::Unavailable("a statement that gives one row gave none".into()))
+    }
+
+    /// Like [`Self::query`], keeping apart what the schema's functions raise.
+    pub(super) async fn ask(&mut self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, Failed> {
+        let connection = self.connection.as_ref().ok_or(Failed::Late)?;
+        let asking = async {
+            let statement = connection.prepare_cached(sql).await?;
+            connection.query(&statement, params).await
+        };
+        let result = match tokio::time::timeout(self.time_max, asking).await {
+            Ok(result) => result.map_err(Failed::Postgres),
+            Err(_) => Err(Failed::Late),
+        };
+        if result.as_ref().is_err_and(Failed::spoils) {
+            self.throw_away();
+        }
+        result
+    }
+
+    /// Runs statements without parameters, one after the other.
+    pub(super) async fn run(&mut self, sql: &str) -> Result<(), StoreError> {
+        let connection = self.connection.as_ref().ok_or_else(|| Failed::Late.into_store_error())?;
+        let result = match tokio::time::timeout(self.time_max, connection.batch_execute(sql)).await {
+            Ok(result) => result.map_err(Failed::Postgres),
+            Err(_) => Err(Failed::Late),
+        };
+        if result.as_ref().is_err_and(Failed::spoils) {
+            self.throw_away();
+        }
+        result.map_err(|error| error.into_store_error())
+    }
+
+    /// Sends rows in the text or binary form of COPY.
+    pub(super) async fn copy_in(&mut self, sql: &'static str, rows: Bytes) -> Result<u64, StoreError> {
+        use futures_util::SinkExt;
+        let connection = self.connection.as_ref().ok_or_else(|| Failed::Late.into_store_error())?;
+        let copying = async {
+            let sink = connection.copy_in(sql).await?;
+            futures_util::pin_mut!(sink);
+            sink.send(rows).await?;
+            sink.finish().await
+        };
+        let result = match tokio::time::timeout(self.time_max, copying).await {
+            Ok(result) => result.map_err(Failed::Postgres),
+            Err(_) => Err(Failed::Late),
+        };
+        if result.is_err() {
+            self.throw_away();
+        }
+        result.map_err(|error| error.into_store_error())
+    }
+
+    fn throw_away(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // Taken out of the pool and closed: whatever it still does ends with it.
+            drop(Object::take(connection));
+        }
+    }
+}
+
+/// Why a statement gave nothing.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The server or the way to it failed.
+    Postgres(tokio_postgres::Error),
+    /// It did not answer in time.
+    Late,
+}
+
+impl Failed {
+    pub(super) fn into_store_error(self) -> StoreError {
+        match self {
+            Failed::Postgres(error) => store_error(&error),
+            Failed::Late => StoreError::Unavailable("PostgreSQL did not answer in time".into()),
+        }
+    }
+
+    /// Whether the connection is of no use any more, or may be in the midst of something.
+    fn spoils(&self) -> bool {
+        match self {
+            Failed::Postgres(error) => {
+                error.is_closed() || error.as_db_error().is_none() || store_error(error).is_transient()
+            }
+            Failed::Late => true,
+        }
+    }
+}
