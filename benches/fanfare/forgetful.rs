@@ -23,6 +23,10 @@ impl Calls for Forgetful {
         Ok(Admitted::Accepted(Answer { id: call.id, calls: None }))
     }
 
+    fn keeps_rates(&self) -> bool {
+        false
+    }
+
     fn arrived(&self) -> Arc<Notify> {
         self.0.clone()
     }

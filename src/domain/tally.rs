@@ -69,6 +69,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// As the ledger keeps it.
+    pub fn written(&self) -> String {
+        serde_json::to_string(self).expect("a tally is made of texts and numbers")
+    }
+
     /// Counts a chunk from its deliveries, in the order of their customers. Journeys with deliveries count by what
     /// came of them; of the others, those before `position` ended without a message, and the rest as `rest` says.
     pub fn of_chunk(

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
-use super::dispatch::{ChannelHandles, Post};
-use super::run::{Board, Control, Desk, Playbooks, take_calls, watch_stops, work};
+use super::dispatch::{ChannelHandles, Counter, Post};
+use super::lease::{LeaseClock, keep_lease};
+use super::run::{Board, Control, Desk, Playbooks, hear, take_calls, watch_stops, work};
 use crate::store::audiences::Audiences;
 use crate::store::calls::Calls;
+use crate::store::channel_rates::ChannelRates;
 use crate::store::customers::Customers;
 use crate::store::deliveries::Deliveries;
+use crate::store::replicas::Replicas;
 use crate::store::run_log::RunLog;
 use crate::store::runs::Runs;
 
@@ -31,9 +34,16 @@ pub struct Deps {
     pub audiences: Arc<dyn Audiences>,
     /// Versions, compiled.
     pub playbooks: Arc<dyn Playbooks>,
+    /// What this process shares with others on the same store.
+    pub replicas: Arc<dyn Replicas>,
+    /// Where starts are given out, if several replicas share channels' rates.
+    pub rates: Option<Arc<dyn ChannelRates>>,
     /// The channels that can be used now.
     pub channels: ChannelHandles,
 }
+
+/// How long giving back may take.
+const GIVING_BACK_MAX: Duration = Duration::from_secs(3);
 
 /// Starts runs and sends messages.
 pub struct Engine;
@@ -43,14 +53,24 @@ pub struct Running {
     board: Arc<Board>,
     log: Arc<dyn RunLog>,
     post: Arc<Post>,
+    replicas: Arc<dyn Replicas>,
     stop: watch::Sender<bool>,
+    /// Ends the lease, which outlives everything that rests on it.
+    leave: watch::Sender<bool>,
+    keeping: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
 
 impl Engine {
     /// Takes up what an earlier process left, then works until stopped. Must be called within a tokio runtime.
     pub fn start(deps: Deps) -> Running {
-        let post = Arc::new(Post::new(deps.channels, Arc::clone(&deps.deliveries)));
+        let lease = Arc::new(LeaseClock::default());
+        let post = Arc::new(Post::new(Counter {
+            handles: deps.channels,
+            ledger: Arc::clone(&deps.deliveries),
+            lease: Arc::clone(&lease),
+            rates: deps.rates,
+        }));
         let board = Board::new(Desk {
             runs: deps.runs,
             deliveries: deps.deliveries,
@@ -60,18 +80,21 @@ impl Engine {
             post: Arc::clone(&post),
             owner: uuid::Uuid::now_v7().to_string().into(),
         });
-        let stop = watch::Sender::new(false);
+        let (stop, leave) = (watch::Sender::new(false), watch::Sender::new(false));
         let mut tasks = JoinSet::new();
-        tasks.spawn(take_calls(Arc::clone(&board), deps.calls, stop.subscribe()));
+        let keeping = keep_lease(Arc::clone(&board), Arc::clone(&deps.replicas), lease, leave.subscribe());
+        let keeping = tokio::spawn(keeping);
+        tasks.spawn(take_calls(Arc::clone(&board), deps.calls, Arc::clone(&deps.replicas), stop.subscribe()));
+        tasks.spawn(hear(Arc::clone(&board), Arc::clone(&deps.replicas), stop.subscribe()));
         tasks.spawn(work(Arc::clone(&board), stop.subscribe()));
         tasks.spawn(watch_stops(Arc::clone(&board), stop.subscribe()));
-        Running { board, log: deps.log, post, stop, tasks }
+        Running { board, log: deps.log, post, replicas: deps.replicas, stop, leave, keeping, tasks }
     }
 }
 
 impl Running {
-    /// Begins nothing more, waits for the answers of what is under way until the deadline, and writes them. What
-    /// has no answer by then is in doubt, as after a crash.
+    /// Begins nothing more, waits for the answers of what is under way until the deadline, writes them, and gives back
+    /// what other replicas may go on with. What has no answer by then is in doubt, as after a crash.
     pub async fn stop(mut self, deadline: Duration) {
         self.stop.send_replace(true);
         let deadline = Instant::now() + deadline;
@@ -80,6 +103,16 @@ impl Running {
             if let Err(error) = ended {
                 tracing::error!(%error, "a part of the engine ended by a panic");
             }
+        }
+        self.leave.send_replace(true);
+        if let Err(error) = self.keeping.await {
+            tracing::error!(%error, "the keeper of the lease ended by a panic");
+        }
+        let given_back = tokio::time::timeout(GIVING_BACK_MAX, self.replicas.give_back(&self.board.desk.owner));
+        match given_back.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "nothing could be given back: others wait for the lease to end"),
+            Err(_) => tracing::warn!("nothing was given back in time: others wait for the lease to end"),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod engine;
 mod head_refusal;
 pub mod ingest;
+pub mod lease;
 pub mod library;
 pub mod metrics;
 pub mod run;

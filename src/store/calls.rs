@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::StoreError;
 use crate::domain::admission::{Answer, Refusal};
 use crate::domain::name::{CallId, TriggerName, VersionId};
+use crate::domain::rate_window::RateLimit;
 use crate::domain::state::CallState;
 
 /// A call that was accepted and not yet matched, as the run engine takes it.
@@ -56,9 +57,9 @@ pub struct NewCall {
     pub deduplication: Option<NewKey>,
 }
 
-/// Asked within the transaction once keys are settled, with the indices of the calls that are new. Its refusal is
-/// the request's, and nothing is kept then.
-pub type Gate = Box<dyn FnOnce(&[usize]) -> Result<(), Refusal> + Send>;
+/// Asked once keys are settled, with the indices of the calls that are new; asked again where the ground changed
+/// before they could be written. Its refusal is the request's, and nothing is kept then.
+pub type Gate = Box<dyn Fn(&[usize]) -> Result<(), Refusal> + Send + Sync>;
 
 /// A request that passed every check which needs no store.
 pub struct NewRequest {
@@ -80,6 +81,8 @@ pub struct NewRequest {
     pub calls: Vec<NewCall>,
     /// What is checked once keys are settled; `None` when nothing is.
     pub gate: Option<Gate>,
+    /// The trigger's rate window, where the store keeps it; see [`Calls::keeps_rates`].
+    pub rate: Option<RateLimit>,
 }
 
 /// What came of a request that was put before the store.
@@ -185,6 +188,10 @@ pub trait Calls: Send + Sync {
     /// # Errors
     /// [`StoreError::Busy`] at once when the queue is full; see [`StoreError`]. Nothing was kept then.
     async fn accept(&self, request: NewRequest) -> Result<Admitted, StoreError>;
+
+    /// Whether rate windows are decided by the store, because several replicas share them. Where they are not, the
+    /// gate decides them.
+    fn keeps_rates(&self) -> bool;
 
     /// Is told after every commit of new calls, also when their caller has hung up meanwhile.
     fn arrived(&self) -> Arc<Notify>;

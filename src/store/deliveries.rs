@@ -99,6 +99,10 @@ pub struct Decided {
     pub id: DeliveryId,
     /// The channel it would have left by.
     pub channel: ChannelName,
+    /// The chunk, and the right to decide about it: without it nothing is written.
+    pub chunk: u32,
+    /// See [`Fence`].
+    pub fence: Fence,
     /// The state.
     pub state: DeliveryState,
     /// Whether an attempt may have been taken without our knowing.
@@ -111,6 +115,17 @@ pub struct Decided {
     pub passed: bool,
     /// The message node before it in the journey, which is passed by this.
     pub behind: Option<NodeIndex>,
+}
+
+/// A node behind which a journey ended without anything to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// Run, customer and node.
+    pub id: DeliveryId,
+    /// The chunk, and the right to decide about it: without it nothing is written.
+    pub chunk: u32,
+    /// See [`Fence`].
+    pub fence: Fence,
 }
 
 /// How far a chunk has been decided.
@@ -134,7 +149,7 @@ pub struct Step {
     /// What needed no window.
     pub decided: Vec<Decided>,
     /// Nodes behind which a journey ended.
-    pub passed: Vec<DeliveryId>,
+    pub passed: Vec<Passed>,
     /// What is about to be sent.
     pub openings: Vec<Opening>,
     /// How far chunks have been decided.
@@ -166,11 +181,20 @@ pub enum Opened {
     Lost,
 }
 
+/// What came of a step.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// For each opening, in their order.
+    pub opened: Vec<Opened>,
+    /// Whether something decided or passed was not written, because its chunk has another owner.
+    pub lost: bool,
+}
+
 /// Where deliveries are kept.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
     /// Writes the step in one durable commit; answers for each opening whether it may be sent.
-    async fn commit(&self, step: Arc<Step>) -> Result<Vec<Opened>, StoreError>;
+    async fn commit(&self, step: Arc<Step>) -> Result<Committed, StoreError>;
 
     /// All deliveries of a chunk, by customer and node.
     async fn of_chunk(&self, chunk: ChunkId) -> Result<Vec<Delivery>, StoreError>;

@@ -2,11 +2,16 @@
 //!
 //! Invariant: a store keeps and finds; it decides nothing.
 
+mod acceptance;
 pub mod audiences;
+mod call_pages;
 pub mod calls;
+pub mod channel_rates;
+mod chunk_keys;
 pub mod customers;
 pub mod deliveries;
 pub mod postgres;
+pub mod replicas;
 pub mod run_log;
 pub mod runs;
 pub mod sqlite;

@@ -12,7 +12,7 @@ use super::StoreError;
 use super::calls::AcceptedCall;
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::{RunId, ScenarioName};
-use crate::domain::state::RunState;
+use crate::domain::state::{CallState, RunState};
 use crate::domain::tally::{JourneyEnd, Tally};
 
 /// What matching a call with the scenarios gave.
@@ -63,6 +63,37 @@ pub struct TakenChunk {
     pub keys: Vec<CustomerKey>,
 }
 
+/// Whose it is to read an audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelectionLease {
+    /// The asker's.
+    Here,
+    /// Another process's, as long as its lease runs.
+    Elsewhere,
+    /// Nobody's any more: it has been read.
+    Over,
+}
+
+/// What came of asking for a chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It is the asker's now.
+    Here(TakenChunk),
+    /// Another process has it, as long as its lease runs.
+    Elsewhere,
+    /// It is done.
+    Done,
+}
+
+/// The chunks of a run that are not done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenChunks {
+    /// Those that may be taken, in order.
+    pub free: Vec<u32>,
+    /// How many other processes have.
+    pub elsewhere: u64,
+}
+
 /// What a run amounts to, counted twice so that the equations mean something.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunTotals {
@@ -76,15 +107,25 @@ pub struct RunTotals {
     pub deliveries: BTreeMap<u16, u64>,
 }
 
+impl Matched {
+    /// The scenarios that did not fire, as the log holds them.
+    pub(super) fn not_fired_as_json(&self) -> String {
+        let one = |(scenario, reason): &(ScenarioName, String)| serde_json::json!({"scenario": scenario.as_str(), "reason": reason});
+        serde_json::Value::from(self.not_fired.iter().map(one).collect::<Vec<_>>()).to_string()
+    }
+}
+
 /// Where runs and chunks are kept.
 #[async_trait]
 pub trait Runs: Send + Sync {
     /// Writes a run for each scenario that fired, why the others did not, and the call's new state, at once.
-    /// Gives the runs' numbers in the order of `fired`; none if the call had been matched before.
+    /// Gives the runs' numbers in the order of `fired`; none if the call had been matched before. Their audiences are
+    /// the owner's to read.
     async fn begin_runs(
         &self,
         call_seq: i64,
         matched: Matched,
+        owner: &str,
         now: Timestamp,
     ) -> Result<Vec<RunId>, StoreError>;
 
@@ -92,8 +133,14 @@ pub trait Runs: Send + Sync {
     async fn end_unmatched(&self, call_seq: i64, end: UnmatchedEnd, now: Timestamp)
     -> Result<(), StoreError>;
 
-    /// Every run that is not at its end, in the order they began.
-    async fn unfinished_runs(&self) -> Result<Vec<UnfinishedRun>, StoreError>;
+    /// Every run that is not at its end and not among those known, in the order they began.
+    async fn unfinished_runs(&self, known: &[RunId]) -> Result<Vec<UnfinishedRun>, StoreError>;
+
+    /// The unfinished runs that were told to stop.
+    async fn stopping_runs(&self) -> Result<Vec<RunId>, StoreError>;
+
+    /// Makes the audience of a run the owner's to read.
+    async fn lease_selection(&self, run: RunId, owner: &str) -> Result<SelectionLease, StoreError>;
 
     /// Writes the audience of a run that is selecting, in chunks of ascending keys, and lets it run. The first chunk
     /// is taken by `owner` in the same commit; gives its fence, or `None` if there is no chunk or the audience was
@@ -106,11 +153,11 @@ pub trait Runs: Send + Sync {
         owner: &str,
     ) -> Result<Option<Fence>, StoreError>;
 
-    /// Chunks that are not done, in order.
-    async fn open_chunks(&self, run: RunId) -> Result<Vec<u32>, StoreError>;
+    /// Chunks that are not done, as `owner` sees them.
+    async fn open_chunks(&self, run: RunId, owner: &str) -> Result<OpenChunks, StoreError>;
 
-    /// Makes `owner` the chunk's owner; `None` if it is done.
-    async fn take_chunk(&self, chunk: ChunkId, owner: &str) -> Result<Option<TakenChunk>, StoreError>;
+    /// Makes `owner` the chunk's owner, unless it is done or another process holds it.
+    async fn take_chunk(&self, chunk: ChunkId, owner: &str) -> Result<Taken, StoreError>;
 
     /// Marks a chunk done with its counts; false if it has open deliveries or another owner.
     async fn finish_chunk(
@@ -151,4 +198,14 @@ pub enum UnmatchedEnd {
     Expired,
     /// Its version cannot be compiled any more, in words.
     Failed(String),
+}
+
+impl UnmatchedEnd {
+    /// The call's state, and why in words.
+    pub(super) fn state_and_reason(&self) -> (CallState, &str) {
+        match self {
+            UnmatchedEnd::Expired => (CallState::Expired, "it expired before it was matched with scenarios"),
+            UnmatchedEnd::Failed(reason) => (CallState::Failed, reason),
+        }
+    }
 }

@@ -71,6 +71,8 @@ impl Withdrawn {
         Decided {
             id: self.job.id,
             channel: channel.clone(),
+            chunk: self.job.chunk.id.n,
+            fence: self.job.chunk.fence,
             state: self.state,
             doubtful: self.job.doubtful,
             reason: Some(self.reason.clone()),

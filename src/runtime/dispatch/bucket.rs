@@ -1,6 +1,10 @@
-//! A channel's rate as a token bucket: smooth, with a burst of a tenth of a second.
+//! A channel's rate: a token bucket of this process's own, smooth, with a burst of a tenth of a second; or starts that
+//! the store gives out, where replicas share the rate.
 
 use std::time::{Duration, Instant};
+
+use super::granted::Granted;
+use crate::store::channel_rates::Starts;
 
 /// Tokens that come at a steady rate; each start of an attempt takes one.
 #[derive(Debug)]
@@ -8,12 +12,34 @@ pub(super) struct Bucket {
     per_second: Option<f64>,
     tokens: f64,
     filled_at: Instant,
+    granted: Option<Granted>,
 }
 
 impl Bucket {
-    pub(super) fn new(per_second: Option<u32>, now: Instant) -> Self {
+    pub(super) fn new(per_second: Option<u32>, is_shared: bool, now: Instant) -> Self {
         let per_second = per_second.map(f64::from);
-        Bucket { per_second, tokens: per_second.map_or(0.0, burst), filled_at: now }
+        let tokens = per_second.map_or(0.0, burst);
+        Bucket { per_second, tokens, filled_at: now, granted: is_shared.then(Granted::default) }
+    }
+
+    /// How many starts are to be asked of the store, and how far apart, where so many messages are ready.
+    pub(super) fn wants(&mut self, ready: usize, now: Instant) -> Option<(Duration, u32)> {
+        let every = Duration::from_secs_f64(1.0 / self.per_second?);
+        Some((every, self.granted.as_mut()?.wants(every, ready, now)?))
+    }
+
+    /// The store gave these.
+    pub(super) fn grant(&mut self, starts: Starts) {
+        if let Some(granted) = &mut self.granted {
+            granted.add(starts);
+        }
+    }
+
+    /// The store gave none.
+    pub(super) fn was_refused(&mut self, now: Instant) {
+        if let Some(granted) = &mut self.granted {
+            granted.was_refused(now);
+        }
     }
 
     /// Adopts another rate without giving tokens away.
@@ -28,6 +54,9 @@ impl Bucket {
 
     /// Takes a token if there is one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
+        if let (Some(granted), Some(_)) = (&mut self.granted, self.per_second) {
+            return granted.take(now);
+        }
         self.fill(now);
         match self.per_second {
             None => true,
@@ -42,6 +71,9 @@ impl Bucket {
     /// When the next token will be there; `None` if none is missing.
     pub(super) fn next_token(&self) -> Option<Instant> {
         let per_second = self.per_second?;
+        if let Some(granted) = &self.granted {
+            return granted.next();
+        }
         let missing = 1.0 - self.tokens;
         (missing > 0.0).then(|| self.filled_at + Duration::from_secs_f64(missing / per_second))
     }
@@ -66,7 +98,7 @@ mod tests {
     #[test]
     fn no_second_has_more_than_the_rate_and_a_tenth() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(Some(50), start);
+        let mut bucket = Bucket::new(Some(50), false, start);
         let started = (0..1000).filter(|ms| bucket.take(start + Duration::from_millis(*ms))).count();
         assert!((50..=55).contains(&started), "{started}");
         assert!(bucket.next_token().is_some());
@@ -75,7 +107,7 @@ mod tests {
     #[test]
     fn without_a_rate_there_is_always_a_token() {
         let now = Instant::now();
-        let mut bucket = Bucket::new(None, now);
+        let mut bucket = Bucket::new(None, false, now);
         assert!((0..1000).all(|_| bucket.take(now)));
         assert_eq!(bucket.next_token(), None);
     }

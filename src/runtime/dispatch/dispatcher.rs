@@ -21,9 +21,11 @@ use super::health::Health;
 use super::job::{Job, Waiting};
 use super::outbox::SharedOutbox;
 use crate::channels::Attempt;
+use crate::runtime::lease::LeaseClock;
 use crate::runtime::run::LiveChunk;
 use crate::store::StoreError;
-use crate::store::deliveries::{Deliveries, Opened};
+use crate::store::channel_rates::{ChannelRates, Starts};
+use crate::store::deliveries::{Committed, Deliveries};
 use crate::store::runs::ChunkId;
 
 /// How often halted runs and changed channels are looked for when nothing else happens.
@@ -39,13 +41,32 @@ pub(super) enum Stop {
 }
 
 pub(super) type Attempted = Pin<Box<dyn Future<Output = (Job, Attempt)> + Send>>;
-pub(super) type Committed = Pin<Box<dyn Future<Output = (Batch, Result<Vec<Opened>, StoreError>)> + Send>>;
+pub(super) type Committing = Pin<Box<dyn Future<Output = (Batch, Result<Committed, StoreError>)> + Send>>;
+
+pub(super) type Reserving = Pin<Box<dyn Future<Output = Result<Starts, StoreError>> + Send>>;
+
+/// What every dispatcher works with.
+#[derive(Clone)]
+pub struct Counter {
+    /// The channels that can be used now.
+    pub handles: ChannelHandles,
+    /// Deliveries.
+    pub ledger: Arc<dyn Deliveries>,
+    /// Until when this process may send.
+    pub lease: Arc<LeaseClock>,
+    /// Where starts are given out, if several replicas share channels' rates.
+    pub rates: Option<Arc<dyn ChannelRates>>,
+}
 
 /// The owner of one channel's windows.
 pub(super) struct Dispatcher {
     pub outbox: SharedOutbox,
     pub handles: ChannelHandles,
     pub ledger: Arc<dyn Deliveries>,
+    pub lease: Arc<LeaseClock>,
+    /// Where starts are given out, if several replicas share the channel's rate.
+    pub rates: Option<Arc<dyn ChannelRates>>,
+    pub reserving: Option<Reserving>,
     pub stop: watch::Receiver<Stop>,
     pub health: Health,
     pub bucket: Bucket,
@@ -58,7 +79,7 @@ pub(super) struct Dispatcher {
     pub withdrawn: Vec<Withdrawn>,
     /// Chunks whose cursor may have moved since it was written.
     pub moved: BTreeMap<ChunkId, Arc<LiveChunk>>,
-    pub commit: Option<Committed>,
+    pub commit: Option<Committing>,
     /// What the store refused, in halves, goes before anything new.
     pub split: VecDeque<Batch>,
     pub failed_commits: u32,
@@ -72,18 +93,20 @@ pub(super) struct Due(pub Waiting);
 impl Dispatcher {
     pub(super) fn new(
         outbox: SharedOutbox,
-        handles: ChannelHandles,
-        ledger: Arc<dyn Deliveries>,
+        counter: &Counter,
         stop: watch::Receiver<Stop>,
     ) -> Self {
         let now = Instant::now();
         Dispatcher {
             outbox,
-            handles,
-            ledger,
+            handles: counter.handles.clone(),
+            ledger: Arc::clone(&counter.ledger),
+            lease: Arc::clone(&counter.lease),
+            rates: counter.rates.clone(),
+            reserving: None,
             stop,
             health: Health::default(),
-            bucket: Bucket::new(None, now),
+            bucket: Bucket::new(None, counter.rates.is_some(), now),
             ready: VecDeque::new(),
             open: 0,
             attempts: FuturesUnordered::new(),
@@ -107,6 +130,7 @@ impl Dispatcher {
             self.prepare(handle.as_deref(), now, stop);
             if let Some(handle) = &handle {
                 self.start_attempts(handle, now);
+                self.reserve_starts(now);
             }
             self.start_commit(handle.as_deref(), now, stop);
             if self.is_finished(stop, now) {
@@ -139,7 +163,7 @@ impl Dispatcher {
     /// How many deliveries may be open.
     pub(super) fn allowed(&self, handle: Option<&ChannelHandle>, now: Instant, stop: Stop) -> usize {
         match handle {
-            Some(handle) if stop == Stop::No && !self.outbox.is_paused() => {
+            Some(handle) if stop == Stop::No && !self.outbox.is_paused() && self.lease.runs() => {
                 self.health.allows(handle.window(), now)
             }
             _ => 0,
@@ -180,6 +204,10 @@ impl Dispatcher {
                     self.learn(job, attempt);
                 }
             }
+            reserved = reserved(&mut self.reserving), if self.reserving.is_some() => {
+                self.reserving = None;
+                self.note_reserved(reserved);
+            }
             () = self.outbox.bell.notified() => {}
             _ = self.stop.changed(), if stop == Stop::No => {}
             () = tokio::time::sleep_until(until.into()) => {}
@@ -187,7 +215,14 @@ impl Dispatcher {
     }
 }
 
-async fn settled(commit: &mut Option<Committed>) -> (Batch, Result<Vec<Opened>, StoreError>) {
+async fn reserved(reserving: &mut Option<Reserving>) -> Result<Starts, StoreError> {
+    match reserving {
+        Some(reserving) => reserving.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn settled(commit: &mut Option<Committing>) -> (Batch, Result<Committed, StoreError>) {
     match commit {
         Some(commit) => commit.await,
         None => std::future::pending().await,

@@ -12,7 +12,7 @@ use super::handle::ChannelHandle;
 use super::job::{Job, Waiting};
 use super::outbox::WAITING_MAX;
 use crate::store::StoreError;
-use crate::store::deliveries::Opened;
+use crate::store::deliveries::{Committed, Opened};
 
 /// How many openings one commit carries at most, so that the first of them are soon under way.
 const OPENINGS_MAX: usize = 512;
@@ -61,11 +61,11 @@ impl Dispatcher {
     }
 
     /// Goes on from what the store said.
-    pub(super) fn committed(&mut self, batch: Batch, result: Result<Vec<Opened>, StoreError>) {
+    pub(super) fn committed(&mut self, batch: Batch, result: Result<Committed, StoreError>) {
         match result {
-            Ok(opened) => {
+            Ok(committed) => {
                 self.failed_commits = 0;
-                self.written(batch, &opened);
+                self.written(batch, &committed.opened);
             }
             Err(error) if error.is_transient() => {
                 if self.failed_commits == 0 {
@@ -128,17 +128,20 @@ impl Dispatcher {
         }
     }
 
-    /// A stopping run's waiting deliveries are written off by their walk; anything else was not ours to send.
+    /// A delivery that had waited is looked at again by its walk: its run is stopping, or its outcome came from one
+    /// who had lost the chunk. Anything else was not ours to send.
     fn not_opened(job: &Job, opened: Opened) {
         if opened == Opened::Stopping {
             job.chunk.run.cancel();
-            if job.again {
-                job.chunk.opened(None);
-                job.chunk.tell(crate::runtime::run::News::Again(job.id));
-                return;
-            }
-        } else {
-            tracing::error!(call = %job.chunk.run.call, delivery = %job.id, "it was not opened: another owner has it");
+        }
+        if job.again && !job.chunk.is_lost() {
+            job.chunk.opened(None);
+            job.chunk.tell(crate::runtime::run::News::Again(job.id));
+            return;
+        }
+        if opened == Opened::Lost {
+            tracing::warn!(call = %job.chunk.run.call, delivery = %job.id, "it was not opened: another process has its chunk");
+            job.chunk.lose();
         }
         job.chunk.dropped();
     }

@@ -14,6 +14,8 @@ use super::verdict::{RetryPolicy, Tried, Verdict, judge};
 use crate::channels::Attempt;
 use crate::domain::state::DeliveryState;
 use crate::runtime::run::{Halt, LiveChunk, News};
+use crate::store::StoreError;
+use crate::store::channel_rates::Starts;
 use crate::store::deliveries::Outcome;
 
 /// How many waiting deliveries are handed back to their walks at once.
@@ -24,7 +26,14 @@ impl Dispatcher {
     pub(super) fn start_attempts(&mut self, handle: &ChannelHandle, now: Instant) {
         while self.attempts.len() < handle.concurrency && !self.ready.is_empty() {
             let allowed = self.health.allows(handle.concurrency, now);
-            if self.attempts.len() >= allowed || self.outbox.is_paused() || !self.bucket.take(now) {
+            if self.attempts.len() >= allowed || self.outbox.is_paused() || !self.lease.runs() {
+                return;
+            }
+            if self.ready.front().is_some_and(|job| job.chunk.is_lost()) {
+                self.give_up_lost();
+                continue;
+            }
+            if !self.bucket.take(now) {
                 return;
             }
             let Some(job) = self.ready.pop_front() else { return };
@@ -37,6 +46,34 @@ impl Dispatcher {
                 let attempt = channel.attempt(&job.message).await;
                 (job, attempt)
             }));
+        }
+    }
+
+    /// What is on disk of a chunk that another process has is that one's to send.
+    fn give_up_lost(&mut self) {
+        if let Some(job) = self.ready.pop_front() {
+            self.open = self.open.saturating_sub(1);
+            job.chunk.dropped();
+        }
+    }
+
+    /// Asks for the next starts where replicas share the rate, before the last ones are used up.
+    pub(super) fn reserve_starts(&mut self, now: Instant) {
+        let Some(rates) = &self.rates else { return };
+        let Some((every, count)) = self.bucket.wants(self.ready.len(), now) else { return };
+        if self.reserving.is_none() {
+            let (rates, name) = (Arc::clone(rates), self.outbox.name.clone());
+            self.reserving = Some(Box::pin(async move { rates.reserve(&name, every, count).await }));
+        }
+    }
+
+    pub(super) fn note_reserved(&mut self, reserved: Result<Starts, StoreError>) {
+        match reserved {
+            Ok(starts) => self.bucket.grant(starts),
+            Err(error) => {
+                tracing::warn!(channel = %self.outbox.name, %error, "no starts are given out yet");
+                self.bucket.was_refused(Instant::now());
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod bucket;
 mod dispatcher;
 mod dispatcher_commit;
 mod dispatcher_send;
+mod granted;
 mod handle;
 mod health;
 mod job;
@@ -15,6 +16,7 @@ mod outbox;
 mod post;
 mod verdict;
 
+pub use dispatcher::Counter;
 pub use handle::{ChannelHandle, ChannelHandles};
 pub use job::{Job, Waiting, digest};
 pub use outbox::Outbox;

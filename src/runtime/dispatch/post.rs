@@ -7,16 +7,13 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::dispatcher::{Dispatcher, Stop};
-use super::handle::ChannelHandles;
+use super::dispatcher::{Counter, Dispatcher, Stop};
 use super::outbox::Outbox;
 use crate::domain::name::ChannelName;
-use crate::store::deliveries::Deliveries;
 
 /// The post office: a dispatcher a channel, started when its first message comes.
 pub struct Post {
-    handles: ChannelHandles,
-    ledger: Arc<dyn Deliveries>,
+    counter: Counter,
     stop: watch::Sender<Stop>,
     offices: Mutex<Offices>,
 }
@@ -28,9 +25,9 @@ struct Offices {
 }
 
 impl Post {
-    /// Opens for the channels that `handles` will hold.
-    pub fn new(handles: ChannelHandles, ledger: Arc<dyn Deliveries>) -> Self {
-        Post { handles, ledger, stop: watch::Sender::new(Stop::No), offices: Mutex::default() }
+    /// Opens for the channels that the counter will hold.
+    pub fn new(counter: Counter) -> Self {
+        Post { counter, stop: watch::Sender::new(Stop::No), offices: Mutex::default() }
     }
 
     /// The way into a channel, whether or not it can be used now.
@@ -40,13 +37,8 @@ impl Post {
             return Arc::clone(outbox);
         }
         let outbox = Arc::new(Outbox::new(channel.clone()));
-        outbox.set_closed(!self.handles.load().contains_key(channel));
-        let dispatcher = Dispatcher::new(
-            Arc::clone(&outbox),
-            Arc::clone(&self.handles),
-            Arc::clone(&self.ledger),
-            self.stop.subscribe(),
-        );
+        outbox.set_closed(!self.counter.handles.load().contains_key(channel));
+        let dispatcher = Dispatcher::new(Arc::clone(&outbox), &self.counter, self.stop.subscribe());
         offices.dispatchers.spawn(dispatcher.run());
         offices.outboxes.insert(channel.clone(), Arc::clone(&outbox));
         outbox
@@ -54,7 +46,7 @@ impl Post {
 
     /// What becomes of unknowns on the channel, if it can be used now.
     pub fn on_unknown(&self, channel: &ChannelName) -> Option<super::OnUnknown> {
-        self.handles.load().get(channel).map(|handle| handle.retry.on_unknown)
+        self.counter.handles.load().get(channel).map(|handle| handle.retry.on_unknown)
     }
 
     /// Lets every dispatcher look again: a run was halted or a channel changed.

@@ -38,9 +38,12 @@ pub(super) struct Submission<'a> {
 
 /// Puts a request before the store and answers once its calls are on disk.
 pub(super) async fn submit(app: &App, submission: Submission<'_>) -> Result<Answer, Refusal> {
-    let keyed = submission.idempotency_key.is_some() || submission.trigger.deduplicate.is_some();
+    let shared_rate = submission.trigger.rate.filter(|_| app.calls.keeps_rates());
+    let keyed = submission.idempotency_key.is_some()
+        || submission.trigger.deduplicate.is_some()
+        || shared_rate.is_some();
     let gate = Limits {
-        rate: app.rates.of(submission.trigger),
+        rate: if shared_rate.is_some() { None } else { app.rates.of(submission.trigger) },
         now: submission.received_at,
         expires_at: submission.elements.iter().map(|element| element.expires_at).collect(),
         is_batch: submission.request.is_some(),
@@ -48,6 +51,7 @@ pub(super) async fn submit(app: &App, submission: Submission<'_>) -> Result<Answ
     };
     let (rate, taken) = (gate.rate.clone(), Arc::clone(&gate.taken));
     let mut request = new_request(submission, keyed);
+    request.rate = shared_rate;
     if keyed {
         request.gate = Some(Box::new(move |new: &[usize]| gate.check(new)) as Gate);
     } else {
@@ -119,6 +123,7 @@ fn new_request(submission: Submission<'_>, keyed: bool) -> NewRequest {
         idempotency,
         calls: calls.collect(),
         gate: None,
+        rate: None,
         credential,
     }
 }

@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::{Desk, Halt, LiveChunk, LiveRun};
 use crate::domain::name::{ChannelName, RunId};
-use crate::store::runs::ChunkId;
+use crate::store::runs::{ChunkId, Fence, OpenChunks};
 
 /// How many chunks of one run are decided at once.
 const CHUNKS_A_RUN: usize = 2;
@@ -22,12 +23,15 @@ const NARROW_A_CHANNEL: usize = 48;
 /// How many audiences are read at once; more would only take turns on the same disk.
 const SELECTING_MAX: usize = 4;
 
+/// How long a run rests whose chunks, or whose audience, other processes have.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Runs under way.
 pub struct Board {
-    pub(super) desk: Desk,
+    pub(in crate::runtime) desk: Desk,
     state: Mutex<State>,
     /// Rung when something may be begun.
-    pub(super) bell: Notify,
+    pub(in crate::runtime) bell: Notify,
 }
 
 #[derive(Default)]
@@ -54,6 +58,8 @@ struct Entry {
     deciding: usize,
     narrow: bool,
     wound_up: bool,
+    /// When it is worth looking again what other processes have left of it.
+    look_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,11 +113,18 @@ impl Drop for Slot {
 }
 
 impl Entry {
-    /// Puts a chunk up once more, unless it waits already.
+    /// Puts a chunk up once more, unless it waits or is walked already.
     fn add(&mut self, n: u32) {
-        if !self.pending.contains(&n) {
+        if !self.pending.contains(&n) && !self.walking.contains(&n) {
             self.pending.push_back(n);
         }
+    }
+}
+
+impl Entry {
+    /// Whether all that is left of it is with other processes, as far as is known here.
+    fn has_nothing_here(&self) -> bool {
+        self.stage == Stage::ToSelect || self.pending.is_empty() && self.walking.is_empty()
     }
 }
 
@@ -144,6 +157,12 @@ impl Board {
     fn add(&self, run: Arc<LiveRun>, stage: Stage, chunks: Vec<u32>) {
         let mut state = self.lock();
         let id = run.id;
+        if let Some(entry) = state.runs.get_mut(&id) {
+            chunks.into_iter().for_each(|n| entry.add(n));
+            drop(state);
+            self.bell.notify_one();
+            return;
+        }
         let narrow = chunks.len() <= 1;
         let entry = Entry {
             run,
@@ -153,10 +172,10 @@ impl Board {
             deciding: 0,
             narrow,
             wound_up: false,
+            look_at: None,
         };
-        if state.runs.insert(id, entry).is_none() {
-            state.turns.push_back(id);
-        }
+        state.runs.insert(id, entry);
+        state.turns.push_back(id);
         drop(state);
         self.bell.notify_one();
     }
@@ -197,6 +216,9 @@ impl Board {
         let selecting = state.selecting;
         let entry = state.runs.get_mut(&id)?;
         let halt = entry.run.halt(now);
+        if entry.look_at.is_some_and(|at| at > Instant::now()) && entry.has_nothing_here() {
+            return None;
+        }
         match entry.stage {
             Stage::Busy => return None,
             Stage::ToSelect if halt.is_none() && selecting >= SELECTING_MAX => return None,
@@ -258,8 +280,9 @@ impl Board {
         Some(Task::Walk(Arc::clone(&entry.run), n, slot))
     }
 
-    /// The audience of a run has been read, or could not be; a halted one may have fewer chunks left.
-    pub(super) fn prepared(&self, id: RunId, chunks: Option<Vec<u32>>, was_selecting: bool) {
+    /// The audience of a run has been read, here or elsewhere, or could not be; a halted one may have fewer chunks
+    /// left.
+    pub(super) fn prepared(&self, id: RunId, chunks: Option<OpenChunks>, was_selecting: bool) {
         let mut state = self.lock();
         if was_selecting {
             state.selecting -= 1;
@@ -267,8 +290,9 @@ impl Board {
         if let Some(entry) = state.runs.get_mut(&id) {
             match chunks {
                 Some(chunks) => {
-                    entry.narrow = chunks.len() <= 1;
-                    entry.pending = chunks.into_iter().filter(|n| !entry.walking.contains(n)).collect();
+                    entry.narrow = chunks.free.len() as u64 + chunks.elsewhere <= 1;
+                    entry.pending = chunks.free.into_iter().filter(|n| !entry.walking.contains(n)).collect();
+                    entry.look_at = (chunks.elsewhere > 0).then(|| Instant::now() + LOOK_EVERY);
                     entry.stage = Stage::Running;
                 }
                 None => entry.stage = if was_selecting { Stage::ToSelect } else { Stage::Running },
@@ -276,6 +300,48 @@ impl Board {
         }
         drop(state);
         self.bell.notify_one();
+    }
+
+    /// Another process reads the run's audience.
+    pub(super) fn is_selected_elsewhere(&self, id: RunId) {
+        let mut state = self.lock();
+        state.selecting -= 1;
+        if let Some(entry) = state.runs.get_mut(&id) {
+            entry.stage = Stage::ToSelect;
+            entry.look_at = Some(Instant::now() + LOOK_EVERY);
+        }
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    /// Another process has the chunk.
+    pub(super) fn is_elsewhere(&self, id: RunId, n: u32) {
+        let mut state = self.lock();
+        if let Some(entry) = state.runs.get_mut(&id) {
+            entry.walking.remove(&n);
+            entry.look_at = Some(Instant::now() + LOOK_EVERY);
+        }
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    /// Looks at once what other processes have left.
+    pub(super) fn look(&self) {
+        self.lock().runs.values_mut().for_each(|entry| entry.look_at = None);
+        self.bell.notify_one();
+    }
+
+    /// The lease had run out: of the chunks that are walked here, only these are still ours.
+    pub(in crate::runtime) fn lose_all_but(&self, owned: &[(ChunkId, Fence)]) {
+        let state = self.lock();
+        for live in state.live.values().filter_map(Weak::upgrade) {
+            if !owned.contains(&(live.id, live.fence)) {
+                tracing::warn!(call = %live.run.call, run = live.id.run.0, chunk = live.id.n, "another process has taken the chunk");
+                live.lose();
+            }
+        }
+        drop(state);
+        self.look();
     }
 
     /// The walk of a chunk ended; one that did not get to the end is begun again.
@@ -291,15 +357,16 @@ impl Board {
         self.bell.notify_one();
     }
 
-    /// The run is at its end if no chunk of it is left; `None` says that it must be looked at again.
-    pub(super) fn finished(&self, id: RunId, left: Option<Vec<u32>>) {
+    /// The run is at its end if no chunk of it is left anywhere; `None` says that it must be looked at again.
+    pub(super) fn finished(&self, id: RunId, left: Option<OpenChunks>) {
         let mut state = self.lock();
         if let Some(entry) = state.runs.get_mut(&id) {
-            let is_over = left.as_ref().is_some_and(Vec::is_empty) && entry.pending.is_empty();
+            let is_over =
+                left.as_ref().is_some_and(|left| *left == OpenChunks::default()) && entry.pending.is_empty();
             entry.stage = Stage::Running;
-            for n in left.into_iter().flatten() {
-                entry.add(n);
-            }
+            let left = left.unwrap_or_default();
+            entry.look_at = (left.elsewhere > 0).then(|| Instant::now() + LOOK_EVERY);
+            left.free.into_iter().for_each(|n| entry.add(n));
             if is_over {
                 state.runs.remove(&id);
                 state.turns.retain(|turn| *turn != id);

@@ -1,42 +1,53 @@
 //! Takes accepted calls in their order, matches each with the scenarios of its version and begins the runs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{Board, LiveRun, PlaybookError};
+use super::{Board, LiveRun, News, PlaybookError};
+use crate::domain::name::RunId;
 use crate::domain::state::RunState;
 use crate::store::StoreError;
 use crate::store::calls::{AcceptedCall, Calls};
+use crate::store::replicas::Replicas;
 use crate::store::runs::{UnfinishedRun, UnmatchedEnd};
 
 /// How many calls are read at once.
 const CALLS_AT_ONCE: u32 = 256;
-/// How often calls are looked for when nobody rings.
+/// How often calls, and runs that others have begun, are looked for when nobody rings.
 const TICK: Duration = Duration::from_secs(1);
 /// How long to wait when the store does not answer.
 const REST: Duration = Duration::from_millis(250);
 
-/// Takes up unfinished runs, then accepted calls as they come, until told to stop.
+/// Takes up unfinished runs and accepted calls as they come, until told to stop.
 pub(in crate::runtime) async fn take_calls(
     board: Arc<Board>,
     calls: Arc<dyn Calls>,
+    replicas: Arc<dyn Replicas>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let bell = calls.arrived();
-    while let Err(error) = resume(&board).await {
-        tracing::warn!(%error, "unfinished runs cannot be taken up yet");
-        rest(&mut stop).await;
-        if *stop.borrow() {
-            return;
-        }
-    }
+    let (bell, work) = (calls.arrived(), replicas.work());
+    let mut looked_at: Option<Instant> = None;
     while !*stop.borrow() {
+        if looked_at.is_none_or(|at| at.elapsed() >= TICK) {
+            match look_around(&board).await {
+                Ok(()) => looked_at = Some(Instant::now()),
+                Err(error) => {
+                    tracing::warn!(%error, "unfinished runs cannot be taken up yet");
+                    rest(&mut stop).await;
+                    continue;
+                }
+            }
+        }
         match take_some(&board, calls.as_ref()).await {
             Ok(0) => tokio::select! {
                 () = bell.notified() => {}
+                () = work.notified() => {
+                    looked_at = None;
+                    board.look();
+                }
                 () = tokio::time::sleep(TICK) => {}
                 _ = stop.changed() => {}
             },
@@ -49,13 +60,41 @@ pub(in crate::runtime) async fn take_calls(
     }
 }
 
+/// Hears what other replicas have to tell about chunks that are walked here, until told to stop.
+pub(in crate::runtime) async fn hear(
+    board: Arc<Board>,
+    replicas: Arc<dyn Replicas>,
+    mut stop: watch::Receiver<bool>,
+) {
+    while !*stop.borrow() {
+        tokio::select! {
+            told = replicas.told() => {
+                if let Some(chunk) = board.live(told.chunk) {
+                    chunk.begin(1);
+                    chunk.tell(News::Again(told.id));
+                }
+            }
+            _ = stop.changed() => {}
+        }
+    }
+}
+
 async fn rest(stop: &mut watch::Receiver<bool>) {
     let _stopped_or_rested = tokio::time::timeout(REST, stop.changed()).await;
 }
 
-async fn resume(board: &Board) -> Result<(), StoreError> {
-    for run in board.desk.runs.unfinished_runs().await? {
+/// Takes up what an earlier process left and what others have begun, and learns what was told to stop.
+async fn look_around(board: &Board) -> Result<(), StoreError> {
+    let known: Vec<RunId> = board.runs().iter().map(|run| run.id).collect();
+    for run in board.desk.runs.unfinished_runs(&known).await? {
         take_up(board, &run).await?;
+    }
+    for run in board.desk.runs.stopping_runs().await? {
+        if let Some(run) = board.run(run).filter(|run| run.halt(Timestamp::now()).is_none()) {
+            run.cancel();
+            board.desk.post.wake_all();
+            board.bell.notify_one();
+        }
     }
     Ok(())
 }
@@ -73,8 +112,8 @@ pub(super) async fn take_up(board: &Board, run: &UnfinishedRun) -> Result<(), St
     if run.state == RunState::Selecting {
         board.add_selecting(live);
     } else {
-        let chunks = board.desk.runs.open_chunks(run.id).await?;
-        board.add_running(live, chunks);
+        let chunks = board.desk.runs.open_chunks(run.id, &board.desk.owner).await?;
+        board.add_running(live, chunks.free);
     }
     Ok(())
 }
@@ -108,7 +147,7 @@ async fn begin(board: &Board, call: AcceptedCall) -> Result<(), StoreError> {
         call = %call.id, trigger = %call.trigger, fired = matched.fired.len(),
         not_fired = matched.not_fired.len(), "call matched"
     );
-    let ids = runs.begin_runs(call.seq, matched.clone(), now).await?;
+    let ids = runs.begin_runs(call.seq, matched.clone(), &board.desk.owner, now).await?;
     for (scenario, id) in matched.fired.into_iter().zip(ids) {
         let script = playbook.script(&call, &scenario);
         let (state, stopping, call) = (RunState::Selecting, false, call.clone());

@@ -11,7 +11,7 @@ use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{ChannelName, NodeIndex};
 use crate::domain::state::DeliveryState;
 use crate::runtime::dispatch::{Job, digest};
-use crate::store::deliveries::Decided;
+use crate::store::deliveries::{Decided, Passed};
 
 /// What a batch of customers gave.
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub(super) struct Draft {
     /// Messages that were skipped.
     pub decided: Vec<Decided>,
     /// Nodes behind which a journey ended.
-    pub passed: Vec<DeliveryId>,
+    pub passed: Vec<Passed>,
     /// Places in the chunk whose journeys need no message, or no further one.
     pub settled: Vec<u32>,
     /// Journeys that came to their end, of those that had been begun before.
@@ -40,6 +40,11 @@ pub(super) struct Standing {
 }
 
 impl Draft {
+    /// A journey ended behind this node, with nothing to write there.
+    pub(super) fn pass(&mut self, chunk: &LiveChunk, id: DeliveryId) {
+        self.passed.push(Passed { id, chunk: chunk.id.n, fence: chunk.fence });
+    }
+
     /// Walks one customer on.
     pub(super) fn walk(&mut self, chunk: &Arc<LiveChunk>, customer: &Arc<Customer>, mut standing: Standing) {
         let script = &chunk.run.script;
@@ -57,6 +62,8 @@ impl Draft {
                 Err(reason) => self.decided.push(Decided {
                     id,
                     channel,
+                    chunk: chunk.id.n,
+                    fence: chunk.fence,
                     state: DeliveryState::Skipped,
                     doubtful: false,
                     reason: Some(reason),
@@ -68,7 +75,7 @@ impl Draft {
             standing = Standing { at: after, behind: after.is_some().then_some(node), ..standing };
         }
         if let Some(node) = standing.behind {
-            self.passed.push(DeliveryId { run: chunk.run.id, customer: customer.key, node });
+            self.pass(chunk, DeliveryId { run: chunk.run.id, customer: customer.key, node });
         }
         self.end(standing.place);
     }

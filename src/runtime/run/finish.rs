@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::walk::Walk;
+use super::walk::{Walk, WalkEnd};
 use super::{Desk, Halt, LiveRun};
 use crate::domain::state::RunState;
 use crate::domain::tally::{JourneyEnd, Tally};
 use crate::store::StoreError;
+use crate::store::runs::OpenChunks;
 
 impl Walk {
     /// Counts the chunk and marks it done.
-    pub(super) async fn finish(&self) -> Result<(), StoreError> {
+    pub(super) async fn finish(&self) -> Result<WalkEnd, StoreError> {
         let halt = self.chunk.run.halt(Timestamp::now());
         if halt == Some(Halt::Failed) {
-            return Ok(());
+            return Ok(WalkEnd::Done);
         }
         let position = self.chunk.cursor().position;
         if halt.is_none() && position < self.keys.len() {
@@ -26,7 +27,7 @@ impl Walk {
         let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
         let tally = Tally::of_chunk(states, &self.keys, position, others);
         if self.desk.runs.finish_chunk(self.chunk.id, self.chunk.fence, position, &tally).await? {
-            return Ok(());
+            return Ok(WalkEnd::Done);
         }
         Err(StoreError::Unavailable("the chunk has open deliveries or another owner".into()))
     }
@@ -44,16 +45,16 @@ impl Halt {
 
 /// Ends a run whose chunks are all done, if both equations hold; says so loudly if they do not. Gives the chunks
 /// that turned out to be open.
-pub(super) async fn finish_run(desk: &Desk, run: &Arc<LiveRun>) -> Result<Vec<u32>, StoreError> {
+pub(super) async fn finish_run(desk: &Desk, run: &Arc<LiveRun>) -> Result<OpenChunks, StoreError> {
     let now = Timestamp::now();
     let halt = run.halt(now);
     if halt == Some(Halt::Failed) {
         desk.runs.end_run(run.id, RunState::Failed, None, now).await?;
-        return Ok(Vec::new());
+        return Ok(OpenChunks::default());
     }
     let totals = desk.runs.run_totals(run.id).await?;
     if totals.open_chunks > 0 {
-        return desk.runs.open_chunks(run.id).await;
+        return desk.runs.open_chunks(run.id, &desk.owner).await;
     }
     let (state, error) = match totals.tally.settle(totals.audience, &totals.deliveries) {
         Ok(()) if halt == Some(Halt::Cancelled) => (RunState::Cancelled, None),
@@ -67,7 +68,7 @@ pub(super) async fn finish_run(desk: &Desk, run: &Arc<LiveRun>) -> Result<Vec<u3
         }
     };
     if !desk.runs.end_run(run.id, state, error, now).await? {
-        return desk.runs.open_chunks(run.id).await;
+        return desk.runs.open_chunks(run.id, &desk.owner).await;
     }
     tracing::info!(
         call = %run.call, scenario = %run.scenario, run = run.id.0, audience = totals.audience,
@@ -75,5 +76,5 @@ pub(super) async fn finish_run(desk: &Desk, run: &Arc<LiveRun>) -> Result<Vec<u3
         skipped = totals.tally.journeys.skipped, cancelled = totals.tally.journeys.cancelled,
         expired = totals.tally.journeys.expired, deliveries = ?totals.tally.by_state(), "run {}", state.word()
     );
-    Ok(Vec::new())
+    Ok(OpenChunks::default())
 }

@@ -32,6 +32,7 @@ pub struct LiveChunk {
     pub fence: Fence,
     progress: Mutex<Progress>,
     left: AtomicBool,
+    lost: AtomicBool,
     /// Rung whenever the walk may have something to do.
     pub bell: Notify,
 }
@@ -50,8 +51,8 @@ impl LiveChunk {
     pub fn new(run: Arc<LiveRun>, id: ChunkId, fence: Fence, size: usize, position: usize) -> Self {
         let settled = Settled::new(size, position);
         let progress = Progress { news: Vec::new(), settled, unopened: 0, outstanding: 0 };
-        let left = AtomicBool::new(false);
-        LiveChunk { run, id, fence, progress: Mutex::new(progress), left, bell: Notify::new() }
+        let (left, lost) = (AtomicBool::new(false), AtomicBool::new(false));
+        LiveChunk { run, id, fence, progress: Mutex::new(progress), left, lost, bell: Notify::new() }
     }
 
     /// The journeys at these places need no deciding any more.
@@ -149,6 +150,17 @@ impl LiveChunk {
     /// is under way.
     pub fn leave(&self) {
         self.left.store(true, Ordering::Release);
+    }
+
+    /// Another process has it: nothing more of it may be sent or decided here.
+    pub fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+
+    /// Whether another process has it.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
     }
 
     /// Whether its walk has ended.

@@ -25,7 +25,7 @@ pub use live_chunk::{LiveChunk, News};
 pub use live_run::{Halt, LiveRun};
 pub use script::{Composed, Playbook, PlaybookError, Playbooks, Script};
 
-pub(super) use calls::take_calls;
+pub(super) use calls::{hear, take_calls};
 pub(super) use stops::watch_stops;
 pub(super) use work::work;
 

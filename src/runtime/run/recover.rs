@@ -27,7 +27,7 @@ pub(super) async fn recover(
     taken: &TakenChunk,
     known: Vec<Delivery>,
 ) -> Result<Recovered, StoreError> {
-    settle_doubts(desk, &known).await?;
+    settle_doubts(desk, chunk, &known).await?;
     let decided: HashSet<CustomerKey> = known.iter().map(|row| row.id.customer).collect();
     let places = (0_u32..).zip(taken.keys.iter().copied()).skip(taken.position);
     let (known_places, undecided): (Vec<_>, Vec<_>) = places.partition(|(_, key)| decided.contains(key));
@@ -38,11 +38,13 @@ pub(super) async fn recover(
 
 /// Deliveries in an open window without an outcome may have been taken: they wait as doubtful, to be sent again or
 /// held as their channel says.
-async fn settle_doubts(desk: &Desk, known: &[Delivery]) -> Result<(), StoreError> {
+async fn settle_doubts(desk: &Desk, chunk: &LiveChunk, known: &[Delivery]) -> Result<(), StoreError> {
     let at = Timestamp::now();
     let doubts = known.iter().filter(|row| row.state == DeliveryState::Sending).map(|row| Decided {
         id: row.id,
         channel: row.channel.clone(),
+        chunk: chunk.id.n,
+        fence: chunk.fence,
         state: DeliveryState::Retrying,
         doubtful: true,
         reason: Some("the process ended before the provider's answer was recorded".into()),
@@ -52,7 +54,10 @@ async fn settle_doubts(desk: &Desk, known: &[Delivery]) -> Result<(), StoreError
     });
     let step = Step { at, decided: doubts.collect(), ..Step::default() };
     if !step.is_empty() {
-        desk.deliveries.commit(Arc::new(step)).await?;
+        let committed = desk.deliveries.commit(Arc::new(step)).await?;
+        if committed.lost {
+            chunk.lose();
+        }
     }
     Ok(())
 }

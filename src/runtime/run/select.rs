@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Desk, LiveRun};
 use crate::domain::customer::CustomerKey;
 use crate::store::StoreError;
-use crate::store::runs::TakenChunk;
+use crate::store::runs::{OpenChunks, SelectionLease, TakenChunk};
 
 /// The first chunk is small, so that its messages are soon under way.
 const FIRST_CHUNK: usize = 128;
@@ -14,8 +14,13 @@ const CHUNK_MAX: usize = 4096;
 /// How many candidates are looked at at once.
 const CANDIDATES_AT_ONCE: usize = 1000;
 
-/// Writes the audience; gives the chunks to walk.
-pub(super) async fn select_audience(desk: &Desk, run: &Arc<LiveRun>) -> Result<Vec<u32>, StoreError> {
+/// Writes the audience; gives the chunks to walk, or `None` if another process reads it.
+pub(super) async fn select_audience(desk: &Desk, run: &Arc<LiveRun>) -> Result<Option<OpenChunks>, StoreError> {
+    match desk.runs.lease_selection(run.id, &desk.owner).await? {
+        SelectionLease::Here => {}
+        SelectionLease::Elsewhere => return Ok(None),
+        SelectionLease::Over => return desk.runs.open_chunks(run.id, &desk.owner).await.map(Some),
+    }
     let selected = desk.audiences.select(run.script.selection()).await?;
     let keys = if run.script.selection_is_exact() {
         selected.keys
@@ -27,6 +32,9 @@ pub(super) async fn select_audience(desk: &Desk, run: &Arc<LiveRun>) -> Result<V
     let count = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
     let access = selected.plan.words.clone();
     let fence = desk.runs.set_audience(run.id, Arc::clone(&chunks), access, &desk.owner).await?;
+    if fence.is_none() && !chunks.is_empty() {
+        return desk.runs.open_chunks(run.id, &desk.owner).await.map(Some);
+    }
     if let (Some(fence), Some(first)) = (fence, chunks.first()) {
         run.hold_first(TakenChunk { fence, position: 0, keys: first.clone() });
     }
@@ -34,7 +42,7 @@ pub(super) async fn select_audience(desk: &Desk, run: &Arc<LiveRun>) -> Result<V
         call = %run.call, scenario = %run.scenario, run = run.id.0, audience, access = selected.plan.words,
         "audience read"
     );
-    Ok((0..count).collect())
+    Ok(Some(OpenChunks { free: (0..count).collect(), elsewhere: 0 }))
 }
 
 /// Asks the evaluator about each candidate.

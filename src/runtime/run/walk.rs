@@ -14,7 +14,7 @@ use crate::domain::customer::{Customer, CustomerKey};
 use crate::domain::name::NodeIndex;
 use crate::store::StoreError;
 use crate::store::deliveries::Step;
-use crate::store::runs::ChunkId;
+use crate::store::runs::{ChunkId, Taken};
 
 /// How many customers are read and decided at once.
 const BATCH: usize = 256;
@@ -35,6 +35,15 @@ pub(super) struct Walk {
     pub slot: Option<Slot>,
 }
 
+/// How a walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WalkEnd {
+    /// The chunk is done, or nothing of it is left to do here.
+    Done,
+    /// Another process has the chunk.
+    Elsewhere,
+}
+
 /// Leaves the chunk when the walk ends, by a panic too.
 struct Leaving(Arc<LiveChunk>);
 
@@ -53,13 +62,14 @@ pub(super) async fn walk_chunk(
     run: Arc<LiveRun>,
     id: ChunkId,
     slot: Slot,
-) -> Result<(), StoreError> {
+) -> Result<WalkEnd, StoreError> {
     let held = if id.n == 0 { run.take_first() } else { None };
     let taken = match held {
         Some(taken) => taken,
         None => match desk.runs.take_chunk(id, &desk.owner).await? {
-            Some(taken) => taken,
-            None => return Ok(()),
+            Taken::Here(taken) => taken,
+            Taken::Elsewhere => return Ok(WalkEnd::Elsewhere),
+            Taken::Done => return Ok(WalkEnd::Done),
         },
     };
     let chunk = Arc::new(LiveChunk::new(run, id, taken.fence, taken.keys.len(), taken.position));
@@ -74,8 +84,11 @@ pub(super) async fn walk_chunk(
 }
 
 impl Walk {
-    async fn run(&mut self) -> Result<(), StoreError> {
+    async fn run(&mut self) -> Result<WalkEnd, StoreError> {
         loop {
+            if self.chunk.is_lost() {
+                return Ok(WalkEnd::Elsewhere);
+            }
             let halted = self.chunk.run.halt(Timestamp::now()).is_some();
             if halted || self.undecided.as_slice().is_empty() {
                 self.slot = None;
@@ -128,7 +141,11 @@ impl Walk {
         let step =
             Step { at: Timestamp::now(), decided: draft.decided, passed: draft.passed, ..Step::default() };
         if !step.is_empty() {
-            self.desk.deliveries.commit(Arc::new(step)).await?;
+            let committed = self.desk.deliveries.commit(Arc::new(step)).await?;
+            if committed.lost {
+                self.chunk.lose();
+                return Ok(());
+            }
         }
         self.chunk.settle(draft.settled);
         self.chunk.end(draft.ended);

@@ -30,7 +30,7 @@ pub(super) fn again(
         return Again::NotWaiting;
     }
     let last = row.passed || chunk.run.script.after(row.id.node).is_none();
-    let close = |state, reason: String| Again::Close(closed(row, state, reason, last));
+    let close = |state, reason: String| Again::Close(closed(chunk, row, state, reason, last));
     if row.doubtful && on_unknown == Some(OnUnknown::Hold) {
         let reason = row.reason.clone().unwrap_or_else(|| "it may have been taken".into());
         return close(DeliveryState::Held, reason);
@@ -52,7 +52,7 @@ pub(super) fn again(
 }
 
 /// The end of a waiting delivery whose run was halted; `None` if it does not wait.
-pub(super) fn withdrawn(row: &Delivery, halt: Halt) -> Option<Decided> {
+pub(super) fn withdrawn(chunk: &LiveChunk, row: &Delivery, halt: Halt) -> Option<Decided> {
     if !row.state.is_open() {
         return None;
     }
@@ -62,13 +62,21 @@ pub(super) fn withdrawn(row: &Delivery, halt: Halt) -> Option<Decided> {
         Halt::Failed => (DeliveryState::Cancelled, "the run failed"),
     };
     let state = if row.doubtful { DeliveryState::Unknown } else { state };
-    Some(closed(row, state, reason.into(), row.passed))
+    Some(closed(chunk, row, state, reason.into(), row.passed))
 }
 
-fn closed(row: &Delivery, state: DeliveryState, reason: String, passed: bool) -> Decided {
+fn closed(
+    chunk: &LiveChunk,
+    row: &Delivery,
+    state: DeliveryState,
+    reason: String,
+    passed: bool,
+) -> Decided {
     Decided {
         id: row.id,
         channel: row.channel.clone(),
+        chunk: chunk.id.n,
+        fence: chunk.fence,
         state,
         doubtful: false,
         reason: Some(reason),

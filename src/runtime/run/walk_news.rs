@@ -40,7 +40,7 @@ impl Walk {
                 draft.walk(&self.chunk, customer, Standing { place: None, at, behind: Some(id.node) });
             }
             None => {
-                draft.passed.push(id);
+                draft.pass(&self.chunk, id);
                 draft.ended += 1;
             }
         }
@@ -66,10 +66,16 @@ impl Walk {
                     closed.push((decided.id, decided.passed));
                     draft.decided.push(decided);
                 }
+                // Its outcome came after all, from one who had lost the chunk.
+                Again::NotWaiting if self.goes_on_behind(&row) => self.go_on(draft, row.id, customers),
                 Again::NotWaiting => draft.ended += 1,
             }
         }
         closed
+    }
+
+    fn goes_on_behind(&self, row: &Delivery) -> bool {
+        !row.state.is_open() && !row.passed && self.chunk.run.script.after(row.id.node).is_some()
     }
 
     /// Deliveries of a halted run that wait are closed with the run's reason.
@@ -80,7 +86,7 @@ impl Walk {
         let rows = self.desk.deliveries.get(&ids).await?;
         let now = jiff::Timestamp::now();
         let halt = self.chunk.run.halt(now);
-        let decided: Vec<Decided> = rows.iter().filter_map(|row| withdrawn(row, halt?)).collect();
+        let decided: Vec<Decided> = rows.iter().filter_map(|row| withdrawn(&self.chunk, row, halt?)).collect();
         self.hand_over(Draft { decided, ended: ids.len(), ..Draft::default() }, 0).await
     }
 }

@@ -11,11 +11,11 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::board::Task;
 use super::finish::finish_run;
 use super::select::select_audience;
-use super::walk::walk_chunk;
-use super::{Board, Halt, LiveRun};
+use super::walk::{WalkEnd, walk_chunk};
+use super::{Board, Desk, Halt, LiveRun};
 use crate::domain::state::RunState;
 use crate::store::StoreError;
-use crate::store::runs::ChunkId;
+use crate::store::runs::{ChunkId, OpenChunks};
 
 /// How often a step may fail for a reason trying again cannot heal.
 const FAILURES_MAX: u32 = 3;
@@ -28,7 +28,17 @@ const REST: Duration = Duration::from_millis(250);
 struct Done {
     run: Arc<LiveRun>,
     piece: Piece,
-    result: Result<Option<Vec<u32>>, StoreError>,
+    result: Result<Gave, StoreError>,
+}
+
+/// What a piece of work gave.
+enum Gave {
+    /// The chunks of the run that are not done.
+    Chunks(OpenChunks),
+    /// A walk went to its end.
+    Walked,
+    /// Another process has it.
+    Elsewhere,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,13 +95,18 @@ async fn begin(board: Arc<Board>, task: Task) -> Done {
     let desk = board.desk.clone();
     let (run, piece) = (Arc::clone(task.run()), task.piece());
     let result = match task {
-        Task::Select(run) => select_audience(&desk, &run).await.map(Some),
-        Task::WindUp(run) => wind_up(&board, &run).await.map(Some),
+        Task::Select(run) => {
+            select_audience(&desk, &run).await.map(|chunks| chunks.map_or(Gave::Elsewhere, Gave::Chunks))
+        }
+        Task::WindUp(run) => wind_up(&board, &run).await.map(Gave::Chunks),
         Task::Walk(run, n, slot) => {
             let id = ChunkId { run: run.id, n };
-            walk_chunk(desk, run, id, slot).await.map(|()| None)
+            walk_chunk(desk, run, id, slot).await.map(|end| match end {
+                WalkEnd::Done => Gave::Walked,
+                WalkEnd::Elsewhere => Gave::Elsewhere,
+            })
         }
-        Task::Finish(run) => finish_run(&desk, &run).await.map(Some),
+        Task::Finish(run) => finish_run(&desk, &run).await.map(Gave::Chunks),
     };
     if matches!(&result, Err(error) if error.is_transient()) {
         tokio::time::sleep(REST).await;
@@ -100,14 +115,15 @@ async fn begin(board: Arc<Board>, task: Task) -> Done {
 }
 
 /// Closes what nobody ever took of a halted run; gives the chunks that must still be seen to.
-async fn wind_up(board: &Board, run: &LiveRun) -> Result<Vec<u32>, StoreError> {
-    let Some(halt) = run.halt(Timestamp::now()) else { return board.desk.runs.open_chunks(run.id).await };
+async fn wind_up(board: &Board, run: &LiveRun) -> Result<OpenChunks, StoreError> {
+    let Desk { runs, owner, .. } = &board.desk;
+    let Some(halt) = run.halt(Timestamp::now()) else { return runs.open_chunks(run.id, owner).await };
     if halt == Halt::Failed {
-        return Ok(Vec::new());
+        return Ok(OpenChunks::default());
     }
     board.desk.post.wake_all();
-    board.desk.runs.finish_untouched(run.id, halt.journey_end()).await?;
-    board.desk.runs.open_chunks(run.id).await
+    runs.finish_untouched(run.id, halt.journey_end()).await?;
+    runs.open_chunks(run.id, owner).await
 }
 
 /// What ended, a panic among it as a failure for good.
@@ -129,18 +145,29 @@ fn settle(
 
 async fn note(board: &Board, done: Done) {
     let Done { run, piece, result } = done;
-    let (succeeded, chunks) = match result {
-        Ok(chunks) => (true, chunks),
+    let gave = match result {
+        Ok(gave) => Some(gave),
         Err(error) => {
             note_failure(board, &run, &error).await;
-            (false, None)
+            None
         }
     };
-    match piece {
-        Piece::Select => board.prepared(run.id, chunks, true),
-        Piece::WindUp => board.prepared(run.id, chunks, false),
-        Piece::Walk(n) => board.walked(run.id, n, succeeded),
-        Piece::Finish => board.finished(run.id, chunks),
+    match (piece, gave) {
+        (Piece::Select, Some(Gave::Elsewhere)) => board.is_selected_elsewhere(run.id),
+        (Piece::Walk(n), Some(Gave::Elsewhere)) => board.is_elsewhere(run.id, n),
+        (Piece::Walk(n), gave) => board.walked(run.id, n, gave.is_some()),
+        (Piece::Select, gave) => board.prepared(run.id, gave.and_then(Gave::chunks), true),
+        (Piece::WindUp, gave) => board.prepared(run.id, gave.and_then(Gave::chunks), false),
+        (Piece::Finish, gave) => board.finished(run.id, gave.and_then(Gave::chunks)),
+    }
+}
+
+impl Gave {
+    fn chunks(self) -> Option<OpenChunks> {
+        match self {
+            Gave::Chunks(chunks) => Some(chunks),
+            Gave::Walked | Gave::Elsewhere => None,
+        }
     }
 }
 

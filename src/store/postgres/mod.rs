@@ -5,8 +5,10 @@
 mod address;
 mod database;
 mod error;
+mod ledger;
 mod migrate;
 mod session;
 
 pub use address::{AddressError, PostgresAddress};
 pub use database::{Database, OpenError, Tenant, TenantError};
+pub use ledger::PostgresLedger;

@@ -13,6 +13,9 @@ use crate::store::StoreError;
 /// The writer's page cache, in KiB: it changes the same inner pages of its trees again and again.
 const WRITER_CACHE_KIB: i64 = 65_536;
 
+/// After so many pages (16 MiB) the log is copied into the file.
+pub(super) const CHECKPOINT_PAGES: i64 = 4000;
+
 /// Why a file could not be opened as a store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -117,11 +120,12 @@ pub(super) fn connect(path: &Path, cache_kib: i64) -> Result<Connection, OpenErr
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
-             PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
+             PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;",
         )
         .map_err(failed)?;
     // The file is not mapped: every connection's mapping would count as memory of this process.
     connection.pragma_update(None, "mmap_size", 0).map_err(failed)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
     connection.pragma_update(None, "cache_size", -cache_kib).map_err(failed)?;
     let synchronous: i64 =
         connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(failed)?;

@@ -65,13 +65,14 @@ CREATE TABLE rate_counter (
 -- One row a channel with a rate: the moment up to which starts have been given out, over all replicas.
 CREATE TABLE channel_rate (
     channel text PRIMARY KEY,
-    given_to bigint NOT NULL            -- UTC microseconds of the server's clock
+    given_to bigint NOT NULL            -- UTC nanoseconds of the server's clock
 );
 
 -- One row a process: what it owns is its own while this lease runs, on the server's clock.
 CREATE TABLE replica (
     owner text PRIMARY KEY,
-    lease_until timestamptz NOT NULL
+    lease_until timestamptz NOT NULL,
+    ran_out boolean NOT NULL            -- whether it had run out when it was last renewed
 );
 
 -- One scenario executing for one call, on the version the call came in with.
@@ -109,6 +110,7 @@ CREATE TABLE chunk (
     PRIMARY KEY (run, n)
 ) WITH (fillfactor = 50);
 CREATE INDEX chunk_open ON chunk (run, n) WHERE state = 0;
+CREATE INDEX chunk_owned ON chunk (owner) WHERE state = 0;
 
 -- The keys of a chunk, apart from it, because the row of a chunk changes with every window.
 CREATE TABLE chunk_customers (
@@ -140,6 +142,266 @@ CREATE TABLE delivery (
     done_at bigint,
     PRIMARY KEY (run, customer, node, accepted_at)
 ) PARTITION BY RANGE (accepted_at);
-CREATE INDEX delivery_waiting ON delivery (channel, state, retry_at) WHERE state IN (0, 2);
-CREATE INDEX delivery_held ON delivery (channel, run) WHERE state = 6;
 CREATE TABLE delivery_default PARTITION OF delivery DEFAULT WITH (fillfactor = 70);
+-- No index holds what an outcome changes: an outcome then rewrites its row in place. What people and channels look
+-- for among the few that wait or are held is in a table of its own.
+
+-- Deliveries that are queued, retrying or held.
+CREATE TABLE pending_delivery (
+    run bigint NOT NULL,
+    customer bigint NOT NULL,
+    node int NOT NULL,
+    accepted_at bigint NOT NULL,
+    channel text NOT NULL,
+    state smallint NOT NULL,
+    PRIMARY KEY (run, customer, node)
+);
+CREATE INDEX pending_by_state ON pending_delivery (state, channel);
+
+-- Writes calls with their keys, all or nothing. SQLSTATE FF001 says that a key or a place in a rate window was taken
+-- since it was looked at: nothing is kept, and it is to be decided anew. `moment` is the latest time of receipt.
+CREATE FUNCTION accept_calls_1(
+    moment bigint,
+    call_id text[], call_request text[], call_trigger text[], call_credential text[], call_received bigint[],
+    call_expires bigint[], call_version text[], call_params text[],
+    key_kind smallint[], key_scope text[], key_text text[], key_digest bytea[], key_answer text[],
+    key_expires bigint[],
+    rate_trigger text[], rate_calls bigint[], rate_since bigint[], rate_new bigint[]
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    written bigint;
+BEGIN
+    IF cardinality(rate_trigger) > 0 THEN
+        INSERT INTO rate_counter (trigger_name)
+            SELECT DISTINCT t FROM unnest(rate_trigger) t ORDER BY t ON CONFLICT DO NOTHING;
+        PERFORM FROM rate_counter WHERE trigger_name = ANY (rate_trigger) ORDER BY trigger_name FOR UPDATE;
+        PERFORM FROM unnest(rate_trigger, rate_calls, rate_since, rate_new) r (name, most, since, new)
+            WHERE r.new + (SELECT count(*) FROM (
+                SELECT FROM call c WHERE c.trigger_name = r.name AND c.received_at > r.since AND c.state <> 6
+                LIMIT r.most) counted) > r.most;
+        IF FOUND THEN
+            RAISE EXCEPTION 'a rate window has filled' USING ERRCODE = 'FF001';
+        END IF;
+    END IF;
+    IF cardinality(key_kind) > 0 THEN
+        INSERT INTO call_key (kind, scope, key, body_digest, answer, expires_at)
+            SELECT * FROM unnest(key_kind, key_scope, key_text, key_digest, key_answer, key_expires)
+                AS k (kind, scope, key, digest, answer, expires)
+            ORDER BY scope COLLATE "C", key COLLATE "C", kind
+        ON CONFLICT (scope, key, kind) DO UPDATE
+            SET body_digest = excluded.body_digest, answer = excluded.answer, expires_at = excluded.expires_at
+            WHERE call_key.expires_at <= moment;
+        GET DIAGNOSTICS written = ROW_COUNT;
+        IF written < cardinality(key_kind) THEN
+            RAISE EXCEPTION 'a key was taken' USING ERRCODE = 'FF001';
+        END IF;
+    END IF;
+    INSERT INTO call (id, request, trigger_name, credential, received_at, expires_at, version, params, state, http_status)
+        SELECT c.*, 0, 202 FROM unnest(call_id, call_request, call_trigger, call_credential, call_received,
+            call_expires, call_version, call_params) c;
+END $$;
+
+-- One step of a channel or of a walk, in the order of the arguments: outcomes, what was decided without a window,
+-- what was passed, openings, cursors. Answers for each opening: 0 it may be sent, 1 its run is stopping, 2 it has
+-- another owner; and behind them whether something decided or passed was left out because its chunk has another
+-- owner. `earliest` and `latest` bound the acceptance times that occur.
+CREATE FUNCTION commit_step_1(
+    at bigint, repeated boolean, earliest bigint, latest bigint,
+    o_run bigint[], o_customer bigint[], o_node int[], o_attempt int[], o_counted int[], o_state smallint[],
+    o_doubtful boolean[], o_provider text[], o_reason text[], o_retry bigint[], o_passed boolean[],
+    d_run bigint[], d_customer bigint[], d_node int[], d_accepted bigint[], d_channel text[], d_state smallint[],
+    d_doubtful boolean[], d_reason text[], d_retry bigint[], d_passed boolean[], d_chunk int[], d_fence bigint[],
+    p_run bigint[], p_customer bigint[], p_node int[], p_chunk int[], p_fence bigint[],
+    w_run bigint[], w_customer bigint[], w_node int[], w_accepted bigint[], w_channel text[], w_chunk int[],
+    w_fence bigint[], w_attempt int[], w_again boolean[], w_address text[], w_digest bytea[],
+    w_behind int[],
+    c_run bigint[], c_n int[], c_fence bigint[], c_position bigint[]
+) RETURNS smallint[] LANGUAGE plpgsql AS $$
+DECLARE
+    lost smallint := 0;
+    held_run bigint[];
+    held_n int[];
+    held_fence bigint[];
+    held_stopping boolean[];
+    answers smallint[] := '{}';
+BEGIN
+    IF cardinality(w_run) + cardinality(d_run) + cardinality(p_run) > 0 THEN
+        -- Locked as keys: whoever takes a chunk or stops a run waits for this commit, a cursor does not.
+        SELECT array_agg(l.run), array_agg(l.n), array_agg(l.fence), array_agg(l.stopping)
+            INTO held_run, held_n, held_fence, held_stopping
+            FROM (SELECT c.run, c.n, c.fence, r.stopping OR r.state <> 1 AS stopping
+                FROM chunk c JOIN run r ON r.id = c.run
+                WHERE c.run = ANY (w_run || d_run || p_run) AND c.n = ANY (w_chunk || d_chunk || p_chunk)
+                    AND r.id = ANY (w_run || d_run || p_run) AND c.state = 0
+                    AND (c.run, c.n) IN (SELECT * FROM unnest(w_run || d_run || p_run, w_chunk || d_chunk || p_chunk))
+                FOR KEY SHARE OF c, r) l;
+    END IF;
+    -- An outcome is a fact: it is taken from whoever brings it while the delivery is still at that attempt, also from
+    -- one who lost the chunk: the new owner has then found it in doubt.
+    IF cardinality(o_run) > 0 THEN
+        WITH changed AS (
+            UPDATE delivery d SET state = o.state, attempt = o.counted, doubtful = d.doubtful OR o.doubtful,
+                provider_id = coalesce(o.provider, d.provider_id), reason = o.reason, retry_at = o.retry,
+                done_at = CASE WHEN o.state > 2 THEN at END, passed = d.passed OR o.passed
+            FROM unnest(o_run, o_customer, o_node, o_attempt, o_counted, o_state, o_doubtful, o_provider, o_reason,
+                o_retry, o_passed)
+                AS o (run, customer, node, attempt, counted, state, doubtful, provider, reason, retry, passed)
+            WHERE d.accepted_at BETWEEN earliest AND latest AND d.run = ANY (o_run) AND d.customer = ANY (o_customer)
+                AND d.run = o.run AND d.customer = o.customer AND d.node = o.node
+                AND d.attempt = o.attempt AND (d.state = 1 OR d.state = 2 AND d.doubtful)
+            RETURNING d.run, d.customer, d.node, d.accepted_at, d.channel, d.state),
+        no_longer_pending AS (
+            DELETE FROM pending_delivery p USING changed c
+            WHERE c.state NOT IN (0, 2, 6) AND p.run = ANY (o_run) AND p.customer = ANY (o_customer)
+                AND p.run = c.run AND p.customer = c.customer AND p.node = c.node)
+        INSERT INTO pending_delivery (run, customer, node, accepted_at, channel, state)
+            SELECT * FROM changed WHERE state IN (0, 2, 6)
+        ON CONFLICT (run, customer, node) DO UPDATE SET state = excluded.state;
+    END IF;
+    -- A row that is final stays as it is: nothing is decided twice.
+    IF cardinality(d_run) > 0 THEN
+        INSERT INTO delivery (run, customer, node, accepted_at, channel, state, attempt, doubtful, reason, retry_at,
+                done_at, passed)
+            SELECT d.run, d.customer, d.node, d.accepted, d.channel, d.state, 0, d.doubtful, d.reason, d.retry,
+                CASE WHEN d.state > 2 THEN at END, d.passed
+            FROM unnest(d_run, d_customer, d_node, d_accepted, d_channel, d_state, d_doubtful, d_reason, d_retry,
+                    d_passed, d_chunk, d_fence)
+                AS d (run, customer, node, accepted, channel, state, doubtful, reason, retry, passed, chunk, fence)
+            JOIN unnest(held_run, held_n, held_fence) AS h (run, n, fence)
+                ON h.run = d.run AND h.n = d.chunk AND h.fence = d.fence
+        ON CONFLICT (run, customer, node, accepted_at) DO UPDATE SET
+            state = excluded.state, doubtful = delivery.doubtful OR excluded.doubtful, reason = excluded.reason,
+            retry_at = excluded.retry_at, done_at = excluded.done_at, passed = delivery.passed OR excluded.passed
+            WHERE delivery.state IN (0, 1, 2);
+        DELETE FROM pending_delivery w WHERE w.run = ANY (d_run) AND w.customer = ANY (d_customer)
+            AND (w.run, w.customer, w.node) IN (SELECT * FROM unnest(d_run, d_customer, d_node));
+        INSERT INTO pending_delivery (run, customer, node, accepted_at, channel, state)
+            SELECT d.run, d.customer, d.node, d.accepted_at, d.channel, d.state FROM delivery d
+            WHERE d.accepted_at BETWEEN earliest AND latest AND d.run = ANY (d_run) AND d.customer = ANY (d_customer)
+                AND (d.run, d.customer, d.node) IN (SELECT * FROM unnest(d_run, d_customer, d_node))
+                AND d.state IN (0, 2, 6);
+    END IF;
+    IF cardinality(p_run) > 0 THEN
+        UPDATE delivery d SET passed = true
+        WHERE d.accepted_at BETWEEN earliest AND latest AND d.run = ANY (p_run) AND d.customer = ANY (p_customer)
+            AND (d.run, d.customer, d.node) IN (SELECT p.run, p.customer, p.node
+                FROM unnest(p_run, p_customer, p_node, p_chunk, p_fence) AS p (run, customer, node, chunk, fence)
+                JOIN unnest(held_run, held_n, held_fence) AS h (run, n, fence)
+                    ON h.run = p.run AND h.n = p.chunk AND h.fence = p.fence)
+            AND NOT d.passed;
+    END IF;
+    IF cardinality(w_run) > 0 THEN
+        WITH asked AS (
+            SELECT w.*, CASE WHEN h.fence IS DISTINCT FROM w.fence THEN 2 WHEN h.stopping THEN 1 ELSE 0 END AS answer
+            FROM unnest(w_run, w_customer, w_node, w_accepted, w_channel, w_chunk, w_fence, w_attempt, w_again,
+                    w_address, w_digest) WITH ORDINALITY
+                AS w (run, customer, node, accepted, channel, chunk, fence, attempt, again, address, digest, place)
+            LEFT JOIN unnest(held_run, held_n, held_fence, held_stopping) AS h (run, n, fence, stopping)
+                ON h.run = w.run AND h.n = w.chunk),
+        fresh AS (
+            INSERT INTO delivery (run, customer, node, accepted_at, channel, state, attempt, address, digest,
+                    first_at, last_at)
+                SELECT run, customer, node, accepted, channel, 1, attempt, address, digest, at, at FROM asked
+                WHERE answer = 0 AND NOT again
+            ON CONFLICT (run, customer, node, accepted_at) DO UPDATE SET last_at = delivery.last_at
+                WHERE repeated AND delivery.state = 1 AND delivery.attempt = excluded.attempt
+                    AND delivery.digest = excluded.digest
+            RETURNING run, customer, node),
+        reopened AS (
+            UPDATE delivery d SET state = 1, attempt = w.attempt, address = w.address, digest = w.digest,
+                first_at = coalesce(d.first_at, at), last_at = at, retry_at = NULL
+            FROM asked w
+            WHERE w.answer = 0 AND w.again AND d.accepted_at BETWEEN earliest AND latest
+                AND d.run = ANY (w_run) AND d.customer = ANY (w_customer)
+                AND d.run = w.run AND d.customer = w.customer AND d.node = w.node
+                AND (d.state IN (0, 2) AND d.attempt = w.attempt - 1
+                     OR repeated AND d.state = 1 AND d.attempt = w.attempt AND d.digest = w.digest)
+            RETURNING d.run, d.customer, d.node),
+        no_longer_pending AS (
+            DELETE FROM pending_delivery p USING reopened r
+            WHERE p.run = ANY (w_run) AND p.customer = ANY (w_customer)
+                AND p.run = r.run AND p.customer = r.customer AND p.node = r.node),
+        opened AS (SELECT * FROM fresh UNION ALL SELECT * FROM reopened)
+        SELECT array_agg((CASE WHEN a.answer = 0 AND o.run IS NULL THEN 2 ELSE a.answer END)::smallint ORDER BY a.place)
+            INTO answers
+            FROM asked a LEFT JOIN opened o ON o.run = a.run AND o.customer = a.customer AND o.node = a.node;
+        IF cardinality(array_remove(w_behind, NULL)) > 0 THEN
+            UPDATE delivery d SET passed = true
+            WHERE d.accepted_at BETWEEN earliest AND latest AND d.run = ANY (w_run) AND d.customer = ANY (w_customer)
+                AND (d.run, d.customer, d.node) IN (SELECT w.run, w.customer, w.behind
+                    FROM unnest(w_run, w_customer, w_behind, answers) AS w (run, customer, behind, answer)
+                    WHERE w.answer = 0 AND w.behind IS NOT NULL)
+                AND NOT d.passed;
+        END IF;
+    END IF;
+    IF cardinality(c_run) > 0 THEN
+        -- A cursor that somebody holds is moved by a later step.
+        WITH free AS (
+            SELECT c.run, c.n FROM chunk c
+            WHERE c.run = ANY (c_run) AND c.n = ANY (c_n) AND c.state = 0
+                AND (c.run, c.n) IN (SELECT * FROM unnest(c_run, c_n))
+            FOR NO KEY UPDATE SKIP LOCKED)
+        UPDATE chunk c SET position = m.position
+        FROM free f, unnest(c_run, c_n, c_fence, c_position) AS m (run, n, fence, position)
+        WHERE c.run = ANY (c_run) AND c.n = ANY (c_n) AND c.run = f.run AND c.n = f.n
+            AND m.run = f.run AND m.n = f.n AND c.fence = m.fence AND c.state = 0 AND c.position < m.position;
+    END IF;
+    IF EXISTS (SELECT FROM unnest(d_run || p_run, d_chunk || p_chunk, d_fence || p_fence) AS x (run, n, fence)
+            LEFT JOIN unnest(held_run, held_n, held_fence) AS h (run, n, fence)
+                ON h.run = x.run AND h.n = x.n AND h.fence = x.fence
+            WHERE h.run IS NULL) THEN
+        lost := 1;
+    END IF;
+    RETURN answers || lost;
+END $$;
+
+-- Ends a run, and its call with the last one; false if it is at its end already or a chunk of it is open.
+CREATE FUNCTION end_run_1(ended bigint, new_state smallint, why text, at bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    of_call bigint;
+BEGIN
+    -- The call's row first: two runs of one call that end at once take turns, and the later one sees the other.
+    SELECT c.seq INTO of_call FROM call c WHERE c.seq = (SELECT r.call FROM run r WHERE r.id = ended) FOR UPDATE;
+    UPDATE run r SET state = new_state, error = coalesce(why, r.error), finished_at = at, owner = NULL
+        WHERE r.id = ended AND r.state IN (0, 1)
+            AND (new_state = 3 OR NOT EXISTS (SELECT 1 FROM chunk k WHERE k.run = ended AND k.state = 0));
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE call c SET finished_at = at, state = CASE
+            WHEN EXISTS (SELECT 1 FROM run r WHERE r.call = of_call AND r.state = 3) THEN 3
+            WHEN NOT EXISTS (SELECT 1 FROM run r WHERE r.call = of_call AND r.state <> 4) THEN 4
+            ELSE 2 END
+        WHERE c.seq = of_call AND c.state = 1
+            AND NOT EXISTS (SELECT 1 FROM run r WHERE r.call = of_call AND r.state IN (0, 1));
+    RETURN true;
+END $$;
+
+-- Lets a held delivery wait to be sent again, and opens its chunk, run and call. Gives the chunk's number, or null if
+-- it is not held or its run was cancelled or failed.
+CREATE FUNCTION resend_1(of_run bigint, of_customer bigint, of_node int, accepted bigint, at bigint)
+RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    of_call bigint;
+    of_chunk int;
+BEGIN
+    SELECT c.seq INTO of_call FROM call c WHERE c.seq = (SELECT r.call FROM run r WHERE r.id = of_run) FOR UPDATE;
+    PERFORM FROM run r WHERE r.id = of_run AND r.state IN (1, 2) AND NOT r.stopping FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    UPDATE delivery d SET state = 0, doubtful = false, address = NULL, digest = NULL, first_at = NULL, done_at = NULL,
+            retry_at = at, reason = 'sent again by a person''s decision'
+        WHERE d.accepted_at = accepted AND d.run = of_run AND d.customer = of_customer AND d.node = of_node
+            AND d.state = 6;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    UPDATE pending_delivery p SET state = 0
+        WHERE p.run = of_run AND p.customer = of_customer AND p.node = of_node;
+    UPDATE chunk c SET state = 0, counts = NULL
+        WHERE c.run = of_run AND of_customer BETWEEN c.first_key AND c.last_key RETURNING c.n INTO of_chunk;
+    UPDATE run r SET state = 1, finished_at = NULL WHERE r.id = of_run;
+    UPDATE call c SET state = 1, finished_at = NULL WHERE c.seq = of_call AND c.state IN (1, 2);
+    RETURN of_chunk;
+END $$;

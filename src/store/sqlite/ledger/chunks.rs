@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::keys;
+
 use super::rows::{small, unreadable};
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::RunId;
 use crate::domain::tally::{JourneyEnd, Tally};
+use crate::store::chunk_keys;
 use crate::store::runs::{ChunkId, Fence, TakenChunk};
 
 /// The fence of whoever takes a chunk first.
@@ -36,7 +37,7 @@ pub(super) fn set_audience(
         let (Some(first), Some(last)) = (members.first(), members.last()) else { continue };
         let size = i64::try_from(members.len()).unwrap_or(i64::MAX);
         chunk.execute(params![run.0, n, first.0, last.0, size, (n == 0).then_some(owner)])?;
-        customers.execute(params![run.0, n, keys::encode(members)])?;
+        customers.execute(params![run.0, n, chunk_keys::encode(members)])?;
     }
     Ok((!chunks.is_empty()).then_some(FIRST_FENCE))
 }
@@ -71,7 +72,7 @@ pub(super) fn customers(connection: &Connection, chunk: ChunkId) -> rusqlite::Re
     let bytes: Vec<u8> = connection
         .prepare_cached("SELECT customers FROM chunk_customers WHERE run = ?1 AND n = ?2")?
         .query_row(params![chunk.run.0, chunk.n], |row| row.get(0))?;
-    keys::decode(&bytes).ok_or_else(|| unreadable("a chunk's customers"))
+    chunk_keys::decode(&bytes).ok_or_else(|| unreadable("a chunk's customers"))
 }
 
 /// A chunk may not be done while a delivery of it is open, whatever its owner believes.
@@ -94,7 +95,7 @@ pub(super) fn finish(
             chunk.n,
             fence.0,
             i64::try_from(position).unwrap_or(i64::MAX),
-            written(counts)
+            counts.written()
         ])?;
     Ok(changed > 0)
 }
@@ -115,11 +116,7 @@ pub(super) fn finish_untouched(
     for (n, size) in &chunks {
         let mut counts = Tally::default();
         counts.journeys.add(end, size.unsigned_abs());
-        finish.execute(params![run.0, n, written(&counts)])?;
+        finish.execute(params![run.0, n, counts.written()])?;
     }
     Ok(chunks.len() as u64)
-}
-
-pub(super) fn written(counts: &Tally) -> String {
-    serde_json::to_string(counts).expect("a tally is made of texts and numbers")
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::chunks::{self, written};
+use super::chunks;
 use super::ledger_deliveries::of_chunk;
 use super::rows::{accepted_call, call_columns, run_state, small};
 use super::runs::read_tally;
@@ -104,7 +104,7 @@ fn count_anew(
     connection.prepare_cached("UPDATE chunk SET counts = ?3 WHERE run = ?1 AND n = ?2")?.execute(params![
         chunk.run.0,
         chunk.n,
-        written(&counts)
+        counts.written()
     ])?;
     Ok(())
 }

@@ -9,12 +9,12 @@ use super::rows::{delivery, delivery_columns};
 use super::{Ledger, window};
 use crate::domain::delivery::DeliveryId;
 use crate::store::StoreError;
-use crate::store::deliveries::{Deliveries, Delivery, Opened, Step};
+use crate::store::deliveries::{Committed, Deliveries, Delivery, Step};
 use crate::store::runs::ChunkId;
 
 #[async_trait]
 impl Deliveries for Ledger {
-    async fn commit(&self, step: Arc<Step>) -> Result<Vec<Opened>, StoreError> {
+    async fn commit(&self, step: Arc<Step>) -> Result<Committed, StoreError> {
         self.database.write(move |c| window::commit(c, &step)).await
     }
 

@@ -11,7 +11,9 @@ use crate::domain::name::RunId;
 use crate::domain::state::RunState;
 use crate::domain::tally::{JourneyEnd, Tally};
 use crate::store::StoreError;
-use crate::store::runs::{ChunkId, Fence, Matched, RunTotals, Runs, TakenChunk, UnfinishedRun, UnmatchedEnd};
+use crate::store::runs::{
+    ChunkId, Fence, Matched, OpenChunks, RunTotals, Runs, SelectionLease, Taken, UnfinishedRun, UnmatchedEnd,
+};
 
 #[async_trait]
 impl Runs for Ledger {
@@ -19,6 +21,7 @@ impl Runs for Ledger {
         &self,
         call_seq: i64,
         matched: Matched,
+        _owner: &str,
         now: Timestamp,
     ) -> Result<Vec<RunId>, StoreError> {
         self.database.write(move |c| runs::begin(c, call_seq, &matched, now)).await
@@ -33,8 +36,18 @@ impl Runs for Ledger {
         self.database.write(move |c| runs::end_unmatched(c, call_seq, &end, now)).await
     }
 
-    async fn unfinished_runs(&self) -> Result<Vec<UnfinishedRun>, StoreError> {
-        self.database.read(runs::unfinished).await
+    async fn unfinished_runs(&self, known: &[RunId]) -> Result<Vec<UnfinishedRun>, StoreError> {
+        let known = known.to_vec();
+        self.database.read(move |c| runs::unfinished(c, &known)).await
+    }
+
+    async fn stopping_runs(&self) -> Result<Vec<RunId>, StoreError> {
+        self.database.read(runs::stopping).await
+    }
+
+    /// A file has one holder: whoever asks is its only owner.
+    async fn lease_selection(&self, _run: RunId, _owner: &str) -> Result<SelectionLease, StoreError> {
+        Ok(SelectionLease::Here)
     }
 
     async fn set_audience(
@@ -48,13 +61,15 @@ impl Runs for Ledger {
         self.database.write(move |c| chunks::set_audience(c, run, &chunks, &access, &owner)).await
     }
 
-    async fn open_chunks(&self, run: RunId) -> Result<Vec<u32>, StoreError> {
-        self.database.read(move |c| chunks::open(c, run)).await
+    async fn open_chunks(&self, run: RunId, _owner: &str) -> Result<OpenChunks, StoreError> {
+        let free = self.database.read(move |c| chunks::open(c, run)).await?;
+        Ok(OpenChunks { free, elsewhere: 0 })
     }
 
-    async fn take_chunk(&self, chunk: ChunkId, owner: &str) -> Result<Option<TakenChunk>, StoreError> {
+    async fn take_chunk(&self, chunk: ChunkId, owner: &str) -> Result<Taken, StoreError> {
         let owner = owner.to_owned();
-        self.database.write(move |c| chunks::take(c, chunk, &owner)).await
+        let taken = self.database.write(move |c| chunks::take(c, chunk, &owner)).await?;
+        Ok(taken.map_or(Taken::Done, Taken::Here))
     }
 
     async fn finish_chunk(

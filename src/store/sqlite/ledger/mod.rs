@@ -6,12 +6,12 @@ mod backlog;
 mod calls;
 mod chunks;
 mod held;
-mod keys;
 mod ledger_deliveries;
 mod ledger_runs;
 mod rows;
 mod run_log;
 mod runs;
+mod single_holder;
 mod window;
 
 use std::path::Path;

@@ -17,11 +17,6 @@ pub(super) fn begin(
 ) -> rusqlite::Result<Vec<RunId>> {
     let state = if matched.fired.is_empty() { CallState::Done } else { CallState::Running };
     let finished_at = matched.fired.is_empty().then(|| now.as_microsecond());
-    let not_fired: Vec<_> = matched
-        .not_fired
-        .iter()
-        .map(|(scenario, reason)| serde_json::json!({"scenario": scenario.as_str(), "reason": reason}))
-        .collect();
     let changed = connection
         .prepare_cached(
             "UPDATE call SET state = ?2, not_fired = ?3, finished_at = ?4 WHERE seq = ?1 AND state = 0",
@@ -29,7 +24,7 @@ pub(super) fn begin(
         .execute(params![
             call_seq,
             state.code(),
-            serde_json::Value::from(not_fired).to_string(),
+            matched.not_fired_as_json(),
             finished_at
         ])?;
     if changed == 0 {
@@ -50,10 +45,7 @@ pub(super) fn end_unmatched(
     end: &UnmatchedEnd,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let (state, reason) = match end {
-        UnmatchedEnd::Expired => (CallState::Expired, "it expired before it was matched with scenarios"),
-        UnmatchedEnd::Failed(reason) => (CallState::Failed, reason.as_str()),
-    };
+    let (state, reason) = end.state_and_reason();
     connection
         .prepare_cached(
             "UPDATE call SET state = ?2, reason = ?3, finished_at = ?4 WHERE seq = ?1 AND state = 0",
@@ -62,7 +54,7 @@ pub(super) fn end_unmatched(
     Ok(())
 }
 
-pub(super) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<UnfinishedRun>> {
+pub(super) fn unfinished(connection: &Connection, known: &[RunId]) -> rusqlite::Result<Vec<UnfinishedRun>> {
     let mut statement = connection.prepare_cached(concat!(
         "SELECT r.id, r.scenario, r.state, r.stopping, ",
         call_columns!(),
@@ -77,7 +69,14 @@ pub(super) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<Unfini
             call: accepted_call(row, 4)?,
         })
     })?;
-    rows.collect()
+    let is_new = |run: &rusqlite::Result<UnfinishedRun>| run.as_ref().map_or(true, |run| !known.contains(&run.id));
+    rows.filter(is_new).collect()
+}
+
+pub(super) fn stopping(connection: &Connection) -> rusqlite::Result<Vec<RunId>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id FROM run WHERE state IN (0, 1) AND stopping = 1")?;
+    statement.query_map([], |row| row.get(0).map(RunId))?.collect()
 }
 
 pub(super) fn totals(connection: &Connection, run: RunId) -> rusqlite::Result<RunTotals> {

@@ -10,17 +10,18 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::NodeIndex;
-use crate::store::deliveries::{Cursor, Decided, Opened, Opening, Outcome, Step};
-use crate::store::runs::ChunkId;
+use crate::store::deliveries::{Committed, Cursor, Decided, Opened, Opening, Outcome, Passed, Step};
+use crate::store::runs::{ChunkId, Fence};
 
-pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<Vec<Opened>> {
+pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<Committed> {
     let at = step.at.as_microsecond();
+    let mut rights = Rights::default();
     write_outcomes(connection, &step.outcomes, at)?;
-    write_decided(connection, &step.decided, at)?;
-    pass(connection, step.passed.iter().copied())?;
-    let opened = write_openings(connection, &step.openings, at, step.repeated)?;
+    let decided = write_decided(connection, &mut rights, &step.decided, at)?;
+    let passed = write_passed(connection, &mut rights, &step.passed)?;
+    let opened = write_openings(connection, &mut rights, &step.openings, at, step.repeated)?;
     move_cursors(connection, &step.cursors)?;
-    Ok(opened)
+    Ok(Committed { opened, lost: !(decided && passed) })
 }
 
 /// An outcome is a fact: it is taken from whoever brings it while the delivery is still at that attempt.
@@ -29,7 +30,7 @@ fn write_outcomes(connection: &Connection, outcomes: &[Outcome], at: i64) -> rus
         "UPDATE delivery SET state = ?5, attempt = ?6, doubtful = doubtful OR ?7,
              provider_id = coalesce(?8, provider_id), reason = ?9, retry_at = ?10, done_at = ?11,
              passed = passed OR ?12
-         WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = 1 AND attempt = ?4",
+         WHERE run = ?1 AND customer = ?2 AND node = ?3 AND attempt = ?4 AND (state = 1 OR state = 2 AND doubtful)",
     )?;
     for outcome in outcomes {
         let DeliveryId { run, customer, node } = outcome.id;
@@ -52,9 +53,21 @@ fn write_outcomes(connection: &Connection, outcomes: &[Outcome], at: i64) -> rus
     Ok(())
 }
 
-fn write_decided(connection: &Connection, decided: &[Decided], at: i64) -> rusqlite::Result<()> {
+/// Whether all of it was ours to decide.
+fn write_decided(
+    connection: &Connection,
+    rights: &mut Rights,
+    decided: &[Decided],
+    at: i64,
+) -> rusqlite::Result<bool> {
     if decided.is_empty() {
-        return Ok(());
+        return Ok(true);
+    }
+    let mut ours = Vec::with_capacity(decided.len());
+    for one in decided {
+        if rights.hold(connection, ChunkId { run: one.id.run, n: one.chunk }, one.fence)? {
+            ours.push(one);
+        }
     }
     // A row that is final stays as it is: nothing is decided twice.
     let mut write = connection.prepare_cached(
@@ -66,7 +79,7 @@ fn write_decided(connection: &Connection, decided: &[Decided], at: i64) -> rusql
              retry_at = excluded.retry_at, done_at = excluded.done_at, passed = passed OR excluded.passed
          WHERE state IN (0, 1, 2)",
     )?;
-    for one in decided {
+    for one in &ours {
         let DeliveryId { run, customer, node } = one.id;
         write.execute(params![
             run.0,
@@ -81,16 +94,29 @@ fn write_decided(connection: &Connection, decided: &[Decided], at: i64) -> rusql
             one.passed,
         ])?;
     }
-    pass(connection, decided.iter().filter_map(|one| behind(one.id, one.behind)))
+    pass(connection, ours.iter().filter_map(|one| behind(one.id, one.behind)))?;
+    Ok(ours.len() == decided.len())
+}
+
+/// Whether all of it was ours to decide.
+fn write_passed(connection: &Connection, rights: &mut Rights, passed: &[Passed]) -> rusqlite::Result<bool> {
+    let mut ours = Vec::with_capacity(passed.len());
+    for one in passed {
+        if rights.hold(connection, ChunkId { run: one.id.run, n: one.chunk }, one.fence)? {
+            ours.push(one.id);
+        }
+    }
+    pass(connection, ours.iter().copied())?;
+    Ok(ours.len() == passed.len())
 }
 
 fn write_openings(
     connection: &Connection,
+    rights: &mut Rights,
     openings: &[Opening],
     at: i64,
     repeated: bool,
 ) -> rusqlite::Result<Vec<Opened>> {
-    let mut rights = Rights::default();
     let mut insert = connection.prepare_cached(
         "INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at, last_at)
          VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?8)
@@ -134,16 +160,23 @@ fn write_openings(
 struct Rights(HashMap<ChunkId, (i64, bool)>);
 
 impl Rights {
+    /// Whether the chunk is open and the fence is its own.
+    fn hold(&mut self, connection: &Connection, chunk: ChunkId, fence: Fence) -> rusqlite::Result<bool> {
+        Ok(self.read(connection, chunk)?.0 == fence.0)
+    }
+
+    fn read(&mut self, connection: &Connection, chunk: ChunkId) -> rusqlite::Result<(i64, bool)> {
+        if let Some(known) = self.0.get(&chunk) {
+            return Ok(*known);
+        }
+        let read = read_rights(connection, chunk)?;
+        self.0.insert(chunk, read);
+        Ok(read)
+    }
+
     fn of(&mut self, connection: &Connection, opening: &Opening) -> rusqlite::Result<Opened> {
         let chunk = ChunkId { run: opening.id.run, n: opening.chunk };
-        let (fence, stopping) = match self.0.get(&chunk) {
-            Some(known) => *known,
-            None => {
-                let read = read_rights(connection, chunk)?;
-                self.0.insert(chunk, read);
-                read
-            }
-        };
+        let (fence, stopping) = self.read(connection, chunk)?;
         Ok(match (fence == opening.fence.0, stopping) {
             (false, _) => Opened::Lost,
             (true, true) => Opened::Stopping,

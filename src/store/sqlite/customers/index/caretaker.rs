@@ -1,4 +1,4 @@
-//! The one who fills and drops indexes in the background, a small batch a time, with a pause as long as the batch.
+//! The one who fills and drops indexes in the background, a small batch a time, with pauses longer than the batches.
 //!
 //! Each batch is a piece of work like any other on the file's writer, so that what others write takes its turn.
 
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::drop::drop_batch;
-use super::fill::{add_batch, read_part};
+use super::fill::{RESTS, add_batch, read_part};
 use super::registry::{SideIndex, kept, state};
 use crate::store::StoreError;
 use crate::store::sqlite::Database;
@@ -101,7 +101,7 @@ impl Caretaker {
                 return Ok(());
             }
             part = rest;
-            tokio::time::sleep(began.elapsed()).await;
+            tokio::time::sleep(began.elapsed() * RESTS).await;
         }
     }
 }

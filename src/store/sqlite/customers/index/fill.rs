@@ -14,13 +14,25 @@ use super::super::pick::Paths;
 use super::entry::{Entry, kind_number};
 use super::keep::{EventPlace, add_attribute, add_event};
 use super::registry::{SideIndex, state};
+use crate::store::sqlite::database::CHECKPOINT_PAGES;
 use crate::domain::selection::IndexNeed;
 use crate::domain::value::Value;
 
-/// How many rows a part reads: some tens of megabytes at most, and few enough parts for ten million customers.
-const ROWS_A_PART: usize = 200_000;
-/// How long one batch may hold the writer.
-const BATCH_TIME_MAX: Duration = Duration::from_millis(15);
+/// How many rows a part reads: sorting them takes some tens of milliseconds at most, and the parts are few enough for
+/// ten million customers.
+const ROWS_A_PART: usize = 50_000;
+/// How long one batch may hold the writer: what is dirty after it is flushed with it, and whoever flushes another file
+/// of the same disk waits as long.
+const BATCH_TIME_MAX: Duration = Duration::from_millis(2);
+/// Whoever fills rests so many times as long as it worked: reading, sorting and adding take a core each.
+pub(super) const RESTS: u32 = 3;
+/// How long one reads before a rest.
+const READING_TIME_MAX: Duration = Duration::from_millis(3);
+/// How many rows are read between looks at the clock.
+const ROWS_READ_A_LOOK: usize = 256;
+/// After so many pages the log is copied into the file while an index is filled, 1 MiB at a time: calls wait for the
+/// flush of as much, on the same disk.
+const PAGES_A_CHECKPOINT: i64 = 250;
 /// How many rows are added between looks at the clock.
 const ROWS_A_LOOK: usize = 32;
 
@@ -68,8 +80,9 @@ fn read_customers(connection: &Connection, after: i64, path: &[String]) -> rusql
     paths.add(path);
     let mut part = Part { rows: Vec::new(), added: 0, reaches: None };
     let mut statement = connection.prepare_cached(CUSTOMERS_AFTER)?;
-    let (mut found, mut read) = (statement.query([after])?, 0);
+    let (mut found, mut read, mut reading) = (statement.query([after])?, 0, Reading::begin());
     while let Some(row) = found.next()? {
+        reading.rest_if_due(read);
         let customer = row.get(0)?;
         if let Some(value) = paths.read(row.get_ref(1)?.as_str()?)?.remove(0) {
             part.rows.push(Row { value, place: EventPlace { customer, time: 0, event: 0 } });
@@ -93,8 +106,9 @@ fn read_events(
     paths.add(&[property.to_owned()]);
     let mut part = Part { rows: Vec::new(), added: 0, reaches: None };
     let mut statement = connection.prepare_cached(EVENTS_AFTER)?;
-    let (mut found, mut read) = (statement.query([after])?, 0);
+    let (mut found, mut read, mut reading) = (statement.query([after])?, 0, Reading::begin());
     while let Some(row) = found.next()? {
+        reading.rest_if_due(read);
         let event = row.get(0)?;
         if Some(row.get(3)?) == event_type
             && let Some(value) = paths.read(row.get_ref(4)?.as_str()?)?.remove(0)
@@ -111,6 +125,23 @@ fn read_events(
     Ok(part)
 }
 
+/// The time since the last rest of one who reads. It is a thread's own: nobody else waits for it.
+struct Reading(Instant);
+
+impl Reading {
+    fn begin() -> Self {
+        Reading(Instant::now())
+    }
+
+    fn rest_if_due(&mut self, read: usize) {
+        let worked = self.0.elapsed();
+        if read.is_multiple_of(ROWS_READ_A_LOOK) && worked >= READING_TIME_MAX {
+            std::thread::sleep(worked * RESTS);
+            *self = Reading::begin();
+        }
+    }
+}
+
 /// Adds one batch of a part; answers whether the part is done.
 pub(super) fn add_batch(
     connection: &Connection,
@@ -118,6 +149,7 @@ pub(super) fn add_batch(
     part: &mut Part,
 ) -> rusqlite::Result<bool> {
     let deadline = Instant::now() + BATCH_TIME_MAX;
+    connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_CHECKPOINT)?;
     while part.added < part.rows.len() {
         let row = &part.rows[part.added];
         match &index.need {
@@ -137,7 +169,10 @@ pub(super) fn add_batch(
         connection.prepare_cached("UPDATE side_index SET filled_to = ?2, state = ?3 WHERE id = ?1")?;
     match part.reaches {
         Some(key) => update.execute((index.id, key, state::FILLING))?,
-        None => update.execute((index.id, i64::MAX, state::COMPLETE))?,
+        None => {
+            connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            update.execute((index.id, i64::MAX, state::COMPLETE))?
+        }
     };
     Ok(true)
 }

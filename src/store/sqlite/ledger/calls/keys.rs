@@ -4,27 +4,19 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use crate::domain::admission::{Answer, KeyKind};
+use crate::store::acceptance::Known;
 use crate::store::calls::NewKey;
-
-/// What is known of a key.
-pub(super) struct Known {
-    /// SHA-256 of the body that occupies it.
-    pub body_digest: [u8; 32],
-    /// What that one was answered.
-    pub answer: Answer,
-}
 
 pub(super) fn known(
     connection: &Connection,
     kind: KeyKind,
-    scope: &str,
-    key: &str,
+    key: &NewKey,
     now: Timestamp,
 ) -> rusqlite::Result<Option<Known>> {
     let mut select = connection.prepare_cached(
         "SELECT body_digest, answer FROM call_key WHERE scope = ?1 AND key = ?2 AND kind = ?3 AND expires_at > ?4",
     )?;
-    let found = select.query_row(params![scope, key, kind as i64, now.as_microsecond()], |row| {
+    let found = select.query_row(params![key.scope, key.key, kind as i64, now.as_microsecond()], |row| {
         let answer: String = row.get(1)?;
         Ok(Known { body_digest: row.get(0)?, answer: read_answer(&answer)? })
     });

@@ -36,8 +36,13 @@ impl Calls for Ledger {
     async fn accept(&self, request: NewRequest) -> Result<Admitted, StoreError> {
         let arrival = Arrival(Arc::clone(&self.arrived));
         let work =
-            move |connection: &rusqlite::Connection| Ok((accept::accept(connection, request)?, arrival));
+            move |connection: &rusqlite::Connection| Ok((accept::accept(connection, &request)?, arrival));
         self.database.try_write(work).await.map(|(admitted, _arrival)| admitted)
+    }
+
+    /// A file has one holder, who can decide in memory.
+    fn keeps_rates(&self) -> bool {
+        false
     }
 
     fn arrived(&self) -> Arc<Notify> {

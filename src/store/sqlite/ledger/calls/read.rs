@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::state::CallState;
+use crate::store::call_pages::{end_id, first_id, first_id_of};
 use crate::store::calls::{AcceptedCall, CallFilter, CallRecord};
 
 pub(super) fn open_calls(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<AcceptedCall>> {
@@ -60,8 +61,8 @@ pub(super) fn list(connection: &Connection, filter: &CallFilter) -> rusqlite::Re
         _ => BY_TIME,
     };
     let mut select = connection.prepare_cached(statement)?;
-    let from = filter.since.map_or_else(String::new, first_id_of);
-    let before = before(filter);
+    let from = first_id(filter);
+    let before = end_id(filter);
     let rows = select.query_map(
         named_params! {
             ":trigger": filter.trigger.as_ref().map(TriggerName::as_str),
@@ -76,19 +77,6 @@ pub(super) fn list(connection: &Connection, filter: &CallFilter) -> rusqlite::Re
         record,
     )?;
     rows.collect()
-}
-
-/// The end of the range of ids: the last page's end, or the first id behind `until`.
-fn before(filter: &CallFilter) -> String {
-    let page = filter.before.as_ref().map(|id| id.as_str().to_owned());
-    let until = filter.until.and_then(|until| until.checked_add(std::time::Duration::from_millis(1)).ok());
-    [page, until.map(first_id_of)].into_iter().flatten().min().unwrap_or_else(|| "g".to_owned())
-}
-
-/// No call received then or later has a smaller id: a UUID of version 7 begins with its milliseconds.
-fn first_id_of(time: Timestamp) -> String {
-    let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
-    format!("{:08x}-{:04x}", (milliseconds >> 16) & 0xffff_ffff, milliseconds & 0xffff)
 }
 
 pub(super) fn get(connection: &Connection, id: &CallId) -> rusqlite::Result<Option<CallRecord>> {

@@ -1,0 +1,110 @@
+//! A batch of requests on its way to disk: decided, written in one statement, decided anew where the ground changed,
+//! tried again where the database failed, and split where it refuses.
+
+use std::time::{Duration, Instant};
+
+use super::acceptor::Pending;
+use super::decide::{Judged, judge};
+use super::write;
+use crate::store::StoreError;
+use crate::store::acceptance::Decided;
+use crate::store::calls::{Admitted, NewRequest};
+use crate::store::postgres::Database;
+
+/// How long a caller waits for a database that fails before it is told to come back.
+const TIME_MAX: Duration = Duration::from_secs(4);
+/// The pause before the first try after a failure; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const PAUSE_MAX: Duration = Duration::from_millis(400);
+/// How often a batch is decided anew before its callers are told to come back.
+const DECISIONS_MAX: u32 = 50;
+
+/// Commits the batch and answers every caller in it.
+pub(super) async fn commit(database: &Database, batch: Vec<Pending>) {
+    let mut batches = vec![batch];
+    while let Some(batch) = batches.pop() {
+        let (requests, callers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|pending| (pending.request, (pending.since, pending.answer))).unzip();
+        let oldest = callers.iter().map(|(since, _)| *since).min().unwrap_or_else(Instant::now);
+        match accept(database, &requests, oldest + TIME_MAX).await {
+            Ok(admitted) => {
+                for ((_, answer), admitted) in callers.into_iter().zip(admitted) {
+                    // The caller may have hung up; the call is accepted all the same.
+                    drop(answer.send(Ok(admitted)));
+                }
+            }
+            Err(StoreError::Refused(_)) if requests.len() > 1 => {
+                let again = requests.into_iter().zip(callers);
+                let mut first: Vec<Pending> = again
+                    .map(|(request, (since, answer))| Pending { request, since, answer })
+                    .collect();
+                let second = first.split_off(first.len() / 2);
+                batches.extend([second, first]);
+            }
+            Err(error) => callers.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error.clone())))),
+        }
+    }
+}
+
+async fn accept(
+    database: &Database,
+    requests: &[NewRequest],
+    deadline: Instant,
+) -> Result<Vec<Admitted>, StoreError> {
+    let (mut pause, mut decisions) = (FIRST_PAUSE, 0);
+    // What was sent to be written and whose fate is unknown.
+    let mut in_doubt: Option<Vec<Judged>> = None;
+    loop {
+        let failed = match once(database, requests, &mut in_doubt).await {
+            Ok(Some(admitted)) => return Ok(admitted),
+            Ok(None) if decisions < DECISIONS_MAX => {
+                decisions += 1;
+                continue;
+            }
+            Ok(None) => return Err(StoreError::Unavailable("others keep taking the same keys or places".into())),
+            Err(error) => error,
+        };
+        if !failed.is_transient() || failed == StoreError::Closed || Instant::now() + pause >= deadline {
+            return Err(failed);
+        }
+        tracing::debug!(error = %failed, calls = requests.len(), "calls could not be written; trying again");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// One try. `None` says that keys or places were taken since they were looked at.
+async fn once(
+    database: &Database,
+    requests: &[NewRequest],
+    in_doubt: &mut Option<Vec<Judged>>,
+) -> Result<Option<Vec<Admitted>>, StoreError> {
+    let mut session = database.ledger().await?;
+    if let Some(judged) = in_doubt.take() {
+        match write::is_written(&mut session, requests, &judged).await {
+            Ok(true) => return Ok(Some(admitted(requests, judged))),
+            Ok(false) => {}
+            Err(error) => {
+                *in_doubt = Some(judged);
+                return Err(error);
+            }
+        }
+    }
+    let judged = judge(&mut session, requests).await?;
+    match write::accept(&mut session, requests, &judged).await {
+        Ok(write::Written::Yes) => Ok(Some(admitted(requests, judged))),
+        Ok(write::Written::DecideAnew) => Ok(None),
+        Err(error) => {
+            *in_doubt = Some(judged);
+            Err(error)
+        }
+    }
+}
+
+fn admitted(requests: &[NewRequest], judged: Vec<Judged>) -> Vec<Admitted> {
+    let each = requests.iter().zip(judged).map(|(request, judged)| match judged {
+        Decided::Settled(admitted) => admitted,
+        Decided::Write { new, answer } => Decided::admitted(request, &new, answer),
+    });
+    each.collect()
+}

@@ -1,0 +1,79 @@
+//! Calls on PostgreSQL: accepted many to a statement, two statements under way, and read as pages.
+
+mod acceptor;
+mod batch;
+mod decide;
+mod read;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+pub(super) use acceptor::Acceptor;
+
+use super::PostgresLedger;
+use crate::domain::name::{CallId, TriggerName, VersionId};
+use crate::store::StoreError;
+use crate::store::calls::{
+    AcceptedCall, Admitted, CallFilter, CallRecord, Calls, NewRequest, RefusalCount, RefusedCall,
+};
+
+#[async_trait]
+impl Calls for PostgresLedger {
+    async fn accept(&self, request: NewRequest) -> Result<Admitted, StoreError> {
+        self.acceptor.accept(request).await
+    }
+
+    fn keeps_rates(&self) -> bool {
+        true
+    }
+
+    fn arrived(&self) -> Arc<Notify> {
+        Arc::clone(&self.arrived)
+    }
+
+    async fn open_calls(&self, limit: u32) -> Result<Vec<AcceptedCall>, StoreError> {
+        read::open_calls(&mut self.database.ledger().await?, limit).await
+    }
+
+    async fn refuse(&self, calls: Vec<RefusedCall>, counts: Vec<RefusalCount>) -> Result<(), StoreError> {
+        write::refuse(&mut self.database.ledger().await?, &calls, &counts).await
+    }
+
+    async fn list(&self, filter: CallFilter) -> Result<Vec<CallRecord>, StoreError> {
+        read::list(&mut self.database.customers().await?, &filter).await
+    }
+
+    async fn get(&self, id: &CallId) -> Result<Option<CallRecord>, StoreError> {
+        read::one(&mut self.database.ledger().await?, id).await
+    }
+
+    async fn accepted_times(
+        &self,
+        trigger: &TriggerName,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        read::accepted_times(&mut self.database.ledger().await?, trigger, since, limit).await
+    }
+
+    async fn forget_keys(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        write::forget_keys(&mut self.database.ledger().await?, now, limit).await
+    }
+
+    async fn put_version(&self, id: &VersionId, content: String, now: Timestamp) -> Result<(), StoreError> {
+        // The same digest is the same content, so the first row stays.
+        let put = "INSERT INTO version (id, content, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+        let mut session = self.database.ledger().await?;
+        session.query(put, &[&id.as_str(), &content, &now.as_microsecond()]).await.map(drop)
+    }
+
+    async fn get_version(&self, id: &VersionId) -> Result<Option<String>, StoreError> {
+        let mut session = self.database.ledger().await?;
+        let found = session.first("SELECT content FROM version WHERE id = $1", &[&id.as_str()]).await?;
+        found.map(|row| super::rows::get(&row, 0)).transpose()
+    }
+}

@@ -1,0 +1,114 @@
+//! Reading calls: those to be matched, one, and pages of the trigger log.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::super::rows::{accepted_call, call_columns, code, get, optional_time, small, time, timestamp, unreadable};
+use crate::domain::name::{CallId, TriggerName, VersionId};
+use crate::domain::state::CallState;
+use crate::store::StoreError;
+use crate::store::call_pages::{end_id, first_id, first_id_of};
+use crate::store::calls::{AcceptedCall, CallFilter, CallRecord};
+use crate::store::postgres::session::Session;
+
+/// The columns [`record`] reads, of a table called `c`.
+macro_rules! record_columns {
+    () => {
+        "c.seq, c.id, c.request, c.trigger_name, c.credential, c.received_at, c.expires_at, c.version, c.params, c.state,
+         c.http_status, c.reason, c.not_fired, c.finished_at"
+    };
+}
+
+/// The first condition is the partial index's own, so that it is used.
+const OPEN: &str = concat!(
+    "SELECT ", call_columns!(), " FROM call c WHERE c.state IN (0, 1) AND c.state = 0 ORDER BY c.seq LIMIT $1"
+);
+
+const ONE: &str = concat!("SELECT ", record_columns!(), " FROM call c WHERE c.id = $1");
+
+macro_rules! page {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ", record_columns!(), " FROM call c WHERE ", $condition, " AND c.id >= $1 AND c.id < $2
+                AND ($3::text IS NULL OR c.trigger_name = $3) AND ($4::text IS NULL OR c.request = $4)
+                AND ($5::smallint IS NULL OR c.state = $5)
+                AND ($6::bigint IS NULL OR c.received_at >= $6) AND ($7::bigint IS NULL OR c.received_at < $7)
+             ORDER BY c.id DESC LIMIT $8"
+        )
+    };
+}
+
+const BY_TRIGGER: &str = page!("c.trigger_name = $3");
+const BY_REQUEST: &str = page!("c.request = $4");
+const BY_TIME: &str = page!("true");
+
+const ACCEPTED_TIMES: &str = "
+    SELECT received_at FROM (
+        SELECT received_at FROM call
+        WHERE trigger_name = $1 AND received_at >= $2 AND id >= $3 AND state <> 6
+        ORDER BY received_at DESC LIMIT $4) newest
+    ORDER BY received_at";
+
+pub(super) async fn open_calls(session: &mut Session, limit: u32) -> Result<Vec<AcceptedCall>, StoreError> {
+    let rows = session.query(OPEN, &[&i64::from(limit)]).await?;
+    rows.iter().map(|row| accepted_call(row, 0)).collect()
+}
+
+pub(super) async fn one(session: &mut Session, id: &CallId) -> Result<Option<CallRecord>, StoreError> {
+    session.first(ONE, &[&id.as_str()]).await?.as_ref().map(record).transpose()
+}
+
+pub(super) async fn list(session: &mut Session, filter: &CallFilter) -> Result<Vec<CallRecord>, StoreError> {
+    let statement = match filter {
+        CallFilter { request: Some(_), .. } => BY_REQUEST,
+        CallFilter { trigger: Some(_), .. } => BY_TRIGGER,
+        _ => BY_TIME,
+    };
+    let rows = session
+        .query(
+            statement,
+            &[
+                &first_id(filter),
+                &end_id(filter),
+                &filter.trigger.as_ref().map(TriggerName::as_str),
+                &filter.request.as_ref().map(CallId::as_str),
+                &filter.state.map(|state| code(state.code())),
+                &filter.since.map(Timestamp::as_microsecond),
+                &filter.until.map(Timestamp::as_microsecond),
+                &i64::from(filter.limit),
+            ],
+        )
+        .await?;
+    rows.iter().map(record).collect()
+}
+
+pub(super) async fn accepted_times(
+    session: &mut Session,
+    trigger: &TriggerName,
+    since: Timestamp,
+    limit: u32,
+) -> Result<Vec<Timestamp>, StoreError> {
+    let (first, since, limit) = (first_id_of(since), since.as_microsecond(), i64::from(limit));
+    let rows = session.query(ACCEPTED_TIMES, &[&trigger.as_str(), &since, &first, &limit]).await?;
+    rows.iter().map(|row| timestamp(get(row, 0)?)).collect()
+}
+
+fn record(row: &Row) -> Result<CallRecord, StoreError> {
+    let state: i16 = get(row, 9)?;
+    Ok(CallRecord {
+        seq: get(row, 0)?,
+        id: CallId::new(get::<&str>(row, 1)?),
+        request: get::<Option<&str>>(row, 2)?.map(CallId::new),
+        trigger: TriggerName::new(get::<&str>(row, 3)?),
+        credential: get(row, 4)?,
+        received_at: time(row, 5)?,
+        expires_at: optional_time(row, 6)?,
+        version: get::<Option<&str>>(row, 7)?.map(VersionId::new),
+        params: get(row, 8)?,
+        state: CallState::from_code(state.into()).ok_or_else(|| unreadable(format!("a call in state {state}")))?,
+        http_status: small(get::<i32>(row, 10)?.into())?,
+        reason: get(row, 11)?,
+        not_fired: get(row, 12)?,
+        finished_at: optional_time(row, 13)?,
+    })
+}

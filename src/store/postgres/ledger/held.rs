@@ -1,0 +1,108 @@
+//! What a person decides about a held delivery: send it again, or leave it unknown for ever.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::PostgresLedger;
+use super::listen::RING;
+use super::rows::{accepted_call, call_columns, get, run_state, small};
+use crate::domain::delivery::DeliveryId;
+use crate::domain::name::{RunId, ScenarioName};
+use crate::domain::tally::{JourneyEnd, Tally};
+use crate::store::StoreError;
+use crate::store::deliveries::Deliveries;
+use crate::store::replicas::Told;
+use crate::store::run_log::Reopened;
+use crate::store::runs::{ChunkId, UnfinishedRun};
+
+/// The customer's present address and message count: a person has decided that it may differ.
+const RESEND: &str = "SELECT resend_1($1, $2, $3, $4, $5)";
+
+const CLOSE: &str = "
+    WITH closed AS (
+        UPDATE delivery d SET state = 5, done_at = $5, reason = coalesce(d.reason || '; ', '') || 'closed by a person'
+        WHERE d.accepted_at = $4 AND d.run = $1 AND d.customer = $2 AND d.node = $3 AND d.state = 6
+        RETURNING d.run, d.customer, d.node),
+    no_longer_pending AS (
+        DELETE FROM pending_delivery p USING closed c
+        WHERE p.run = $1 AND p.customer = $2 AND p.node = $3 AND p.run = c.run)
+    SELECT run FROM closed";
+
+const FINISHED_CHUNK: &str = "SELECT n, position, counts FROM chunk
+    WHERE run = $1 AND $2 BETWEEN first_key AND last_key AND state = 1 AND counts IS NOT NULL";
+
+/// Counted from what was read: if another close came between, its count is newer and this one is made anew.
+const COUNT_ANEW: &str = "UPDATE chunk SET counts = $3 WHERE run = $1 AND n = $2 AND state = 1 AND counts = $4
+    RETURNING n";
+
+const RUN: &str = concat!(
+    "SELECT r.id, r.scenario, r.state, r.stopping, ",
+    call_columns!(),
+    " FROM run r JOIN call c ON c.seq = r.call WHERE r.id = $1 AND c.seq = (SELECT call FROM run WHERE id = $1)"
+);
+
+/// How often a chunk is counted anew because somebody else did meanwhile.
+const COUNTS_MAX: usize = 16;
+
+impl PostgresLedger {
+    pub(super) async fn send_again(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Reopened>, StoreError> {
+        let accepted_at = self.accepted_at(id.run).await?;
+        let node = i32::from(id.node.0);
+        let mut session = self.database.ledger().await?;
+        let row = session
+            .one(RESEND, &[&id.run.0, &id.customer.0, &node, &accepted_at, &now.as_microsecond()])
+            .await?;
+        let Some(n) = get::<Option<i32>>(&row, 0)? else { return Ok(None) };
+        let run = session.one(RUN, &[&id.run.0]).await?;
+        let chunk = ChunkId { run: id.run, n: small(n.into())? };
+        session.query(RING, &[&self.database.schema(), &Told::payload(chunk, id)]).await?;
+        Ok(Some(Reopened { run: unfinished(&run)?, chunk }))
+    }
+
+    /// A finished chunk is counted anew, so that its run still adds up.
+    pub(super) async fn close_one(&self, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        let accepted_at = self.accepted_at(id.run).await?;
+        let node = i32::from(id.node.0);
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+            [&id.run.0, &id.customer.0, &node, &accepted_at, &now.as_microsecond()];
+        let closed = self.database.ledger().await?.first(CLOSE, &values).await?.is_some();
+        if closed {
+            for _ in 0..COUNTS_MAX {
+                if self.count_chunk_of(id).await? {
+                    return Ok(true);
+                }
+            }
+            return Err(StoreError::Unavailable("others keep counting the chunk; its counts are not yet right".into()));
+        }
+        Ok(closed)
+    }
+
+    /// Whether the counts of the delivery's chunk are right now; false if somebody else counted meanwhile.
+    async fn count_chunk_of(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        let found = {
+            let mut session = self.database.ledger().await?;
+            session.first(FINISHED_CHUNK, &[&id.run.0, &id.customer.0]).await?
+        };
+        let Some(row) = found else { return Ok(true) };
+        let n: i32 = get(&row, 0)?;
+        let (position, written) = (small::<usize>(get(&row, 1)?)?, get::<&str>(&row, 2)?);
+        let before = super::run_log::tally(written)?;
+        let chunk = ChunkId { run: id.run, n: small(n.into())? };
+        let (keys, rows) = (self.chunk_customers(chunk).await?, self.of_chunk(chunk).await?);
+        let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
+        let rest = if before.journeys.expired > 0 { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
+        let counts = Tally::of_chunk(states, &keys, position, rest).written();
+        let mut session = self.database.ledger().await?;
+        Ok(session.first(COUNT_ANEW, &[&id.run.0, &n, &counts, &written]).await?.is_some())
+    }
+}
+
+fn unfinished(row: &Row) -> Result<UnfinishedRun, StoreError> {
+    Ok(UnfinishedRun {
+        id: RunId(get(row, 0)?),
+        scenario: ScenarioName::new(get::<&str>(row, 1)?),
+        state: run_state(get(row, 2)?)?,
+        stopping: get(row, 3)?,
+        call: accepted_call(row, 4)?,
+    })
+}

@@ -1,0 +1,143 @@
+//! What replicas tell one another: a ring, behind which the tables are looked at. A ring that is lost costs the time
+//! until the next look, nothing else.
+//!
+//! Rings are rare, a few a run: PostgreSQL lets the commits that ring take turns.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::sync::CancellationToken;
+
+use super::PostgresLedger;
+use crate::domain::customer::CustomerKey;
+use crate::domain::delivery::DeliveryId;
+use crate::domain::name::{NodeIndex, RunId};
+use crate::store::postgres::Database;
+use crate::store::replicas::Told;
+use crate::store::runs::ChunkId;
+
+/// Rings.
+pub(super) const RING: &str = "SELECT pg_notify($1, $2)";
+
+/// How long to wait before listening again.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+/// How many rings about deliveries wait to be read; beyond them the chunks' own ends find what was missed.
+pub(super) const TOLD_MAX: usize = 1024;
+
+/// Listens until told to stop.
+pub(super) async fn listen(database: Arc<Database>, heard: Heard, stop: CancellationToken) {
+    let listening = async {
+        loop {
+            if let Err(error) = listen_once(&database, &heard).await {
+                tracing::debug!(%error, "other replicas cannot be heard; listening again");
+            }
+            tokio::time::sleep(AFTER_A_FAILURE).await;
+            // Whatever was rung meanwhile is found by looking.
+            heard.work.notify_one();
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = listening => {}
+    }
+}
+
+/// Where rings go.
+#[derive(Debug, Clone)]
+pub(super) struct Heard {
+    /// Rung when there may be something to take up.
+    pub work: Arc<Notify>,
+    /// What was told about single deliveries.
+    pub told: tokio::sync::mpsc::Sender<Told>,
+}
+
+async fn listen_once(database: &Database, heard: &Heard) -> Result<(), tokio_postgres::Error> {
+    let mut config = database.address().config.clone();
+    config.application_name("fanfare-listener");
+    match &database.address().tls {
+        Some(tls) => hear(config.connect(MakeRustlsConnect::new((**tls).clone())).await?, database, heard).await,
+        None => hear(config.connect(NoTls).await?, database, heard).await,
+    }
+}
+
+async fn hear<S>(
+    (client, mut connection): (tokio_postgres::Client, tokio_postgres::Connection<tokio_postgres::Socket, S>),
+    database: &Database,
+    heard: &Heard,
+) -> Result<(), tokio_postgres::Error>
+where
+    S: tokio_postgres::tls::TlsStream + Unpin,
+{
+    let listen = format!("LISTEN {}", database.schema());
+    let asked = client.batch_execute(&listen);
+    tokio::pin!(asked);
+    let mut listening = false;
+    loop {
+        let message = tokio::select! {
+            asked = &mut asked, if !listening => {
+                asked?;
+                listening = true;
+                continue;
+            }
+            message = std::future::poll_fn(|context| connection.poll_message(context)) => message,
+        };
+        match message {
+            None => return Ok(()),
+            Some(Err(error)) => return Err(error),
+            Some(Ok(AsyncMessage::Notification(ring))) => heard.note(ring.payload()),
+            Some(Ok(_)) => {}
+        }
+    }
+}
+
+impl Heard {
+    fn note(&self, payload: &str) {
+        match Told::parse(payload) {
+            // A full queue is no loss: see `TOLD_MAX`.
+            Some(told) => drop(self.told.try_send(told)),
+            None => self.work.notify_one(),
+        }
+    }
+}
+
+impl Told {
+    /// What other replicas are told about a delivery that a person lets be sent again.
+    pub(super) fn payload(chunk: ChunkId, id: DeliveryId) -> String {
+        format!("again {} {} {} {}", chunk.run.0, chunk.n, id.customer.0, id.node.0)
+    }
+
+    fn parse(payload: &str) -> Option<Told> {
+        let mut numbers = payload.strip_prefix("again ")?.split(' ');
+        let mut next = || numbers.next()?.parse::<i64>().ok();
+        let (run, n, customer, node) = (RunId(next()?), next()?, next()?, next()?);
+        let id = DeliveryId { run, customer: CustomerKey(customer), node: NodeIndex(node.try_into().ok()?) };
+        Some(Told { chunk: ChunkId { run, n: n.try_into().ok()? }, id })
+    }
+}
+
+impl PostgresLedger {
+    /// Rings for all replicas.
+    pub(super) async fn ring(&self) -> Result<(), crate::store::StoreError> {
+        let mut session = self.database.ledger().await?;
+        session.query(RING, &[&self.database.schema(), &"work"]).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_understood() {
+        let (run, customer, node) = (RunId(7), CustomerKey(-3), NodeIndex(2));
+        let (chunk, id) = (ChunkId { run, n: 4 }, DeliveryId { run, customer, node });
+        let told = Told::parse(&Told::payload(chunk, id)).unwrap();
+        assert_eq!((told.chunk, told.id), (chunk, id));
+        for other in ["work", "again", "again 1 2 3", "again 1 2 3 x"] {
+            assert!(Told::parse(other).is_none(), "{other}");
+        }
+    }
+}

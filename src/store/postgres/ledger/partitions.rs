@@ -1,0 +1,108 @@
+//! Deliveries by the day their call was accepted: partitions are made ahead, with a default behind them, and go whole.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, ToSpan};
+
+use super::rows::get;
+use crate::store::StoreError;
+use crate::store::postgres::Database;
+
+/// How many days ahead there is a partition.
+const DAYS_AHEAD: i64 = 3;
+const DAY_US: i64 = 86_400_000_000;
+/// How often it is looked whether a partition is there, and how long between two looks.
+const LOOKS_MAX: u32 = 50;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+const IS_THERE: &str = "SELECT to_regclass($1) IS NOT NULL";
+/// Deliveries of that time that came to the default because the partition could not be made in time.
+const IN_DEFAULT: &str = "SELECT EXISTS (SELECT FROM delivery_default WHERE accepted_at >= $1 AND accepted_at < $2)";
+const THOSE_THERE: &str = "
+    SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'delivery'::regclass AND c.relname <> 'delivery_default' ORDER BY c.relname";
+const IN_USE: &str = "SELECT EXISTS (
+    SELECT FROM run WHERE state IN (0, 1) AND accepted_at >= $1 AND accepted_at < $2)";
+
+/// Makes the partitions of today and the next days, where they are missing.
+pub(super) async fn make_ahead(database: &Database, now: Timestamp) -> Result<(), StoreError> {
+    let today = now.as_microsecond().div_euclid(DAY_US);
+    for day in today..=today + DAYS_AHEAD {
+        make(database, day).await?;
+    }
+    Ok(())
+}
+
+/// Attaching waits for nobody who reads or writes other partitions; only the default is held for a moment. Where
+/// another replica is making the same day, that one is waited for.
+async fn make(database: &Database, day: i64) -> Result<(), StoreError> {
+    let (name, from, to) = (name(day)?, day * DAY_US, (day + 1) * DAY_US);
+    let mut session = database.customers().await?;
+    for _ in 0..LOOKS_MAX {
+        let is_there: bool = get(&session.one(IS_THERE, &[&name]).await?, 0)?;
+        if is_there || get(&session.one(IN_DEFAULT, &[&from, &to]).await?, 0)? {
+            return Ok(());
+        }
+        session.run(&making(database.schema(), &name, from, to)).await?;
+        if get(&session.one(IS_THERE, &[&name]).await?, 0)? {
+            return Ok(());
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    Err(StoreError::Unavailable(format!("the partition {name} could not be made; is another replica stuck making it?")))
+}
+
+fn making(schema: &str, name: &str, from: i64, to: i64) -> String {
+    format!(
+        "DO $$ BEGIN IF pg_try_advisory_xact_lock(hashtextextended('{schema}.{name}', 2)) THEN
+            CREATE TABLE IF NOT EXISTS {name} (LIKE delivery INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
+                WITH (fillfactor = 70);
+            IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = '{name}'::regclass) THEN
+                ALTER TABLE delivery ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to});
+            END IF;
+        END IF; END $$"
+    )
+}
+
+/// Drops the partitions all of whose deliveries are of calls accepted before then; those an unfinished run refers to
+/// stay. Gives their names.
+pub(super) async fn drop_before(database: &Database, before: Timestamp) -> Result<Vec<String>, StoreError> {
+    let first_kept = before.as_microsecond().div_euclid(DAY_US);
+    let mut session = database.customers().await?;
+    let mut dropped = Vec::new();
+    for row in session.query(THOSE_THERE, &[]).await? {
+        let partition: String = get(&row, 0)?;
+        let Some(day) = day_of(&partition).filter(|day| *day < first_kept) else { continue };
+        if get(&session.one(IN_USE, &[&(day * DAY_US), &((day + 1) * DAY_US)]).await?, 0)? {
+            tracing::warn!(partition, "an unfinished run refers to it: it is kept");
+            continue;
+        }
+        session.run(&format!("DROP TABLE {partition}")).await?;
+        dropped.push(partition);
+    }
+    Ok(dropped)
+}
+
+fn name(day: i64) -> Result<String, StoreError> {
+    let unreadable = |error: jiff::Error| StoreError::Refused(format!("day {day} is out of range: {error}"));
+    let date = Timestamp::UNIX_EPOCH.checked_add((day * 24).hours()).map_err(unreadable)?;
+    Ok(format!("delivery_{}", date.strftime("%Y%m%d")))
+}
+
+fn day_of(partition: &str) -> Option<i64> {
+    let date = jiff::civil::Date::strptime("%Y%m%d", partition.strip_prefix("delivery_")?).ok()?;
+    let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(midnight.timestamp().as_microsecond().div_euclid(DAY_US))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_named_by_its_day_and_found_by_its_name() {
+        assert_eq!(name(20_782).unwrap(), "delivery_20261125");
+        assert_eq!(day_of("delivery_20261125"), Some(20_782));
+        assert_eq!(day_of("delivery_default"), None);
+    }
+}

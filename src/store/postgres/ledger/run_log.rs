@@ -1,0 +1,195 @@
+//! The trait [`RunLog`]: runs and deliveries as people read them, each answer on one snapshot.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::PostgresLedger;
+use super::rows::{code, delivery, delivery_columns, delivery_state, get, optional_time, run_state, small, time};
+use crate::domain::delivery::DeliveryId;
+use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, VersionId};
+use crate::domain::state::DeliveryState;
+use crate::domain::tally::Tally;
+use crate::store::StoreError;
+use crate::store::run_log::{Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord};
+use crate::store::runs::RunTotals;
+
+const WAITING: &str = "SELECT channel, state, count(*) FROM pending_delivery GROUP BY channel, state ORDER BY 1, 2";
+const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1)),
+    (SELECT count(*) FROM run WHERE state IN (0, 1))";
+
+/// Finished chunks as they were counted, and the rows of those that somebody has taken and not finished: one
+/// statement, so that a chunk which is finished meanwhile is in one of them.
+const RUNS_OF_CALL: &str = "
+    SELECT r.id, r.scenario, r.state, r.audience, r.access, r.error, r.started_at, r.finished_at,
+        ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = 1 AND c.counts IS NOT NULL),
+        o.nodes, o.states, o.counts
+    FROM run r LEFT JOIN LATERAL (
+        SELECT array_agg(s.node) AS nodes, array_agg(s.state) AS states, array_agg(s.count) AS counts FROM (
+            SELECT d.node, d.state, count(*) AS count FROM chunk c
+            JOIN delivery d ON d.accepted_at = r.accepted_at AND d.run = c.run
+                AND d.customer BETWEEN c.first_key AND c.last_key
+            WHERE c.run = r.id AND c.state = 0 AND c.fence > 0 GROUP BY d.node, d.state) s) o ON true
+    WHERE r.call = (SELECT seq FROM call WHERE id = $1) ORDER BY r.id";
+
+const TOTALS: &str = "
+    SELECT coalesce(r.audience, 0),
+        (SELECT count(*) FROM chunk c WHERE c.run = r.id AND NOT (c.state = 1 AND c.counts IS NOT NULL)),
+        ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = 1 AND c.counts IS NOT NULL)
+    FROM run r WHERE r.id = $1";
+const TOTALS_BY_NODE: &str =
+    "SELECT node, count(*) FROM delivery WHERE accepted_at = $1 AND run = $2 GROUP BY node";
+
+const OF_CALL: &str = concat!(
+    "SELECT ", delivery_columns!(), ", $1, $8::text, r.scenario FROM run r JOIN delivery d
+        ON d.run = r.id AND d.accepted_at = r.accepted_at
+     WHERE r.call = $2 AND d.accepted_at = $3 AND ($4::smallint IS NULL OR d.state = $4)
+        AND (d.run, d.customer, d.node) > ($5, $6, $7) AND r.id >= $5
+     ORDER BY d.run, d.customer, d.node LIMIT $9"
+);
+
+const PENDING: &str = concat!(
+    "SELECT ", delivery_columns!(), ", c.id, c.version, r.scenario
+     FROM (SELECT * FROM pending_delivery p WHERE p.state = $1 AND (p.run, p.customer, p.node) > ($2, $3, $4)
+           ORDER BY p.run, p.customer, p.node LIMIT $5) p
+     JOIN delivery d ON d.run = p.run AND d.customer = p.customer AND d.node = p.node AND d.accepted_at = p.accepted_at
+     JOIN run r ON r.id = p.run JOIN call c ON c.seq = r.call
+     WHERE d.state = $1 ORDER BY d.run, d.customer, d.node"
+);
+
+const IN_STATE: &str = concat!(
+    "SELECT ", delivery_columns!(), ", c.id, c.version, r.scenario
+     FROM delivery d JOIN run r ON r.id = d.run JOIN call c ON c.seq = r.call
+     WHERE d.state = $1 AND (d.run, d.customer, d.node) > ($2, $3, $4)
+     ORDER BY d.run, d.customer, d.node LIMIT $5"
+);
+
+#[async_trait]
+impl RunLog for PostgresLedger {
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let mut session = self.database.customers().await?;
+        let counts = session.one(UNFINISHED, &[]).await?;
+        let waiting = session.query(WAITING, &[]).await?.into_iter().map(|row| {
+            let count: i64 = get(&row, 2)?;
+            Ok((ChannelName::new(get::<&str>(&row, 0)?), delivery_state(get(&row, 1)?)?, count.unsigned_abs()))
+        });
+        Ok(Backlog {
+            calls: get::<i64>(&counts, 0)?.unsigned_abs(),
+            runs: get::<i64>(&counts, 1)?.unsigned_abs(),
+            deliveries: waiting.collect::<Result<_, StoreError>>()?,
+        })
+    }
+
+    async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError> {
+        let mut session = self.database.customers().await?;
+        session.query(RUNS_OF_CALL, &[&call.as_str()]).await?.iter().map(run_record).collect()
+    }
+
+    async fn deliveries_of_call(
+        &self,
+        call: &CallId,
+        filter: DeliveryFilter,
+    ) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let mut session = self.database.customers().await?;
+        let of_call = "SELECT seq, received_at, version FROM call WHERE id = $1";
+        let Some(row) = session.first(of_call, &[&call.as_str()]).await? else { return Ok(Vec::new()) };
+        let (seq, accepted_at): (i64, i64) = (get(&row, 0)?, get(&row, 1)?);
+        let version: Option<&str> = get(&row, 2)?;
+        let (run, customer, node) = after(&filter);
+        let (state, limit) = (filter.state.map(|state| code(state.code())), i64::from(filter.limit));
+        let rows = session
+            .query(
+                OF_CALL,
+                &[&call.as_str(), &seq, &accepted_at, &state, &run, &customer, &node, &version, &limit],
+            )
+            .await?;
+        rows.iter().map(delivery_record).collect()
+    }
+
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<DeliveryRecord>, StoreError> {
+        use DeliveryState::{Held, Queued, Retrying};
+        let state = filter.state.unwrap_or(Held);
+        let statement = if matches!(state, Held | Queued | Retrying) { PENDING } else { IN_STATE };
+        let (run, customer, node) = after(&filter);
+        let mut session = self.database.customers().await?;
+        let limit = i64::from(filter.limit);
+        let rows =
+            session.query(statement, &[&code(state.code()), &run, &customer, &node, &limit]).await?;
+        rows.iter().map(delivery_record).collect()
+    }
+
+    async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Reopened>, StoreError> {
+        self.send_again(id, now).await
+    }
+
+    async fn close_held(&self, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        self.close_one(id, now).await
+    }
+}
+
+impl PostgresLedger {
+    pub(super) async fn totals(&self, run: RunId) -> Result<RunTotals, StoreError> {
+        let accepted_at = self.accepted_at(run).await?;
+        let mut session = self.database.customers().await?;
+        let row = session.one(TOTALS, &[&run.0]).await?;
+        let mut totals = RunTotals {
+            audience: get::<i64>(&row, 0)?.unsigned_abs(),
+            open_chunks: get::<i64>(&row, 1)?.unsigned_abs(),
+            ..RunTotals::default()
+        };
+        for counts in get::<Vec<&str>>(&row, 2)? {
+            totals.tally.merge(&tally(counts)?);
+        }
+        if totals.open_chunks == 0 {
+            for row in session.query(TOTALS_BY_NODE, &[&accepted_at, &run.0]).await? {
+                let count: i64 = get(&row, 1)?;
+                totals.deliveries.insert(small(get::<i32>(&row, 0)?.into())?, count.unsigned_abs());
+            }
+        }
+        Ok(totals)
+    }
+}
+
+/// Reads what a chunk was counted as.
+pub(super) fn tally(counts: &str) -> Result<Tally, StoreError> {
+    serde_json::from_str(counts).map_err(|error| super::rows::unreadable(format!("counts ({error})")))
+}
+
+fn run_record(row: &Row) -> Result<RunRecord, StoreError> {
+    let mut counted = Tally::default();
+    for counts in get::<Vec<&str>>(row, 8)? {
+        counted.merge(&tally(counts)?);
+    }
+    let nodes: Vec<i32> = get::<Option<_>>(row, 9)?.unwrap_or_default();
+    let states: Vec<i16> = get::<Option<_>>(row, 10)?.unwrap_or_default();
+    let counts: Vec<i64> = get::<Option<_>>(row, 11)?.unwrap_or_default();
+    for ((node, state), count) in nodes.into_iter().zip(states).zip(counts) {
+        counted.add_deliveries(NodeIndex(small(node.into())?), delivery_state(state)?, count.unsigned_abs());
+    }
+    Ok(RunRecord {
+        id: RunId(get(row, 0)?),
+        scenario: ScenarioName::new(get::<&str>(row, 1)?),
+        state: run_state(get(row, 2)?)?,
+        audience: get::<Option<i64>>(row, 3)?.map(i64::unsigned_abs),
+        access: get(row, 4)?,
+        tally: counted,
+        error: get(row, 5)?,
+        started_at: time(row, 6)?,
+        finished_at: optional_time(row, 7)?,
+    })
+}
+
+fn delivery_record(row: &Row) -> Result<DeliveryRecord, StoreError> {
+    Ok(DeliveryRecord {
+        delivery: delivery(row)?,
+        call: CallId::new(get::<&str>(row, 16)?),
+        version: VersionId::new(get::<Option<&str>>(row, 17)?.unwrap_or_default()),
+        scenario: ScenarioName::new(get::<&str>(row, 18)?),
+    })
+}
+
+/// The place behind which a page begins; before everything if there is none.
+fn after(filter: &DeliveryFilter) -> (i64, i64, i32) {
+    let after = filter.after.map(|id| (id.run.0, id.customer.0, i32::from(id.node.0)));
+    after.unwrap_or((i64::MIN, i64::MIN, i32::MIN))
+}

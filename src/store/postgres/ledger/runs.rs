@@ -1,0 +1,193 @@
+//! The trait [`Runs`]: begun with their call's matching, stopped, failed and ended together with their call.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::PostgresLedger;
+use super::rows::{accepted_call, call_columns, code, get, run_state, small};
+use crate::domain::customer::CustomerKey;
+use crate::domain::name::{RunId, ScenarioName};
+use crate::domain::state::{CallState, RunState};
+use crate::domain::tally::{JourneyEnd, Tally};
+use crate::store::StoreError;
+use crate::store::runs::{
+    ChunkId, Fence, Matched, OpenChunks, RunTotals, Runs, SelectionLease, Taken, UnfinishedRun, UnmatchedEnd,
+};
+
+const BEGIN: &str = "
+    WITH matched AS (
+        UPDATE call SET state = $2, not_fired = $3, finished_at = $4 WHERE seq = $1 AND state = 0
+        RETURNING seq, received_at)
+    INSERT INTO run (call, accepted_at, scenario, state, started_at, owner)
+    SELECT m.seq, m.received_at, s.scenario, 0, $5, $6 FROM matched m, unnest($7::text[]) WITH ORDINALITY
+        AS s (scenario, place) ORDER BY s.place
+    RETURNING id, accepted_at, scenario";
+
+const END_UNMATCHED: &str =
+    "UPDATE call SET state = $2, reason = $3, finished_at = $4 WHERE seq = $1 AND state = 0";
+
+const UNFINISHED: &str = concat!(
+    "SELECT r.id, r.scenario, r.state, r.stopping, ",
+    call_columns!(),
+    " FROM run r JOIN call c ON c.seq = r.call
+      WHERE r.state IN (0, 1) AND r.id <> ALL ($1)
+        AND c.seq = ANY (ARRAY(SELECT o.call FROM run o WHERE o.state IN (0, 1) AND o.id <> ALL ($1)))
+      ORDER BY r.id"
+);
+
+const LEASE_SELECTION: &str = "
+    WITH gone AS (
+        SELECT p.owner FROM replica p
+        WHERE p.owner = (SELECT r.owner FROM run r WHERE r.id = $1) AND p.lease_until <= clock_timestamp()
+        FOR UPDATE SKIP LOCKED)
+    UPDATE run r SET owner = $2
+    WHERE r.id = $1 AND r.state = 0
+        AND (r.owner IS NULL OR r.owner = $2 OR r.owner = (SELECT owner FROM gone)
+             OR NOT EXISTS (SELECT 1 FROM replica p WHERE p.owner = r.owner))
+    RETURNING r.id";
+
+/// A failed run leaves its chunks as they are; any other end needs all of them done. A call ends with its last run:
+/// failed if one failed, cancelled if all were, else done. Two runs of a call that end at once wait for one another
+/// at the call's row, so that one of them sees the other.
+const END: &str = "SELECT end_run_1($1, $2, $3, $4)";
+
+const STOP: &str = "
+    WITH held AS (SELECT id FROM run WHERE id = $1 AND state IN (0, 1) FOR UPDATE)
+    UPDATE run r SET stopping = true FROM held h WHERE r.id = $1 AND r.id = h.id RETURNING r.id";
+
+#[async_trait]
+impl Runs for PostgresLedger {
+    async fn begin_runs(
+        &self,
+        call_seq: i64,
+        matched: Matched,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let now = now.as_microsecond();
+        let state = if matched.fired.is_empty() { CallState::Done } else { CallState::Running };
+        let finished_at = matched.fired.is_empty().then_some(now);
+        let scenarios: Vec<&str> = matched.fired.iter().map(ScenarioName::as_str).collect();
+        let mut session = self.database.ledger().await?;
+        let not_fired = matched.not_fired_as_json();
+        let rows = session
+            .query(BEGIN, &[&call_seq, &code(state.code()), &not_fired, &finished_at, &now, &owner, &scenarios])
+            .await?;
+        let mut begun = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let run = RunId(get(row, 0)?);
+            self.known.learn(run, get(row, 1)?);
+            begun.push((get::<&str>(row, 2)?, run));
+        }
+        let id_of = |scenario: &&str| begun.iter().find(|(name, _)| name == scenario).map(|(_, run)| *run);
+        Ok(scenarios.iter().filter_map(id_of).collect())
+    }
+
+    async fn end_unmatched(
+        &self,
+        call_seq: i64,
+        end: UnmatchedEnd,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (state, reason) = end.state_and_reason();
+        let mut session = self.database.ledger().await?;
+        session.query(END_UNMATCHED, &[&call_seq, &code(state.code()), &reason, &now.as_microsecond()]).await?;
+        Ok(())
+    }
+
+    async fn unfinished_runs(&self, known: &[RunId]) -> Result<Vec<UnfinishedRun>, StoreError> {
+        let known: Vec<i64> = known.iter().map(|run| run.0).collect();
+        let mut session = self.database.ledger().await?;
+        let rows = session.query(UNFINISHED, &[&known]).await?;
+        let run = |row| {
+            Ok(UnfinishedRun {
+                id: RunId(get(row, 0)?),
+                scenario: ScenarioName::new(get::<&str>(row, 1)?),
+                state: run_state(get(row, 2)?)?,
+                stopping: get(row, 3)?,
+                call: accepted_call(row, 4)?,
+            })
+        };
+        rows.iter().map(run).collect()
+    }
+
+    async fn stopping_runs(&self) -> Result<Vec<RunId>, StoreError> {
+        let mut session = self.database.ledger().await?;
+        let rows = session.query("SELECT id FROM run WHERE state IN (0, 1) AND stopping", &[]).await?;
+        rows.iter().map(|row| get(row, 0).map(RunId)).collect()
+    }
+
+    async fn lease_selection(&self, run: RunId, owner: &str) -> Result<SelectionLease, StoreError> {
+        let mut session = self.database.ledger().await?;
+        if session.first(LEASE_SELECTION, &[&run.0, &owner]).await?.is_some() {
+            return Ok(SelectionLease::Here);
+        }
+        let selecting = "SELECT 1 FROM run WHERE id = $1 AND state = 0";
+        let is_selecting = session.first(selecting, &[&run.0]).await?.is_some();
+        Ok(if is_selecting { SelectionLease::Elsewhere } else { SelectionLease::Over })
+    }
+
+    async fn set_audience(
+        &self,
+        run: RunId,
+        chunks: Arc<Vec<Vec<CustomerKey>>>,
+        access: String,
+        owner: &str,
+    ) -> Result<Option<Fence>, StoreError> {
+        self.write_audience(run, chunks, &access, owner).await
+    }
+
+    async fn open_chunks(&self, run: RunId, owner: &str) -> Result<OpenChunks, StoreError> {
+        self.chunks_open(run, owner).await
+    }
+
+    async fn take_chunk(&self, chunk: ChunkId, owner: &str) -> Result<Taken, StoreError> {
+        self.take(chunk, owner).await
+    }
+
+    async fn finish_chunk(
+        &self,
+        chunk: ChunkId,
+        fence: Fence,
+        position: usize,
+        counts: &Tally,
+    ) -> Result<bool, StoreError> {
+        self.finish(chunk, fence, position, counts).await
+    }
+
+    async fn finish_untouched(&self, run: RunId, end: JourneyEnd) -> Result<u64, StoreError> {
+        self.finish_those_untouched(run, end).await
+    }
+
+    async fn run_totals(&self, run: RunId) -> Result<RunTotals, StoreError> {
+        self.totals(run).await
+    }
+
+    async fn end_run(
+        &self,
+        run: RunId,
+        state: RunState,
+        error: Option<String>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut session = self.database.ledger().await?;
+        let row = session.one(END, &[&run.0, &code(state.code()), &error, &now.as_microsecond()]).await?;
+        get(&row, 0)
+    }
+
+    async fn stop_run(&self, run: RunId) -> Result<bool, StoreError> {
+        let mut session = self.database.ledger().await?;
+        let stopped = session.first(STOP, &[&run.0]).await?.is_some();
+        drop(session);
+        self.ring().await?;
+        Ok(stopped)
+    }
+
+    async fn count_failure(&self, run: RunId, error: String) -> Result<u32, StoreError> {
+        let count = "UPDATE run SET failures = failures + 1, error = $2 WHERE id = $1 RETURNING failures";
+        let mut session = self.database.ledger().await?;
+        small(get::<i32>(&session.one(count, &[&run.0, &error]).await?, 0)?.into())
+    }
+}

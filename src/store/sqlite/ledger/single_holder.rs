@@ -1,0 +1,37 @@
+//! The trait [`Replicas`] on a file: it has one holder, whose lease never ends and who has nobody to tell anything.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use super::Ledger;
+use crate::store::StoreError;
+use crate::store::replicas::{Lease, Replicas, Told};
+
+/// A lease that nobody can take is renewed for form's sake.
+const LEASE: Duration = Duration::from_secs(24 * 3600);
+
+#[async_trait]
+impl Replicas for Ledger {
+    async fn renew(&self, _owner: &str) -> Result<Lease, StoreError> {
+        Ok(Lease { until: Instant::now() + LEASE, lost: None })
+    }
+
+    fn renew_every(&self) -> Duration {
+        LEASE / 24
+    }
+
+    async fn give_back(&self, _owner: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn work(&self) -> Arc<Notify> {
+        Arc::default()
+    }
+
+    async fn told(&self) -> Told {
+        std::future::pending().await
+    }
+}
