@@ -6,9 +6,14 @@ pub mod audiences;
 pub mod calls;
 pub mod customers;
 pub mod deliveries;
+mod documents;
+mod merge;
+mod pick;
 pub mod postgres;
 pub mod run_log;
 pub mod runs;
+mod select;
+mod side_index;
 pub mod sqlite;
 
 /// Why the store could not do what was asked; every variant says whether trying again can help.

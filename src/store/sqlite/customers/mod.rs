@@ -2,11 +2,9 @@
 //!
 //! Writes go through its one writer; a batch is one piece of work, so that it is kept whole or not at all.
 
-mod document;
 mod events;
 mod index;
 mod load;
-mod pick;
 mod select;
 mod upsert;
 
@@ -151,6 +149,11 @@ impl Audiences for SqliteCustomers {
     async fn index_states(&self) -> Result<Vec<IndexState>, StoreError> {
         self.database.read(|connection| in_snapshot(connection, states)).await
     }
+}
+
+/// A document that is not as it was written.
+fn damaged(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
 }
 
 /// Runs several statements on one snapshot.
