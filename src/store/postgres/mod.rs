@@ -3,10 +3,12 @@
 //! No statement here leaves a transaction open while it waits for this process: a stopped process holds no lock.
 
 mod address;
+mod customers;
 mod database;
 mod error;
 mod migrate;
 mod session;
 
 pub use address::{AddressError, PostgresAddress};
+pub use customers::PostgresCustomers;
 pub use database::{Database, OpenError, Tenant, TenantError};
