@@ -108,10 +108,13 @@ impl Running {
         if let Err(error) = self.keeping.await {
             tracing::error!(%error, "the keeper of the lease ended by a panic");
         }
-        let given_back = tokio::time::timeout(GIVING_BACK_MAX, self.replicas.give_back(&self.board.desk.owner));
+        let given_back =
+            tokio::time::timeout(GIVING_BACK_MAX, self.replicas.give_back(&self.board.desk.owner));
         match given_back.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "nothing could be given back: others wait for the lease to end"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "nothing could be given back: others wait for the lease to end")
+            }
             Err(_) => tracing::warn!("nothing was given back in time: others wait for the lease to end"),
         }
     }

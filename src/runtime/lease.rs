@@ -2,8 +2,8 @@
 //!
 //! Nothing is sent once it has run out; whoever finds that it had, learns what is still ours before anything goes on.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;

@@ -3,6 +3,7 @@
 //! The run engine selects once a run; the compiler's snapshot says which indexes are needed.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -58,6 +59,9 @@ pub enum IndexProgress {
     /// No scenario needs it; it is kept by writes until the grace ends.
     Unneeded,
 }
+
+/// How long an index is kept that no scenario needs: an edit taken back within it costs nothing.
+pub(super) const INDEX_GRACE: Duration = Duration::from_secs(3_600);
 
 /// Where audiences are found.
 #[async_trait]

@@ -25,5 +25,6 @@ pub trait ChannelRates: Send + Sync {
     ///
     /// # Errors
     /// See [`StoreError`].
-    async fn reserve(&self, channel: &ChannelName, every: Duration, count: u32) -> Result<Starts, StoreError>;
+    async fn reserve(&self, channel: &ChannelName, every: Duration, count: u32)
+    -> Result<Starts, StoreError>;
 }

@@ -76,6 +76,12 @@ impl LineRefused {
     }
 }
 
+/// UTC microseconds, rounded down: how a time is kept.
+pub(super) fn microseconds(timestamp: Timestamp) -> i64 {
+    let rounded = timestamp.as_nanosecond().div_euclid(1_000);
+    i64::try_from(rounded).expect("the years of a timestamp fit 64 bits of microseconds")
+}
+
 /// What became of one line.
 pub type LineResult = Result<CustomerKey, LineRefused>;
 

@@ -10,10 +10,15 @@ pub mod channel_rates;
 mod chunk_keys;
 pub mod customers;
 pub mod deliveries;
+mod documents;
+mod merge;
+mod pick;
 pub mod postgres;
 pub mod replicas;
 pub mod run_log;
 pub mod runs;
+mod select;
+mod side_index;
 pub mod sqlite;
 
 /// Why the store could not do what was asked; every variant says whether trying again can help.

@@ -8,7 +8,7 @@ use fanfare::domain::name::{ChannelName, NodeIndex, RunId, ScenarioName};
 use fanfare::domain::state::{DeliveryState as State, RunState};
 use fanfare::domain::tally::Tally;
 use fanfare::store::deliveries::{Cursor, Deliveries, Opened, Opening, Outcome, Step};
-use fanfare::store::runs::{ChunkId, Fence, Matched, Runs};
+use fanfare::store::runs::{ChunkId, Fence, Matched, Runs, Taken, TakenChunk};
 use jiff::Timestamp;
 
 use crate::world::World;
@@ -18,8 +18,8 @@ async fn one_chunk(world: &World) -> (ChunkId, Fence) {
     world.call("narrow", None).await;
     let fired = vec![ScenarioName::new("narrow")];
     let matched = Matched { fired, not_fired: Vec::new() };
-    let runs = world.ledger.begin_runs(1, matched.clone(), Timestamp::now()).await.unwrap();
-    assert_eq!(world.ledger.begin_runs(1, matched, Timestamp::now()).await.unwrap(), Vec::new());
+    let runs = world.ledger.begin_runs(1, matched.clone(), "first", Timestamp::now()).await.unwrap();
+    assert_eq!(world.ledger.begin_runs(1, matched, "first", Timestamp::now()).await.unwrap(), Vec::new());
     let keys = (1..=3).map(CustomerKey).collect();
     let chunks = Arc::new(vec![keys]);
     let fence =
@@ -27,6 +27,13 @@ async fn one_chunk(world: &World) -> (ChunkId, Fence) {
     let again = world.ledger.set_audience(runs[0], chunks, "by hand".into(), "second").await.unwrap();
     assert_eq!(again, None, "an audience is written once");
     (ChunkId { run: runs[0], n: 0 }, fence.unwrap())
+}
+
+async fn take(world: &World, chunk: ChunkId, owner: &str) -> TakenChunk {
+    match world.ledger.take_chunk(chunk, owner).await.unwrap() {
+        Taken::Here(taken) => taken,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn opening(run: RunId, fence: Fence, customer: i64) -> Opening {
@@ -45,7 +52,7 @@ fn opening(run: RunId, fence: Fence, customer: i64) -> Opening {
 
 async fn open(world: &World, opening: Opening, repeated: bool) -> Opened {
     let step = Step { at: Timestamp::now(), openings: vec![opening], repeated, ..Step::default() };
-    world.ledger.commit(Arc::new(step)).await.unwrap()[0]
+    world.ledger.commit(Arc::new(step)).await.unwrap().opened[0]
 }
 
 fn sent(id: DeliveryId, attempt: u32) -> Outcome {
@@ -67,13 +74,13 @@ async fn only_the_owner_of_a_chunk_opens_windows() {
     let world = World::new();
     let (chunk, first) = one_chunk(&world).await;
     assert_eq!(open(&world, opening(chunk.run, first, 1), false).await, Opened::Yes);
-    let second = world.ledger.take_chunk(chunk, "second").await.unwrap().unwrap().fence;
+    let second = take(&world, chunk, "second").await.fence;
     assert!(second > first);
     assert_eq!(open(&world, opening(chunk.run, first, 2), false).await, Opened::Lost);
     assert_eq!(open(&world, opening(chunk.run, second, 2), false).await, Opened::Yes);
     let cursors = vec![Cursor { chunk, fence: first, position: 3 }];
     world.ledger.commit(Arc::new(Step { cursors, ..Step::default() })).await.unwrap();
-    assert_eq!(world.ledger.take_chunk(chunk, "third").await.unwrap().unwrap().position, 0);
+    assert_eq!(take(&world, chunk, "third").await.position, 0);
 }
 
 #[tokio::test]
@@ -122,5 +129,5 @@ async fn neither_chunk_nor_run_is_done_while_something_is_open() {
     world.ledger.commit(Arc::new(Step { outcomes: vec![sent(one.id, 1)], ..Step::default() })).await.unwrap();
     assert_eq!(finish().await, Ok(true));
     assert_eq!(end().await, Ok(true));
-    assert_eq!(world.ledger.take_chunk(chunk, "late").await.unwrap(), None);
+    assert_eq!(world.ledger.take_chunk(chunk, "late").await.unwrap(), Taken::Done);
 }

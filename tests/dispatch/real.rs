@@ -61,6 +61,8 @@ impl Real {
             calls: Arc::new(ledger.clone()),
             runs: Arc::new(ledger.clone()),
             log: Arc::new(ledger.clone()),
+            replicas: Arc::new(ledger.clone()),
+            rates: None,
             deliveries: Arc::new(ledger.clone()),
             customers: customers.clone(),
             audiences: customers.clone(),
@@ -94,6 +96,7 @@ impl Real {
             idempotency: None,
             calls: vec![call],
             gate: None,
+            rate: None,
         };
         self.ledger.accept(request).await.unwrap();
         id

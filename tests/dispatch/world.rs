@@ -65,6 +65,8 @@ impl World {
             calls: Arc::new(self.ledger.clone()),
             runs: Arc::new(self.ledger.clone()),
             log: Arc::new(self.ledger.clone()),
+            replicas: Arc::new(self.ledger.clone()),
+            rates: None,
             deliveries: Arc::new(self.ledger.clone()),
             customers: self.customers.clone(),
             audiences: self.customers.clone(),
@@ -96,6 +98,7 @@ impl World {
             idempotency: None,
             calls: vec![call],
             gate: None,
+            rate: None,
         };
         self.ledger.accept(request).await.unwrap();
         id

@@ -12,6 +12,7 @@ mod postgres;
 mod process;
 mod random;
 mod sandbox;
+mod stores;
 mod wait;
 
 pub use dev::{Dev, Trigger, is_done};
@@ -20,4 +21,5 @@ pub use postgres::Postgres;
 pub use process::Process;
 pub use random::Random;
 pub use sandbox::Sandbox;
+pub use stores::{Place, Store, all_complete, until_indexes};
 pub use wait::{DEADLINE, until, wait_for};

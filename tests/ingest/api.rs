@@ -60,7 +60,7 @@ async fn a_call_shows_what_came_of_it() {
         fired: vec![ScenarioName::new("storm")],
         not_fired: vec![(ScenarioName::new("heat"), "params.a == 2 is false".into())],
     };
-    let runs = world.ledger.begin_runs(call.seq, matched, call.received_at).await.unwrap();
+    let runs = world.ledger.begin_runs(call.seq, matched, "me", call.received_at).await.unwrap();
     let keys = vec![vec![CustomerKey(1), CustomerKey(2)]];
     world.ledger.set_audience(runs[0], std::sync::Arc::new(keys), "by index".into(), "test").await.unwrap();
 

@@ -33,6 +33,7 @@ fn request(id: String) -> NewRequest {
         idempotency: None,
         calls: vec![NewCall { id: CallId::new(id), expires_at: None, params, deduplication: None }],
         gate: None,
+        rate: None,
     }
 }
 

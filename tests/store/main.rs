@@ -9,35 +9,57 @@ mod customers;
 mod indexes;
 mod postgres;
 
-/// Runs each story on a fresh SQLite file.
-macro_rules! on_sqlite {
-    ($suite:ident: $($story:ident),* $(,)?) => {
-        mod $suite {
+/// Runs each story in a new place of a database: those of customers on an open store, those of indexes on the place,
+/// because they open it again.
+macro_rules! on {
+    ($database:ident: customers: $($story:ident),*; indexes: $($index_story:ident),* $(,)?) => {
+        mod $database {
+            use std::time::Duration;
+
+            use crate::harness::Place;
+
             $(
                 #[tokio::test]
                 async fn $story() {
-                    let folder = tempfile::tempdir().unwrap();
-                    let store = fanfare::store::sqlite::SqliteCustomers::open(&folder.path().join("customers.db"));
-                    let store = store.unwrap();
-                    crate::$suite::$story(&store).await;
+                    let place = Place::$database();
+                    let store = place.open(Duration::from_secs(3_600)).await;
+                    crate::customers::$story(&*store).await;
                     store.close().await;
+                }
+            )*
+            $(
+                #[tokio::test]
+                async fn $index_story() {
+                    crate::indexes::$index_story(&Place::$database()).await;
                 }
             )*
         }
     };
 }
 
-mod sqlite {
-    on_sqlite! { customers:
-        attributes_and_consents_are_merged,
-        null_removes_and_only_what_is_named_changes,
-        ids_are_case_sensitive,
-        an_id_of_another_customer_refuses_its_line_only,
-        an_event_creates_its_customer,
-        events_come_in_order_of_time_then_arrival,
-        only_the_events_asked_for_are_loaded,
-        customers_come_in_the_order_of_their_keys,
-        numbers_are_kept_exactly,
-        a_document_that_grows_too_large_refuses_its_line,
+macro_rules! on_both {
+    ($($stories:tt)*) => {
+        on! { sqlite: $($stories)* }
+        on! { postgres: $($stories)* }
+    };
+}
+
+mod stories {
+    on_both! {
+        customers:
+            attributes_and_consents_are_merged,
+            null_removes_and_only_what_is_named_changes,
+            ids_are_case_sensitive,
+            an_id_of_another_customer_refuses_its_line_only,
+            an_event_creates_its_customer,
+            events_come_in_order_of_time_then_arrival,
+            only_the_events_asked_for_are_loaded,
+            customers_come_in_the_order_of_their_keys,
+            numbers_are_kept_exactly,
+            a_document_that_grows_too_large_refuses_its_line;
+        indexes:
+            is_used_once_complete_and_says_so_before,
+            goes_on_being_filled_after_a_restart_and_is_kept_by_every_write,
+            is_kept_for_its_grace_and_then_dropped,
     }
 }

@@ -91,11 +91,7 @@ pub(super) struct Dispatcher {
 pub(super) struct Due(pub Waiting);
 
 impl Dispatcher {
-    pub(super) fn new(
-        outbox: SharedOutbox,
-        counter: &Counter,
-        stop: watch::Receiver<Stop>,
-    ) -> Self {
+    pub(super) fn new(outbox: SharedOutbox, counter: &Counter, stop: watch::Receiver<Stop>) -> Self {
         let now = Instant::now();
         Dispatcher {
             outbox,

@@ -15,7 +15,10 @@ const CHUNK_MAX: usize = 4096;
 const CANDIDATES_AT_ONCE: usize = 1000;
 
 /// Writes the audience; gives the chunks to walk, or `None` if another process reads it.
-pub(super) async fn select_audience(desk: &Desk, run: &Arc<LiveRun>) -> Result<Option<OpenChunks>, StoreError> {
+pub(super) async fn select_audience(
+    desk: &Desk,
+    run: &Arc<LiveRun>,
+) -> Result<Option<OpenChunks>, StoreError> {
     match desk.runs.lease_selection(run.id, &desk.owner).await? {
         SelectionLease::Here => {}
         SelectionLease::Elsewhere => return Ok(None),

@@ -65,13 +65,7 @@ pub(super) fn withdrawn(chunk: &LiveChunk, row: &Delivery, halt: Halt) -> Option
     Some(closed(chunk, row, state, reason.into(), row.passed))
 }
 
-fn closed(
-    chunk: &LiveChunk,
-    row: &Delivery,
-    state: DeliveryState,
-    reason: String,
-    passed: bool,
-) -> Decided {
+fn closed(chunk: &LiveChunk, row: &Delivery, state: DeliveryState, reason: String, passed: bool) -> Decided {
     Decided {
         id: row.id,
         channel: row.channel.clone(),

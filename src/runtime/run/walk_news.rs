@@ -86,7 +86,8 @@ impl Walk {
         let rows = self.desk.deliveries.get(&ids).await?;
         let now = jiff::Timestamp::now();
         let halt = self.chunk.run.halt(now);
-        let decided: Vec<Decided> = rows.iter().filter_map(|row| withdrawn(&self.chunk, row, halt?)).collect();
+        let decided: Vec<Decided> =
+            rows.iter().filter_map(|row| withdrawn(&self.chunk, row, halt?)).collect();
         self.hand_over(Draft { decided, ended: ids.len(), ..Draft::default() }, 0).await
     }
 }

@@ -3,6 +3,7 @@
 //! No statement here leaves a transaction open while it waits for this process: a stopped process holds no lock.
 
 mod address;
+mod customers;
 mod database;
 mod error;
 mod ledger;
@@ -10,5 +11,6 @@ mod migrate;
 mod session;
 
 pub use address::{AddressError, PostgresAddress};
+pub use customers::PostgresCustomers;
 pub use database::{Database, OpenError, Tenant, TenantError};
 pub use ledger::PostgresLedger;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use deadpool_postgres::Object;
-use tokio_postgres::Row;
+use deadpool_postgres::{Object, Transaction};
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{IsolationLevel, Row};
 
 use super::error::store_error;
 use crate::store::StoreError;
@@ -99,9 +99,22 @@ impl Session {
         result.map_err(|error| error.into_store_error())
     }
 
-    fn throw_away(&mut self) {
+    /// Opens a snapshot that several statements read; it ends when it is dropped. Whoever waits for it sees to the
+    /// deadline.
+    pub(super) async fn snapshot(&mut self) -> Result<Transaction<'_>, Failed> {
+        let connection = self.connection.as_mut().ok_or(Failed::Late)?;
+        let snapshot = connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+        snapshot.read_only(true).start().await.map_err(Failed::Postgres)
+    }
+
+    /// How long a statement may take.
+    pub(super) fn time_max(&self) -> Duration {
+        self.time_max
+    }
+
+    /// Takes the connection out of its pool and closes it: whatever it still does ends with it.
+    pub(super) fn throw_away(&mut self) {
         if let Some(connection) = self.connection.take() {
-            // Taken out of the pool and closed: whatever it still does ends with it.
             drop(Object::take(connection));
         }
     }
@@ -125,7 +138,7 @@ impl Failed {
     }
 
     /// Whether the connection is of no use any more, or may be in the midst of something.
-    fn spoils(&self) -> bool {
+    pub(super) fn spoils(&self) -> bool {
         match self {
             Failed::Postgres(error) => {
                 error.is_closed() || error.as_db_error().is_none() || store_error(error).is_transient()

@@ -24,7 +24,12 @@ const CATCH_UP_NS: i64 = 10_000_000;
 
 #[async_trait]
 impl ChannelRates for PostgresLedger {
-    async fn reserve(&self, channel: &ChannelName, every: Duration, count: u32) -> Result<Starts, StoreError> {
+    async fn reserve(
+        &self,
+        channel: &ChannelName,
+        every: Duration,
+        count: u32,
+    ) -> Result<Starts, StoreError> {
         let every_ns = i64::try_from(every.as_nanos()).unwrap_or(i64::MAX);
         let mut session = self.database.ledger().await?;
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =

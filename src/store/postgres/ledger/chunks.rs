@@ -39,9 +39,8 @@ macro_rules! is_free {
     };
 }
 
-const OPEN: &str = concat!(
-    "SELECT c.n, ", is_free!("$2"), " FROM chunk c WHERE c.run = $1 AND c.state = 0 ORDER BY c.n"
-);
+const OPEN: &str =
+    concat!("SELECT c.n, ", is_free!("$2"), " FROM chunk c WHERE c.run = $1 AND c.state = 0 ORDER BY c.n");
 
 /// The lease that ran out is locked with the chunk: an owner who renews it just now is waited for by nobody, and keeps
 /// the chunk; one who comes later learns that it had run out.
@@ -144,7 +143,11 @@ impl PostgresLedger {
         Ok(finished.is_some())
     }
 
-    pub(super) async fn finish_those_untouched(&self, run: RunId, end: JourneyEnd) -> Result<u64, StoreError> {
+    pub(super) async fn finish_those_untouched(
+        &self,
+        run: RunId,
+        end: JourneyEnd,
+    ) -> Result<u64, StoreError> {
         let mut session = self.database.ledger().await?;
         let (mut n, mut counts) = (Vec::new(), Vec::new());
         for row in session.query(UNTOUCHED, &[&run.0]).await? {

@@ -32,7 +32,8 @@ const FINISHED_CHUNK: &str = "SELECT n, position, counts FROM chunk
     WHERE run = $1 AND $2 BETWEEN first_key AND last_key AND state = 1 AND counts IS NOT NULL";
 
 /// Counted from what was read: if another close came between, its count is newer and this one is made anew.
-const COUNT_ANEW: &str = "UPDATE chunk SET counts = $3 WHERE run = $1 AND n = $2 AND state = 1 AND counts = $4
+const COUNT_ANEW: &str =
+    "UPDATE chunk SET counts = $3 WHERE run = $1 AND n = $2 AND state = 1 AND counts = $4
     RETURNING n";
 
 const RUN: &str = concat!(
@@ -45,7 +46,11 @@ const RUN: &str = concat!(
 const COUNTS_MAX: usize = 16;
 
 impl PostgresLedger {
-    pub(super) async fn send_again(&self, id: DeliveryId, now: Timestamp) -> Result<Option<Reopened>, StoreError> {
+    pub(super) async fn send_again(
+        &self,
+        id: DeliveryId,
+        now: Timestamp,
+    ) -> Result<Option<Reopened>, StoreError> {
         let accepted_at = self.accepted_at(id.run).await?;
         let node = i32::from(id.node.0);
         let mut session = self.database.ledger().await?;
@@ -72,7 +77,9 @@ impl PostgresLedger {
                     return Ok(true);
                 }
             }
-            return Err(StoreError::Unavailable("others keep counting the chunk; its counts are not yet right".into()));
+            return Err(StoreError::Unavailable(
+                "others keep counting the chunk; its counts are not yet right".into(),
+            ));
         }
         Ok(closed)
     }

@@ -58,7 +58,9 @@ async fn listen_once(database: &Database, heard: &Heard) -> Result<(), tokio_pos
     let mut config = database.address().config.clone();
     config.application_name("fanfare-listener");
     match &database.address().tls {
-        Some(tls) => hear(config.connect(MakeRustlsConnect::new((**tls).clone())).await?, database, heard).await,
+        Some(tls) => {
+            hear(config.connect(MakeRustlsConnect::new((**tls).clone())).await?, database, heard).await
+        }
         None => hear(config.connect(NoTls).await?, database, heard).await,
     }
 }

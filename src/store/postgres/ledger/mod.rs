@@ -53,7 +53,8 @@ impl PostgresLedger {
     /// # Errors
     /// See [`StoreError`]; there is no partition for today's deliveries yet, and none can be made.
     pub async fn open(database: Arc<Database>) -> Result<Self, StoreError> {
-        let (arrived, work, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()), CancellationToken::new());
+        let (arrived, work, stop) =
+            (Arc::new(Notify::new()), Arc::new(Notify::new()), CancellationToken::new());
         partitions::make_ahead(&database, jiff::Timestamp::now()).await?;
         let (acceptor, accepting) = Acceptor::start(Arc::clone(&database), Arc::clone(&arrived));
         let (told, hears) = mpsc::channel(listen::TOLD_MAX);

@@ -17,7 +17,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 const IS_THERE: &str = "SELECT to_regclass($1) IS NOT NULL";
 /// Deliveries of that time that came to the default because the partition could not be made in time.
-const IN_DEFAULT: &str = "SELECT EXISTS (SELECT FROM delivery_default WHERE accepted_at >= $1 AND accepted_at < $2)";
+const IN_DEFAULT: &str =
+    "SELECT EXISTS (SELECT FROM delivery_default WHERE accepted_at >= $1 AND accepted_at < $2)";
 const THOSE_THERE: &str = "
     SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'delivery'::regclass AND c.relname <> 'delivery_default' ORDER BY c.relname";
@@ -49,7 +50,9 @@ async fn make(database: &Database, day: i64) -> Result<(), StoreError> {
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
-    Err(StoreError::Unavailable(format!("the partition {name} could not be made; is another replica stuck making it?")))
+    Err(StoreError::Unavailable(format!(
+        "the partition {name} could not be made; is another replica stuck making it?"
+    )))
 }
 
 fn making(schema: &str, name: &str, from: i64, to: i64) -> String {

@@ -82,7 +82,9 @@ impl Replicas for PostgresLedger {
 
 impl PostgresLedger {
     /// Forgets processes that ended long ago.
-    pub(super) async fn forget_replicas(database: &crate::store::postgres::Database) -> Result<(), StoreError> {
+    pub(super) async fn forget_replicas(
+        database: &crate::store::postgres::Database,
+    ) -> Result<(), StoreError> {
         database.ledger().await?.query(FORGET, &[]).await.map(drop)
     }
 }

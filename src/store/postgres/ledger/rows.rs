@@ -14,7 +14,9 @@ use crate::store::deliveries::Delivery;
 
 /// A column that holds something this version cannot read.
 pub(super) fn unreadable(what: impl std::fmt::Display) -> StoreError {
-    StoreError::Refused(format!("the ledger holds {what} that this Fanfare does not know; run the version that wrote it"))
+    StoreError::Refused(format!(
+        "the ledger holds {what} that this Fanfare does not know; run the version that wrote it"
+    ))
 }
 
 /// A column's value.
@@ -68,7 +70,9 @@ pub(super) fn delivery(row: &Row) -> Result<Delivery, StoreError> {
     };
     let digest = match get::<Option<&[u8]>>(row, 8)? {
         None => None,
-        Some(bytes) => Some(MessageDigest(bytes.try_into().map_err(|_| unreadable("a digest of another length"))?)),
+        Some(bytes) => {
+            Some(MessageDigest(bytes.try_into().map_err(|_| unreadable("a digest of another length"))?))
+        }
     };
     Ok(Delivery {
         id,

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::PostgresLedger;
-use super::rows::{code, delivery, delivery_columns, delivery_state, get, optional_time, run_state, small, time};
+use super::rows::{
+    code, delivery, delivery_columns, delivery_state, get, optional_time, run_state, small, time,
+};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, VersionId};
 use crate::domain::state::DeliveryState;
@@ -14,7 +16,8 @@ use crate::store::StoreError;
 use crate::store::run_log::{Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord};
 use crate::store::runs::RunTotals;
 
-const WAITING: &str = "SELECT channel, state, count(*) FROM pending_delivery GROUP BY channel, state ORDER BY 1, 2";
+const WAITING: &str =
+    "SELECT channel, state, count(*) FROM pending_delivery GROUP BY channel, state ORDER BY 1, 2";
 const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1)),
     (SELECT count(*) FROM run WHERE state IN (0, 1))";
 
@@ -41,7 +44,9 @@ const TOTALS_BY_NODE: &str =
     "SELECT node, count(*) FROM delivery WHERE accepted_at = $1 AND run = $2 GROUP BY node";
 
 const OF_CALL: &str = concat!(
-    "SELECT ", delivery_columns!(), ", $1, $8::text, r.scenario FROM run r JOIN delivery d
+    "SELECT ",
+    delivery_columns!(),
+    ", $1, $8::text, r.scenario FROM run r JOIN delivery d
         ON d.run = r.id AND d.accepted_at = r.accepted_at
      WHERE r.call = $2 AND d.accepted_at = $3 AND ($4::smallint IS NULL OR d.state = $4)
         AND (d.run, d.customer, d.node) > ($5, $6, $7) AND r.id >= $5
@@ -58,7 +63,9 @@ const PENDING: &str = concat!(
 );
 
 const IN_STATE: &str = concat!(
-    "SELECT ", delivery_columns!(), ", c.id, c.version, r.scenario
+    "SELECT ",
+    delivery_columns!(),
+    ", c.id, c.version, r.scenario
      FROM delivery d JOIN run r ON r.id = d.run JOIN call c ON c.seq = r.call
      WHERE d.state = $1 AND (d.run, d.customer, d.node) > ($2, $3, $4)
      ORDER BY d.run, d.customer, d.node LIMIT $5"
@@ -71,7 +78,11 @@ impl RunLog for PostgresLedger {
         let counts = session.one(UNFINISHED, &[]).await?;
         let waiting = session.query(WAITING, &[]).await?.into_iter().map(|row| {
             let count: i64 = get(&row, 2)?;
-            Ok((ChannelName::new(get::<&str>(&row, 0)?), delivery_state(get(&row, 1)?)?, count.unsigned_abs()))
+            Ok((
+                ChannelName::new(get::<&str>(&row, 0)?),
+                delivery_state(get(&row, 1)?)?,
+                count.unsigned_abs(),
+            ))
         });
         Ok(Backlog {
             calls: get::<i64>(&counts, 0)?.unsigned_abs(),
@@ -113,8 +124,7 @@ impl RunLog for PostgresLedger {
         let (run, customer, node) = after(&filter);
         let mut session = self.database.customers().await?;
         let limit = i64::from(filter.limit);
-        let rows =
-            session.query(statement, &[&code(state.code()), &run, &customer, &node, &limit]).await?;
+        let rows = session.query(statement, &[&code(state.code()), &run, &customer, &node, &limit]).await?;
         rows.iter().map(delivery_record).collect()
     }
 

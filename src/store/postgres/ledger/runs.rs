@@ -73,7 +73,10 @@ impl Runs for PostgresLedger {
         let mut session = self.database.ledger().await?;
         let not_fired = matched.not_fired_as_json();
         let rows = session
-            .query(BEGIN, &[&call_seq, &code(state.code()), &not_fired, &finished_at, &now, &owner, &scenarios])
+            .query(
+                BEGIN,
+                &[&call_seq, &code(state.code()), &not_fired, &finished_at, &now, &owner, &scenarios],
+            )
             .await?;
         let mut begun = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -93,7 +96,9 @@ impl Runs for PostgresLedger {
     ) -> Result<(), StoreError> {
         let (state, reason) = end.state_and_reason();
         let mut session = self.database.ledger().await?;
-        session.query(END_UNMATCHED, &[&call_seq, &code(state.code()), &reason, &now.as_microsecond()]).await?;
+        session
+            .query(END_UNMATCHED, &[&call_seq, &code(state.code()), &reason, &now.as_microsecond()])
+            .await?;
         Ok(())
     }
 

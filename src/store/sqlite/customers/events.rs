@@ -6,11 +6,12 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::document::encode;
-use super::index::keep::{EventPlace, event_added};
-use super::index::registry::{SideIndex, kept};
+use super::index::keep::event_added;
+use super::index::registry::kept;
 use super::upsert::customer_of_event;
-use crate::store::customers::{EventWrite, LineRefused, LineResult};
+use crate::store::customers::{EventWrite, LineRefused, LineResult, microseconds};
+use crate::store::documents::encode;
+use crate::store::side_index::{EventPlace, SideIndex};
 
 /// Adds all events; each line answers for itself.
 pub(super) fn insert(connection: &Connection, lines: &[EventWrite]) -> rusqlite::Result<Vec<LineResult>> {
@@ -44,12 +45,6 @@ fn insert_line(
         event_added(connection, indexes, &line.event_type, place, &line.properties)?;
     }
     Ok(result)
-}
-
-/// UTC microseconds, rounded down.
-pub(super) fn microseconds(timestamp: jiff::Timestamp) -> i64 {
-    let rounded = timestamp.as_nanosecond().div_euclid(1_000);
-    i64::try_from(rounded).expect("the years of a timestamp fit 64 bits of microseconds")
 }
 
 /// The number of an event type, if it ever occurred.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
-use super::document::decode;
+use super::damaged;
 use super::events::type_number;
-use super::upsert::read_json;
 use crate::domain::customer::{Customer, CustomerKey, Event, EventNeeds};
+use crate::store::documents::{decode, decode_plain};
 
 /// How many keys one statement takes.
 pub(super) const KEYS_A_STATEMENT: usize = 1_000;
@@ -102,7 +102,7 @@ fn gather(
             id: row.get(1)?,
             event_type: name.clone(),
             timestamp: timestamp(row.get(2)?)?,
-            properties: Arc::new(decode(row.get_ref(3)?.as_str()?)?),
+            properties: Arc::new(decode(row.get_ref(3)?.as_str()?).map_err(damaged)?),
         };
         histories.entry(row.get(0)?).or_default().push(event);
     }
@@ -116,13 +116,13 @@ fn timestamp(microseconds: i64) -> rusqlite::Result<Timestamp> {
 }
 
 fn customer(row: &Row<'_>, nothing: &Arc<[Event]>) -> rusqlite::Result<Customer> {
-    let mut ids: BTreeMap<String, String> = read_json(row.get_ref(2)?.as_str()?)?;
+    let mut ids: BTreeMap<String, String> = decode_plain(row.get_ref(2)?.as_str()?).map_err(damaged)?;
     ids.insert("registered".to_owned(), row.get(1)?);
     Ok(Customer {
         key: CustomerKey(row.get(0)?),
         ids: Arc::new(ids),
-        attributes: Arc::new(decode(row.get_ref(3)?.as_str()?)?),
-        consents: Arc::new(read_json(row.get_ref(4)?.as_str()?)?),
+        attributes: Arc::new(decode(row.get_ref(3)?.as_str()?).map_err(damaged)?),
+        consents: Arc::new(decode_plain(row.get_ref(4)?.as_str()?).map_err(damaged)?),
         events: nothing.clone(),
     })
 }

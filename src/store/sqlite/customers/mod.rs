@@ -2,11 +2,9 @@
 //!
 //! Writes go through its one writer; a batch is one piece of work, so that it is kept whole or not at all.
 
-mod document;
 mod events;
 mod index;
 mod load;
-mod pick;
 mod select;
 mod upsert;
 
@@ -29,14 +27,11 @@ use super::{Database, OpenError};
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
 use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
-use crate::store::audiences::{AccessPlan, Audiences, IndexState, Selected};
+use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
 use crate::store::customers::{CustomerWrite, Customers, EventWrite, LineResult};
 
 /// The schema, version by version; it only ever grows at its end.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/customers_1.sql")];
-
-/// How long an index is kept that no scenario needs: an edit taken back within it costs nothing.
-const INDEX_GRACE: Duration = Duration::from_secs(3_600);
 
 /// Customers and events in a SQLite file, and the one who takes care of its indexes.
 #[derive(Debug)]
@@ -151,6 +146,11 @@ impl Audiences for SqliteCustomers {
     async fn index_states(&self) -> Result<Vec<IndexState>, StoreError> {
         self.database.read(|connection| in_snapshot(connection, states)).await
     }
+}
+
+/// A document that is not as it was written.
+fn damaged(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
 }
 
 /// Runs several statements on one snapshot.

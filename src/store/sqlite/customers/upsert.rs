@@ -6,19 +6,13 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::document::{decode, encode};
+use super::damaged;
 use super::index::keep::customer_changed;
-use super::index::registry::{SideIndex, kept};
+use super::index::registry::kept;
 use crate::domain::customer::CustomerKey;
 use crate::store::customers::{CustomerWrite, LineRefused, LineResult};
-
-/// A customer as it stands before a line.
-struct Before {
-    key: i64,
-    other_ids: String,
-    attributes: String,
-    consents: String,
-}
+use crate::store::merge::{self, Documents};
+use crate::store::side_index::SideIndex;
 
 /// Writes all lines; each answers for itself.
 pub(super) fn upsert(connection: &Connection, lines: &[CustomerWrite]) -> rusqlite::Result<Vec<LineResult>> {
@@ -32,11 +26,11 @@ fn upsert_line(
     line: &CustomerWrite,
 ) -> rusqlite::Result<LineResult> {
     let before = find(connection, &line.registered)?;
-    if let Some(refused) = taken(connection, before.as_ref().map(|it| it.key), &line.other_ids)? {
+    if let Some(refused) = taken(connection, before.as_ref().map(|(key, _)| *key), &line.other_ids)? {
         return Ok(Err(refused));
     }
     match before {
-        Some(before) => change(connection, indexes, &before, line),
+        Some((key, before)) => change(connection, indexes, key, &before, line),
         None => create(connection, indexes, line),
     }
 }
@@ -67,16 +61,12 @@ pub(super) fn key_of(connection: &Connection, registered: &str) -> rusqlite::Res
     statement.query_row([registered], |row| row.get(0)).optional()
 }
 
-fn find(connection: &Connection, registered: &str) -> rusqlite::Result<Option<Before>> {
+fn find(connection: &Connection, registered: &str) -> rusqlite::Result<Option<(i64, Documents)>> {
     let mut statement = connection
         .prepare_cached("SELECT key, other_ids, attributes, consents FROM customer WHERE registered = ?1")?;
     let before = |row: &rusqlite::Row<'_>| {
-        Ok(Before {
-            key: row.get(0)?,
-            other_ids: row.get(1)?,
-            attributes: row.get(2)?,
-            consents: row.get(3)?,
-        })
+        let documents = Documents { other_ids: row.get(1)?, attributes: row.get(2)?, consents: row.get(3)? };
+        Ok((row.get(0)?, documents))
     };
     statement.query_row([registered], before).optional()
 }
@@ -108,61 +98,40 @@ fn create(
     indexes: &[SideIndex],
     line: &CustomerWrite,
 ) -> rusqlite::Result<LineResult> {
-    let mut attributes = BTreeMap::new();
-    merge(&mut attributes, &line.attributes);
-    let mut consents = BTreeMap::new();
-    merge(&mut consents, &line.consents);
-    let document = encode(&attributes);
-    if let Err(refused) = LineRefused::check_size(&document) {
-        return Ok(Err(refused));
-    }
+    let created = match merge::created(line) {
+        Ok(created) => created,
+        Err(refused) => return Ok(Err(refused)),
+    };
     let mut insert = connection.prepare_cached(
         "INSERT INTO customer (registered, other_ids, attributes, consents) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    let key =
-        insert.insert((&line.registered, json(&line.other_ids), encode(&attributes), json(&consents)))?;
+    let Documents { other_ids, attributes, consents } = &created.documents;
+    let key = insert.insert((&line.registered, other_ids, attributes, consents))?;
     keep_ids(connection, key, &line.other_ids)?;
-    customer_changed(connection, indexes, key, &BTreeMap::new(), &attributes)?;
+    customer_changed(connection, indexes, key, &created.before, &created.after)?;
     Ok(Ok(CustomerKey(key)))
 }
 
 fn change(
     connection: &Connection,
     indexes: &[SideIndex],
-    before: &Before,
+    key: i64,
+    before: &Documents,
     line: &CustomerWrite,
 ) -> rusqlite::Result<LineResult> {
-    let old = decode(&before.attributes)?;
-    let mut attributes = old.clone();
-    merge(&mut attributes, &line.attributes);
-    let mut consents: BTreeMap<String, bool> = read_json(&before.consents)?;
-    merge(&mut consents, &line.consents);
-    let mut other_ids: BTreeMap<String, String> = read_json(&before.other_ids)?;
-    other_ids.extend(line.other_ids.clone());
-    let after = (json(&other_ids), encode(&attributes), json(&consents));
-    if (&after.0, &after.1, &after.2) == (&before.other_ids, &before.attributes, &before.consents) {
-        return Ok(Ok(CustomerKey(before.key)));
-    }
-    if let Err(refused) = LineRefused::check_size(&after.1) {
-        return Ok(Err(refused));
-    }
+    let changed = match merge::changed(before, line).map_err(damaged)? {
+        Ok(Some(changed)) => changed,
+        Ok(None) => return Ok(Ok(CustomerKey(key))),
+        Err(refused) => return Ok(Err(refused)),
+    };
     let mut update = connection.prepare_cached(
         "UPDATE customer SET other_ids = ?2, attributes = ?3, consents = ?4 WHERE key = ?1",
     )?;
-    update.execute((before.key, after.0, after.1, after.2))?;
-    keep_ids(connection, before.key, &line.other_ids)?;
-    customer_changed(connection, indexes, before.key, &old, &attributes)?;
-    Ok(Ok(CustomerKey(before.key)))
-}
-
-/// Lays changes over what is there; `None` removes.
-fn merge<T: Clone>(values: &mut BTreeMap<String, T>, changes: &BTreeMap<String, Option<T>>) {
-    for (name, change) in changes {
-        match change {
-            Some(value) => values.insert(name.clone(), value.clone()),
-            None => values.remove(name),
-        };
-    }
+    let Documents { other_ids, attributes, consents } = &changed.documents;
+    update.execute((key, other_ids, attributes, consents))?;
+    keep_ids(connection, key, &line.other_ids)?;
+    customer_changed(connection, indexes, key, &changed.before, &changed.after)?;
+    Ok(Ok(CustomerKey(key)))
 }
 
 /// A customer may have had another id of the same kind; both keep leading to it.
@@ -174,17 +143,4 @@ fn keep_ids(
     let mut insert = connection
         .prepare_cached("INSERT OR IGNORE INTO other_id (kind, id, customer) VALUES (?1, ?2, ?3)")?;
     other_ids.iter().try_for_each(|(kind, id)| insert.execute((kind, id, customer)).map(drop))
-}
-
-fn json<T: serde::Serialize>(map: &BTreeMap<String, T>) -> String {
-    serde_json::to_string(map).expect("maps of texts and booleans can be written as JSON")
-}
-
-/// Reads ids or consents as they were written.
-pub(super) fn read_json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<BTreeMap<String, T>> {
-    // Most customers have no other ids, and many no consents.
-    if text == "{}" {
-        return Ok(BTreeMap::new());
-    }
-    serde_json::from_str(text).map_err(super::document::damaged)
 }

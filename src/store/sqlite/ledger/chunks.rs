@@ -2,7 +2,6 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-
 use super::rows::{small, unreadable};
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::RunId;

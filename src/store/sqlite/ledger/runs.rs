@@ -21,12 +21,7 @@ pub(super) fn begin(
         .prepare_cached(
             "UPDATE call SET state = ?2, not_fired = ?3, finished_at = ?4 WHERE seq = ?1 AND state = 0",
         )?
-        .execute(params![
-            call_seq,
-            state.code(),
-            matched.not_fired_as_json(),
-            finished_at
-        ])?;
+        .execute(params![call_seq, state.code(), matched.not_fired_as_json(), finished_at])?;
     if changed == 0 {
         return Ok(Vec::new());
     }
@@ -69,7 +64,8 @@ pub(super) fn unfinished(connection: &Connection, known: &[RunId]) -> rusqlite::
             call: accepted_call(row, 4)?,
         })
     })?;
-    let is_new = |run: &rusqlite::Result<UnfinishedRun>| run.as_ref().map_or(true, |run| !known.contains(&run.id));
+    let is_new =
+        |run: &rusqlite::Result<UnfinishedRun>| run.as_ref().map_or(true, |run| !known.contains(&run.id));
     rows.filter(is_new).collect()
 }
 

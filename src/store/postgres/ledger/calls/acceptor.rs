@@ -38,7 +38,8 @@ impl Acceptor {
 
     /// Answers once the request's calls are on disk.
     pub async fn accept(&self, request: NewRequest) -> Result<Admitted, StoreError> {
-        let queue = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Closed)?;
+        let queue =
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
         queue.try_send(Pending { request, since: Instant::now(), answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,

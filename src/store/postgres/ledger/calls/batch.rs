@@ -35,9 +35,8 @@ pub(super) async fn commit(database: &Database, batch: Vec<Pending>) {
             }
             Err(StoreError::Refused(_)) if requests.len() > 1 => {
                 let again = requests.into_iter().zip(callers);
-                let mut first: Vec<Pending> = again
-                    .map(|(request, (since, answer))| Pending { request, since, answer })
-                    .collect();
+                let mut first: Vec<Pending> =
+                    again.map(|(request, (since, answer))| Pending { request, since, answer }).collect();
                 let second = first.split_off(first.len() / 2);
                 batches.extend([second, first]);
             }
@@ -61,7 +60,9 @@ async fn accept(
                 decisions += 1;
                 continue;
             }
-            Ok(None) => return Err(StoreError::Unavailable("others keep taking the same keys or places".into())),
+            Ok(None) => {
+                return Err(StoreError::Unavailable("others keep taking the same keys or places".into()));
+            }
             Err(error) => error,
         };
         if !failed.is_transient() || failed == StoreError::Closed || Instant::now() + pause >= deadline {

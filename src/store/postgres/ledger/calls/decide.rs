@@ -111,7 +111,8 @@ async fn read_keys(
     }
     let rows = session.query(KEYS, &[&scopes, &keys, &kinds]).await?;
     let known = rows.iter().map(|row| {
-        let body_digest = get::<&[u8]>(row, 3)?.try_into().map_err(|_| unreadable("a digest of another length"))?;
+        let body_digest =
+            get::<&[u8]>(row, 3)?.try_into().map_err(|_| unreadable("a digest of another length"))?;
         let answer = serde_json::from_str(get(row, 4)?).map_err(unreadable)?;
         Ok(((get(row, 0)?, get(row, 1)?, get(row, 2)?), (Known { body_digest, answer }, get(row, 5)?)))
     });
@@ -148,9 +149,9 @@ async fn read_windows(session: &mut Session, requests: &[NewRequest]) -> Result<
     let sinces: Vec<i64> = asked.values().map(|(since, _)| *since).collect();
     let most: Vec<i64> = asked.values().map(|(_, most)| *most).collect();
     let rows = session.query(USED, &[&names, &sinces, &most]).await?;
-    let used = rows.iter().map(|row| {
-        Ok((get(row, 0)?, Used { before: get::<i64>(row, 1)?.unsigned_abs(), here: 0 }))
-    });
+    let used = rows
+        .iter()
+        .map(|row| Ok((get(row, 0)?, Used { before: get::<i64>(row, 1)?.unsigned_abs(), here: 0 })));
     Ok(Windows(used.collect::<Result<_, StoreError>>()?))
 }
 

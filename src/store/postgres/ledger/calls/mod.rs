@@ -66,7 +66,8 @@ impl Calls for PostgresLedger {
 
     async fn put_version(&self, id: &VersionId, content: String, now: Timestamp) -> Result<(), StoreError> {
         // The same digest is the same content, so the first row stays.
-        let put = "INSERT INTO version (id, content, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+        let put =
+            "INSERT INTO version (id, content, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
         let mut session = self.database.ledger().await?;
         session.query(put, &[&id.as_str(), &content, &now.as_microsecond()]).await.map(drop)
     }

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::super::rows::{accepted_call, call_columns, code, get, optional_time, small, time, timestamp, unreadable};
+use super::super::rows::{
+    accepted_call, call_columns, code, get, optional_time, small, time, timestamp, unreadable,
+};
 use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::state::CallState;
 use crate::store::StoreError;
@@ -21,7 +23,9 @@ macro_rules! record_columns {
 
 /// The first condition is the partial index's own, so that it is used.
 const OPEN: &str = concat!(
-    "SELECT ", call_columns!(), " FROM call c WHERE c.state IN (0, 1) AND c.state = 0 ORDER BY c.seq LIMIT $1"
+    "SELECT ",
+    call_columns!(),
+    " FROM call c WHERE c.state IN (0, 1) AND c.state = 0 ORDER BY c.seq LIMIT $1"
 );
 
 const ONE: &str = concat!("SELECT ", record_columns!(), " FROM call c WHERE c.id = $1");
@@ -105,7 +109,8 @@ fn record(row: &Row) -> Result<CallRecord, StoreError> {
         expires_at: optional_time(row, 6)?,
         version: get::<Option<&str>>(row, 7)?.map(VersionId::new),
         params: get(row, 8)?,
-        state: CallState::from_code(state.into()).ok_or_else(|| unreadable(format!("a call in state {state}")))?,
+        state: CallState::from_code(state.into())
+            .ok_or_else(|| unreadable(format!("a call in state {state}")))?,
         http_status: small(get::<i32>(row, 10)?.into())?,
         reason: get(row, 11)?,
         not_fired: get(row, 12)?,

@@ -14,7 +14,8 @@ use crate::store::calls::{NewCall, NewRequest, RefusalCount, RefusedCall};
 use crate::store::postgres::error::is_decide_anew;
 use crate::store::postgres::session::{Failed, Session};
 
-const ACCEPT: &str = "SELECT accept_calls_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+const ACCEPT: &str =
+    "SELECT accept_calls_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
     $18, $19)";
 const IS_WRITTEN: &str = "SELECT EXISTS (SELECT FROM call WHERE id = $1)";
 
@@ -188,7 +189,8 @@ pub(super) async fn refuse(
     let counted: Vec<i32> = counts.iter().map(|count| count.http_status.into()).collect();
     let reasons: Vec<&str> = counts.iter().map(|count| count.reason.as_str()).collect();
     let minutes: Vec<i64> = counts.iter().map(|count| count.minute).collect();
-    let refusals: Vec<i64> = counts.iter().map(|count| i64::try_from(count.refusals).unwrap_or(i64::MAX)).collect();
+    let refusals: Vec<i64> =
+        counts.iter().map(|count| i64::try_from(count.refusals).unwrap_or(i64::MAX)).collect();
     let values: [&(dyn ToSql + Sync); 11] = [
         &column(|call| call.id.as_str()),
         &column(|call| call.trigger.as_str()),
@@ -206,6 +208,10 @@ pub(super) async fn refuse(
 }
 
 /// Forgets keys that expired.
-pub(super) async fn forget_keys(session: &mut Session, now: Timestamp, limit: u32) -> Result<usize, StoreError> {
+pub(super) async fn forget_keys(
+    session: &mut Session,
+    now: Timestamp,
+    limit: u32,
+) -> Result<usize, StoreError> {
     Ok(session.query(FORGET, &[&now.as_microsecond(), &i64::from(limit)]).await?.len())
 }

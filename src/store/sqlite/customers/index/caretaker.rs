@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::drop::drop_batch;
 use super::fill::{RESTS, add_batch, read_part};
-use super::registry::{SideIndex, kept, state};
+use super::registry::kept;
 use crate::store::StoreError;
+use crate::store::side_index::{SideIndex, state};
 use crate::store::sqlite::Database;
 
 /// How often it looks for indexes whose grace has ended.

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::super::damaged;
 use super::super::events::type_number;
-use super::super::pick::Paths;
-use super::entry::{Entry, kind_number};
-use super::keep::{EventPlace, add_attribute, add_event};
-use super::registry::{SideIndex, state};
-use crate::store::sqlite::database::CHECKPOINT_PAGES;
+use super::keep::{add_attribute, add_event};
 use crate::domain::selection::IndexNeed;
 use crate::domain::value::Value;
+use crate::store::pick::Paths;
+use crate::store::side_index::{Entry, EventPlace, SideIndex, kind_number, state};
+use crate::store::sqlite::database::CHECKPOINT_PAGES;
 
 /// How many rows a part reads: sorting them takes some tens of milliseconds at most, and the parts are few enough for
 /// ten million customers.
@@ -84,7 +84,7 @@ fn read_customers(connection: &Connection, after: i64, path: &[String]) -> rusql
     while let Some(row) = found.next()? {
         reading.rest_if_due(read);
         let customer = row.get(0)?;
-        if let Some(value) = paths.read(row.get_ref(1)?.as_str()?)?.remove(0) {
+        if let Some(value) = paths.read(row.get_ref(1)?.as_str()?).map_err(damaged)?.remove(0) {
             part.rows.push(Row { value, place: EventPlace { customer, time: 0, event: 0 } });
         }
         read += 1;
@@ -111,7 +111,7 @@ fn read_events(
         reading.rest_if_due(read);
         let event = row.get(0)?;
         if Some(row.get(3)?) == event_type
-            && let Some(value) = paths.read(row.get_ref(4)?.as_str()?)?.remove(0)
+            && let Some(value) = paths.read(row.get_ref(4)?.as_str()?).map_err(damaged)?.remove(0)
         {
             let place = EventPlace { customer: row.get(1)?, time: row.get(2)?, event };
             part.rows.push(Row { value, place });
@@ -182,7 +182,8 @@ fn attribute_now(connection: &Connection, customer: i64, path: &[String]) -> rus
     let mut paths = Paths::default();
     paths.add(path);
     let mut statement = connection.prepare_cached(ATTRIBUTES_NOW)?;
-    let found = statement.query_row([customer], |row| Ok(paths.read(row.get_ref(0)?.as_str()?)?.remove(0)));
+    let found = statement
+        .query_row([customer], |row| Ok(paths.read(row.get_ref(0)?.as_str()?).map_err(damaged)?.remove(0)));
     Ok(found.optional()?.flatten())
 }
 

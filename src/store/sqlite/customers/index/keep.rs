@@ -6,11 +6,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::super::pick::within;
-use super::entry::{Entry, kind_number};
-use super::registry::SideIndex;
-use crate::domain::selection::IndexNeed;
 use crate::domain::value::Value;
+use crate::store::side_index::{Entry, EventPlace, SideIndex, attribute_changes, event_values, kind_number};
 
 const ADD_ATTRIBUTE: &str =
     "INSERT OR IGNORE INTO attribute_entry (idx, kind, value, customer) VALUES (?1, ?2, ?3, ?4)";
@@ -18,12 +15,6 @@ const REMOVE_ATTRIBUTE: &str =
     "DELETE FROM attribute_entry WHERE idx = ?1 AND kind = ?2 AND value = ?3 AND customer = ?4";
 const ADD_EVENT: &str = "INSERT OR IGNORE INTO event_entry (idx, kind, value, time, customer, event)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-
-/// The value at a path; a path through what is no object leads nowhere.
-pub(crate) fn at_path<'a>(values: &'a BTreeMap<String, Value>, path: &[String]) -> Option<&'a Value> {
-    let (first, rest) = path.split_first()?;
-    within(values.get(first)?, rest)
-}
 
 /// Keeps the attribute indexes over a change of one customer's attributes.
 pub(crate) fn customer_changed(
@@ -33,12 +24,7 @@ pub(crate) fn customer_changed(
     before: &BTreeMap<String, Value>,
     after: &BTreeMap<String, Value>,
 ) -> rusqlite::Result<()> {
-    for index in indexes {
-        let IndexNeed::Attribute { path } = &index.need else { continue };
-        let (old, new) = (at_path(before, path), at_path(after, path));
-        if old == new {
-            continue;
-        }
+    for (index, old, new) in attribute_changes(indexes, before, after) {
         if let Some(old) = old {
             let mut remove = connection.prepare_cached(REMOVE_ATTRIBUTE)?;
             remove.execute((index.id, kind_number(old.kind()), Entry::of(old), customer))?;
@@ -61,17 +47,6 @@ pub(super) fn add_attribute(
     add.execute((index, kind_number(value.kind()), Entry::of(value), customer)).map(drop)
 }
 
-/// An event's place in its side tables.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EventPlace {
-    /// Whose.
-    pub customer: i64,
-    /// When, in UTC microseconds.
-    pub time: i64,
-    /// Which.
-    pub event: i64,
-}
-
 /// Keeps the property indexes of the event's type over a new event.
 pub(crate) fn event_added(
     connection: &Connection,
@@ -80,15 +55,8 @@ pub(crate) fn event_added(
     place: EventPlace,
     properties: &BTreeMap<String, Value>,
 ) -> rusqlite::Result<()> {
-    for index in indexes {
-        let IndexNeed::EventProperty { event_type, property } = &index.need else { continue };
-        if event_type == added_type
-            && let Some(value) = properties.get(property)
-        {
-            add_event(connection, index.id, place, value)?;
-        }
-    }
-    Ok(())
+    event_values(indexes, added_type, properties)
+        .try_for_each(|(index, value)| add_event(connection, index.id, place, value))
 }
 
 /// Adds one event property's row, unless it is there.

@@ -4,7 +4,7 @@
 
 pub(super) mod caretaker;
 mod drop;
-pub(super) mod entry;
+mod entry;
 mod fill;
 pub(super) mod keep;
 pub(super) mod registry;

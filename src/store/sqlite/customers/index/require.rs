@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::registry::{SideIndex, definition, kept};
+use super::registry::kept;
 use crate::domain::selection::IndexNeed;
 use crate::store::audiences::{IndexProgress, IndexState};
+use crate::store::side_index::{SideIndex, definition};
 
 /// Makes these the needed indexes: adds the new ones, and notes since when others are not needed.
 pub(crate) fn require(

@@ -5,13 +5,13 @@
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params_from_iter};
 
-use super::super::index::entry::Entry;
 use super::super::load::{CUSTOMERS_BY_KEY, EVENTS_BY_KEY};
-use super::ranges::Range;
 use super::statements::{
     ALL_KEYS, COUNT_OF_CUSTOMER, EVENTS_BY_PROPERTY, EVENTS_BY_TYPE, FACTS_BY_KEY, PROPERTIES,
     PROPERTIES_OF_CUSTOMER, attribute_keys,
 };
+use crate::store::select::ranges::Range;
+use crate::store::side_index::Entry;
 
 /// The plan's steps, without the list of keys, which is read from a bound value.
 fn plan(statement: &str, bound: &[Sql]) -> Vec<String> {

@@ -2,17 +2,14 @@
 
 use rusqlite::{Connection, Row};
 
+use super::super::damaged;
 use super::super::load::{KEYS_A_STATEMENT, key_list};
-use super::super::upsert::read_json;
-use super::Budget;
-use super::check::{Check, Facts};
-use super::history::History;
-use super::narrow::{FEW, ROWS_A_CUSTOMER};
+use super::history;
 use super::statements::{ALL_KEYS, FACTS_BY_KEY, FACTS_OF_ALL};
 use crate::domain::customer::CustomerKey;
-
-/// The rows one history may read into memory before it is counted customer by customer: 64 MiB of them.
-const HISTORY_ROWS_MAX: usize = 8 << 20;
+use crate::store::select::check::{Check, Facts};
+use crate::store::select::history::History;
+use crate::store::select::{Budget, FEW, HISTORY_ROWS_MAX, ROWS_A_CUSTOMER};
 
 /// The candidates a check accepts, in their order.
 pub(super) fn filter(
@@ -27,7 +24,7 @@ pub(super) fn filter(
     let mut accepted = Vec::new();
     if !check.reads_customers() {
         for key in candidates {
-            if judge.accepts(key, &Facts { attributes: Vec::new(), consents: Vec::new() })? {
+            if judge.accepts(key, &Facts::default())? {
                 accepted.push(key);
             }
         }
@@ -77,25 +74,17 @@ impl<'a> Judge<'a> {
     fn new(connection: &'a Connection, check: &'a Check, candidates: usize) -> rusqlite::Result<Self> {
         let budget = candidates.saturating_mul(ROWS_A_CUSTOMER).min(HISTORY_ROWS_MAX);
         let count = |history: &History| {
-            if candidates > FEW { history.counts(connection, Budget(budget)) } else { Ok(None) }
+            if candidates > FEW { history::counts(connection, history, Budget(budget)) } else { Ok(None) }
         };
         let counted = check.histories.iter().map(count).collect::<Result<_, _>>()?;
         Ok(Judge { connection, check, counted })
     }
 
     fn consider(&mut self, row: &Row<'_>, accepted: &mut Vec<i64>) -> rusqlite::Result<()> {
-        let attributes = if self.check.attributes.is_empty() {
-            Vec::new()
-        } else {
-            self.check.attributes.read(row.get_ref(1)?.as_str()?)?
-        };
-        let mut consents = Vec::new();
-        if !self.check.consents.is_empty() {
-            let recorded = read_json::<bool>(row.get_ref(2)?.as_str()?)?;
-            consents.extend(self.check.consents.iter().map(|category| recorded.get(category).copied()));
-        }
+        let (attributes, consents) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
+        let facts = self.check.facts(attributes, consents).map_err(damaged)?;
         let key = row.get(0)?;
-        if self.accepts(key, &Facts { attributes, consents })? {
+        if self.accepts(key, &facts)? {
             accepted.push(key);
         }
         Ok(())
@@ -105,7 +94,7 @@ impl<'a> Judge<'a> {
         self.check.holds(facts, &mut |place| {
             let history = &self.check.histories[place];
             match &self.counted[place] {
-                None => history.holds(self.connection, key),
+                None => history::holds(self.connection, history, key),
                 Some(counts) => {
                     let found = counts.binary_search_by_key(&key, |(customer, _)| *customer);
                     Ok(history.accepts(found.map_or(0, |at| counts[at].1)))

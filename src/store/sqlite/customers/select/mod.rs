@@ -1,73 +1,64 @@
-//! Answers a selection with the keys of everyone it accepts.
-//!
-//! A selection is planned by the indexes of one snapshot and read on the same; keys are sorted in process. What an
-//! index cannot answer is checked on the candidates by the very test that defines it.
+//! Reads from one snapshot of the file what selections ask for.
 
-mod attribute;
-mod check;
 #[cfg(test)]
 mod explained;
 mod filter;
 mod history;
-mod keys;
-mod narrow;
-mod plan;
-mod ranges;
+mod lookup;
 mod statements;
-mod words;
 
 use rusqlite::Connection;
 
-use super::index::registry::{SideIndex, kept};
-use crate::domain::customer::CustomerKey;
+use super::events::type_number;
+use super::index::registry::kept;
 use crate::domain::selection::Selection;
-use crate::store::audiences::{Access, AccessPlan, Selected};
-use plan::{Planner, Way};
-
-/// How many rows of an index a way may read.
-#[derive(Debug, Clone, Copy)]
-struct Budget(usize);
-
-/// What was found, unless the budget was exceeded on the way.
-type Found<T> = rusqlite::Result<Option<T>>;
+use crate::store::audiences::{AccessPlan, Selected};
+use crate::store::select::check::Check;
+use crate::store::select::history::History;
+use crate::store::select::ranges::Range;
+use crate::store::select::{self, Budget, Found, Known, Snapshot};
 
 /// Chooses everyone the selection accepts. The connection is on a snapshot.
 pub(super) fn select(connection: &Connection, selection: &Selection) -> rusqlite::Result<Selected> {
-    let indexes = kept(connection)?;
-    let planner = Planner { connection, indexes: &indexes };
-    let (keys, plan) = match planner.way(selection)? {
-        Ok(way) => {
-            let walker = narrow::Walker { connection, indexes: &indexes };
-            let keys = walker.keys(&way, Budget(usize::MAX))?.unwrap_or_default();
-            (keys, by_index(&way))
-        }
-        Err(reason) => (scan(connection, &indexes, selection)?, full_scan(&reason)),
-    };
-    Ok(Selected { keys: keys.into_iter().map(CustomerKey).collect(), plan })
+    select::select(connection, &known(connection, selection)?, selection)
 }
 
 /// How [`select`] would go about it.
 pub(super) fn explain(connection: &Connection, selection: &Selection) -> rusqlite::Result<AccessPlan> {
-    let indexes = kept(connection)?;
-    let planner = Planner { connection, indexes: &indexes };
-    Ok(match planner.way(selection)? {
-        Ok(way) => by_index(&way),
-        Err(reason) => full_scan(&reason),
-    })
+    Ok(select::explain(&known(connection, selection)?, selection))
 }
 
-fn scan(connection: &Connection, indexes: &[SideIndex], selection: &Selection) -> rusqlite::Result<Vec<i64>> {
-    let check = check::Check::new(connection, indexes, &[selection])?;
-    filter::scan(connection, &check).map(keys::sorted)
-}
-
-fn by_index(way: &Way<'_>) -> AccessPlan {
-    match way {
-        Way::Nowhere => AccessPlan { access: Access::Nothing, words: "nobody can match".into() },
-        way => AccessPlan { access: Access::Index, words: format!("by {}", words::words(way)) },
+fn known(connection: &Connection, selection: &Selection) -> rusqlite::Result<Known> {
+    let mut known = Known { indexes: kept(connection)?, types: Default::default(), text_chars_max: None };
+    for name in select::event_types(selection) {
+        if let Some(number) = type_number(connection, name)? {
+            known.types.insert(name.to_owned(), number);
+        }
     }
+    Ok(known)
 }
 
-fn full_scan(reason: &str) -> AccessPlan {
-    AccessPlan { access: Access::FullScan, words: format!("full scan: {reason}") }
+impl Snapshot for Connection {
+    type Error = rusqlite::Error;
+
+    fn attribute_keys(
+        &self,
+        index: i64,
+        ranges: &[Range],
+        budget: Budget,
+    ) -> Found<Vec<i64>, rusqlite::Error> {
+        lookup::keys(self, index, ranges, budget)
+    }
+
+    fn counts(&self, history: &History, budget: Budget) -> Found<Vec<(i64, i64)>, rusqlite::Error> {
+        history::counts(self, history, budget)
+    }
+
+    fn filter(&self, check: &Check, candidates: Vec<i64>) -> rusqlite::Result<Vec<i64>> {
+        filter::filter(self, check, candidates)
+    }
+
+    fn scan(&self, check: &Check) -> rusqlite::Result<Vec<i64>> {
+        filter::scan(self, check)
+    }
 }

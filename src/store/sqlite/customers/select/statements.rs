@@ -2,7 +2,7 @@
 //!
 //! The text is fixed; only values are bound. None sorts or limits: keys are sorted in process.
 
-use super::ranges::Range;
+use crate::store::select::ranges::Range;
 
 /// Reads the keys of an attribute's index; `?1` is the index, `?2` the kind.
 macro_rules! attribute_keys {

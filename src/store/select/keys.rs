@@ -1,7 +1,7 @@
 //! Sets of customers as sorted keys without repetition, and what is done with them.
 
 /// Sorts and removes repetition; most indexes lead to keys in order already.
-pub(super) fn sorted(mut keys: Vec<i64>) -> Vec<i64> {
+pub(in crate::store) fn sorted(mut keys: Vec<i64>) -> Vec<i64> {
     if !keys.is_sorted() {
         keys.sort_unstable();
     }
@@ -10,7 +10,7 @@ pub(super) fn sorted(mut keys: Vec<i64>) -> Vec<i64> {
 }
 
 /// The keys in both of two sorted sets.
-pub(super) fn intersection(mut some: Vec<i64>, others: &[i64]) -> Vec<i64> {
+pub(in crate::store) fn intersection(mut some: Vec<i64>, others: &[i64]) -> Vec<i64> {
     let mut from = 0;
     some.retain(|key| {
         from += gallop(&others[from..], *key);
@@ -30,7 +30,7 @@ fn gallop(keys: &[i64], key: i64) -> usize {
 }
 
 /// How often each key occurs, of keys in any order.
-pub(super) fn occurrences(mut keys: Vec<i64>) -> Vec<(i64, i64)> {
+pub(in crate::store) fn occurrences(mut keys: Vec<i64>) -> Vec<(i64, i64)> {
     keys.sort_unstable();
     let count = |run: &[i64]| (run[0], i64::try_from(run.len()).unwrap_or(i64::MAX));
     keys.chunk_by(|left, right| left == right).map(count).collect()

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use super::super::index::entry::{Entry, kind_number};
 use crate::domain::selection::{Comparison, Test};
 use crate::domain::value::{Kind, Value};
+use crate::store::side_index::{Entry, kind_number};
 
 /// A contiguous part of one index.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Range {
+pub(in crate::store) enum Range {
     /// All of it.
     Whole,
     /// One kind.
@@ -31,7 +31,7 @@ pub(super) enum Range {
 
 /// The ranges that hold every value passing a test.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ranges {
+pub(in crate::store) struct Ranges {
     /// In the order of the index.
     pub ranges: Vec<Range>,
     /// Whether they hold nothing else.
@@ -39,7 +39,15 @@ pub(super) struct Ranges {
 }
 
 /// The ranges of a test, unless customers pass it who have no such attribute and so stand in no index.
-pub(super) fn ranges(test: &Test) -> Option<Ranges> {
+pub(super) fn ranges(test: &Test, text_chars_max: Option<usize>) -> Option<Ranges> {
+    let ranges = of_test(test)?;
+    Some(match text_chars_max {
+        Some(most) => ranges.of_beginnings(most),
+        None => ranges,
+    })
+}
+
+fn of_test(test: &Test) -> Option<Ranges> {
     let exactly = |ranges| Some(Ranges { ranges, exact: true });
     match test {
         Test::Missing | Test::Falsy => None,
@@ -50,6 +58,40 @@ pub(super) fn ranges(test: &Test) -> Option<Ranges> {
         Test::OneOf(values) => Some(one_of(values)),
         Test::Compare(comparison, value) => Some(compared(*comparison, value)),
     }
+}
+
+impl Ranges {
+    /// The same in an index that holds so many characters of a text: what is shorter stands there whole, and the
+    /// order of beginnings is the order of texts, but for those that begin alike.
+    fn of_beginnings(self, chars_max: usize) -> Self {
+        let mut exact = self.exact;
+        let ranges = self.ranges.into_iter().map(|range| {
+            let (range, is_exact) = of_beginning(range, chars_max);
+            exact &= is_exact;
+            range
+        });
+        Ranges { ranges: ranges.collect(), exact }
+    }
+}
+
+fn of_beginning(range: Range, chars_max: usize) -> (Range, bool) {
+    let text = match &range {
+        Range::Whole | Range::Kind(_) => None,
+        Range::Equal(_, entry)
+        | Range::Below(_, entry)
+        | Range::UpTo(_, entry)
+        | Range::Above(_, entry)
+        | Range::From(_, entry)
+        | Range::Between(_, entry, _) => entry.beginning(chars_max),
+    };
+    let Some(beginning) = text else { return (range, true) };
+    let range = match range {
+        Range::Below(kind, _) | Range::UpTo(kind, _) => Range::UpTo(kind, beginning),
+        Range::Above(kind, _) | Range::From(kind, _) => Range::From(kind, beginning),
+        Range::Equal(kind, _) | Range::Between(kind, ..) => Range::Equal(kind, beginning),
+        Range::Whole | Range::Kind(_) => range,
+    };
+    (range, false)
 }
 
 fn truthy() -> Vec<Range> {
@@ -141,7 +183,7 @@ mod tests {
     #[test]
     fn a_long_list_is_sorted_and_each_value_looked_up_once() {
         let values = ["b", "a", "b"].map(Value::text).into_iter().chain([Value::integer(3)]);
-        let found = ranges(&Test::OneOf(values.collect())).unwrap();
+        let found = ranges(&Test::OneOf(values.collect()), None).unwrap();
         assert_eq!(found.ranges.len(), 3);
         assert_eq!(found.ranges[0], Range::Equal(1, Entry::Whole(3)));
         assert_eq!(found.ranges[1], Range::Equal(2, Entry::Text("a".into())));

@@ -5,32 +5,28 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use rusqlite::Connection;
-
-use super::super::index::registry::SideIndex;
-use super::super::pick::Paths;
+use super::Known;
 use super::history::History;
 use crate::domain::selection::{ConsentStates, Selection, Test};
 use crate::domain::value::{Number, Value};
+use crate::store::documents::decode_plain;
+use crate::store::pick::Paths;
 
 /// A selection, ready to be checked on many customers.
 #[derive(Debug)]
-pub(super) struct Check {
+pub(in crate::store) struct Check {
     condition: Condition,
-    /// The attributes it reads.
-    pub(super) attributes: Paths,
-    /// The consents it reads.
-    pub(super) consents: Vec<String>,
+    attributes: Paths,
+    consents: Vec<String>,
     /// The histories it counts.
-    pub(super) histories: Vec<History>,
+    pub(in crate::store) histories: Vec<History>,
 }
 
 /// What was read of one customer, each value in its place.
-pub(super) struct Facts {
-    /// Attributes.
-    pub attributes: Vec<Option<Value>>,
-    /// Consents.
-    pub consents: Vec<Option<bool>>,
+#[derive(Debug, Default)]
+pub(in crate::store) struct Facts {
+    attributes: Vec<Option<Value>>,
+    consents: Vec<Option<bool>>,
 }
 
 #[derive(Debug)]
@@ -62,55 +58,56 @@ struct Members {
 
 impl Check {
     /// Prepares the check that every one of these holds.
-    pub(super) fn new(
-        connection: &Connection,
-        indexes: &[SideIndex],
-        selections: &[&Selection],
-    ) -> rusqlite::Result<Self> {
+    pub(super) fn new(known: &Known, selections: &[&Selection]) -> Self {
         let mut check = Check {
             condition: Condition::Always,
             attributes: Paths::default(),
             consents: Vec::new(),
             histories: Vec::new(),
         };
-        let mut all = Vec::with_capacity(selections.len());
-        for selection in selections {
-            all.push(check.prepare(connection, indexes, selection)?);
-        }
+        let all = selections.iter().map(|selection| check.prepare(known, selection)).collect();
         check.condition = every(all);
-        Ok(check)
+        check
     }
 
     /// Whether nothing needs to be checked.
-    pub(super) fn is_always(&self) -> bool {
+    pub(in crate::store) fn is_always(&self) -> bool {
         matches!(self.condition, Condition::Always)
     }
 
     /// Whether attributes or consents are read.
-    pub(super) fn reads_customers(&self) -> bool {
+    pub(in crate::store) fn reads_customers(&self) -> bool {
         !self.attributes.is_empty() || !self.consents.is_empty()
     }
 
+    /// Reads of a customer's documents what is checked.
+    pub(in crate::store) fn facts(&self, attributes: &str, consents: &str) -> serde_json::Result<Facts> {
+        let mut facts = Facts::default();
+        if !self.attributes.is_empty() {
+            facts.attributes = self.attributes.read(attributes)?;
+        }
+        if !self.consents.is_empty() {
+            let recorded = decode_plain::<bool>(consents)?;
+            facts.consents.extend(self.consents.iter().map(|category| recorded.get(category).copied()));
+        }
+        Ok(facts)
+    }
+
     /// Decides; `history` answers for the history at a place, and is asked last.
-    pub(super) fn holds(
+    pub(in crate::store) fn holds<E>(
         &self,
         facts: &Facts,
-        history: &mut dyn FnMut(usize) -> rusqlite::Result<bool>,
-    ) -> rusqlite::Result<bool> {
+        history: &mut dyn FnMut(usize) -> Result<bool, E>,
+    ) -> Result<bool, E> {
         holds(&self.condition, facts, history)
     }
 
-    fn prepare(
-        &mut self,
-        connection: &Connection,
-        indexes: &[SideIndex],
-        selection: &Selection,
-    ) -> rusqlite::Result<Condition> {
-        Ok(match selection {
+    fn prepare(&mut self, known: &Known, selection: &Selection) -> Condition {
+        match selection {
             Selection::Everyone => Condition::Always,
             Selection::Nobody => Condition::Never,
-            Selection::All(parts) => every(self.prepare_all(connection, indexes, parts)?),
-            Selection::Any(parts) => some(self.prepare_all(connection, indexes, parts)?),
+            Selection::All(parts) => every(self.prepare_all(known, parts)),
+            Selection::Any(parts) => some(self.prepare_all(known, parts)),
             Selection::Attribute { path, test } => {
                 Condition::Attribute(self.attributes.add(path), decision(test))
             }
@@ -119,19 +116,14 @@ impl Check {
                 Condition::Consent(self.consents.len() - 1, *accepted)
             }
             Selection::Events(wanted) => {
-                self.histories.push(History::new(connection, indexes, wanted)?);
+                self.histories.push(History::new(known, wanted));
                 Condition::History(self.histories.len() - 1)
             }
-        })
+        }
     }
 
-    fn prepare_all(
-        &mut self,
-        connection: &Connection,
-        indexes: &[SideIndex],
-        parts: &[Selection],
-    ) -> rusqlite::Result<Vec<Condition>> {
-        parts.iter().map(|part| self.prepare(connection, indexes, part)).collect()
+    fn prepare_all(&mut self, known: &Known, parts: &[Selection]) -> Vec<Condition> {
+        parts.iter().map(|part| self.prepare(known, part)).collect()
     }
 }
 
@@ -164,11 +156,11 @@ fn cost(condition: &Condition) -> usize {
     }
 }
 
-fn holds(
+fn holds<E>(
     condition: &Condition,
     facts: &Facts,
-    history: &mut dyn FnMut(usize) -> rusqlite::Result<bool>,
-) -> rusqlite::Result<bool> {
+    history: &mut dyn FnMut(usize) -> Result<bool, E>,
+) -> Result<bool, E> {
     Ok(match condition {
         Condition::Always => true,
         Condition::Never => false,

@@ -3,43 +3,46 @@
 //! A budget is the rows a way may read. Whichever way ends first within it is the shortest to within the factor the
 //! budget grows by, so that nothing has to be estimated and statistics cannot mislead.
 
-use rusqlite::Connection;
-
-use super::super::index::registry::SideIndex;
 use super::check::Check;
-use super::filter::filter;
+use super::history::History;
 use super::plan::{Narrow, Part, Way};
-use super::{Budget, Found, keys};
+use super::{Budget, FEW, Found, Known, ROWS_A_CUSTOMER, Snapshot, keys};
 
 /// What the first round of a race may read: well under a millisecond.
 const FIRST_BUDGET: usize = 4_096;
 const BUDGET_GROWTH: usize = 8;
-/// Reading one customer costs as much as reading this many rows of an index.
-pub(super) const ROWS_A_CUSTOMER: usize = 16;
-/// With fewer candidates than this nothing is worth weighing.
-pub(super) const FEW: usize = 2_000;
 
 /// Goes ways on one snapshot.
-pub(super) struct Walker<'a> {
+pub(super) struct Walker<'a, S> {
     /// The snapshot.
-    pub connection: &'a Connection,
-    /// The indexes that writes keep.
-    pub indexes: &'a [SideIndex],
+    pub snapshot: &'a S,
+    /// What it says of itself.
+    pub known: &'a Known,
 }
 
-impl Walker<'_> {
+impl<S: Snapshot> Walker<'_, S> {
     /// The keys at the end of a way, in order; none if the way exceeds the budget.
-    pub(super) fn keys(&self, way: &Way<'_>, budget: Budget) -> Found<Vec<i64>> {
+    pub(super) fn keys(&self, way: &Way<'_>, budget: Budget) -> Found<Vec<i64>, S::Error> {
         match way {
             Way::Nowhere => Ok(Some(Vec::new())),
-            Way::Attribute(lookup) => Ok(lookup.keys(self.connection, budget)?.map(keys::sorted)),
-            Way::History(history) => history.keys(self.connection, budget),
+            Way::Attribute(lookup) => {
+                let keys = self.snapshot.attribute_keys(lookup.index, &lookup.ranges, budget)?;
+                Ok(keys.map(keys::sorted))
+            }
+            Way::History(history) => self.history(history, budget),
             Way::Union(ways) => self.union(ways, budget),
             Way::Narrow(narrow) => self.narrow(narrow, budget),
         }
     }
 
-    fn union(&self, ways: &[Way<'_>], budget: Budget) -> Found<Vec<i64>> {
+    /// The customers with as many events as asked for; only of use where one without any is not selected.
+    fn history(&self, history: &History, budget: Budget) -> Found<Vec<i64>, S::Error> {
+        let Some(counts) = self.snapshot.counts(history, budget)? else { return Ok(None) };
+        let accepted = counts.into_iter().filter(|(_, count)| history.accepts(*count));
+        Ok(Some(accepted.map(|(key, _)| key).collect()))
+    }
+
+    fn union(&self, ways: &[Way<'_>], budget: Budget) -> Found<Vec<i64>, S::Error> {
         let mut all = Vec::new();
         for way in ways {
             match self.keys(way, Budget(budget.0.saturating_sub(all.len())))? {
@@ -50,7 +53,7 @@ impl Walker<'_> {
         Ok(Some(keys::sorted(all)))
     }
 
-    fn narrow(&self, narrow: &Narrow<'_>, budget: Budget) -> Found<Vec<i64>> {
+    fn narrow(&self, narrow: &Narrow<'_>, budget: Budget) -> Found<Vec<i64>, S::Error> {
         let Some((taken, mut candidates)) = self.race(&narrow.parts, budget)? else { return Ok(None) };
         narrow.taken.set(Some(taken));
         let mut unchecked = Vec::new();
@@ -64,12 +67,12 @@ impl Walker<'_> {
                 }
             }
         }
-        let check = Check::new(self.connection, self.indexes, &unchecked)?;
-        filter(self.connection, &check, candidates).map(Some)
+        let check = Check::new(self.known, &unchecked);
+        self.snapshot.filter(&check, candidates).map(Some)
     }
 
     /// The shortest way of all parts, and where it ended.
-    fn race(&self, parts: &[Part<'_>], most: Budget) -> Found<(usize, Vec<i64>)> {
+    fn race(&self, parts: &[Part<'_>], most: Budget) -> Found<(usize, Vec<i64>), S::Error> {
         let ways: Vec<_> =
             parts.iter().enumerate().filter_map(|(place, part)| Some((place, part.way.as_ref()?))).collect();
         let mut budget = if ways.len() == 1 { most.0 } else { FIRST_BUDGET.min(most.0) };
@@ -87,7 +90,7 @@ impl Walker<'_> {
     }
 
     /// The keys that meet a part, if reading them from its index costs less than reading the candidates.
-    fn met_by_index(&self, part: &Part<'_>, candidates: usize) -> Found<Vec<i64>> {
+    fn met_by_index(&self, part: &Part<'_>, candidates: usize) -> Found<Vec<i64>, S::Error> {
         match &part.way {
             Some(way) if part.exact && candidates > FEW => {
                 self.keys(way, Budget(candidates.saturating_mul(ROWS_A_CUSTOMER)))

@@ -1,12 +1,12 @@
 //! Documents as they are kept: JSON with sorted names, read straight into values without a tree between.
 //!
-//! What was written came through the door, so a document that cannot be read is a damaged file.
+//! What was written came through the door, so a document that cannot be read is damaged.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::domain::value::{Number, Value, object_to_json};
 
@@ -16,14 +16,20 @@ pub(super) fn encode(values: &BTreeMap<String, Value>) -> String {
 }
 
 /// Reads values by name.
-pub(super) fn decode(text: &str) -> rusqlite::Result<BTreeMap<String, Value>> {
+pub(super) fn decode(text: &str) -> serde_json::Result<BTreeMap<String, Value>> {
     let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_map(Members).map_err(damaged)
+    json.deserialize_map(Members)
 }
 
-/// A document that is not as it was written.
-pub(super) fn damaged(error: serde_json::Error) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+/// Writes ids or consents.
+pub(super) fn encode_plain<T: serde::Serialize>(map: &BTreeMap<String, T>) -> String {
+    serde_json::to_string(map).expect("maps of texts and booleans can be written as JSON")
+}
+
+/// Reads ids or consents as they were written.
+pub(super) fn decode_plain<T: DeserializeOwned>(text: &str) -> serde_json::Result<BTreeMap<String, T>> {
+    // Most customers have no other ids, and many no consents.
+    if text == "{}" { Ok(BTreeMap::new()) } else { serde_json::from_str(text) }
 }
 
 /// Reads one value; null is `None`.

@@ -3,11 +3,12 @@
 //! Where a selection is checked on candidates, this and `Test::accepts` decide, so that a check means exactly
 //! what an index does.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::document::{OneValue, damaged};
+use super::documents::OneValue;
 use crate::domain::value::Value;
 
 /// A place for a value, and what remains of its path below the outermost name.
@@ -15,7 +16,7 @@ type Wanted = (usize, Vec<String>);
 
 /// The paths to read, each into its own place.
 #[derive(Debug, Default)]
-pub(crate) struct Paths {
+pub(super) struct Paths {
     /// By outermost name: the places and what remains of their paths.
     names: Vec<(String, Vec<Wanted>)>,
     places: usize,
@@ -23,7 +24,7 @@ pub(crate) struct Paths {
 
 impl Paths {
     /// Adds a path; answers where its value will be.
-    pub(crate) fn add(&mut self, path: &[String]) -> usize {
+    pub(super) fn add(&mut self, path: &[String]) -> usize {
         let place = self.places;
         self.places += 1;
         if let Some((first, rest)) = path.split_first() {
@@ -37,14 +38,14 @@ impl Paths {
     }
 
     /// Whether nothing is to be read.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
     /// Reads the values; `None` is missing.
-    pub(crate) fn read(&self, document: &str) -> rusqlite::Result<Vec<Option<Value>>> {
+    pub(super) fn read(&self, document: &str) -> serde_json::Result<Vec<Option<Value>>> {
         let mut json = serde_json::Deserializer::from_str(document);
-        json.deserialize_map(Reading { paths: self, values: vec![None; self.places] }).map_err(damaged)
+        json.deserialize_map(Reading { paths: self, values: vec![None; self.places] })
     }
 }
 
@@ -76,8 +77,14 @@ impl<'de> Visitor<'de> for Reading<'_> {
     }
 }
 
+/// The value at a path; a path through what is no object leads nowhere.
+pub(super) fn at_path<'a>(values: &'a BTreeMap<String, Value>, path: &[String]) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    within(values.get(first)?, rest)
+}
+
 /// The value at the rest of a path; a path through what is no object leads nowhere.
-pub(crate) fn within<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
+fn within<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, name| match value {
         Value::Object(object) => object.get(name),
         _ => None,

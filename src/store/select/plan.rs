@@ -1,15 +1,12 @@
 //! The way from a selection to its customers, by the indexes that are complete.
 //!
-//! Deciding only: what is read, and in which order, is `narrow`'s and `scan`'s.
+//! Deciding only: what is read, and in which order, is `narrow`'s.
 
 use std::cell::Cell;
 
-use rusqlite::Connection;
-
-use super::super::index::registry::SideIndex;
-use super::attribute::AttributeLookup;
+use super::Known;
 use super::history::History;
-use super::ranges::ranges;
+use super::ranges::{Range, ranges};
 use crate::domain::selection::{IndexNeed, Selection, Test};
 
 /// A way that reads no more than indexes lead to, and ends at exactly what its selection accepts.
@@ -25,6 +22,17 @@ pub(super) enum Way<'a> {
     Union(Vec<Way<'a>>),
     /// By the shortest of several ways; the other parts narrow what it leads to.
     Narrow(Narrow<'a>),
+}
+
+/// Parts of one attribute's index.
+#[derive(Debug)]
+pub(super) struct AttributeLookup {
+    /// The index's number.
+    pub index: i64,
+    /// What a person calls the attribute, `customer.address.city`.
+    pub name: String,
+    /// The parts.
+    pub ranges: Vec<Range>,
 }
 
 /// Parts that all must hold.
@@ -52,31 +60,29 @@ pub(super) type Reason = String;
 
 /// What ways are made of.
 pub(super) struct Planner<'a> {
-    /// To settle names of event types.
-    pub connection: &'a Connection,
-    /// The indexes that writes keep.
-    pub indexes: &'a [SideIndex],
+    /// What the snapshot says of itself.
+    pub known: &'a Known,
 }
 
 impl Planner<'_> {
     /// The way to a selection, or why there is none.
-    pub(super) fn way<'a>(&self, selection: &'a Selection) -> rusqlite::Result<Result<Way<'a>, Reason>> {
-        Ok(match selection {
+    pub(super) fn way<'a>(&self, selection: &'a Selection) -> Result<Way<'a>, Reason> {
+        match selection {
             Selection::Nobody => Ok(Way::Nowhere),
             Selection::Everyone => Err("what decides is computed in process".into()),
-            Selection::All(parts) => self.narrow(parts)?,
-            Selection::Any(parts) => self.union(parts)?,
+            Selection::All(parts) => self.narrow(parts),
+            Selection::Any(parts) => self.union(parts),
             Selection::Attribute { path, test } => self.attribute(selection, path, test),
             Selection::Consent { category, .. } => Err(format!("consents.{category} has no index")),
             Selection::Events(wanted) => {
-                let history = History::new(self.connection, self.indexes, wanted)?;
+                let history = History::new(self.known, wanted);
                 if history.accepts(0) {
                     Err(format!("customers without events({:?}) are selected too", wanted.event_type))
                 } else {
                     Ok(Way::History(Box::new(history)))
                 }
             }
-        })
+        }
     }
 
     fn attribute<'a>(
@@ -86,14 +92,14 @@ impl Planner<'_> {
         test: &Test,
     ) -> Result<Way<'a>, Reason> {
         let name = format!("customer.{}", path.join("."));
-        let Some(ranges) = ranges(test) else {
+        let Some(ranges) = ranges(test, self.known.text_chars_max) else {
             return Err(format!("customers without {name} are selected too"));
         };
         if ranges.ranges.is_empty() {
             return Ok(Way::Nowhere);
         }
         let need = IndexNeed::Attribute { path: path.to_vec() };
-        match self.indexes.iter().find(|index| index.need == need) {
+        match self.known.indexes.iter().find(|index| index.need == need) {
             None => Err(format!("{name} has no index")),
             Some(index) if !index.complete => Err(format!("the index on {name} is being filled")),
             Some(index) => {
@@ -103,28 +109,27 @@ impl Planner<'_> {
         }
     }
 
-    fn union<'a>(&self, parts: &'a [Selection]) -> rusqlite::Result<Result<Way<'a>, Reason>> {
+    fn union<'a>(&self, parts: &'a [Selection]) -> Result<Way<'a>, Reason> {
         let mut ways = Vec::with_capacity(parts.len());
         for part in parts {
             match self.way(part)? {
-                Ok(Way::Nowhere) => {}
-                Ok(way) => ways.push(way),
-                Err(reason) => return Ok(Err(reason)),
+                Way::Nowhere => {}
+                way => ways.push(way),
             }
         }
-        Ok(Ok(match ways.len() {
+        Ok(match ways.len() {
             0 => Way::Nowhere,
             1 => ways.remove(0),
             _ => Way::Union(ways),
-        }))
+        })
     }
 
-    fn narrow<'a>(&self, selections: &'a [Selection]) -> rusqlite::Result<Result<Way<'a>, Reason>> {
+    fn narrow<'a>(&self, selections: &'a [Selection]) -> Result<Way<'a>, Reason> {
         let mut parts = Vec::with_capacity(selections.len());
         let mut reasons = Vec::new();
         for selection in selections.iter().filter(|selection| **selection != Selection::Everyone) {
-            let way = match self.way(selection)? {
-                Ok(Way::Nowhere) => return Ok(Ok(Way::Nowhere)),
+            let way = match self.way(selection) {
+                Ok(Way::Nowhere) => return Ok(Way::Nowhere),
                 Ok(way) => Some(way),
                 Err(reason) => {
                     reasons.push(reason);
@@ -138,9 +143,9 @@ impl Planner<'_> {
         }
         if parts.iter().all(|part| part.way.is_none()) {
             reasons.dedup();
-            return Ok(Err(reasons.join(", and ")));
+            return Err(reasons.join(", and "));
         }
-        Ok(Ok(Way::Narrow(Narrow { parts, taken: Cell::new(None) })))
+        Ok(Way::Narrow(Narrow { parts, taken: Cell::new(None) }))
     }
 }
 

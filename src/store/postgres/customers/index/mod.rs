@@ -1,0 +1,11 @@
+//! Side tables: what audiences are found by, kept with every write and filled in the background.
+//!
+//! Nothing here blocks a writer, and no index is used before it is complete. Of several replicas one fills at a time.
+
+pub(super) mod caretaker;
+mod drop;
+pub(super) mod entry;
+mod fill;
+pub(super) mod keep;
+pub(super) mod registry;
+pub(super) mod require;

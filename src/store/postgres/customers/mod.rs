@@ -1,0 +1,143 @@
+//! Customers, their events and the side tables audiences are found by, for many replicas at once.
+//!
+//! A batch is decided on what was read and written in one statement that asserts it; whoever was overtaken decides
+//! anew. No row is locked while this process thinks.
+
+mod batch;
+mod events;
+mod index;
+mod load;
+mod read;
+mod select;
+mod snapshot;
+mod upsert;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::Database;
+use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
+use crate::domain::selection::{IndexNeed, Selection};
+use crate::store::StoreError;
+use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
+use crate::store::customers::{CustomerWrite, Customers, EventWrite, LineResult};
+use index::caretaker::Caretaker;
+use index::require::{Needs, states};
+use snapshot::in_snapshot;
+
+const FIND: &str = "SELECT customer FROM identity WHERE id = $1 AND kind = $2";
+
+/// Customers and events of one tenant, and the one who takes care of its indexes.
+#[derive(Debug)]
+pub struct PostgresCustomers {
+    database: Arc<Database>,
+    needs: Arc<Needs>,
+    required: Arc<Notify>,
+    caretaker: Mutex<Option<JoinHandle<()>>>,
+    stop: DropGuard,
+}
+
+impl PostgresCustomers {
+    /// Takes care of the tenant's customers. Must be called within a tokio runtime, where indexes are taken care of
+    /// until [`Self::close`].
+    pub fn open(database: Arc<Database>) -> Self {
+        Self::open_with_grace(database, INDEX_GRACE)
+    }
+
+    /// Like [`Self::open`], keeping indexes that no scenario needs for this long.
+    pub fn open_with_grace(database: Arc<Database>, grace: Duration) -> Self {
+        let (required, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let needs = Arc::new(Needs::new());
+        let caretaker = Caretaker {
+            database: Arc::clone(&database),
+            needs: Arc::clone(&needs),
+            grace,
+            required: Arc::clone(&required),
+            stop: stop.clone(),
+        };
+        PostgresCustomers {
+            database,
+            needs,
+            required,
+            caretaker: Mutex::new(Some(tokio::spawn(caretaker.take_care()))),
+            stop: stop.drop_guard(),
+        }
+    }
+
+    /// Ends the care of indexes; the database is left to whoever else uses it.
+    pub async fn close(&self) {
+        self.stop.token().cancel();
+        let caretaker = self.caretaker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(caretaker) = caretaker
+            && let Err(error) = caretaker.await
+        {
+            tracing::error!(%error, "the care of indexes ended by a panic");
+        }
+    }
+}
+
+/// A document that is not as it was written.
+fn damaged(error: serde_json::Error) -> StoreError {
+    StoreError::Refused(format!("a document that was kept cannot be read: {error}"))
+}
+
+#[async_trait]
+impl Customers for PostgresCustomers {
+    async fn upsert_customers(&self, lines: Vec<CustomerWrite>) -> Result<Vec<LineResult>, StoreError> {
+        upsert::upsert(&self.database, lines).await
+    }
+
+    async fn insert_events(&self, lines: Vec<EventWrite>) -> Result<Vec<LineResult>, StoreError> {
+        events::insert(&self.database, lines).await
+    }
+
+    async fn load(&self, keys: &[CustomerKey], needs: &EventNeeds) -> Result<Vec<Customer>, StoreError> {
+        let (keys, needs) = (keys.to_vec(), needs.clone());
+        in_snapshot(&self.database, move |reading| load::load(reading, &keys, &needs)).await
+    }
+
+    async fn find(&self, registered: &str) -> Result<Option<CustomerKey>, StoreError> {
+        let mut session = self.database.customers().await?;
+        let found = session.first(FIND, &[&registered, &batch::REGISTERED]).await?;
+        Ok(found.map(|row| CustomerKey(row.get(0))))
+    }
+
+    async fn event_types(&self) -> Result<BTreeSet<String>, StoreError> {
+        let rows = self.database.customers().await?.query("SELECT name FROM event_type", &[]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn count_customers(&self) -> Result<u64, StoreError> {
+        let row = self.database.customers().await?.one("SELECT count(*) FROM customer", &[]).await?;
+        Ok(row.get::<_, i64>(0).unsigned_abs())
+    }
+}
+
+#[async_trait]
+impl Audiences for PostgresCustomers {
+    async fn select(&self, selection: &Selection) -> Result<Selected, StoreError> {
+        let selection = selection.clone();
+        in_snapshot(&self.database, move |reading| select::select(reading, &selection)).await
+    }
+
+    async fn explain(&self, selection: &Selection) -> Result<AccessPlan, StoreError> {
+        let selection = selection.clone();
+        in_snapshot(&self.database, move |reading| select::explain(reading, &selection)).await
+    }
+
+    async fn require_indexes(&self, needs: BTreeSet<IndexNeed>) -> Result<(), StoreError> {
+        self.needs.require(&self.database, &needs).await?;
+        self.required.notify_one();
+        Ok(())
+    }
+
+    async fn index_states(&self) -> Result<Vec<IndexState>, StoreError> {
+        states(&self.database).await
+    }
+}

@@ -1,0 +1,146 @@
+//! One snapshot of the database, read from a thread that may block.
+//!
+//! Reading customers is mostly taking documents apart, which must not hold up the runtime's own threads: so the whole
+//! of it runs beside them, as on SQLite, and waits there for the server.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::time::Duration;
+
+use deadpool_postgres::Transaction;
+use futures_util::{TryStreamExt, pin_mut};
+use tokio::runtime::Handle;
+use tokio_postgres::{Portal, Row, RowStream};
+
+use crate::store::StoreError;
+use crate::store::postgres::Database;
+use crate::store::postgres::session::{Failed, Params};
+
+/// What is read by keys and by values has its index, and the program has chosen which: the server is left no plan
+/// that walks a table, and none that walks an index instead of stepping into it for each value of an array.
+const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
+    SET LOCAL enable_mergejoin = off; SET LOCAL random_page_cost = 0.01";
+/// Who reads every customer reads the table from its beginning to its end.
+const BY_TABLE: &str = "SET LOCAL enable_seqscan = on; SET LOCAL random_page_cost = 4";
+
+/// A snapshot, for as long as it is borrowed.
+pub(super) struct Reading<'a> {
+    transaction: Transaction<'a>,
+    runtime: Handle,
+    time_max: Duration,
+    is_spoiled: Cell<bool>,
+}
+
+/// Runs several statements on one snapshot.
+pub(super) async fn in_snapshot<T, F>(database: &Database, work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
+{
+    let mut session = database.customers().await?;
+    let runtime = Handle::current();
+    let task = tokio::task::spawn_blocking(move || {
+        let time_max = session.time_max();
+        let (result, is_spoiled) = {
+            let opened = runtime.block_on(tokio::time::timeout(time_max, session.snapshot()));
+            match opened.unwrap_or(Err(Failed::Late)) {
+                Err(failed) => (Err(failed.into_store_error()), true),
+                Ok(transaction) => {
+                    let reading = Reading {
+                        transaction,
+                        runtime: runtime.clone(),
+                        time_max,
+                        is_spoiled: Cell::new(false),
+                    };
+                    let result = reading.run(BY_INDEX).and_then(|()| work(&reading));
+                    // It wrote nothing: that it is dropped, and so rolled back, is its end.
+                    (result, reading.is_spoiled.get())
+                }
+            }
+        };
+        if is_spoiled {
+            session.throw_away();
+        }
+        result
+    });
+    task.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+}
+
+impl Reading<'_> {
+    /// All rows.
+    pub(super) fn rows(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        self.wait(async {
+            let statement = self.transaction.prepare_cached(sql).await?;
+            self.transaction.query(&statement, params).await
+        })
+    }
+
+    /// Each row, none kept; answers false without the rest of them if there are more than `most`.
+    pub(super) fn up_to(
+        &self,
+        most: usize,
+        sql: &'static str,
+        params: Params<'_>,
+        mut on_row: impl FnMut(&Row) -> Result<(), StoreError>,
+    ) -> Result<bool, StoreError> {
+        let (mut count, mut result) = (0, Ok(()));
+        self.wait(async {
+            let statement = self.transaction.prepare_cached(sql).await?;
+            let rows: RowStream = match most.checked_add(1).map(i32::try_from) {
+                Some(Ok(rows_max)) => {
+                    let portal = self.transaction.bind(&statement, params).await?;
+                    self.transaction.query_portal_raw(&portal, rows_max).await?
+                }
+                // The server counts no further than this: all of them, then.
+                _ => self.transaction.query_raw(&statement, params.iter().copied()).await?,
+            };
+            pin_mut!(rows);
+            while let Some(row) = rows.try_next().await? {
+                count += 1;
+                if count > most || result.is_err() {
+                    break;
+                }
+                result = on_row(&row);
+            }
+            Ok(())
+        })?;
+        result.map(|()| count <= most)
+    }
+
+    /// Begins a statement whose rows are asked for some at a time; others may be run between.
+    pub(super) fn open(&self, sql: &'static str) -> Result<Portal, StoreError> {
+        self.wait(async {
+            let statement = self.transaction.prepare_cached(sql).await?;
+            self.transaction.bind(&statement, &[]).await
+        })
+    }
+
+    /// The next rows; none at the end.
+    pub(super) fn step(&self, portal: &Portal, rows_max: i32) -> Result<Vec<Row>, StoreError> {
+        self.wait(self.transaction.query_portal(portal, rows_max))
+    }
+
+    /// From now on tables are read as a whole.
+    pub(super) fn by_table(&self) -> Result<(), StoreError> {
+        self.run(BY_TABLE)
+    }
+
+    /// From now on what is read is found by an index.
+    pub(super) fn by_index(&self) -> Result<(), StoreError> {
+        self.run(BY_INDEX)
+    }
+
+    fn run(&self, sql: &str) -> Result<(), StoreError> {
+        self.wait(self.transaction.batch_execute(sql))
+    }
+
+    fn wait<T>(
+        &self,
+        asking: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StoreError> {
+        let answer = self.runtime.block_on(async { tokio::time::timeout(self.time_max, asking).await });
+        let result = answer.map_or(Err(Failed::Late), |answer| answer.map_err(Failed::Postgres));
+        self.is_spoiled.set(self.is_spoiled.get() || result.as_ref().is_err_and(Failed::spoils));
+        result.map_err(Failed::into_store_error)
+    }
+}
