@@ -3,6 +3,7 @@
 //! Configuration is swapped whole: a request takes the snapshot once and is decided by it to the end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -31,6 +32,7 @@ pub struct App {
     pub refusals: RefusalLog,
     /// The process's numbers.
     pub metrics: Metrics,
+    leaving: AtomicBool,
 }
 
 impl App {
@@ -50,7 +52,18 @@ impl App {
             rates: RateWindows::default(),
             refusals,
             metrics: Metrics::default(),
+            leaving: AtomicBool::new(false),
         }
+    }
+
+    /// This process is about to end: it is unready from now on, and still takes what comes.
+    pub fn begin_to_leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// Whether this process is about to end.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
     }
 
     /// Keeps what is to be in force as a version, and only then lets calls use it.

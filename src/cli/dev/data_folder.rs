@@ -1,12 +1,14 @@
-//! The data folder: both databases and the generated credentials, for one process at a time.
+//! The data folder: generated credentials and, unless a database server is given, both databases.
+//!
+//! Files have one holder at a time. With a database server, several processes may share the folder: then only what
+//! changes it is done by one at a time.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::credentials::{Credentials, CredentialsError};
-use crate::store::sqlite::{Ledger, OpenError, SqliteCustomers};
+use crate::compile::Snapshot;
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -22,49 +24,94 @@ pub enum DataFolderError {
     /// Two writers would each believe to be alone.
     #[error("another process uses {}; stop it, or give another folder with --data", .0.display())]
     InUse(PathBuf),
-    /// A database cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The credentials cannot be read.
+    /// The credentials cannot be read or kept.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
 }
 
-/// Everything in it, open.
+/// The folder, held or shared.
 pub struct DataFolder {
-    /// Calls, runs and deliveries.
-    pub ledger: Ledger,
-    /// Customers, events and their indexes.
-    pub customers: Arc<SqliteCustomers>,
+    /// Where it is.
+    pub path: PathBuf,
     /// Generated credentials.
     pub credentials: Credentials,
-    _lock: File,
+    is_shared: bool,
+    lock: File,
+}
+
+/// Everybody else waits until this is dropped.
+pub struct Alone<'a>(Option<&'a File>);
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        if let Some(lock) = self.0 {
+            // It ends with the process at the latest.
+            drop(lock.unlock());
+        }
+    }
 }
 
 impl DataFolder {
-    /// Makes or opens it. The system gives up the lock when the process ends, however it ends.
+    /// Makes or opens it for this process alone. The system gives up the lock when the process ends, however it ends.
     ///
     /// # Errors
     /// See [`DataFolderError`].
-    pub fn open(path: &Path) -> Result<Self, DataFolderError> {
-        let failed = |source| DataFolderError::Io { path: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(failed)?;
-        let lock = File::create(path.join("lock")).map_err(failed)?;
-        lock.try_lock().map_err(|error| match error {
+    pub fn hold(path: &Path) -> Result<Self, DataFolderError> {
+        let folder = Self::open(path, false)?;
+        folder.lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => DataFolderError::InUse(path.to_owned()),
-            TryLockError::Error(source) => failed(source),
+            TryLockError::Error(source) => DataFolderError::Io { path: path.to_owned(), source },
         })?;
-        Ok(DataFolder {
-            ledger: Ledger::open(path)?,
-            customers: Arc::new(SqliteCustomers::open(&path.join("customers.db"))?),
-            credentials: Credentials::read(path)?,
-            _lock: lock,
-        })
+        folder.with_credentials()
     }
 
-    /// Commits what is queued and closes both databases.
-    pub async fn close(&self) {
-        self.ledger.close().await;
-        self.customers.close().await;
+    /// Makes or opens it beside others.
+    ///
+    /// # Errors
+    /// See [`DataFolderError`].
+    pub fn share(path: &Path) -> Result<Self, DataFolderError> {
+        Self::open(path, true)?.with_credentials()
+    }
+
+    fn open(path: &Path, is_shared: bool) -> Result<Self, DataFolderError> {
+        let failed = |source| DataFolderError::Io { path: path.to_owned(), source };
+        fs::create_dir_all(path).map_err(failed)?;
+        let name = if is_shared { "shared.lock" } else { "lock" };
+        let lock = File::create(path.join(name)).map_err(failed)?;
+        Ok(DataFolder { path: path.to_owned(), credentials: Credentials::default(), is_shared, lock })
+    }
+
+    fn with_credentials(mut self) -> Result<Self, DataFolderError> {
+        self.credentials = Credentials::read(&self.path)?;
+        Ok(self)
+    }
+
+    /// Waits until no other process that shares the folder is here.
+    ///
+    /// # Errors
+    /// The lock cannot be taken.
+    pub fn alone(&self) -> Result<Alone<'_>, DataFolderError> {
+        if !self.is_shared {
+            return Ok(Alone(None));
+        }
+        self.lock.lock().map_err(|source| DataFolderError::Io { path: self.path.clone(), source })?;
+        Ok(Alone(Some(&self.lock)))
+    }
+
+    /// Generates what the snapshot needs and nobody has generated yet.
+    ///
+    /// # Errors
+    /// See [`DataFolderError`]; nothing has changed then.
+    pub fn complete_credentials(&mut self, snapshot: &Snapshot) -> Result<(), DataFolderError> {
+        let mut credentials = self.credentials.clone();
+        {
+            let _alone = self.alone()?;
+            if self.is_shared {
+                credentials = Credentials::read(&self.path)?;
+            }
+            credentials.complete(snapshot, &self.path)?;
+        }
+        self.credentials = credentials;
+        Ok(())
     }
 }

@@ -1,12 +1,9 @@
 //! What is in force in a running `dev`, and how an edit of the folder changes it.
 
-use std::path::Path;
-
 use jiff::Timestamp;
 
 use super::announce;
-use super::credentials::CredentialsError;
-use super::data_folder::DataFolder;
+use super::data_folder::{DataFolder, DataFolderError};
 use super::folder::{Folder, FolderError, Reading};
 use super::keyring::gather;
 use super::secrets::UserSecrets;
@@ -23,7 +20,7 @@ pub enum LiveError {
     Folder(#[from] FolderError),
     /// New credentials cannot be kept.
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+    Data(#[from] DataFolderError),
     /// The version cannot be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -44,21 +41,16 @@ impl Live {
     ///
     /// # Errors
     /// Nothing could be put in force; what was stays.
-    pub async fn reload(&mut self, data: &mut DataFolder, path: &Path) -> Result<Applied, LiveError> {
+    pub async fn reload(&mut self, data: &mut DataFolder) -> Result<Applied, LiveError> {
         let reading = self.folder.read(self.configuration.in_force())?;
-        self.apply(reading, data, path).await
+        self.apply(reading, data).await
     }
 
     /// Puts what was read in force.
     ///
     /// # Errors
     /// Nothing could be put in force; what was stays.
-    pub async fn apply(
-        &mut self,
-        reading: Reading,
-        data: &mut DataFolder,
-        path: &Path,
-    ) -> Result<Applied, LiveError> {
+    pub async fn apply(&mut self, reading: Reading, data: &mut DataFolder) -> Result<Applied, LiveError> {
         let Reading { wanted, secrets, diagnostics, manifests } = reading;
         let namespace = wanted.namespace.clone();
         let settled = self.configuration.settle(wanted);
@@ -66,7 +58,7 @@ impl Live {
         let located = settled.problems.iter().filter_map(|problem| manifests.locate(&namespace, problem));
         announce::diagnostics(&located.collect::<Vec<Diagnostic>>());
         say_what_is_held_back(&settled);
-        data.credentials.complete(&settled.compilation.snapshot, path)?;
+        data.complete_credentials(&settled.compilation.snapshot)?;
         let gathered = gather(&settled.compilation.snapshot, &data.credentials, &secrets);
         for (trigger, reason) in &gathered.unavailable {
             tracing::error!(trigger, "the trigger's own credentials cannot be read: {reason}");

@@ -1,4 +1,5 @@
-//! `fanfare dev`: the whole thing from a folder of manifests on SQLite, without a cluster.
+//! `fanfare dev`: the whole thing from a folder of manifests on SQLite or PostgreSQL, without a
+//! cluster.
 //!
 //! Reading order: `args`, `run` (start, serve, drain), `live` (what is in force and how it changes), then the parts.
 
@@ -18,6 +19,7 @@ mod ready_file;
 mod run;
 mod sandbox_process;
 mod secrets;
+mod stores;
 mod watch;
 
 pub use args::DevCommand;

@@ -15,6 +15,7 @@ use super::live::{Live, LiveError};
 use super::ready_file::Ready;
 use super::sandbox_process::{SandboxError, SandboxProcess};
 use super::secrets::UserSecrets;
+use super::stores::{Stores, StoresError};
 use super::watch::Watch;
 use super::{announce, demo, hosts, import};
 use crate::channels::egress::{Egress, HostMapError};
@@ -39,6 +40,9 @@ pub enum DevError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Data(#[from] DataFolderError),
+    /// There is nothing to keep calls and customers in.
+    #[error(transparent)]
+    Stores(#[from] StoresError),
     /// The manifests cannot be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -93,7 +97,10 @@ impl DevCommand {
 
     async fn serve(self) -> Result<ExitCode, DevError> {
         let mut signals = Signals::receive()?;
-        let mut data = DataFolder::open(&self.data)?;
+        let mut data = match &self.database {
+            None => DataFolder::hold(&self.data)?,
+            Some(_) => DataFolder::share(&self.data)?,
+        };
         // Before the folder is read: an edit behind the reading must not go unseen.
         let mut watch = self.watch()?;
         let mut folder = Folder::new(self.manifests.clone());
@@ -105,32 +112,34 @@ impl DevCommand {
         let addresses = sandbox.as_ref().map(|sandbox| sandbox.addresses);
         let egress = Egress::for_dev(hosts::map(&reading.wanted, &self.hosts, addresses)?);
         let network = Network { egress: Arc::new(egress), tls: Tls::default() };
-        let (parts, configuration) = Parts::assemble(&data, &reading.wanted.namespace, network);
+        let stores = match &self.database {
+            None => Stores::in_folder(&data.path)?,
+            Some(address) => Stores::on_postgres(address, &reading.wanted.namespace).await?,
+        };
+        let (parts, configuration) = Parts::assemble(stores, &reading.wanted.namespace, network);
         let mut live = Live { folder, configuration, secrets: UserSecrets::default() };
-        let snapshot = live.apply(reading, &mut data, &self.data).await?.snapshot;
-        import::when_empty(&self.manifests, data.customers.as_ref()).await?;
-        let engine = parts.start_engine(&data);
-        let server = self.listen(&parts.app, &engine, &data).await?;
+        let snapshot = live.apply(reading, &mut data).await?.snapshot;
+        {
+            let _alone = data.alone()?;
+            import::when_empty(&self.manifests, parts.stores.customers.as_ref()).await?;
+        }
+        let engine = parts.start_engine();
+        let server = self.listen(&parts, &engine).await?;
         let ready = self.say_ready(&server, &snapshot, &data, &live)?;
         let code =
             self.until_stopped(&mut live, &mut data, &ready, addresses, &mut signals, &mut watch).await?;
-        parts.stop(server, engine, &data).await;
+        parts.stop(server, engine, self.unready_for).await;
         if let Some(sandbox) = sandbox {
             sandbox.stop().await;
         }
         Ok(code)
     }
 
-    async fn listen(
-        &self,
-        app: &Arc<App>,
-        engine: &RunningEngine,
-        data: &DataFolder,
-    ) -> Result<RunningServer, DevError> {
+    async fn listen(&self, parts: &Parts, engine: &RunningEngine) -> Result<RunningServer, DevError> {
         let listen = Listen { address: self.listen, surface: Surface::Everything };
-        let log = Arc::new(data.ledger.clone());
-        let routes = api::routes(Arc::clone(app), log, Some(engine.control()));
-        let started = server::start(&[listen], app, &routes).await;
+        let log = Arc::clone(&parts.stores.log);
+        let routes = api::routes(Arc::clone(&parts.app), log, Some(engine.control()));
+        let started = server::start(&[listen], &parts.app, &routes).await;
         started.map_err(|source| DevError::Listen { address: self.listen, source })
     }
 
@@ -178,7 +187,7 @@ impl DevCommand {
                         return Ok(ExitCode::from(u8::from(!kept)));
                     }
                 }
-                () = watch.changed() => match live.reload(data, &self.data).await {
+                () = watch.changed() => match live.reload(data).await {
                     Ok(applied) => self.follow(ready, &applied.snapshot, data, live),
                     Err(error) => {
                         tracing::error!(%error, "the folder cannot be read: everything stays as it was");
@@ -232,6 +241,7 @@ impl Signals {
 
 /// What runs beside the server.
 struct Parts {
+    stores: Stores,
     app: Arc<App>,
     handles: ChannelHandles,
     stop_refusals: CancellationToken,
@@ -239,39 +249,42 @@ struct Parts {
 }
 
 impl Parts {
-    fn assemble(data: &DataFolder, namespace: &str, network: Network) -> (Self, Configuration) {
-        let calls = Arc::new(data.ledger.clone());
-        let (refusals, writer) = RefusalLog::new(calls.clone());
-        let app = Arc::new(App::new(namespace, calls, data.customers.clone(), refusals));
+    fn assemble(stores: Stores, namespace: &str, network: Network) -> (Self, Configuration) {
+        let (refusals, writer) = RefusalLog::new(Arc::clone(&stores.calls));
+        let app =
+            Arc::new(App::new(namespace, Arc::clone(&stores.calls), Arc::clone(&stores.customers), refusals));
         let handles = ChannelHandles::default();
-        let audiences = data.customers.clone();
+        let audiences = Arc::clone(&stores.audiences);
         let configuration = Configuration::new(Arc::clone(&app), audiences, handles.clone(), network);
         let stop_refusals = CancellationToken::new();
         let refusals = tokio::spawn(writer.run(stop_refusals.clone()));
-        (Parts { app, handles, stop_refusals, refusals }, configuration)
+        (Parts { stores, app, handles, stop_refusals, refusals }, configuration)
     }
 
-    fn start_engine(&self, data: &DataFolder) -> RunningEngine {
-        let ledger = Arc::new(data.ledger.clone());
+    fn start_engine(&self) -> RunningEngine {
         let app = Arc::clone(&self.app);
         let tenant = Arc::clone(&app.snapshot.load().namespace);
-        let library = Library::new(tenant, ledger.clone(), move || app.snapshot.load_full());
+        let stores = &self.stores;
+        let library = Library::new(tenant, Arc::clone(&stores.calls), move || app.snapshot.load_full());
         Engine::start(Deps {
-            calls: ledger.clone(),
-            runs: ledger.clone(),
-            deliveries: ledger.clone(),
-            log: ledger.clone(),
-            replicas: ledger,
-            rates: None,
-            customers: data.customers.clone(),
-            audiences: data.customers.clone(),
+            calls: Arc::clone(&stores.calls),
+            runs: Arc::clone(&stores.runs),
+            deliveries: Arc::clone(&stores.deliveries),
+            log: Arc::clone(&stores.log),
+            replicas: Arc::clone(&stores.replicas),
+            rates: stores.rates.clone(),
+            customers: Arc::clone(&stores.customers),
+            audiences: Arc::clone(&stores.audiences),
             playbooks: Arc::new(library),
             channels: self.handles.clone(),
         })
     }
 
-    /// In the order of a call's way: nothing new comes in, what is under way ends, then the files close.
-    async fn stop(self, server: RunningServer, engine: RunningEngine, data: &DataFolder) {
+    /// In the order of a call's way: others are told to look elsewhere, nothing new comes in, what is under way ends,
+    /// then the stores close.
+    async fn stop(self, server: RunningServer, engine: RunningEngine, unready_for: Duration) {
+        self.app.begin_to_leave();
+        tokio::time::sleep(unready_for).await;
         if !server.drain(DRAIN_MAX).await {
             tracing::warn!("some requests were still under way after {DRAIN_MAX:?}");
         }
@@ -280,6 +293,6 @@ impl Parts {
         if let Err(error) = self.refusals.await {
             tracing::error!(%error, "the writer of refusals ended by a panic");
         }
-        data.close().await;
+        self.stores.close().await;
     }
 }

@@ -20,6 +20,9 @@ pub(super) async fn alive() -> &'static str {
     (status = 503, description = "The store does not answer; the body says why"),
 ))]
 pub(super) async fn ready(State(desk): State<Desk>) -> Response {
+    if desk.app.is_leaving() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "this process is about to end").into_response();
+    }
     let now = Some(Timestamp::now());
     match desk.app.calls.list(CallFilter { since: now, limit: 1, ..CallFilter::default() }).await {
         Ok(_) => "ok".into_response(),
