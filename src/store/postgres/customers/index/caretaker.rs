@@ -33,9 +33,10 @@ const IS_WORK: &str =
      OR unneeded_since <= clock_timestamp() - make_interval(secs => $1))";
 const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended($1, 2))";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtextextended($1, 2))";
-/// A replica that is stopped while it holds the lock loses it.
-const IMPATIENT: &str = "SET idle_session_timeout = '10s'";
-const PATIENT: &str = "RESET idle_session_timeout";
+/// A replica that is stopped while it holds the lock loses it. What filling has written may be lost in a crash, because
+/// how far it came is lost with it; so nobody waits for the disk while a batch holds rows.
+const BEGIN: &str = "SET idle_session_timeout = '10s'; SET synchronous_commit = off";
+const END: &str = "RESET idle_session_timeout; RESET synchronous_commit";
 /// This transaction's number: every writer's that was given before is smaller.
 const NUMBER: &str = "SELECT pg_current_xact_id()::text";
 const ARE_OLDER_ENDED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8";
@@ -173,13 +174,13 @@ impl Held {
             held.is_unlocked = true;
             return Ok(None);
         }
-        held.session.run(IMPATIENT).await?;
+        held.session.run(BEGIN).await?;
         Ok(Some(held))
     }
 
     async fn unlock(mut self, schema: &str, is_sound: bool) {
         self.is_unlocked = is_sound
-            && self.session.run(PATIENT).await.is_ok()
+            && self.session.run(END).await.is_ok()
             && self.session.query(UNLOCK, &[&schema]).await.is_ok();
     }
 }
