@@ -4,6 +4,7 @@
 
 pub mod audiences;
 pub mod calls;
+mod care;
 pub mod customers;
 pub mod deliveries;
 mod documents;

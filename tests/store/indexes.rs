@@ -11,16 +11,7 @@ use fanfare::store::customers::CustomerWrite;
 use serde_json::json;
 
 use crate::customers::customer;
-use crate::harness::{Place, all_complete, until_indexes};
-
-const COMPARISONS: [Comparison; 6] = [
-    Comparison::Equal,
-    Comparison::NotEqual,
-    Comparison::Less,
-    Comparison::LessOrEqual,
-    Comparison::Greater,
-    Comparison::GreaterOrEqual,
-];
+use crate::harness::{COMPARISONS, Place, all_complete, until_indexes};
 
 fn need(name: &str) -> IndexNeed {
     IndexNeed::Attribute { path: vec![name.into()] }
@@ -118,7 +109,7 @@ fn edges() -> Vec<Value> {
         json!(9_223_372_036_854_775_808.0),
         json!(-9_223_372_036_854_775_808.0),
         json!(1e23),
-        json!(9.999_999_999_999_999e22),
+        json!(1e23_f64.next_up()),
         json!(1.797_693_134_862_315_7e308),
         json!(0.1),
         json!(-0.1),

@@ -11,7 +11,7 @@ use fanfare::domain::selection::{Comparison, ConsentStates, EventCount, IndexNee
 use fanfare::domain::value::Value;
 use fanfare::store::audiences::{Access, Audiences};
 use fanfare::store::customers::Customers;
-use fanfare::store::postgres::{Database, PostgresCustomers};
+use fanfare::store::postgres::{Database, PostgresCustomers, Tenant};
 use serde_json::json;
 
 use crate::customers::{customer, event};
@@ -232,4 +232,32 @@ async fn hot_statements_go_by_index_with_statistics_and_without() {
     let plans = world.plans(async { drop(world.store.select(&unindexed).await.unwrap()) }).await;
     has(plan_of(&plans, "FROM customer"), &["Seq Scan on customer"]);
     world.store.close().await;
+}
+
+/// Citus distributes a table by a column only if each of its unique keys has it, and nothing refers to what is not
+/// distributed likewise.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_grows_with_the_customers_can_be_distributed_by_them() {
+    let name = Postgres::tenant_name();
+    let (url, tenant) = (Postgres::shared().url(), Tenant::new(&name).unwrap());
+    Database::open(&url.parse().unwrap(), &tenant).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let schema = format!("fanfare_{}", name.replace('-', "_"));
+    client.batch_execute(&format!("SET search_path = {schema}")).await.unwrap();
+    let asked = "SELECT count(*) FILTER (WHERE attnum = ANY (indkey)),
+            count(*) FILTER (WHERE NOT attnum = ANY (indkey)), (SELECT count(*) FROM pg_constraint
+                WHERE contype = 'f' AND (conrelid = $1::text::regclass OR confrelid = $1::text::regclass))
+        FROM pg_index JOIN pg_attribute ON attrelid = indrelid
+        WHERE indrelid = $1::text::regclass AND attname = $2 AND indisunique";
+    for (table, column) in [
+        ("customer", "key"),
+        ("event", "customer"),
+        ("attribute_entry", "customer"),
+        ("event_entry", "customer"),
+    ] {
+        let row = client.query_one(asked, &[&table, &column]).await.unwrap();
+        let (with, without, references): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+        assert!(with > 0 && without == 0 && references == 0, "{table}: {row:?}");
+    }
 }

@@ -13,19 +13,18 @@ mod snapshot;
 mod upsert;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Database;
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
 use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
 use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
+use crate::store::care::Care;
 use crate::store::customers::{CustomerWrite, Customers, EventWrite, LineResult};
 use index::caretaker::Caretaker;
 use index::require::{Needs, states};
@@ -39,8 +38,7 @@ pub struct PostgresCustomers {
     database: Arc<Database>,
     needs: Arc<Needs>,
     required: Arc<Notify>,
-    caretaker: Mutex<Option<JoinHandle<()>>>,
-    stop: DropGuard,
+    care: Care,
 }
 
 impl PostgresCustomers {
@@ -52,33 +50,19 @@ impl PostgresCustomers {
 
     /// Like [`Self::open`], keeping indexes that no scenario needs for this long.
     pub fn open_with_grace(database: Arc<Database>, grace: Duration) -> Self {
-        let (required, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let needs = Arc::new(Needs::new());
+        let (needs, required) = (Arc::new(Needs::new()), Arc::new(Notify::new()));
         let caretaker = Caretaker {
             database: Arc::clone(&database),
             needs: Arc::clone(&needs),
             grace,
             required: Arc::clone(&required),
-            stop: stop.clone(),
         };
-        PostgresCustomers {
-            database,
-            needs,
-            required,
-            caretaker: Mutex::new(Some(tokio::spawn(caretaker.take_care()))),
-            stop: stop.drop_guard(),
-        }
+        PostgresCustomers { database, needs, required, care: Care::start(caretaker.take_care()) }
     }
 
     /// Ends the care of indexes; the database is left to whoever else uses it.
     pub async fn close(&self) {
-        self.stop.token().cancel();
-        let caretaker = self.caretaker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(caretaker) = caretaker
-            && let Err(error) = caretaker.await
-        {
-            tracing::error!(%error, "the care of indexes ended by a panic");
-        }
+        self.care.end().await;
     }
 }
 

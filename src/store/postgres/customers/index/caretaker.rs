@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::drop::{drop_batch, end_graces, first_dropping};
-use super::fill::{add_batch, complete};
+use super::fill::{add_batch, analyze, complete};
 use super::registry::{KEPT, side_indexes};
 use super::require::Needs;
 use crate::store::StoreError;
@@ -20,8 +19,9 @@ use crate::store::side_index::SideIndex;
 
 /// How often it looks for something to do, and for the lock.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How often it looks whether older transactions have ended.
-const SETTLE_EVERY: Duration = Duration::from_millis(20);
+/// How soon, and how seldom at last, it looks whether older transactions have ended.
+const SETTLE_FIRST: Duration = Duration::from_millis(10);
+const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// How long one batch should take: half of what it may.
 const BATCH_TIME: Duration = Duration::from_millis(10);
 /// How many customers a batch reads at first, and at most.
@@ -51,15 +51,12 @@ pub(in crate::store::postgres::customers) struct Caretaker {
     pub grace: Duration,
     /// Rings when the needs have changed.
     pub required: Arc<Notify>,
-    /// Rings when it is to stop.
-    pub stop: CancellationToken,
 }
 
 impl Caretaker {
-    /// Renews needs, fills and drops until told to stop.
+    /// Renews needs, fills and drops until the database is closed.
     pub(in crate::store::postgres::customers) async fn take_care(self) {
         tokio::select! {
-            () = self.stop.cancelled() => {}
             () = self.needs.renew(&self.database) => {}
             () = self.look() => {}
         }
@@ -100,6 +97,7 @@ impl Caretaker {
         end_graces(session, self.grace.as_secs_f64()).await?;
         while let Some(mut index) = first_dropping(session).await? {
             settle(session).await?;
+            analyze(session, &index.need).await?;
             let mut pace = Pace::new();
             while pace.keep(drop_batch(session, &mut index, pace.customers)).await? {}
         }
@@ -118,6 +116,7 @@ async fn fill(session: &mut Session, mut index: SideIndex) -> Result<(), StoreEr
     }
     let mut pace = Pace::new();
     while pace.keep(add_batch(session, &mut index, pace.customers)).await? {}
+    analyze(session, &index.need).await?;
     complete(session, &index).await
 }
 
@@ -125,8 +124,14 @@ async fn fill(session: &mut Session, mut index: SideIndex) -> Result<(), StoreEr
 /// writes has a number before it asserts which indexes there are.
 async fn settle(session: &mut Session) -> Result<(), StoreError> {
     let number: String = session.one(NUMBER, &[]).await?.get(0);
+    let mut pause = SETTLE_FIRST;
     while !session.one(ARE_OLDER_ENDED, &[&number]).await?.get::<_, bool>(0) {
-        tokio::time::sleep(SETTLE_EVERY).await;
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+        if pause > SETTLE_MAX {
+            tracing::warn!("an index waits for a transaction of this server that has been writing for long");
+            pause = SETTLE_MAX;
+        }
     }
     Ok(())
 }
