@@ -80,7 +80,7 @@ impl Place {
 
 /// Waits until the indexes are so.
 pub async fn until_indexes(store: &dyn Audiences, what: impl Fn(&[IndexState]) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let states = store.index_states().await.unwrap();
         if what(&states) {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::Database;
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
@@ -28,7 +28,10 @@ use crate::store::care::Care;
 use crate::store::customers::{CustomerWrite, Customers, EventWrite, LineResult};
 use index::caretaker::Caretaker;
 use index::require::{Needs, states};
-use snapshot::in_snapshot;
+use snapshot::{Reading, in_snapshot};
+
+/// How many snapshots may be read at once: some connections are left to writes and to the care of indexes.
+const READERS_MAX: usize = 5;
 
 const FIND: &str = "SELECT customer FROM identity WHERE id = $1 AND kind = $2";
 
@@ -38,6 +41,7 @@ pub struct PostgresCustomers {
     database: Arc<Database>,
     needs: Arc<Needs>,
     required: Arc<Notify>,
+    readers: Arc<Semaphore>,
     care: Care,
 }
 
@@ -57,12 +61,28 @@ impl PostgresCustomers {
             grace,
             required: Arc::clone(&required),
         };
-        PostgresCustomers { database, needs, required, care: Care::start(caretaker.take_care()) }
+        let readers = Arc::new(Semaphore::new(READERS_MAX));
+        PostgresCustomers { database, needs, required, readers, care: Care::start(caretaker.take_care()) }
     }
 
     /// Ends the care of indexes; the database is left to whoever else uses it.
     pub async fn close(&self) {
         self.care.end().await;
+    }
+
+    /// Reads several statements on one snapshot, when it is its turn.
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let place = Arc::clone(&self.readers).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let reading = move |reading: &Reading<'_>| {
+            // Whoever asked may have gone; the place is free when the reading has ended.
+            let _place = place;
+            work(reading)
+        };
+        in_snapshot(&self.database, reading).await
     }
 }
 
@@ -83,7 +103,7 @@ impl Customers for PostgresCustomers {
 
     async fn load(&self, keys: &[CustomerKey], needs: &EventNeeds) -> Result<Vec<Customer>, StoreError> {
         let (keys, needs) = (keys.to_vec(), needs.clone());
-        in_snapshot(&self.database, move |reading| load::load(reading, &keys, &needs)).await
+        self.read(move |reading| load::load(reading, &keys, &needs)).await
     }
 
     async fn find(&self, registered: &str) -> Result<Option<CustomerKey>, StoreError> {
@@ -107,12 +127,12 @@ impl Customers for PostgresCustomers {
 impl Audiences for PostgresCustomers {
     async fn select(&self, selection: &Selection) -> Result<Selected, StoreError> {
         let selection = selection.clone();
-        in_snapshot(&self.database, move |reading| select::select(reading, &selection)).await
+        self.read(move |reading| select::select(reading, &selection)).await
     }
 
     async fn explain(&self, selection: &Selection) -> Result<AccessPlan, StoreError> {
         let selection = selection.clone();
-        in_snapshot(&self.database, move |reading| select::explain(reading, &selection)).await
+        self.read(move |reading| select::explain(reading, &selection)).await
     }
 
     async fn require_indexes(&self, needs: BTreeSet<IndexNeed>) -> Result<(), StoreError> {
