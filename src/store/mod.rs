@@ -6,6 +6,7 @@ mod acceptance;
 pub mod audiences;
 mod call_pages;
 pub mod calls;
+mod care;
 pub mod channel_rates;
 mod chunk_keys;
 pub mod customers;

@@ -21,5 +21,5 @@ pub use postgres::Postgres;
 pub use process::Process;
 pub use random::Random;
 pub use sandbox::Sandbox;
-pub use stores::{Place, Store, all_complete, until_indexes};
+pub use stores::{COMPARISONS, Place, Store, all_complete, until_indexes};
 pub use wait::{DEADLINE, until, wait_for};

@@ -4,12 +4,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use fanfare::domain::selection::Comparison;
 use fanfare::store::audiences::{Audiences, IndexProgress, IndexState};
 use fanfare::store::customers::Customers;
 use fanfare::store::postgres::{Database, PostgresCustomers, Tenant};
 use fanfare::store::sqlite::SqliteCustomers;
 
 use super::Postgres;
+
+/// Every comparison.
+pub const COMPARISONS: [Comparison; 6] = [
+    Comparison::Equal,
+    Comparison::NotEqual,
+    Comparison::Less,
+    Comparison::LessOrEqual,
+    Comparison::Greater,
+    Comparison::GreaterOrEqual,
+];
 
 /// Customers and audiences of one database.
 #[async_trait]
@@ -69,7 +80,7 @@ impl Place {
 
 /// Waits until the indexes are so.
 pub async fn until_indexes(store: &dyn Audiences, what: impl Fn(&[IndexState]) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let states = store.index_states().await.unwrap();
         if what(&states) {

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../harness/mod.rs"]
+mod harness;
+
 mod expressions;
 mod mutants;
 mod push_down;

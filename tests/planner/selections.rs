@@ -2,19 +2,11 @@
 
 use std::sync::Arc;
 
-use fanfare::domain::selection::{Comparison, ConsentStates, EventCount, Selection, Test};
+use fanfare::domain::selection::{ConsentStates, EventCount, Selection, Test};
 
+use crate::harness::COMPARISONS;
 use crate::random::Random;
 use crate::world::{CATEGORIES, EVENT_TYPES, INNER, NAMES, PROPERTIES, moment, value};
-
-pub const COMPARISONS: [Comparison; 6] = [
-    Comparison::Equal,
-    Comparison::NotEqual,
-    Comparison::Less,
-    Comparison::LessOrEqual,
-    Comparison::Greater,
-    Comparison::GreaterOrEqual,
-];
 
 /// A selection up to so many levels deep.
 pub fn selection(random: &mut Random, depth: usize) -> Selection {

@@ -4,6 +4,7 @@ use fanfare::domain::customer::{Customer, CustomerKey};
 use fanfare::domain::selection::Selection;
 use fanfare::store::audiences::Access;
 
+use crate::harness::Place;
 use crate::random::{Random, seeds};
 use crate::reference::selects;
 use crate::selections::selection;
@@ -24,13 +25,12 @@ async fn check(world: &World, seed: u64, selection: &Selection) -> Access {
 }
 
 /// With no index, with some, and with all.
-#[tokio::test(flavor = "multi_thread")]
-async fn small_worlds_with_few_or_many_indexes() {
-    for seed in seeds(12) {
+async fn small_worlds(place: fn() -> Place, worlds: u64) {
+    for seed in seeds(worlds) {
         let mut random = Random::new(seed);
         let mut indexes = all_indexes();
         indexes.retain(|_| usize::try_from(seed).unwrap() % 3 > random.below(2));
-        let world = World::new(&mut random, 150, &indexes).await;
+        let world = World::new(place(), &mut random, 150, &indexes).await;
         let mut scans = 0;
         for _ in 0..500 {
             let selection = selection(&mut random, 3);
@@ -41,16 +41,35 @@ async fn small_worlds_with_few_or_many_indexes() {
     }
 }
 
-/// So many customers that ways are raced, intersected and counted all at once.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_world_large_enough_for_races() {
+async fn small_worlds_with_few_or_many_indexes() {
+    small_worlds(Place::sqlite, 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_worlds_with_few_or_many_indexes_on_postgres() {
+    small_worlds(Place::postgres, 6).await;
+}
+
+/// So many customers that ways are raced, intersected and counted all at once.
+async fn large_world(place: fn() -> Place) {
     for seed in seeds(1) {
         let mut random = Random::new(seed ^ 0xB16);
-        let world = World::new(&mut random, 12_000, &all_indexes()).await;
+        let world = World::new(place(), &mut random, 12_000, &all_indexes()).await;
         for _ in 0..250 {
             let selection = selection(&mut random, 3);
             check(&world, seed, &selection).await;
         }
         world.store.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_world_large_enough_for_races() {
+    large_world(Place::sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_world_large_enough_for_races_on_postgres() {
+    large_world(Place::postgres).await;
 }

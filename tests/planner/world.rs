@@ -1,17 +1,17 @@
 //! Customers who have a bit of everything: missing, of every kind, at the edges of numbers and of Unicode.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fanfare::domain::customer::{Customer, EventNeeds};
 use fanfare::domain::selection::{IndexNeed, Selection};
 use fanfare::domain::value::Value;
-use fanfare::store::audiences::{Audiences, IndexProgress, Selected};
-use fanfare::store::customers::{CustomerWrite, Customers, EventWrite};
-use fanfare::store::sqlite::SqliteCustomers;
+use fanfare::store::audiences::Selected;
+use fanfare::store::customers::{CustomerWrite, EventWrite};
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::harness::{Place, Store, all_complete, until_indexes};
 use crate::random::Random;
 
 /// Attributes that customers may have; `o` is an object more often than not.
@@ -24,9 +24,9 @@ pub const PROPERTIES: [&str; 3] = ["m", "n", "o"];
 
 /// A store with customers in it, and the same customers as a plain list.
 pub struct World {
-    pub store: SqliteCustomers,
+    pub store: Box<dyn Store>,
     pub customers: Vec<Customer>,
-    _folder: tempfile::TempDir,
+    _place: Place,
 }
 
 /// Values that are easily mistaken for each other.
@@ -132,15 +132,14 @@ fn event(random: &mut Random, customers: usize) -> EventWrite {
 
 impl World {
     /// A world from a seed. With `indexes`, half of the customers are there before these are filled.
-    pub async fn new(random: &mut Random, customers: usize, indexes: &[IndexNeed]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteCustomers::open(&folder.path().join("customers.db")).unwrap();
-        let mut world = World { store, customers: Vec::new(), _folder: folder };
+    pub async fn new(place: Place, random: &mut Random, customers: usize, indexes: &[IndexNeed]) -> Self {
+        let store = place.open(Duration::from_secs(3_600)).await;
+        let mut world = World { store, customers: Vec::new(), _place: place };
         world.write(random, customers).await;
         world.store.require_indexes(indexes.iter().cloned().collect()).await.unwrap();
         // What is written while indexes are filled changes some of what they hold.
         world.write(random, customers).await;
-        world.indexes_are_complete().await;
+        until_indexes(&*world.store, all_complete).await;
         world.read().await;
         world
     }
@@ -151,18 +150,6 @@ impl World {
         self.store.upsert_customers(lines).await.unwrap();
         let events = (0..customers * 3 / 2).map(|_| event(random, customers)).collect();
         self.store.insert_events(events).await.unwrap();
-    }
-
-    pub async fn indexes_are_complete(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            let states = self.store.index_states().await.unwrap();
-            if states.iter().all(|state| state.progress == IndexProgress::Complete) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "indexes are not filled: {states:?}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
     }
 
     async fn read(&mut self) {

@@ -7,7 +7,9 @@ mod harness;
 
 mod customers;
 mod indexes;
+mod plans;
 mod postgres;
+mod replicas;
 
 /// Runs each story in a new place of a database: those of customers on an open store, those of indexes on the place,
 /// because they open it again.
@@ -61,5 +63,6 @@ mod stories {
             is_used_once_complete_and_says_so_before,
             goes_on_being_filled_after_a_restart_and_is_kept_by_every_write,
             is_kept_for_its_grace_and_then_dropped,
+            values_are_compared_by_index_as_they_are_everywhere,
     }
 }

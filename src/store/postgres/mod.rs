@@ -1,6 +1,6 @@
 //! The store for many replicas: one PostgreSQL database, one schema a tenant.
 //!
-//! No statement here leaves a transaction open while it waits for this process: a stopped process holds no lock.
+//! Nothing that writes leaves a transaction open while it waits for this process: a stopped process holds no lock.
 
 mod address;
 mod customers;

@@ -92,7 +92,7 @@ impl Batch {
     fn taken(&self, customer: Option<i64>, other_ids: &BTreeMap<String, String>) -> Option<LineRefused> {
         other_ids.iter().find_map(|(kind, id)| {
             let owner = self.owner(kind, id).filter(|owner| Some(*owner) != customer)?;
-            let owner = self.people.get(&owner)?.registered.clone();
+            let owner = self.people.get(&owner).map(|owner| owner.registered.clone()).unwrap_or_default();
             Some(LineRefused::IdTaken { kind: kind.clone(), id: id.clone(), owner })
         })
     }

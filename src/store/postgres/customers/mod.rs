@@ -13,23 +13,25 @@ mod snapshot;
 mod upsert;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::sync::{Notify, Semaphore};
 
 use super::Database;
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
 use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
 use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
+use crate::store::care::Care;
 use crate::store::customers::{CustomerWrite, Customers, EventWrite, LineResult};
 use index::caretaker::Caretaker;
 use index::require::{Needs, states};
-use snapshot::in_snapshot;
+use snapshot::{Reading, in_snapshot};
+
+/// How many snapshots may be read at once: some connections are left to writes and to the care of indexes.
+const READERS_MAX: usize = 5;
 
 const FIND: &str = "SELECT customer FROM identity WHERE id = $1 AND kind = $2";
 
@@ -39,8 +41,8 @@ pub struct PostgresCustomers {
     database: Arc<Database>,
     needs: Arc<Needs>,
     required: Arc<Notify>,
-    caretaker: Mutex<Option<JoinHandle<()>>>,
-    stop: DropGuard,
+    readers: Arc<Semaphore>,
+    care: Care,
 }
 
 impl PostgresCustomers {
@@ -52,33 +54,35 @@ impl PostgresCustomers {
 
     /// Like [`Self::open`], keeping indexes that no scenario needs for this long.
     pub fn open_with_grace(database: Arc<Database>, grace: Duration) -> Self {
-        let (required, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let needs = Arc::new(Needs::new());
+        let (needs, required) = (Arc::new(Needs::new()), Arc::new(Notify::new()));
         let caretaker = Caretaker {
             database: Arc::clone(&database),
             needs: Arc::clone(&needs),
             grace,
             required: Arc::clone(&required),
-            stop: stop.clone(),
         };
-        PostgresCustomers {
-            database,
-            needs,
-            required,
-            caretaker: Mutex::new(Some(tokio::spawn(caretaker.take_care()))),
-            stop: stop.drop_guard(),
-        }
+        let readers = Arc::new(Semaphore::new(READERS_MAX));
+        PostgresCustomers { database, needs, required, readers, care: Care::start(caretaker.take_care()) }
     }
 
     /// Ends the care of indexes; the database is left to whoever else uses it.
     pub async fn close(&self) {
-        self.stop.token().cancel();
-        let caretaker = self.caretaker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(caretaker) = caretaker
-            && let Err(error) = caretaker.await
-        {
-            tracing::error!(%error, "the care of indexes ended by a panic");
-        }
+        self.care.end().await;
+    }
+
+    /// Reads several statements on one snapshot, when it is its turn.
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let place = Arc::clone(&self.readers).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let reading = move |reading: &Reading<'_>| {
+            // Whoever asked may have gone; the place is free when the reading has ended.
+            let _place = place;
+            work(reading)
+        };
+        in_snapshot(&self.database, reading).await
     }
 }
 
@@ -99,7 +103,7 @@ impl Customers for PostgresCustomers {
 
     async fn load(&self, keys: &[CustomerKey], needs: &EventNeeds) -> Result<Vec<Customer>, StoreError> {
         let (keys, needs) = (keys.to_vec(), needs.clone());
-        in_snapshot(&self.database, move |reading| load::load(reading, &keys, &needs)).await
+        self.read(move |reading| load::load(reading, &keys, &needs)).await
     }
 
     async fn find(&self, registered: &str) -> Result<Option<CustomerKey>, StoreError> {
@@ -123,12 +127,12 @@ impl Customers for PostgresCustomers {
 impl Audiences for PostgresCustomers {
     async fn select(&self, selection: &Selection) -> Result<Selected, StoreError> {
         let selection = selection.clone();
-        in_snapshot(&self.database, move |reading| select::select(reading, &selection)).await
+        self.read(move |reading| select::select(reading, &selection)).await
     }
 
     async fn explain(&self, selection: &Selection) -> Result<AccessPlan, StoreError> {
         let selection = selection.clone();
-        in_snapshot(&self.database, move |reading| select::explain(reading, &selection)).await
+        self.read(move |reading| select::explain(reading, &selection)).await
     }
 
     async fn require_indexes(&self, needs: BTreeSet<IndexNeed>) -> Result<(), StoreError> {

@@ -16,12 +16,10 @@ use crate::store::StoreError;
 use crate::store::postgres::Database;
 use crate::store::postgres::session::{Failed, Params};
 
-/// What is read by keys and by values has its index, and the program has chosen which: the server is left no plan
-/// that walks a table, and none that walks an index instead of stepping into it for each value of an array.
-const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
-    SET LOCAL enable_mergejoin = off; SET LOCAL random_page_cost = 0.01";
 /// Who reads every customer reads the table from its beginning to its end.
 const BY_TABLE: &str = "SET LOCAL enable_seqscan = on; SET LOCAL random_page_cost = 4";
+/// Everything else is found by an index, as it is in every session.
+const BY_INDEX: &str = "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL random_page_cost TO DEFAULT";
 
 /// A snapshot, for as long as it is borrowed.
 pub(super) struct Reading<'a> {
@@ -52,7 +50,7 @@ where
                         time_max,
                         is_spoiled: Cell::new(false),
                     };
-                    let result = reading.run(BY_INDEX).and_then(|()| work(&reading));
+                    let result = work(&reading);
                     // It wrote nothing: that it is dropped, and so rolled back, is its end.
                     (result, reading.is_spoiled.get())
                 }
@@ -107,31 +105,21 @@ impl Reading<'_> {
         result.map(|()| count <= most)
     }
 
-    /// Begins a statement whose rows are asked for some at a time; others may be run between.
+    /// Begins a statement that reads a whole table. Its rows are asked for some at a time, and other statements may
+    /// be run between.
     pub(super) fn open(&self, sql: &'static str) -> Result<Portal, StoreError> {
         self.wait(async {
+            self.transaction.batch_execute(BY_TABLE).await?;
             let statement = self.transaction.prepare_cached(sql).await?;
-            self.transaction.bind(&statement, &[]).await
+            let portal = self.transaction.bind(&statement, &[]).await?;
+            self.transaction.batch_execute(BY_INDEX).await?;
+            Ok(portal)
         })
     }
 
     /// The next rows; none at the end.
     pub(super) fn step(&self, portal: &Portal, rows_max: i32) -> Result<Vec<Row>, StoreError> {
         self.wait(self.transaction.query_portal(portal, rows_max))
-    }
-
-    /// From now on tables are read as a whole.
-    pub(super) fn by_table(&self) -> Result<(), StoreError> {
-        self.run(BY_TABLE)
-    }
-
-    /// From now on what is read is found by an index.
-    pub(super) fn by_index(&self) -> Result<(), StoreError> {
-        self.run(BY_INDEX)
-    }
-
-    fn run(&self, sql: &str) -> Result<(), StoreError> {
-        self.wait(self.transaction.batch_execute(sql))
     }
 
     fn wait<T>(

@@ -78,7 +78,12 @@ pub(super) async fn is_kept(
 }
 
 fn is_overtaken(error: &tokio_postgres::Error) -> bool {
-    let by_others = [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
+    let by_others = [
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        // Who wrote the same customers has been waiting for its disk.
+        SqlState::LOCK_NOT_AVAILABLE,
+    ];
     is_decide_anew(error) || error.code().is_some_and(|code| by_others.contains(code))
 }
 

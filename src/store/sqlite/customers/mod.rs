@@ -10,15 +10,13 @@ mod upsert;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use index::caretaker::Caretaker;
 use index::require::{require, states};
@@ -28,6 +26,7 @@ use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
 use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
 use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
+use crate::store::care::Care;
 use crate::store::customers::{CustomerWrite, Customers, EventWrite, LineResult};
 
 /// The schema, version by version; it only ever grows at its end.
@@ -38,8 +37,7 @@ const MIGRATIONS: &[&str] = &[include_str!("../migrations/customers_1.sql")];
 pub struct SqliteCustomers {
     database: Arc<Database>,
     required: Arc<Notify>,
-    caretaker: Mutex<Option<JoinHandle<()>>>,
-    stop: DropGuard,
+    care: Care,
 }
 
 impl SqliteCustomers {
@@ -58,30 +56,14 @@ impl SqliteCustomers {
     /// See [`OpenError`].
     pub fn open_with_grace(path: &Path, grace: Duration) -> Result<Self, OpenError> {
         let database = Arc::new(Database::open(path, MIGRATIONS)?);
-        let (required, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let caretaker = Caretaker {
-            database: Arc::clone(&database),
-            grace,
-            required: Arc::clone(&required),
-            stop: stop.clone(),
-        };
-        Ok(SqliteCustomers {
-            database,
-            required,
-            caretaker: Mutex::new(Some(tokio::spawn(caretaker.take_care()))),
-            stop: stop.drop_guard(),
-        })
+        let required = Arc::new(Notify::new());
+        let caretaker = Caretaker { database: Arc::clone(&database), grace, required: Arc::clone(&required) };
+        Ok(SqliteCustomers { database, required, care: Care::start(caretaker.take_care()) })
     }
 
     /// Ends the care of indexes and the writer, and closes the file.
     pub async fn close(&self) {
-        self.stop.token().cancel();
-        let caretaker = self.caretaker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(caretaker) = caretaker
-            && let Err(error) = caretaker.await
-        {
-            tracing::error!(%error, "the care of indexes ended by a panic");
-        }
+        self.care.end().await;
         self.database.close().await;
     }
 }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::drop::{drop_batch, end_graces, first_dropping};
-use super::fill::{add_batch, complete};
+use super::fill::{add_batch, analyze, complete};
 use super::registry::{KEPT, side_indexes};
 use super::require::Needs;
 use crate::store::StoreError;
@@ -20,8 +19,9 @@ use crate::store::side_index::SideIndex;
 
 /// How often it looks for something to do, and for the lock.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How often it looks whether older transactions have ended.
-const SETTLE_EVERY: Duration = Duration::from_millis(20);
+/// How soon, and how seldom at last, it looks whether older transactions have ended.
+const SETTLE_FIRST: Duration = Duration::from_millis(10);
+const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// How long one batch should take: half of what it may.
 const BATCH_TIME: Duration = Duration::from_millis(10);
 /// How many customers a batch reads at first, and at most.
@@ -33,9 +33,10 @@ const IS_WORK: &str =
      OR unneeded_since <= clock_timestamp() - make_interval(secs => $1))";
 const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended($1, 2))";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtextextended($1, 2))";
-/// A replica that is stopped while it holds the lock loses it.
-const IMPATIENT: &str = "SET idle_session_timeout = '10s'";
-const PATIENT: &str = "RESET idle_session_timeout";
+/// A replica that is stopped while it holds the lock loses it. What filling has written may be lost in a crash, because
+/// how far it came is lost with it; so nobody waits for the disk while a batch holds rows.
+const BEGIN: &str = "SET idle_session_timeout = '10s'; SET synchronous_commit = off";
+const END: &str = "RESET idle_session_timeout; RESET synchronous_commit";
 /// This transaction's number: every writer's that was given before is smaller.
 const NUMBER: &str = "SELECT pg_current_xact_id()::text";
 const ARE_OLDER_ENDED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8";
@@ -50,15 +51,12 @@ pub(in crate::store::postgres::customers) struct Caretaker {
     pub grace: Duration,
     /// Rings when the needs have changed.
     pub required: Arc<Notify>,
-    /// Rings when it is to stop.
-    pub stop: CancellationToken,
 }
 
 impl Caretaker {
-    /// Renews needs, fills and drops until told to stop.
+    /// Renews needs, fills and drops until the database is closed.
     pub(in crate::store::postgres::customers) async fn take_care(self) {
         tokio::select! {
-            () = self.stop.cancelled() => {}
             () = self.needs.renew(&self.database) => {}
             () = self.look() => {}
         }
@@ -99,6 +97,7 @@ impl Caretaker {
         end_graces(session, self.grace.as_secs_f64()).await?;
         while let Some(mut index) = first_dropping(session).await? {
             settle(session).await?;
+            analyze(session, &index.need).await?;
             let mut pace = Pace::new();
             while pace.keep(drop_batch(session, &mut index, pace.customers)).await? {}
         }
@@ -117,6 +116,7 @@ async fn fill(session: &mut Session, mut index: SideIndex) -> Result<(), StoreEr
     }
     let mut pace = Pace::new();
     while pace.keep(add_batch(session, &mut index, pace.customers)).await? {}
+    analyze(session, &index.need).await?;
     complete(session, &index).await
 }
 
@@ -124,8 +124,14 @@ async fn fill(session: &mut Session, mut index: SideIndex) -> Result<(), StoreEr
 /// writes has a number before it asserts which indexes there are.
 async fn settle(session: &mut Session) -> Result<(), StoreError> {
     let number: String = session.one(NUMBER, &[]).await?.get(0);
+    let mut pause = SETTLE_FIRST;
     while !session.one(ARE_OLDER_ENDED, &[&number]).await?.get::<_, bool>(0) {
-        tokio::time::sleep(SETTLE_EVERY).await;
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+        if pause > SETTLE_MAX {
+            tracing::warn!("an index waits for a transaction of this server that has been writing for long");
+            pause = SETTLE_MAX;
+        }
     }
     Ok(())
 }
@@ -173,13 +179,13 @@ impl Held {
             held.is_unlocked = true;
             return Ok(None);
         }
-        held.session.run(IMPATIENT).await?;
+        held.session.run(BEGIN).await?;
         Ok(Some(held))
     }
 
     async fn unlock(mut self, schema: &str, is_sound: bool) {
         self.is_unlocked = is_sound
-            && self.session.run(PATIENT).await.is_ok()
+            && self.session.run(END).await.is_ok()
             && self.session.query(UNLOCK, &[&schema]).await.is_ok();
     }
 }

@@ -29,7 +29,8 @@ const FORGET: &str =
 pub(super) struct Dropping {
     /// Its number.
     pub id: i64,
-    need: IndexNeed,
+    /// What it is on.
+    pub need: IndexNeed,
     dropped_to: i64,
 }
 

@@ -112,13 +112,17 @@ async fn add_event_rows(session: &mut Session, index: &SideIndex, put: &EventRow
     session.query(ADD_EVENTS, &params).await.map(drop)
 }
 
-/// Lets selections use the index, which holds everything.
-pub(super) async fn complete(session: &mut Session, index: &SideIndex) -> Result<(), StoreError> {
+/// Brings up to date what the server knows of the index's table.
+pub(super) async fn analyze(session: &mut Session, need: &IndexNeed) -> Result<(), StoreError> {
     session
-        .run(match index.need {
+        .run(match need {
             IndexNeed::Attribute { .. } => "ANALYZE attribute_entry",
             IndexNeed::EventProperty { .. } => "ANALYZE event_entry",
         })
-        .await?;
+        .await
+}
+
+/// Lets selections use the index, which holds everything.
+pub(super) async fn complete(session: &mut Session, index: &SideIndex) -> Result<(), StoreError> {
     session.query(COMPLETE, &[&index.id]).await.map(drop)
 }

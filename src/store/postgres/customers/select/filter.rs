@@ -56,9 +56,7 @@ pub(super) fn scan(reading: &Reading<'_>, check: &Check) -> Result<Vec<i64>, Sto
         return filter(reading, check, accepted);
     }
     let judge = Judge::new(reading, check, usize::MAX)?;
-    reading.by_table()?;
     let portal = reading.open(FACTS_OF_ALL)?;
-    reading.by_index()?;
     loop {
         let rows = reading.step(&portal, CUSTOMERS_A_STEP)?;
         if rows.is_empty() {

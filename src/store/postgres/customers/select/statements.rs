@@ -56,13 +56,13 @@ pub(super) const PROPERTIES_BY_PROPERTY: &str = "SELECT event.customer, event.pr
      WHERE idx = $1 AND kind = $2 AND text_value = $3 AND number_value = $4::text::numeric
      AND event_entry.time >= $5 AND event_entry.time < $6";
 
-/// Customers by the type of an event, in a window of time.
+/// Customers by the type of an event, in a window of time; `id > 0` is the condition of the index.
 pub(super) const EVENTS_BY_TYPE: &str =
-    "SELECT customer FROM event WHERE type = $1 AND time >= $2 AND time < $3";
+    "SELECT customer FROM event WHERE type = $1 AND time >= $2 AND time < $3 AND id > 0";
 
 /// The same with the event's properties.
 pub(super) const PROPERTIES_BY_TYPE: &str =
-    "SELECT customer, properties FROM event WHERE type = $1 AND time >= $2 AND time < $3";
+    "SELECT customer, properties FROM event WHERE type = $1 AND time >= $2 AND time < $3 AND id > 0";
 
 /// Some customers, once an event of a type in a window of time.
 pub(super) const EVENTS_OF_CUSTOMERS: &str = "SELECT customer FROM event

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::drop::drop_batch;
 use super::fill::{RESTS, add_batch, read_part};
@@ -39,33 +38,25 @@ pub(crate) struct Caretaker {
     pub grace: Duration,
     /// Rings when the needs have changed.
     pub required: Arc<Notify>,
-    /// Rings when it is to stop.
-    pub stop: CancellationToken,
 }
 
 impl Caretaker {
-    /// Fills and drops until told to stop.
+    /// Fills and drops until the file is closed.
     pub(crate) async fn take_care(self) {
-        let care = async {
-            loop {
-                let pause = match self.step().await {
-                    Ok(Step::Worked) => continue,
-                    Ok(Step::Idle) => LOOK_EVERY,
-                    Err(StoreError::Closed) => return,
-                    Err(error) => {
-                        tracing::warn!(%error, "an index could not be filled further; trying again");
-                        AFTER_A_FAILURE
-                    }
-                };
-                tokio::select! {
-                    () = self.required.notified() => {}
-                    () = tokio::time::sleep(pause) => {}
+        loop {
+            let pause = match self.step().await {
+                Ok(Step::Worked) => continue,
+                Ok(Step::Idle) => LOOK_EVERY,
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "an index could not be filled further; trying again");
+                    AFTER_A_FAILURE
                 }
+            };
+            tokio::select! {
+                () = self.required.notified() => {}
+                () = tokio::time::sleep(pause) => {}
             }
-        };
-        tokio::select! {
-            () = self.stop.cancelled() => {}
-            () = care => {}
         }
     }
 
