@@ -14,10 +14,21 @@ mod sink;
 mod traffic;
 mod world;
 
+use harness::Postgres;
 use report::Report;
 use world::World;
 
-const PARTS: [&str; 5] = ["clients", "ingest", "broad", "narrow", "indexing"];
+const PARTS: [&str; 9] = [
+    "clients",
+    "ingest",
+    "broad",
+    "narrow",
+    "indexing",
+    "postgres-ingest",
+    "postgres-broad",
+    "postgres-narrow",
+    "postgres-replicas",
+];
 
 fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -45,20 +56,49 @@ async fn run(report: &mut Report, wanted: impl Fn(&str) -> bool) {
     if wanted("ingest") {
         part::ingest::run(report).await;
     }
-    if !["broad", "narrow", "indexing"].into_iter().any(&wanted) {
-        return;
+    if ["broad", "narrow", "indexing"].into_iter().any(&wanted) {
+        on_files(report, &wanted).await;
     }
+    if PARTS.into_iter().filter(|part| part.starts_with("postgres-")).any(&wanted) {
+        on_postgres(report, &wanted).await;
+    }
+}
+
+async fn on_files(report: &mut Report, wanted: impl Fn(&str) -> bool) {
     let large = World::make(scaled(1_000_000)).await;
     if wanted("broad") {
         part::broad::run(report, &large).await;
     }
     if wanted("narrow") {
         let small = World::make(scaled(100_000)).await;
-        part::narrow::run(report, &large, &small).await;
+        part::narrow::run(report, &large, &small, "").await;
     }
     if wanted("indexing") {
         part::indexing::run(report, &large).await;
     }
+}
+
+/// The same parts on a PostgreSQL server of its own, which shares the machine's cores.
+async fn on_postgres(report: &mut Report, wanted: impl Fn(&str) -> bool) {
+    let server = tokio::task::spawn_blocking(Postgres::own).await.expect("a server starts");
+    if wanted("postgres-ingest") {
+        part::ingest::run_on(report, &server).await;
+    }
+    if wanted("postgres-broad") || wanted("postgres-narrow") {
+        let large = World::make_on(&server, scaled(1_000_000)).await;
+        if wanted("postgres-broad") {
+            part::broad::run_on_postgres(report, &large).await;
+        }
+        if wanted("postgres-narrow") {
+            let small = World::make_on(&server, scaled(100_000)).await;
+            part::narrow::run(report, &large, &small, "PostgreSQL: ").await;
+        }
+    }
+    if wanted("postgres-replicas") {
+        let world = World::make_on(&server, scaled(200_000)).await;
+        part::replicas::run(report, &world).await;
+    }
+    tokio::task::spawn_blocking(move || drop(server)).await.expect("the server ends");
 }
 
 /// A number of things, as far as `BENCH_SCALE` (1 if unset) allows; at least one.

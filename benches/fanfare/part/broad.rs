@@ -18,11 +18,17 @@ const CONNECTIONS: usize = 64;
 /// Measures text messages beside a bare client, then mails.
 pub async fn run(report: &mut Report, world: &World) {
     let stand = world.start().await;
-    texts(report, world, &stand).await;
+    texts(report, world, &stand, "").await;
     mails(report, world, &stand).await;
 }
 
-async fn texts(report: &mut Report, world: &World, stand: &Stand) {
+/// Measures text messages of a server on PostgreSQL.
+pub async fn run_on_postgres(report: &mut Report, world: &World) {
+    let stand = world.start().await;
+    texts(report, world, &stand, "PostgreSQL: ").await;
+}
+
+async fn texts(report: &mut Report, world: &World, stand: &Stand, on: &str) {
     let gold = customers::gold(world.count);
     let (mut bare, mut rates, mut firsts, mut processor) = (vec![], vec![], vec![], vec![]);
     for _ in 0..REPEATS {
@@ -36,12 +42,12 @@ async fn texts(report: &mut Report, world: &World, stand: &Stand) {
         rates.push(gold as f64 / (stand.sms.arrivals.last() - start).as_secs_f64());
         processor.push((stand.processor_time() - used) * 1e6 / gold as f64);
     }
-    let name = format!("one call to {gold} of {} customers by SMS over HTTP", world.count);
+    let name = format!("{on}one call to {gold} of {} customers by SMS over HTTP", world.count);
     report.compare(&name, median(rates), "messages/s", median(bare));
-    report.add("same, first message at the provider after", median(firsts), "ms");
-    report.add("same, the server's processor time for each message", median(processor), "us");
-    report.add("same, window", 256.0, "deliveries");
-    report.add("same, peak memory", stand.peak_memory(), "MiB");
+    report.add(&format!("{on}same, first message at the provider after"), median(firsts), "ms");
+    report.add(&format!("{on}same, the server's processor time for each message"), median(processor), "us");
+    report.add(&format!("{on}same, window"), 256.0, "deliveries");
+    report.add(&format!("{on}same, peak memory"), stand.peak_memory(), "MiB");
 }
 
 /// The very requests that the channel makes, from a list made beforehand.

@@ -14,6 +14,7 @@ use crate::endpoint::Endpoint;
 use crate::report::{Report, median};
 use crate::traffic::{self, Load, Pace};
 use crate::world::World;
+use crate::world::base::Base;
 
 const PER_SECOND: u64 = 1_000;
 const CONNECTIONS: usize = 64;
@@ -22,7 +23,10 @@ const LENGTH: Duration = Duration::from_secs(5);
 
 /// Measures ingest's p99 at a steady thousand calls a second: at rest, then while an index on every customer fills.
 pub async fn run(report: &mut Report, world: &World) {
-    let data = world.data();
+    let data = match world.base() {
+        Base::Files(data) => data.clone(),
+        Base::Server(_) => unreachable!("this part is about files"),
+    };
     let (endpoint, store) = std::thread::spawn(move || start(&data)).join().expect("an endpoint starts");
     let (mut at_rest, mut building) = (vec![], vec![]);
     for attribute in ["last_name", "email", "phone"].into_iter().take(REPEATS) {

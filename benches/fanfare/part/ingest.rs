@@ -4,22 +4,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::store::calls::Calls;
+use fanfare::store::postgres::{Database, PostgresLedger, Tenant};
 use fanfare::store::sqlite::{Ledger, SqliteCustomers};
 use http::StatusCode;
 
 use crate::endpoint::Endpoint;
 use crate::forgetful::Forgetful;
+use crate::harness::Postgres;
 use crate::report::{Report, median};
 use crate::traffic::{self, Load, Pace};
 
 const CONNECTIONS: usize = 128;
 const REPEATS: usize = 5;
 
-/// Measures by turns, so that both see the same machine.
+/// Measures on files.
 pub async fn run(report: &mut Report) {
-    let length = Duration::from_millis(crate::scaled(4_000));
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (durable, forgetful) = (endpoint(folder.path(), true), endpoint(folder.path(), false));
+    let durable = endpoint(folder.path(), Kept::InFiles);
+    measure(report, "durable ingest, 128 connections", durable, folder.path()).await;
+    report.add("fdatasync of 4 KiB, median", fsync_time(folder.path()), "ms");
+}
+
+/// Measures on a server.
+pub async fn run_on(report: &mut Report, server: &Postgres) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let durable = endpoint(folder.path(), Kept::OnServer(server.url().to_owned()));
+    measure(report, "durable ingest on PostgreSQL, 128 connections", durable, folder.path()).await;
+}
+
+/// Measures by turns, so that both see the same machine.
+async fn measure(report: &mut Report, name: &str, durable: Endpoint, folder: &std::path::Path) {
+    let length = Duration::from_millis(crate::scaled(4_000));
+    let forgetful = endpoint(folder, Kept::Nowhere);
     let (mut kept, mut unkept, mut p50, mut p99) = (vec![], vec![], vec![], vec![]);
     for _ in 0..REPEATS {
         unkept.push(closed(&forgetful, length).await.rate());
@@ -28,10 +44,9 @@ pub async fn run(report: &mut Report) {
         p50.push(load.percentile(0.5));
         p99.push(load.percentile(0.99));
     }
-    report.compare("durable ingest, 128 connections", median(kept), "calls/s", median(unkept));
-    report.add("durable ingest, 128 connections, p50", median(p50), "ms");
-    report.add("durable ingest, 128 connections, p99", median(p99), "ms");
-    report.add("fdatasync of 4 KiB, median", fsync_time(folder.path()), "ms");
+    report.compare(name, median(kept), "calls/s", median(unkept));
+    report.add(&format!("{name}, p50"), median(p50), "ms");
+    report.add(&format!("{name}, p99"), median(p99), "ms");
     tokio::task::spawn_blocking(move || drop((durable, forgetful))).await.expect("endpoints end");
 }
 
@@ -48,17 +63,31 @@ async fn closed(endpoint: &Endpoint, length: Duration) -> Load {
     load
 }
 
-fn endpoint(folder: &std::path::Path, durable: bool) -> Endpoint {
-    let folder = folder.join(if durable { "durable" } else { "forgetful" });
+/// Where an endpoint keeps its calls.
+enum Kept {
+    Nowhere,
+    InFiles,
+    OnServer(String),
+}
+
+async fn ledger_on(url: &str) -> Arc<dyn Calls> {
+    let tenant = Tenant::new(&Postgres::tenant_name()).expect("a tenant's name");
+    let database = Database::open(&url.parse().expect("a URL"), &tenant).await.expect("the server takes it");
+    Arc::new(PostgresLedger::open(Arc::new(database)).await.expect("the server takes it"))
+}
+
+fn endpoint(folder: &std::path::Path, kept: Kept) -> Endpoint {
+    let folder = folder.join(if matches!(kept, Kept::Nowhere) { "forgetful" } else { "durable" });
     std::fs::create_dir_all(&folder).expect("a temporary folder can be written");
     let start = move || {
         let runtime = crate::own_threads();
         let (calls, customers) = {
             let _entered = runtime.enter();
             let customers = SqliteCustomers::open(&folder.join("customers.db")).expect("a fresh file");
-            let calls: Arc<dyn Calls> = match durable {
-                true => Arc::new(Ledger::open(&folder).expect("a fresh file")),
-                false => Arc::new(Forgetful::default()),
+            let calls: Arc<dyn Calls> = match kept {
+                Kept::InFiles => Arc::new(Ledger::open(&folder).expect("a fresh file")),
+                Kept::OnServer(url) => runtime.block_on(ledger_on(&url)),
+                Kept::Nowhere => Arc::new(Forgetful::default()),
             };
             (calls, Arc::new(customers))
         };

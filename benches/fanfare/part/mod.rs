@@ -5,3 +5,4 @@ pub mod clients;
 pub mod indexing;
 pub mod ingest;
 pub mod narrow;
+pub mod replicas;

@@ -10,7 +10,7 @@ const REPEATS: u64 = 21;
 const LIST: u64 = 50_000;
 
 /// Measures each kind of call on both bases by turns; the ratio is the large base's time by the small one's.
-pub async fn run(report: &mut Report, large: &World, small: &World) {
+pub async fn run(report: &mut Report, large: &World, small: &World, on: &str) {
     let (in_large, in_small) = (large.start().await, small.start().await);
     for (name, params) in KINDS {
         let (mut slow, mut fast) = (vec![], vec![]);
@@ -20,7 +20,7 @@ pub async fn run(report: &mut Report, large: &World, small: &World) {
         }
         // The first two calls of a kind prepare statements and warm caches.
         let (slow, fast) = (median(slow.split_off(2)), median(fast.split_off(2)));
-        let title = format!("last of {NARROW} messages after a call {name}, {} customers", large.count);
+        let title = format!("{on}last of {NARROW} messages after a call {name}, {} customers", large.count);
         report.compare(&title, slow, "ms", fast);
     }
 }

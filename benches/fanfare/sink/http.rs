@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -15,16 +16,24 @@ use super::{Arrivals, Sink};
 
 /// Starts one.
 pub fn start() -> Sink {
-    Sink::start(serve)
+    Sink::start(|stream, arrivals| serve(stream, arrivals, Duration::ZERO))
 }
 
-async fn serve(stream: TcpStream, arrivals: Arc<Arrivals>) {
+/// Starts one that takes so long for each answer.
+pub fn start_slow(pause: Duration) -> Sink {
+    Sink::start(move |stream, arrivals| serve(stream, arrivals, pause))
+}
+
+async fn serve(stream: TcpStream, arrivals: Arc<Arrivals>, pause: Duration) {
     let service = service_fn(move |request: Request<Incoming>| {
         let arrivals = arrivals.clone();
         async move {
             let whole = request.into_body().collect().await.is_ok();
             if whole {
                 arrivals.arrived();
+            }
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
             }
             let mut response =
                 Response::new(Full::new(Bytes::from_static(br#"{"sid":"SM1","status":"queued"}"#)));

@@ -1,11 +1,9 @@
 //! The customer base: made from a number each, so that whoever knows the number knows the message.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use fanfare::domain::value::Value;
 use fanfare::store::customers::{CustomerWrite, Customers, EventWrite};
-use fanfare::store::sqlite::SqliteCustomers;
 use jiff::Timestamp;
 
 /// How many customers share a postcode, and how many a match: what a narrow call reaches.
@@ -16,8 +14,7 @@ const CITIES: [&str; 4] = ["Cedar Falls", "Mason City", "Fort Dodge", "Spencer"]
 const NAMES: [&str; 5] = ["Ann", "Ben", "Cleo", "Dan", "Eve"];
 
 /// Writes customers `0..count` and a ticket for each, straight through the store.
-pub async fn fill(data: &Path, count: u64) {
-    let store = SqliteCustomers::open(&data.join("customers.db")).expect("a fresh file");
+pub async fn fill(store: &dyn Customers, count: u64) {
     for batch in (0..count).step_by(BATCH as usize) {
         let numbers = batch..(batch + BATCH).min(count);
         let customers = numbers.clone().map(|number| customer(number, count)).collect();
@@ -27,7 +24,6 @@ pub async fn fill(data: &Path, count: u64) {
         let kept = store.insert_events(tickets).await.expect("the store takes them");
         assert!(kept.iter().all(Result::is_ok));
     }
-    store.close().await;
 }
 
 /// How many customers of a base are gold: three of ten.

@@ -1,5 +1,6 @@
 //! Customers, manifests and a running `fanfare dev` on them, with sinks for providers.
 
+pub mod base;
 pub mod customers;
 mod stand;
 

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::customers;
-use crate::harness::Process;
+use super::base::Base;
+use crate::harness::{Postgres, Process};
 use crate::sink::{self, Sink};
 
 /// A customer base on disk, and the manifests beside it.
@@ -21,6 +21,7 @@ pub struct World {
     /// How many customers there are.
     pub count: u64,
     folder: tempfile::TempDir,
+    base: Base,
 }
 
 /// A running server on a world, with sinks for its providers.
@@ -29,7 +30,8 @@ pub struct Stand {
     pub sms: Sink,
     /// Takes mails.
     pub mail: Sink,
-    process: Process,
+    /// Several of them work on one database; calls go to the first.
+    replicas: Vec<Process>,
     ready: Ready,
 }
 
@@ -55,16 +57,31 @@ struct Trigger {
 }
 
 impl World {
-    /// Makes a base of so many customers.
+    /// Makes a base of so many customers in files.
     pub async fn make(count: u64) -> Self {
+        Self::on(count, |data| Base::in_files(&data)).await
+    }
+
+    /// Makes a base of so many customers in a database of its own on the server.
+    pub async fn make_on(server: &Postgres, count: u64) -> Self {
+        let base = Base::on_server(server).await;
+        Self::on(count, |_| base).await
+    }
+
+    async fn on(count: u64, base: impl FnOnce(PathBuf) -> Base) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("target can be written");
         let (data, manifests) = (folder.path().join("data"), folder.path().join("manifests"));
         for made in [&data, &manifests] {
             std::fs::create_dir(made).expect("a temporary folder can be written");
         }
         let start = Instant::now();
-        customers::fill(&data, count).await;
-        eprintln!("{count} customers with a ticket each made in {:.1} s", start.elapsed().as_secs_f64());
+        let base = base(data);
+        base.fill(count).await;
+        eprintln!(
+            "{count} customers with a ticket each made in {:.1} s, {}",
+            start.elapsed().as_secs_f64(),
+            base.words()
+        );
         let mails = serde_json::json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mails"},
             "data": {"snowstorm.html": mail_template()},
@@ -72,54 +89,51 @@ impl World {
         std::fs::write(manifests.join("mails.yaml"), mails.to_string()).expect("it can be written");
         std::fs::write(manifests.join("all.yaml"), include_str!("manifests.yaml"))
             .expect("it can be written");
-        World { count, folder }
+        World { count, folder, base }
     }
 
     /// Starts a server on it and waits until its indexes are complete.
     pub async fn start(&self) -> Stand {
-        let path = |name: &str| -> PathBuf { self.folder.path().join(name) };
-        let (sms, mail) = (sink::http::start(), sink::smtp::start());
+        self.start_replicas(1, sink::http::start()).await
+    }
+
+    /// Starts several, with one provider of text messages.
+    pub async fn start_replicas(&self, count: usize, sms: Sink) -> Stand {
+        let mail = sink::smtp::start();
+        let mut started: Vec<(Process, Ready)> = (0..count).map(|n| self.start_one(n, &sms, &mail)).collect();
+        self.base.wait_for_indexes().await;
+        let ready = started.remove(0);
+        let others = started.into_iter().map(|(process, _)| process);
+        Stand { sms, mail, replicas: std::iter::once(ready.0).chain(others).collect(), ready: ready.1 }
+    }
+
+    fn start_one(&self, n: usize, sms: &Sink, mail: &Sink) -> (Process, Ready) {
+        let path = |name: &str| -> PathBuf { self.folder.path().join(format!("{n}-{name}")) };
+        let folder = |name: &str| -> PathBuf { self.folder.path().join(name) };
         let mut command = Process::command(["dev"]);
-        command.arg(path("manifests")).args(["--listen", "127.0.0.1:0"]).arg("--data").arg(path("data"));
+        command.arg(folder("manifests")).args(["--listen", "127.0.0.1:0"]).arg("--data").arg(folder("data"));
         command.arg("--ready-file").arg(path("ready.json")).env("RUST_LOG", "warn");
+        if let Some(url) = self.base.url() {
+            command.args(["--database", url]);
+        }
         command.args(["--host", &format!("sandbox:25={}", mail.address)]);
         command.args(["--host", &format!("sandbox={}", sms.address)]);
         let (process, ready) = Process::start_ready(&mut command, &path("log"), &path("ready.json"));
-        let ready = serde_json::from_value(ready).expect("the ready file is as documented");
-        self.wait_for_indexes().await;
-        Stand { sms, mail, process, ready }
+        (process, serde_json::from_value(ready).expect("the ready file is as documented"))
     }
 
-    /// Where its databases are.
-    pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    async fn wait_for_indexes(&self) {
-        let file = self.folder.path().join("data/customers.db");
-        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let database = rusqlite::Connection::open_with_flags(file, flags).expect("the server made it");
-        let start = Instant::now();
-        loop {
-            let count = "SELECT count(*) FILTER (WHERE state = 1), count(*) FROM side_index";
-            let counted =
-                database.query_row(count, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
-            if let Ok((complete, all @ 1..)) = counted
-                && complete == all
-            {
-                eprintln!("{all} indexes complete after {:.1} s", start.elapsed().as_secs_f64());
-                return;
-            }
-            assert!(
-                start.elapsed() < Duration::from_secs(300),
-                "the indexes are not complete after 5 minutes"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    /// Its customers.
+    pub fn base(&self) -> &Base {
+        &self.base
     }
 }
 
 impl Stand {
+    /// SIGKILL for one of several.
+    pub fn kill(&mut self, n: usize) {
+        self.replicas[n].kill();
+    }
+
     /// Calls the trigger and answers the call's id and the moment before the call was sent.
     pub async fn call(&self, params: &Value) -> (String, Instant) {
         let trigger = &self.ready.triggers[0];
@@ -151,9 +165,25 @@ impl Stand {
         }
     }
 
+    /// Waits until the call is at its end, however many were sent: a kill may have left some in doubt.
+    pub async fn wait_until_ended(&self, call: &str) {
+        let start = Instant::now();
+        loop {
+            let Pair { username, password } = &self.ready.api_key;
+            let request = Request::get(format!("{}/api/v1/calls/{call}", self.ready.server));
+            let answer = ask(request, username, password, String::new(), StatusCode::OK).await;
+            if answer["runs"][0]["state"] == "done" {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(180), "the run is not done: {answer}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The most memory the server has held at once, in MiB.
     pub fn peak_memory(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.replicas[0].id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says so");
         let kib: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
         kib / 1024.0
@@ -162,7 +192,7 @@ impl Stand {
     /// The processor time the server has used so far, in seconds.
     pub fn processor_time(&self) -> f64 {
         const TICKS_A_SECOND: f64 = 100.0;
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("it runs");
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.replicas[0].id())).expect("it runs");
         let behind_the_name = stat.rsplit(')').next().expect("there is one");
         let ticks =
             |place: usize| behind_the_name.split_whitespace().nth(place).and_then(|text| text.parse().ok());

@@ -74,6 +74,15 @@ impl PostgresLedger {
         })
     }
 
+    /// Drops, a day at a time, the deliveries of calls accepted before then. A day that an unfinished run refers to stays.
+    /// Gives the names of the partitions that went.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; the days dropped before it are gone.
+    pub async fn drop_deliveries_before(&self, before: jiff::Timestamp) -> Result<Vec<String>, StoreError> {
+        partitions::drop_before(&self.database, before).await
+    }
+
     /// Commits what is queued, and ends what runs beside.
     pub async fn close(&self) {
         self.acceptor.close();
