@@ -73,13 +73,24 @@ impl World {
         std::fs::read_to_string(self.server.folder().join("log")).unwrap()
     }
 
+    /// The log once nothing more is written: a statement's plan comes when its session is done with it.
+    async fn log_at_rest(&self) -> String {
+        let mut log = self.log();
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let later = self.log();
+            if later.len() == log.len() {
+                return log;
+            }
+            log = later;
+        }
+    }
+
     /// The plans of what is run meanwhile.
     async fn plans(&self, running: impl Future<Output = ()>) -> Vec<String> {
         let before = self.log().len();
         running.await;
-        // A session logs a statement before it answers the next; this one ends what was asked before.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let log = self.log()[before..].to_owned();
+        let log = self.log_at_rest().await[before..].to_owned();
         let plans = log.split("LOG:  duration:").filter(|entry| entry.contains("plan:"));
         let plans: Vec<String> = plans.map(ToOwned::to_owned).collect();
         assert!(!plans.is_empty(), "nothing was logged:\n{log}");

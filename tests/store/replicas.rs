@@ -201,17 +201,20 @@ async fn another_goes_on_filling_when_one_is_killed() {
         let lines = (0..2_000).map(|n| customer(&format!("c{some}-{n}"), &json!({"city": "Brno"})));
         world.first.upsert_customers(lines.collect()).await.unwrap();
     }
+    let outsider = world.outsider().await;
     world.first.require_indexes(BTreeSet::from([need("city")])).await.unwrap();
     let has_begun = |progress| matches!(progress, IndexProgress::Filling(share) if share > 0.0);
     until_indexes(&*world.second, |states| has_begun(states[0].progress)).await;
-    let outsider = world.outsider().await;
+    // Nothing more can be added until the one who was adding is gone.
+    outsider.batch_execute("BEGIN; LOCK TABLE attribute_entry IN SHARE MODE").await.unwrap();
+    let states = world.second.index_states().await.unwrap();
+    assert!(has_begun(states[0].progress), "it was too quick for this test: {states:?}");
     let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted
         AND (classid::bigint << 32 | objid::bigint) = hashtextextended(current_schema(), 2)";
     let killed: i64 = outsider.query_one(kill, &[]).await.unwrap().get(0);
     assert_eq!(killed, 1);
-    let states = world.second.index_states().await.unwrap();
-    assert!(matches!(states[0].progress, IndexProgress::Filling(_)), "it was too quick for this test");
     drop(Arc::into_inner(world.first).unwrap());
+    outsider.batch_execute("COMMIT").await.unwrap();
     until_indexes(&*world.second, all_complete).await;
     assert_eq!(by_index(&world.second, "Brno").await.len(), 20_000);
     world.second.close().await;
