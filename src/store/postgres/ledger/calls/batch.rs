@@ -11,8 +11,8 @@ use crate::store::acceptance::Decided;
 use crate::store::calls::{Admitted, NewRequest};
 use crate::store::postgres::Database;
 
-/// How long a caller waits for a database that fails before it is told to come back.
-const TIME_MAX: Duration = Duration::from_secs(4);
+/// How long a caller waits for a database that fails, or does not answer, before it is told to come back.
+const TIME_MAX: Duration = Duration::from_secs(8);
 /// The pause before the first try after a failure; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const PAUSE_MAX: Duration = Duration::from_millis(400);
@@ -26,7 +26,10 @@ pub(super) async fn commit(database: &Database, batch: Vec<Pending>) {
         let (requests, callers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|pending| (pending.request, (pending.since, pending.answer))).unzip();
         let oldest = callers.iter().map(|(since, _)| *since).min().unwrap_or_else(Instant::now);
-        match accept(database, &requests, oldest + TIME_MAX).await {
+        let deadline = oldest + TIME_MAX;
+        let late = || Err(StoreError::Unavailable("PostgreSQL did not answer in time".into()));
+        let accepted = tokio::time::timeout_at(deadline.into(), accept(database, &requests, deadline)).await;
+        match accepted.unwrap_or_else(|_| late()) {
             Ok(admitted) => {
                 for ((_, answer), admitted) in callers.into_iter().zip(admitted) {
                     // The caller may have hung up; the call is accepted all the same.
