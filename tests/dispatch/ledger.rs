@@ -20,11 +20,18 @@ async fn one_chunk(world: &World) -> (ChunkId, Fence) {
     let fired = vec![ScenarioName::new("narrow")];
     let matched = Matched { fired, not_fired: Vec::new() };
     let runs = world.ledger.runs.begin_runs(1, matched.clone(), "first", Timestamp::now()).await.unwrap();
-    assert_eq!(world.ledger.runs.begin_runs(1, matched, "first", Timestamp::now()).await.unwrap(), Vec::new());
+    assert_eq!(
+        world.ledger.runs.begin_runs(1, matched, "first", Timestamp::now()).await.unwrap(),
+        Vec::new()
+    );
     let keys = (1..=3).map(CustomerKey).collect();
     let chunks = Arc::new(vec![keys]);
-    let fence =
-        world.ledger.runs.set_audience(runs[0], Arc::clone(&chunks), "by hand".into(), "first").await.unwrap();
+    let fence = world
+        .ledger
+        .runs
+        .set_audience(runs[0], Arc::clone(&chunks), "by hand".into(), "first")
+        .await
+        .unwrap();
     let again = world.ledger.runs.set_audience(runs[0], chunks, "by hand".into(), "second").await.unwrap();
     assert_eq!(again, None, "an audience is written once");
     (ChunkId { run: runs[0], n: 0 }, fence.unwrap())
@@ -122,7 +129,12 @@ pub async fn neither_chunk_nor_run_is_done_while_something_is_open(place: Place)
     let end = || world.ledger.runs.end_run(chunk.run, RunState::Done, None, Timestamp::now());
     assert_eq!(finish().await, Ok(false));
     assert_eq!(end().await, Ok(false));
-    world.ledger.deliveries.commit(Arc::new(Step { outcomes: vec![sent(one.id, 1)], ..Step::default() })).await.unwrap();
+    world
+        .ledger
+        .deliveries
+        .commit(Arc::new(Step { outcomes: vec![sent(one.id, 1)], ..Step::default() }))
+        .await
+        .unwrap();
     assert_eq!(finish().await, Ok(true));
     assert_eq!(end().await, Ok(true));
     assert_eq!(world.ledger.runs.take_chunk(chunk, "late").await.unwrap(), Taken::Done);

@@ -41,12 +41,21 @@ pub async fn without_a_fault_both_are_sent_once(place: Place) {
 }
 
 pub async fn a_throttled_message_is_sent_when_the_provider_said(place: Place) {
-    assert_eq!(outcome(place, once(Answer::Throttle, false)).await, [(State::Sent, 2, 1), (State::Sent, 2, 1)]);
+    assert_eq!(
+        outcome(place, once(Answer::Throttle, false)).await,
+        [(State::Sent, 2, 1), (State::Sent, 2, 1)]
+    );
 }
 
 pub async fn a_500_is_unknown_held_for_sms_and_sent_again_with_the_same_id_for_webhooks(place: Place) {
-    assert_eq!(outcome(place.another(), once(Answer::Fail, false)).await, [(State::Held, 1, 0), (State::Sent, 2, 1)]);
-    assert_eq!(outcome(place.another(), once(Answer::Fail, true)).await, [(State::Held, 1, 1), (State::Sent, 2, 2)]);
+    assert_eq!(
+        outcome(place.another(), once(Answer::Fail, false)).await,
+        [(State::Held, 1, 0), (State::Sent, 2, 1)]
+    );
+    assert_eq!(
+        outcome(place.another(), once(Answer::Fail, true)).await,
+        [(State::Held, 1, 1), (State::Sent, 2, 2)]
+    );
 }
 
 pub async fn a_reset_after_the_body_is_unknown(place: Place) {

@@ -45,7 +45,9 @@ pub async fn an_empty_audience_is_a_run_that_is_done(place: Place) {
     engine.stop(Duration::from_secs(1)).await;
 }
 
-pub async fn an_unknown_is_held_where_nothing_tells_a_repetition_and_sent_again_where_something_does(place: Place) {
+pub async fn an_unknown_is_held_where_nothing_tells_a_repetition_and_sent_again_where_something_does(
+    place: Place,
+) {
     let world = World::new(place).await;
     world.populate(4, |n| [2, 2, 5, 5][n as usize]).await;
     let once: Manner =

@@ -141,7 +141,9 @@ impl World {
     /// The counts of a run as its chunks tell them.
     pub fn journeys(&self, run: i64) -> BTreeMap<String, i64> {
         let mut sums = BTreeMap::new();
-        for row in self.place.look(&format!("SELECT counts FROM chunk WHERE run = {run} AND counts IS NOT NULL")) {
+        for row in
+            self.place.look(&format!("SELECT counts FROM chunk WHERE run = {run} AND counts IS NOT NULL"))
+        {
             let counts: serde_json::Value = serde_json::from_str(row[0].as_ref().unwrap()).unwrap();
             for (end, count) in counts["journeys"].as_object().unwrap() {
                 *sums.entry(end.clone()).or_default() += count.as_i64().unwrap();

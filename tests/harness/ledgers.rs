@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare::store::channel_rates::ChannelRates;
 use fanfare::store::calls::Calls;
+use fanfare::store::channel_rates::ChannelRates;
 use fanfare::store::deliveries::Deliveries;
 use fanfare::store::postgres::{Database, PostgresCustomers, PostgresLedger};
 use fanfare::store::replicas::Replicas;
@@ -84,7 +84,10 @@ impl Place {
                 let address = Postgres::shared().url().parse().unwrap();
                 let database = Arc::new(Database::open(&address, tenant).await.unwrap());
                 let ledger = PostgresLedger::open(Arc::clone(&database)).await.unwrap();
-                (Ledger::postgres(Arc::new(ledger)), Arc::new(PostgresCustomers::open_with_grace(database, GRACE)))
+                (
+                    Ledger::postgres(Arc::new(ledger)),
+                    Arc::new(PostgresCustomers::open_with_grace(database, GRACE)),
+                )
             }
         }
     }
@@ -94,9 +97,9 @@ impl Place {
         match self {
             Place::Sqlite(folder) => look_into_file(&folder.path().join("ledger.db"), sql),
             // In a thread of its own, so that it can be asked from anywhere.
-            Place::Postgres(_) => std::thread::scope(|scope| {
-                scope.spawn(|| look_into_schema(self, sql)).join().unwrap()
-            }),
+            Place::Postgres(_) => {
+                std::thread::scope(|scope| scope.spawn(|| look_into_schema(self, sql)).join().unwrap())
+            }
         }
     }
 
@@ -113,6 +116,31 @@ impl Place {
         tokio::spawn(connection);
         client.batch_execute(&format!("SET search_path = {}", tenant.schema())).await.unwrap();
         client
+    }
+}
+
+/// Keeps every commit of new calls waiting until it is dropped.
+pub enum Held {
+    Sqlite(rusqlite::Connection),
+    Postgres(tokio_postgres::Client),
+}
+
+impl Place {
+    /// Keeps every commit of new calls waiting; what is there can be read meanwhile.
+    pub async fn hold_commits(&self) -> Held {
+        match self {
+            Place::Sqlite(folder) => {
+                let connection = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+                connection.busy_timeout(Duration::from_secs(5)).unwrap();
+                connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+                Held::Sqlite(connection)
+            }
+            Place::Postgres(_) => {
+                let session = self.session().await;
+                session.batch_execute("BEGIN; LOCK TABLE call IN SHARE MODE").await.unwrap();
+                Held::Postgres(session)
+            }
+        }
     }
 }
 

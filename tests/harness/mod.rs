@@ -18,7 +18,7 @@ mod wait;
 
 pub use dev::{Dev, Trigger, is_done};
 pub use http::{Answer, Request};
-pub use ledgers::Ledger;
+pub use ledgers::{Held, Ledger};
 pub use postgres::Postgres;
 pub use process::Process;
 pub use random::Random;
