@@ -62,6 +62,14 @@ impl Place {
         Place::Postgres(Postgres::tenant())
     }
 
+    /// Another new place of the same database.
+    pub fn another(&self) -> Self {
+        match self {
+            Place::Sqlite(_) => Self::sqlite(),
+            Place::Postgres(_) => Self::postgres(),
+        }
+    }
+
     /// Opens the store, which keeps indexes that nobody needs for the grace.
     pub async fn open(&self, grace: Duration) -> Box<dyn Store> {
         match self {
