@@ -151,7 +151,15 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "runtime",
-        forbidden: &["rusqlite", "tokio_postgres", "clap", "comfy_table", "indicatif", "crate::cli", "crate::sandbox"],
+        forbidden: &[
+            "rusqlite",
+            "tokio_postgres",
+            "clap",
+            "comfy_table",
+            "indicatif",
+            "crate::cli",
+            "crate::sandbox",
+        ],
         instead: "SQL belongs into store, what a person types or sees in a terminal into cli",
     },
     Layer {

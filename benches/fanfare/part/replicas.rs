@@ -20,11 +20,32 @@ pub async fn run(report: &mut Report, world: &World) {
     let (one, two) = (rate(world, 1).await, rate(world, 2).await);
     let name = "messages/s of two replicas beside one, a provider that takes 20 ms, 64 at once for each";
     report.compare(name, two, "messages/s", one);
+    shared_rate(report, world).await;
     let mut took = vec![];
     for _ in 0..REPEATS {
         took.push(takeover(world).await);
     }
     report.add("from SIGKILL of a replica to the first message of its range by another", median(took), "s");
+}
+
+/// What `perSecond` of the channel says.
+const PER_SECOND: f64 = 1_000.0;
+
+/// A channel's rate over two replicas: the time between the first and the last message at the provider.
+async fn shared_rate(report: &mut Report, world: &World) {
+    let stand = world.start_replicas(2, sink::http::start()).await;
+    let members = customers::aged_18(world.count);
+    let mut rates = vec![];
+    for _ in 0..REPEATS {
+        stand.sms.arrivals.reset();
+        let (call, _) = stand.call(&json!({"kind": "limited"})).await;
+        stand.sms.arrivals.wait_for(members).await;
+        let took = stand.sms.arrivals.last() - stand.sms.arrivals.first();
+        rates.push((members - 1) as f64 / took.as_secs_f64());
+        stand.wait_until_done(&call, members).await;
+    }
+    let name = "messages/s of two replicas by a channel limited to 1,000/s";
+    report.compare(name, median(rates), "messages/s", PER_SECOND);
 }
 
 async fn rate(world: &World, replicas: usize) -> f64 {

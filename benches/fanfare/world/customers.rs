@@ -31,6 +31,11 @@ pub fn gold(count: u64) -> u64 {
     (0..count % 10).filter(|rest| *rest < 3).count() as u64 + count / 10 * 3
 }
 
+/// How many customers of a base are 18 years old.
+pub fn aged_18(count: u64) -> u64 {
+    count.div_ceil(70)
+}
+
 /// A postcode that [`NARROW`] customers of the base have.
 pub fn postcode(number: u64, count: u64) -> String {
     format!("{:06}", number % (count / NARROW).max(1))

@@ -45,14 +45,16 @@ impl Deliveries for PostgresLedger {
         let mut session = self.database.ledger().await?;
         let row = session.one(COMMIT, &columns.params()).await?;
         let answers: Vec<i16> = get(&row, 0)?;
-        // The last one says whether something was not ours to decide.
-        match answers.split_last() {
-            Some((lost, openings)) if openings.len() == step.openings.len() => Ok(Committed {
-                opened: openings.iter().map(|answer| opened(*answer)).collect::<Result<_, _>>()?,
-                lost: *lost != 0,
-            }),
-            _ => Err(unreadable("a step answered in another length")),
+        let (openings, [told_of_held, lost]) = match answers.split_last_chunk() {
+            Some((openings, flags)) if openings.len() == step.openings.len() => (openings, *flags),
+            _ => return Err(unreadable("a step answered in another length")),
+        };
+        if told_of_held != 0 {
+            drop(session);
+            self.count_told(&step).await?;
         }
+        let opened = openings.iter().map(|answer| opened(*answer)).collect::<Result<_, _>>()?;
+        Ok(Committed { opened, lost: lost != 0 })
     }
 
     async fn of_chunk(&self, chunk: ChunkId) -> Result<Vec<Delivery>, StoreError> {

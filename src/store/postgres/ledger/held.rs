@@ -10,7 +10,7 @@ use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{RunId, ScenarioName};
 use crate::domain::tally::{JourneyEnd, Tally};
 use crate::store::StoreError;
-use crate::store::deliveries::Deliveries;
+use crate::store::deliveries::{Deliveries, Step};
 use crate::store::replicas::Told;
 use crate::store::run_log::Reopened;
 use crate::store::runs::{ChunkId, UnfinishedRun};
@@ -72,16 +72,26 @@ impl PostgresLedger {
             [&id.run.0, &id.customer.0, &node, &accepted_at, &now.as_microsecond()];
         let closed = self.database.ledger().await?.first(CLOSE, &values).await?.is_some();
         if closed {
-            for _ in 0..COUNTS_MAX {
-                if self.count_chunk_of(id).await? {
-                    return Ok(true);
-                }
-            }
-            return Err(StoreError::Unavailable(
-                "others keep counting the chunk; its counts are not yet right".into(),
-            ));
+            self.count_anew(id).await?;
         }
         Ok(closed)
+    }
+
+    /// Outcomes came of deliveries that were held: their chunks may be finished, and then count them as held.
+    pub(super) async fn count_told(&self, step: &Step) -> Result<(), StoreError> {
+        for outcome in &step.outcomes {
+            self.count_anew(outcome.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn count_anew(&self, id: DeliveryId) -> Result<(), StoreError> {
+        for _ in 0..COUNTS_MAX {
+            if self.count_chunk_of(id).await? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Unavailable("others keep counting the chunk; its counts are not yet right".into()))
     }
 
     /// Whether the counts of the delivery's chunk are right now; false if somebody else counted meanwhile.

@@ -203,8 +203,8 @@ END $$;
 
 -- One step of a channel or of a walk, in the order of the arguments: outcomes, what was decided without a window,
 -- what was passed, openings, cursors. Answers for each opening: 0 it may be sent, 1 its run is stopping, 2 it has
--- another owner; and behind them whether something decided or passed was left out because its chunk has another
--- owner. `earliest` and `latest` bound the acceptance times that occur.
+-- another owner; and behind them whether an outcome was brought of a delivery that is held, and whether something
+-- decided or passed was left out because its chunk has another owner. `earliest` and `latest` bound the acceptance times that occur.
 CREATE FUNCTION commit_step_1(
     at bigint, repeated boolean, earliest bigint, latest bigint,
     o_run bigint[], o_customer bigint[], o_node int[], o_attempt int[], o_counted int[], o_state smallint[],
@@ -219,6 +219,7 @@ CREATE FUNCTION commit_step_1(
 ) RETURNS smallint[] LANGUAGE plpgsql AS $$
 DECLARE
     lost smallint := 0;
+    told_of_held smallint := 0;
     held_run bigint[];
     held_n int[];
     held_fence bigint[];
@@ -243,8 +244,14 @@ BEGIN
                 FOR KEY SHARE OF c, r) l;
     END IF;
     -- An outcome is a fact: it is taken from whoever brings it while the delivery is still at that attempt, also from
-    -- one who lost the chunk: the new owner has then found it in doubt.
+    -- one who lost the chunk: the new owner has then found it in doubt, or holds it for a person, who need not ask any
+    -- more.
     IF cardinality(o_run) > 0 THEN
+        IF EXISTS (SELECT FROM pending_delivery p WHERE p.state = 6) THEN
+            SELECT count(*) INTO told_of_held FROM pending_delivery p
+                WHERE p.state = 6 AND p.run = ANY (o_run) AND p.customer = ANY (o_customer)
+                    AND (p.run, p.customer, p.node) IN (SELECT * FROM unnest(o_run, o_customer, o_node));
+        END IF;
         WITH settled AS (
             UPDATE delivery d SET state = o.state, attempt = o.counted, doubtful = d.doubtful OR o.doubtful,
                 provider_id = coalesce(o.provider, d.provider_id), reason = o.reason, retry_at = o.retry,
@@ -254,7 +261,8 @@ BEGIN
                 AS o (run, customer, node, attempt, counted, state, doubtful, provider, reason, retry, passed)
             WHERE d.accepted_at BETWEEN earliest AND latest AND d.run = ANY (o_run) AND d.customer = ANY (o_customer)
                 AND d.run = o.run AND d.customer = o.customer AND d.node = o.node
-                AND d.attempt = o.attempt AND (d.state = 1 OR d.state = 2 AND d.doubtful)
+                AND d.attempt = o.attempt
+                AND (d.state = 1 OR d.doubtful AND (d.state = 2 OR d.state = 6 AND o.state IN (3, 4)))
             RETURNING d.run, d.customer, d.node, d.accepted_at, d.channel, d.state)
         SELECT array_agg(s.run), array_agg(s.customer), array_agg(s.node), array_agg(s.accepted_at),
                 array_agg(s.channel), array_agg(s.state)
@@ -371,7 +379,7 @@ BEGIN
             WHERE h.run IS NULL) THEN
         lost := 1;
     END IF;
-    RETURN answers || lost;
+    RETURN answers || least(told_of_held, 1)::smallint || lost;
 END $$;
 
 -- Marks a chunk done, unless a delivery of it is open or it has another owner. The chunk is held before its deliveries
