@@ -10,6 +10,7 @@ mod crashes;
 mod ledger;
 mod provider;
 mod real;
+mod replicas;
 mod sockets;
 mod stories;
 mod world;
