@@ -5,8 +5,10 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod accepting;
 mod books;
 mod crashes;
+mod fencing;
 mod ledger;
 mod provider;
 mod real;
