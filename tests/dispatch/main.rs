@@ -10,6 +10,7 @@ mod books;
 mod crashes;
 mod fencing;
 mod ledger;
+mod plans;
 mod provider;
 mod real;
 mod replicas;
