@@ -68,10 +68,10 @@ const FINISH: &str = "SELECT finish_chunk_1($1, $2, $3, $4, $5, $6)";
 const UNTOUCHED: &str = "SELECT c.n, c.size FROM chunk c WHERE c.run = $1 AND c.state = 0 AND c.fence = 0";
 const FINISH_UNTOUCHED: &str = "
     WITH untouched AS (
-        SELECT c.run, c.n FROM chunk c
-        WHERE c.run = $1 AND c.n = ANY ($2) AND c.state = 0 AND c.fence = 0 FOR UPDATE SKIP LOCKED)
-    UPDATE chunk c SET state = 1, counts = f.counts FROM untouched u, unnest($2::int[], $3::text[]) AS f (n, counts)
-    WHERE c.run = $1 AND c.n = ANY ($2) AND c.n = u.n AND f.n = u.n AND c.fence = 0 RETURNING c.n";
+        SELECT c.n, f.counts FROM unnest($2::int[], $3::text[]) AS f (n, counts)
+        JOIN chunk c ON c.run = $1 AND c.n = f.n
+        WHERE c.state = 0 AND c.fence = 0 FOR UPDATE OF c SKIP LOCKED)
+    UPDATE chunk c SET state = 1, counts = u.counts FROM untouched u WHERE c.run = $1 AND c.n = u.n RETURNING c.n";
 
 impl PostgresLedger {
     pub(super) async fn write_audience(

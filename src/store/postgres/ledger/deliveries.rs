@@ -33,8 +33,9 @@ const OF_CHUNK: &str = concat!(
 const GET: &str = concat!(
     "SELECT ",
     delivery_columns!(),
-    " FROM delivery d WHERE d.accepted_at BETWEEN $1 AND $2 AND d.run = ANY ($3) AND d.customer = ANY ($4)
-        AND (d.run, d.customer, d.node) IN (SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::int[]))"
+    " FROM unnest($3::bigint[], $4::bigint[], $5::int[]) AS o (run, customer, node)
+      JOIN delivery d ON d.run = o.run AND d.customer = o.customer AND d.node = o.node
+      WHERE d.accepted_at BETWEEN $1 AND $2"
 );
 
 #[async_trait]

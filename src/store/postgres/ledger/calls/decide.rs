@@ -19,9 +19,9 @@ use crate::store::postgres::session::Session;
 pub(super) type Judged = Decided;
 
 const KEYS: &str = "
-    SELECT k.kind, k.scope, k.key, k.body_digest, k.answer, k.expires_at FROM call_key k
-    WHERE k.scope = ANY ($1) AND k.key = ANY ($2)
-        AND (k.scope, k.key, k.kind) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[]))";
+    SELECT k.kind, k.scope, k.key, k.body_digest, k.answer, k.expires_at
+    FROM unnest($1::text[], $2::text[], $3::smallint[]) AS x (scope, key, kind)
+    JOIN call_key k ON k.scope = x.scope AND k.key = x.key AND k.kind = x.kind";
 
 const USED: &str = "
     SELECT r.name, (SELECT count(*) FROM (
