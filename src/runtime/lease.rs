@@ -44,7 +44,7 @@ impl LeaseClock {
     }
 }
 
-/// Keeps the lease until told to stop, then gives back what is owned.
+/// Keeps the lease until told to stop, or until whoever could tell is gone.
 pub(super) async fn keep_lease(
     board: Arc<Board>,
     replicas: Arc<dyn Replicas>,
@@ -72,7 +72,9 @@ pub(super) async fn keep_lease(
                 AFTER_A_FAILURE
             }
         };
-        let _stopped_or_due = tokio::time::timeout(pause, stop.changed()).await;
+        if let Ok(Err(_gone)) = tokio::time::timeout(pause, stop.changed()).await {
+            return;
+        }
     }
 }
 

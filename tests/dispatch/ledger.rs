@@ -15,7 +15,7 @@ use crate::harness::Place;
 use crate::world::World;
 
 /// A run with one chunk of the customers 1 to 3, taken once.
-async fn one_chunk(world: &World) -> (ChunkId, Fence) {
+pub async fn one_chunk(world: &World) -> (ChunkId, Fence) {
     world.call("narrow", None).await;
     let fired = vec![ScenarioName::new("narrow")];
     let matched = Matched { fired, not_fired: Vec::new() };
@@ -44,7 +44,7 @@ async fn take(world: &World, chunk: ChunkId, owner: &str) -> TakenChunk {
     }
 }
 
-fn opening(run: RunId, fence: Fence, customer: i64) -> Opening {
+pub fn opening(run: RunId, fence: Fence, customer: i64) -> Opening {
     Opening {
         id: DeliveryId { run, customer: CustomerKey(customer), node: NodeIndex(0) },
         channel: ChannelName::new("sms"),

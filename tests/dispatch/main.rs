@@ -5,11 +5,15 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod accepting;
 mod books;
 mod crashes;
+mod fencing;
 mod ledger;
+mod plans;
 mod provider;
 mod real;
+mod replicas;
 mod sockets;
 mod stories;
 mod world;

@@ -28,6 +28,9 @@ pub struct World {
     pub channels: ChannelHandles,
 }
 
+/// Channels by name.
+pub type Providers = HashMap<ChannelName, Arc<ChannelHandle>>;
+
 /// Everything the ledger says about deliveries: (run, customer, node, state, reason).
 pub type Row = (i64, i64, i64, i64, Option<String>);
 
@@ -40,6 +43,11 @@ impl World {
 
     /// `sms` holds unknowns, `mail` sends them again.
     pub fn connect(&self, sms: Manner, mail: Manner) {
+        self.channels.store(Arc::new(self.providers(["sms", "mail"], sms, mail)));
+    }
+
+    /// The two channels, whose providers write these names into the record.
+    pub fn providers(&self, names: [&'static str; 2], sms: Manner, mail: Manner) -> Providers {
         let handle = |name, manner, on_unknown| {
             let provider = Provider { name, record: Arc::clone(&self.record), manner };
             let retry = RetryPolicy { attempts_max: 5, retry_for: Duration::from_secs(3600), on_unknown };
@@ -52,17 +60,22 @@ impl World {
             })
         };
         let mut handles = HashMap::new();
-        handles.insert(ChannelName::new("sms"), handle("sms", sms, OnUnknown::Hold));
-        handles.insert(ChannelName::new("mail"), handle("mail", mail, OnUnknown::Resend));
-        self.channels.store(Arc::new(handles));
+        handles.insert(ChannelName::new("sms"), handle(names[0], sms, OnUnknown::Hold));
+        handles.insert(ChannelName::new("mail"), handle(names[1], mail, OnUnknown::Resend));
+        handles
     }
 
     pub fn start(&self) -> Running {
-        self.start_on(&self.ledger, &self.customers)
+        self.start_on(&self.ledger, &self.customers, &self.channels)
     }
 
-    /// An engine on a replica's own ledger and customers.
-    pub fn start_on(&self, ledger: &Ledger, customers: &Arc<dyn Store>) -> Running {
+    /// An engine on a ledger, customers and channels that may be a replica's own.
+    pub fn start_on(
+        &self,
+        ledger: &Ledger,
+        customers: &Arc<dyn Store>,
+        channels: &ChannelHandles,
+    ) -> Running {
         let ledger = ledger.clone();
         Engine::start(Deps {
             calls: ledger.calls,
@@ -74,7 +87,7 @@ impl World {
             customers: customers.clone(),
             audiences: customers.clone(),
             playbooks: self.books.clone(),
-            channels: Arc::clone(&self.channels),
+            channels: Arc::clone(channels),
         })
     }
 

@@ -12,7 +12,7 @@ use fanfare::store::run_log::RunLog;
 use fanfare::store::runs::Runs;
 use fanfare::store::sqlite::{Ledger as SqliteLedger, SqliteCustomers};
 
-use super::{Place, Postgres, Store};
+use super::{Place, Store};
 
 /// How long indexes that nobody needs are kept: longer than any test.
 const GRACE: Duration = Duration::from_secs(3_600);
@@ -80,8 +80,8 @@ impl Place {
                 let customers = SqliteCustomers::open(&folder.path().join("customers.db")).unwrap();
                 (Ledger::sqlite(ledger), Arc::new(customers))
             }
-            Place::Postgres(tenant) => {
-                let address = Postgres::shared().url().parse().unwrap();
+            Place::Postgres(url, tenant) => {
+                let address = url.parse().unwrap();
                 let database = Arc::new(Database::open(&address, tenant).await.unwrap());
                 let ledger = PostgresLedger::open(Arc::clone(&database)).await.unwrap();
                 (
@@ -97,7 +97,7 @@ impl Place {
         match self {
             Place::Sqlite(folder) => look_into_file(&folder.path().join("ledger.db"), sql),
             // In a thread of its own, so that it can be asked from anywhere.
-            Place::Postgres(_) => {
+            Place::Postgres(..) => {
                 std::thread::scope(|scope| scope.spawn(|| look_into_schema(self, sql)).join().unwrap())
             }
         }
@@ -110,9 +110,8 @@ impl Place {
 
     /// A session of its own in the tenant's schema, without the settings that Fanfare's have.
     pub async fn session(&self) -> tokio_postgres::Client {
-        let Place::Postgres(tenant) = self else { panic!("a file has no sessions") };
-        let (client, connection) =
-            tokio_postgres::connect(Postgres::shared().url(), tokio_postgres::NoTls).await.unwrap();
+        let Place::Postgres(url, tenant) = self else { panic!("a file has no sessions") };
+        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         client.batch_execute(&format!("SET search_path = {}", tenant.schema())).await.unwrap();
         client
@@ -135,7 +134,7 @@ impl Place {
                 connection.execute_batch("BEGIN IMMEDIATE").unwrap();
                 Held::Sqlite(connection)
             }
-            Place::Postgres(_) => {
+            Place::Postgres(..) => {
                 let session = self.session().await;
                 session.batch_execute("BEGIN; LOCK TABLE call IN SHARE MODE").await.unwrap();
                 Held::Postgres(session)
