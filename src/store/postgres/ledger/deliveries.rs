@@ -47,11 +47,18 @@ impl Deliveries for PostgresLedger {
         let answers: Vec<i16> = get(&row, 0)?;
         // The last one says whether something was not ours to decide.
         match answers.split_last() {
-            Some((lost, openings)) if openings.len() == step.openings.len() => Ok(Committed {
-                opened: openings.iter().map(|answer| opened(*answer)).collect::<Result<_, _>>()?,
-                lost: *lost != 0,
-            }),
-            _ => Err(unreadable("a step answered in another length")),
+            Some((lost, openings)) => {
+                let mut openings = openings.iter();
+                let mut of = |is_first: bool| match is_first {
+                    true => {
+                        opened(*openings.next().ok_or_else(|| unreadable("a step answered too shortly"))?)
+                    }
+                    false => Ok(Opened::Lost),
+                };
+                let opened = step.first_openings().into_iter().map(&mut of).collect::<Result<_, _>>()?;
+                Ok(Committed { opened, lost: *lost != 0 })
+            }
+            None => Err(unreadable("a step without an answer")),
         }
     }
 
@@ -164,8 +171,7 @@ impl<'a> Columns<'a> {
 
     /// Of two outcomes of one attempt the first counts, which one statement about both would not know.
     fn outcomes(&mut self, step: &'a Step) {
-        let mut seen = std::collections::HashSet::with_capacity(step.outcomes.len());
-        let first: Vec<_> = step.outcomes.iter().filter(|one| seen.insert((one.id, one.attempt))).collect();
+        let first: Vec<_> = step.first_outcomes().collect();
         let all = || first.iter().copied();
         self.ids(all().map(|one| one.id));
         self.0.extend([
@@ -181,7 +187,7 @@ impl<'a> Columns<'a> {
     }
 
     fn decided(&mut self, step: &'a Step, accepted: &Accepted) {
-        let all = || step.decided.iter();
+        let all = || step.first_decided();
         self.ids(all().map(|one| one.id));
         self.0.extend([
             column(all().map(|one| accepted.of(one.id.run))),
@@ -198,7 +204,7 @@ impl<'a> Columns<'a> {
 
     /// A node that something decided leaves behind is passed with it.
     fn passed(&mut self, step: &Step) {
-        let behind = step.decided.iter().filter_map(|one| {
+        let behind = step.first_decided().filter_map(|one| {
             let id = DeliveryId { node: one.behind?, ..one.id };
             Some(Passed { id, chunk: one.chunk, fence: one.fence })
         });
@@ -211,7 +217,8 @@ impl<'a> Columns<'a> {
     }
 
     fn openings(&mut self, step: &'a Step, accepted: &Accepted) {
-        let all = || step.openings.iter();
+        let first = step.first_openings();
+        let all = || step.openings.iter().zip(&first).filter_map(|(one, first)| first.then_some(one));
         self.ids(all().map(|one| one.id));
         self.0.extend([
             column(all().map(|one| accepted.of(one.id.run))),
