@@ -9,6 +9,7 @@ mod accepting;
 mod books;
 mod crashes;
 mod fencing;
+mod kills;
 mod ledger;
 mod plans;
 mod provider;
