@@ -76,6 +76,9 @@ pub struct Outcome {
     pub id: DeliveryId,
     /// The attempt that was opened.
     pub attempt: u32,
+    /// By what right it was opened: another owner may have opened an attempt of the same number since, if this one was
+    /// brought before and did not count.
+    pub fence: Fence,
     /// Attempts that count from now on; less than `attempt` if this one was not its own fault.
     pub attempts_counted: u32,
     /// The new state.

@@ -67,6 +67,7 @@ pub fn sent(id: DeliveryId, attempt: u32) -> Outcome {
     Outcome {
         id,
         attempt,
+        fence: Fence(1),
         attempts_counted: attempt,
         state: State::Sent,
         doubtful: false,

@@ -40,6 +40,7 @@ impl Actors {
         Outcome {
             id: opening.id,
             attempt: opening.attempt,
+            fence: opening.fence,
             attempts_counted: counted,
             state,
             doubtful,

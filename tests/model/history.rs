@@ -104,7 +104,7 @@ impl History {
             let after = seen.after(outcome.id);
             let counts = after.is_some_and(|row| row.state == outcome.state);
             let changed = after.is_none_or(|row| row.state != before.state || row.attempt != before.attempt);
-            match is_of(outcome, sender) {
+            match is_of(outcome, sender, seen) {
                 true if !counts => return Err(format!("a fact was not taken: {outcome:?}, {after:?}")),
                 false if changed => {
                     return Err(format!(
@@ -135,8 +135,10 @@ impl History {
     }
 }
 
-fn is_of(outcome: &Outcome, sender: &Sender) -> bool {
-    outcome.attempt == sender.attempt
+/// On a file there is nobody else who could bring it.
+fn is_of(outcome: &Outcome, sender: &Sender, seen: &Seen<'_>) -> bool {
+    let is_anothers = seen.before.pending.is_some() && outcome.fence != sender.fence;
+    outcome.attempt == sender.attempt && !is_anothers
 }
 
 /// Only a person opens again what has come to its end, and only what is held.

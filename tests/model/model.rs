@@ -48,6 +48,8 @@ pub struct Model {
     /// Whether each process's lease runs.
     pub leases: BTreeMap<String, bool>,
     pub deliveries: BTreeMap<(CustomerKey, NodeIndex), Delivery>,
+    /// By what right the last attempt of each delivery was opened.
+    pub openers: BTreeMap<DeliveryId, Fence>,
 }
 
 impl Model {
@@ -62,6 +64,7 @@ impl Model {
             chunks: Vec::new(),
             leases: BTreeMap::new(),
             deliveries: BTreeMap::new(),
+            openers: BTreeMap::new(),
         }
     }
 

@@ -75,10 +75,12 @@ impl Model {
     fn settle(&mut self, outcome: &Outcome, at: Timestamp) {
         let any_attempt = self.rules.mistake == Some(Mistake::OutcomeOfAnyAttempt);
         let only_sending = self.rules.mistake == Some(Mistake::LateOutcomeIgnored);
+        let opener = self.openers.get(&outcome.id).copied();
+        let is_anothers = self.rules.replicas && opener != Some(outcome.fence);
         let Some(row) = self.row(outcome.id) else { return };
         let waits_in_doubt = row.state == DeliveryState::Retrying && row.doubtful && !only_sending;
         let is_under_way = row.state == DeliveryState::Sending || waits_in_doubt;
-        if !is_under_way || (row.attempt != outcome.attempt && !any_attempt) {
+        if !is_under_way || ((row.attempt != outcome.attempt || is_anothers) && !any_attempt) {
             return;
         }
         row.state = outcome.state;
@@ -119,7 +121,12 @@ impl Model {
         if stops || self.state != RunState::Running {
             return Opened::Stopping;
         }
-        if opening.again { self.open_again(opening, step) } else { self.open_first(opening, step) }
+        let opened =
+            if opening.again { self.open_again(opening, step) } else { self.open_first(opening, step) };
+        if opened == Opened::Yes {
+            self.openers.insert(opening.id, opening.fence);
+        }
+        opened
     }
 
     fn open_first(&mut self, opening: &Opening, step: &Step) -> Opened {

@@ -110,6 +110,7 @@ impl World {
         let outcome = Outcome {
             id,
             attempt: 1,
+            fence: Fence(1),
             attempts_counted: 1,
             state,
             doubtful: state == DeliveryState::Held,

@@ -20,7 +20,7 @@ const COMMIT: &str = "SELECT commit_step_1($1, $2, $3, $4,
     $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
     $28, $29, $30, $31, $32,
     $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
-    $45, $46, $47, $48)";
+    $45, $46, $47, $48, $49)";
 
 const OF_CHUNK: &str = concat!(
     "SELECT ",
@@ -157,6 +157,7 @@ impl<'a> Columns<'a> {
         columns.passed(step);
         columns.openings(step, accepted);
         columns.cursors(step);
+        columns.0.push(column(step.first_outcomes().map(|one| one.fence.0)));
         columns
     }
 

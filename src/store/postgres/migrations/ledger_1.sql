@@ -140,6 +140,7 @@ CREATE TABLE delivery (
     last_at bigint,
     retry_at bigint,
     done_at bigint,
+    fence bigint,                       -- by what right its last attempt was opened
     PRIMARY KEY (run, customer, node, accepted_at)
 ) PARTITION BY RANGE (accepted_at);
 CREATE TABLE delivery_default PARTITION OF delivery DEFAULT WITH (fillfactor = 70);
@@ -215,7 +216,8 @@ CREATE FUNCTION commit_step_1(
     w_run bigint[], w_customer bigint[], w_node int[], w_accepted bigint[], w_channel text[], w_chunk int[],
     w_fence bigint[], w_attempt int[], w_again boolean[], w_address text[], w_digest bytea[],
     w_behind int[],
-    c_run bigint[], c_n int[], c_fence bigint[], c_position bigint[]
+    c_run bigint[], c_n int[], c_fence bigint[], c_position bigint[],
+    o_fence bigint[]
 ) RETURNS smallint[] LANGUAGE plpgsql AS $$
 DECLARE
     lost smallint := 0;
@@ -243,18 +245,19 @@ BEGIN
                 FOR KEY SHARE OF c, r) l;
     END IF;
     -- An outcome is a fact: it is taken from whoever brings it while the delivery is still at that attempt, also from
-    -- one who lost the chunk: the new owner has then found it in doubt.
+    -- one who lost the chunk: the new owner has then found it in doubt. Where an attempt did not count, its number is
+    -- given again: whoever brings the outcome once more is told apart from the one who opened since by the fence.
     IF cardinality(o_run) > 0 THEN
         WITH settled AS (
             UPDATE delivery d SET state = o.state, attempt = o.counted, doubtful = d.doubtful OR o.doubtful,
                 provider_id = coalesce(o.provider, d.provider_id), reason = o.reason, retry_at = o.retry,
                 done_at = CASE WHEN o.state > 2 THEN at END, passed = d.passed OR o.passed
             FROM unnest(o_run, o_customer, o_node, o_attempt, o_counted, o_state, o_doubtful, o_provider, o_reason,
-                o_retry, o_passed)
-                AS o (run, customer, node, attempt, counted, state, doubtful, provider, reason, retry, passed)
+                o_retry, o_passed, o_fence)
+                AS o (run, customer, node, attempt, counted, state, doubtful, provider, reason, retry, passed, fence)
             WHERE d.accepted_at BETWEEN earliest AND latest AND d.run = ANY (o_run) AND d.customer = ANY (o_customer)
                 AND d.run = o.run AND d.customer = o.customer AND d.node = o.node
-                AND d.attempt = o.attempt AND (d.state = 1 OR d.state = 2 AND d.doubtful)
+                AND d.attempt = o.attempt AND d.fence = o.fence AND (d.state = 1 OR d.state = 2 AND d.doubtful)
             RETURNING d.run, d.customer, d.node, d.accepted_at, d.channel, d.state)
         SELECT array_agg(s.run), array_agg(s.customer), array_agg(s.node), array_agg(s.accepted_at),
                 array_agg(s.channel), array_agg(s.state)
@@ -319,16 +322,16 @@ BEGIN
                 ON h.run = w.run AND h.n = w.chunk),
         fresh AS (
             INSERT INTO delivery (run, customer, node, accepted_at, channel, state, attempt, address, digest,
-                    first_at, last_at)
-                SELECT run, customer, node, accepted, channel, 1, attempt, address, digest, at, at FROM asked
+                    first_at, last_at, fence)
+                SELECT run, customer, node, accepted, channel, 1, attempt, address, digest, at, at, fence FROM asked
                 WHERE answer = 0 AND NOT again
-            ON CONFLICT (run, customer, node, accepted_at) DO UPDATE SET last_at = delivery.last_at
+            ON CONFLICT (run, customer, node, accepted_at) DO UPDATE SET fence = excluded.fence
                 WHERE repeated AND delivery.state = 1 AND delivery.attempt = excluded.attempt
                     AND delivery.digest = excluded.digest
             RETURNING run, customer, node),
         reopened AS (
             UPDATE delivery d SET state = 1, attempt = w.attempt, address = w.address, digest = w.digest,
-                first_at = coalesce(d.first_at, at), last_at = at, retry_at = NULL
+                first_at = coalesce(d.first_at, at), last_at = at, retry_at = NULL, fence = w.fence
             FROM asked w
             WHERE w.answer = 0 AND w.again AND d.accepted_at BETWEEN earliest AND latest
                 AND d.run = ANY (w_run) AND d.customer = ANY (w_customer)
