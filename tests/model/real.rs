@@ -13,6 +13,9 @@ use crate::harness::{Ledger, Place};
 use crate::operations::{Answer, Operation};
 use crate::picture::{ChunkPicture, Picture};
 
+/// How many chunks a run has at most.
+pub const CHUNKS: u32 = 3;
+
 /// A ledger that is open, with a look past its traits.
 pub struct Real {
     place: Place,
@@ -151,21 +154,25 @@ impl Real {
         let pending = format!(
             "SELECT customer, node, state FROM pending_delivery WHERE run = {id} ORDER BY customer, node"
         );
-        let head = self.look(&run).await.remove(0);
-        let chunks: Vec<ChunkPicture> =
-            self.look(&chunk).await.iter().map(|row| chunk_picture(row)).collect();
-        let mut deliveries = Vec::new();
-        for n in 0..u32::try_from(chunks.len()).unwrap() {
-            deliveries.extend(self.ledger.deliveries.of_chunk(ChunkId { run: begun.run, n }).await.unwrap());
-        }
+        let of_chunk = |n| self.ledger.deliveries.of_chunk(ChunkId { run: begun.run, n });
+        let (mut head, chunks, pending, deliveries) = tokio::join!(
+            self.look(&run),
+            self.look(&chunk),
+            async {
+                match &self.eye {
+                    Eye::File(_) => None,
+                    Eye::Session(_) => Some(self.look(&pending).await),
+                }
+            },
+            futures_util::future::try_join_all((0..CHUNKS).map(of_chunk))
+        );
+        let (head, deliveries) = (head.remove(0), deliveries.unwrap().concat());
+        let chunks = chunks.iter().map(|row| chunk_picture(row)).collect();
         let waiting = |row: &Vec<Option<String>>| {
             let node = NodeIndex(u16::try_from(number(row, 1)).unwrap());
             (DeliveryId { run: begun.run, customer: CustomerKey(number(row, 0)), node }, number(row, 2))
         };
-        let pending = match &self.eye {
-            Eye::File(_) => None,
-            Eye::Session(_) => Some(self.look(&pending).await.iter().map(waiting).collect()),
-        };
+        let pending = pending.map(|rows| rows.iter().map(waiting).collect());
         Picture {
             state: number(&head, 0),
             stopping: number(&head, 1) == 1,

@@ -10,6 +10,7 @@ use crate::history::{History, Seen, adds_up, beliefs};
 use crate::model::{Model, Rules};
 use crate::mutants::Mistake;
 use crate::operations::Operation;
+use crate::picture::Picture;
 use crate::real::{Begun, Real};
 
 /// How many operations a sequence has.
@@ -27,6 +28,8 @@ pub struct Sequence<'a> {
     actors: Actors,
     history: History,
     told: Vec<String>,
+    /// The store as it was seen last.
+    seen: Picture,
 }
 
 /// Three chunks of a few customers.
@@ -47,8 +50,8 @@ impl<'a> Sequence<'a> {
         let rules = Rules { replicas: real.has_replicas(), mistake };
         let model = Model::new(rules, begun.run, &name, audience());
         let actors = Actors::new(Random::of_seed(seed), name, ACTORS);
-        let (history, told) = (History::default(), Vec::new());
-        let mut sequence = Sequence { real, begun, model, actors, history, told };
+        let (history, told, seen) = (History::default(), Vec::new(), real.picture(begun).await);
+        let mut sequence = Sequence { real, begun, model, actors, history, told, seen };
         for _ in 0..LENGTH {
             let operation = sequence.actors.next(&sequence.model);
             if let Err(difference) = sequence.step(&operation).await {
@@ -60,7 +63,6 @@ impl<'a> Sequence<'a> {
     }
 
     async fn step(&mut self, operation: &Operation) -> Result<(), String> {
-        let before = self.real.picture(self.begun).await;
         let mut answer = self.real.apply(self.begun.run, &self.model.audience, operation).await;
         let mut expected = self.model.apply(operation);
         answer.forget_what_is_not_counted();
@@ -77,9 +79,10 @@ impl<'a> Sequence<'a> {
         if after != expected {
             return Err(after.differences(&expected));
         }
-        self.history.note(operation, &answer, &Seen { before: &before, after: &after })?;
+        self.history.note(operation, &answer, &Seen { before: &self.seen, after: &after })?;
         adds_up(&self.model, &after)?;
         self.actors.learn(operation, &answer);
+        self.seen = after;
         Ok(())
     }
 }
