@@ -9,6 +9,7 @@ mod accepting;
 mod books;
 mod crashes;
 mod fencing;
+mod heard;
 mod kills;
 mod ledger;
 mod plans;
