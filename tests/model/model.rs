@@ -248,8 +248,8 @@ impl Model {
     }
 
     fn totals(&self) -> RunTotals {
-        let mut totals = RunTotals::default();
-        totals.audience = self.chunks.iter().map(|chunk| chunk.keys.len() as u64).sum();
+        let audience = self.chunks.iter().map(|chunk| chunk.keys.len() as u64).sum();
+        let mut totals = RunTotals { audience, ..RunTotals::default() };
         for chunk in &self.chunks {
             match &chunk.counts {
                 Some(counts) => totals.tally.merge(counts),

@@ -164,7 +164,7 @@ impl Model {
         let is_same = row.state == DeliveryState::Sending
             && row.attempt == opening.attempt
             && row.digest == Some(opening.digest);
-        if !waits && !(step.repeated && is_same) {
+        if !(waits || step.repeated && is_same) {
             return Opened::Lost;
         }
         row.state = DeliveryState::Sending;
