@@ -6,6 +6,7 @@
 CARGO_DENY_VERSION := 0.20.2
 TOOLS := target/tools/bin
 FANFARE := cargo run --locked --quiet --
+ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lint format-check clippy deny crds packages cluster
@@ -13,6 +14,7 @@ FANFARE := cargo run --locked --quiet --
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
 	@echo 'make demo ONCE=1   the same, and end: 0 if all was as the example promises'
+	@echo 'make demo DATABASE=postgres://user:password@host/database   either of them on PostgreSQL instead of files'
 	@echo 'make test          install what the tests need and run all of them'
 	@echo 'make bench         measure the main job; PARTS="ingest broad" for some of it, BENCH_SCALE=0.1 for a tenth'
 	@echo 'make lint          format, clippy, licences, duplicate and foreign crates'
@@ -24,9 +26,9 @@ demo:
 	cargo build --locked
 ifdef ONCE
 	rm -rf target/demo
-	$(FANFARE) dev examples/weather-alert --demo --once --listen 127.0.0.1:0 --data target/demo
+	$(FANFARE) dev examples/weather-alert --demo --once --listen 127.0.0.1:0 --data target/demo $(ON_DATABASE)
 else
-	$(FANFARE) dev examples/weather-alert --demo
+	$(FANFARE) dev examples/weather-alert --demo $(ON_DATABASE)
 endif
 
 test: cluster

@@ -76,6 +76,9 @@ pub struct Outcome {
     pub id: DeliveryId,
     /// The attempt that was opened.
     pub attempt: u32,
+    /// By what right it was opened: another owner may have opened an attempt of the same number since, if this one was
+    /// brought before and did not count.
+    pub fence: Fence,
     /// Attempts that count from now on; less than `attempt` if this one was not its own fault.
     pub attempts_counted: u32,
     /// The new state.
@@ -168,6 +171,29 @@ impl Step {
             && self.openings.is_empty()
             && self.cursors.is_empty()
     }
+
+    /// What came of attempts; of two outcomes of one attempt the first.
+    pub(super) fn first_outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        let first = firsts(self.outcomes.iter().map(|one| (one.id, one.attempt)));
+        self.outcomes.iter().zip(first).filter_map(|(one, first)| first.then_some(one))
+    }
+
+    /// For each opening whether it is the first of its delivery here: whoever is told twice to send something brings
+    /// two, and one may be sent.
+    pub(super) fn first_openings(&self) -> Vec<bool> {
+        firsts(self.openings.iter().map(|one| one.id))
+    }
+
+    /// What is decided; of two decisions about one delivery the first.
+    pub(super) fn first_decided(&self) -> impl Iterator<Item = &Decided> {
+        let first = firsts(self.decided.iter().map(|one| one.id));
+        self.decided.iter().zip(first).filter_map(|(one, first)| first.then_some(one))
+    }
+}
+
+fn firsts<T: Eq + std::hash::Hash>(ids: impl Iterator<Item = T>) -> Vec<bool> {
+    let mut seen = std::collections::HashSet::new();
+    ids.map(|id| seen.insert(id)).collect()
 }
 
 /// Whether an opening may be sent.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::harness::{Dev, Process, Sandbox};
+use crate::harness::{Dev, Postgres, Process, Sandbox};
 
 /// What a command printed and how it ended.
 #[derive(Debug)]
@@ -45,9 +45,19 @@ pub struct Example {
 
 impl Example {
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same in a database of its own.
+    pub fn start_on_postgres() -> Self {
+        Self::start_with(&["--database", &Postgres::shared().database()])
+    }
+
+    fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(folder.path(), &[]);
-        let dev = Dev::start(&example(), &folder.path().join("data"), &sandbox);
+        let data = folder.path().join("data");
+        let dev = Dev::start_by(Dev::command(&example(), &data, &sandbox).args(options), &data);
         Self { dev, sandbox, folder }
     }
 

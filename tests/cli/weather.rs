@@ -25,8 +25,16 @@ fn counted(deliveries: &Value) -> Value {
 
 #[test]
 fn a_snowstorm_fires_both_scenarios_as_the_example_promises() {
-    let example = Example::start();
-    let (call, promised) = (watched(&example, "winter-storm.json"), expected("winter-storm.json"));
+    fires_both_scenarios(&Example::start());
+}
+
+#[test]
+fn a_snowstorm_fires_both_scenarios_on_postgres() {
+    fires_both_scenarios(&Example::start_on_postgres());
+}
+
+fn fires_both_scenarios(example: &Example) {
+    let (call, promised) = (watched(example, "winter-storm.json"), expected("winter-storm.json"));
     let runs = call["runs"].as_array().unwrap();
     assert_eq!(runs.len(), promised["runs"].as_array().unwrap().len(), "{call}");
     for promise in promised["runs"].as_array().unwrap() {
@@ -49,8 +57,16 @@ fn a_snowstorm_fires_both_scenarios_as_the_example_promises() {
 
 #[test]
 fn a_heat_advisory_fires_nothing_and_the_log_says_why() {
-    let example = Example::start();
-    let call = watched(&example, "heat-advisory.json");
+    fires_nothing(&Example::start());
+}
+
+#[test]
+fn a_heat_advisory_fires_nothing_on_postgres() {
+    fires_nothing(&Example::start_on_postgres());
+}
+
+fn fires_nothing(example: &Example) {
+    let call = watched(example, "heat-advisory.json");
     assert_eq!(call["runs"], json!([]));
     let mut names: Vec<&str> = call["notFired"]
         .as_array()
@@ -70,7 +86,15 @@ fn a_heat_advisory_fires_nothing_and_the_log_says_why() {
 
 #[test]
 fn a_customer_is_shown_and_changed() {
-    let example = Example::start();
+    shows_and_changes_a_customer(&Example::start());
+}
+
+#[test]
+fn a_customer_is_shown_and_changed_on_postgres() {
+    shows_and_changes_a_customer(&Example::start_on_postgres());
+}
+
+fn shows_and_changes_a_customer(example: &Example) {
     let file = example.file("moved.csv", "registered,city\nC-10001,Olean\n");
     assert_eq!(example.run(&["import", "customers", &file]).code(0).out, "1 customers imported\n");
     let shown = example.run(&["customers", "get", "C-10001"]).code(0).out;

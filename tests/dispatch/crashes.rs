@@ -11,13 +11,13 @@ use crate::harness::Place;
 use crate::provider::{Manner, Seen, busy, down, sent, unknown};
 use crate::world::{WINDOW, World};
 
-const CUSTOMERS: i64 = 1500;
+pub const CUSTOMERS: i64 = 1500;
 
 /// A small generator of numbers, the same for the same seed.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -32,7 +32,7 @@ fn mix(number: u64) -> u64 {
 }
 
 /// Fails now and then in every way there is; the further on, the more willing.
-fn moody(seed: u64) -> Manner {
+pub fn moody(seed: u64) -> Manner {
     Arc::new(move |n, _| {
         let delay = Duration::from_micros(mix(seed ^ n as u64) % 3000);
         match mix(seed.wrapping_add(n as u64)) % 40 {
@@ -87,7 +87,7 @@ fn open_windows(world: &World, started: Timestamp, seed: u64) -> usize {
 }
 
 /// Waits until so many attempts more have been made, or all is done.
-async fn until_attempts(world: &World, more: u64) {
+pub async fn until_attempts(world: &World, more: u64) {
     let seen = || world.record.lock().unwrap().len() as u64;
     let wanted = seen() + more;
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -96,7 +96,7 @@ async fn until_attempts(world: &World, more: u64) {
     }
 }
 
-fn check(world: &World, crashes: usize, seed: u64) {
+pub fn check(world: &World, crashes: usize, seed: u64) {
     let rows = world.rows();
     for run in [1, 2] {
         assert_eq!(world.audience(run), CUSTOMERS, "seed {seed}");

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::name::ScenarioName;
-use fanfare::store::deliveries::{Opened, Opening, Step};
+use fanfare::domain::state::DeliveryState;
+use fanfare::domain::tally::Tally;
+use fanfare::store::deliveries::{Opened, Opening, Outcome, Step};
 use fanfare::store::runs::{ChunkId, Fence, Matched, OpenChunks, SelectionLease, Taken};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use crate::harness::{Ledger, Place};
-use crate::ledger::{one_chunk, opening};
+use crate::ledger::{one_chunk, opening, sent};
 use crate::world::World;
 
 /// A ledger with one chunk of the owner `first`, whose lease runs, and a session that holds things open.
@@ -225,4 +227,45 @@ async fn an_audience_is_read_by_one_and_by_another_once_the_lease_has_run_out() 
     let written = ledger.runs.set_audience(run, chunks, "by hand".into(), "second").await.unwrap();
     assert!(written.is_some());
     assert_eq!(lease("first").await, SelectionLease::Over);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_is_not_done_while_somebody_lets_a_delivery_of_it_be_sent_again() {
+    let crossing = Crossing::new().await;
+    let id = opening(crossing.chunk.run, crossing.fence, 1).id;
+    assert_eq!(crossing.open(1).await.unwrap(), Opened::Yes);
+    let held = Outcome { state: DeliveryState::Held, ..sent(id, 1) };
+    let step = Step { outcomes: vec![held], ..Step::default() };
+    crossing.ledger().deliveries.commit(Arc::new(step)).await.unwrap();
+    // Both wait for the chunk, the one who sends it again first; its delivery is changed by then.
+    crossing.run("BEGIN; SELECT FROM chunk FOR UPDATE").await;
+    let ledger = crossing.ledger().clone();
+    let again = tokio::spawn(async move { ledger.log.resend(id, Timestamp::now()).await });
+    crossing.until_waiting(1).await;
+    let (ledger, chunk, fence) = (crossing.ledger().clone(), crossing.chunk, crossing.fence);
+    let done =
+        tokio::spawn(async move { ledger.runs.finish_chunk(chunk, fence, 3, &Tally::default()).await });
+    crossing.until_waiting(2).await;
+    crossing.run("COMMIT").await;
+    assert!(again.await.unwrap().unwrap().is_some());
+    assert_eq!(done.await.unwrap(), Ok(false), "it would never be sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_waits_for_a_doubt_leaves_nothing_waiting_behind() {
+    let crossing = Crossing::new().await;
+    let id = opening(crossing.chunk.run, crossing.fence, 1).id;
+    assert_eq!(crossing.open(1).await.unwrap(), Opened::Yes);
+    crossing
+        .run("BEGIN; UPDATE delivery SET state = 2, doubtful = true;
+             INSERT INTO pending_delivery SELECT run, customer, node, accepted_at, channel, state FROM delivery")
+        .await;
+    let step = Step { outcomes: vec![sent(id, 1)], ..Step::default() };
+    let ledger = crossing.ledger().clone();
+    let committed = tokio::spawn(async move { ledger.deliveries.commit(Arc::new(step)).await });
+    crossing.until_waiting(1).await;
+    crossing.run("COMMIT").await;
+    committed.await.unwrap().unwrap();
+    assert_eq!(crossing.ledger().deliveries.get(&[id]).await.unwrap()[0].state, DeliveryState::Sent);
+    assert_eq!(crossing.world.place.count("SELECT count(*) FROM pending_delivery"), 0);
 }

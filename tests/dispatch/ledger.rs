@@ -7,7 +7,7 @@ use fanfare::domain::delivery::{DeliveryId, MessageDigest};
 use fanfare::domain::name::{ChannelName, NodeIndex, RunId, ScenarioName};
 use fanfare::domain::state::{DeliveryState as State, RunState};
 use fanfare::domain::tally::Tally;
-use fanfare::store::deliveries::{Cursor, Opened, Opening, Outcome, Step};
+use fanfare::store::deliveries::{Cursor, Decided, Opened, Opening, Outcome, Passed, Step};
 use fanfare::store::runs::{ChunkId, Fence, Matched, Taken, TakenChunk};
 use jiff::Timestamp;
 
@@ -63,10 +63,11 @@ async fn open(world: &World, opening: Opening, repeated: bool) -> Opened {
     world.ledger.deliveries.commit(Arc::new(step)).await.unwrap().opened[0]
 }
 
-fn sent(id: DeliveryId, attempt: u32) -> Outcome {
+pub fn sent(id: DeliveryId, attempt: u32) -> Outcome {
     Outcome {
         id,
         attempt,
+        fence: Fence(1),
         attempts_counted: attempt,
         state: State::Sent,
         doubtful: false,
@@ -138,4 +139,45 @@ pub async fn neither_chunk_nor_run_is_done_while_something_is_open(place: Place)
     assert_eq!(finish().await, Ok(true));
     assert_eq!(end().await, Ok(true));
     assert_eq!(world.ledger.runs.take_chunk(chunk, "late").await.unwrap(), Taken::Done);
+}
+
+pub async fn who_lost_a_chunk_decides_nothing_in_it_and_still_brings_outcomes(place: Place) {
+    let world = World::new(place).await;
+    let (chunk, first) = one_chunk(&world).await;
+    let (one, two) = (opening(chunk.run, first, 1), opening(chunk.run, first, 2));
+    assert_eq!(open(&world, one.clone(), false).await, Opened::Yes);
+    assert_eq!(open(&world, two.clone(), false).await, Opened::Yes);
+    let second = take(&world, chunk, "second").await.fence;
+    let decided = |id, fence, state, reason: &str| Decided {
+        id,
+        channel: ChannelName::new("sms"),
+        chunk: 0,
+        fence,
+        state,
+        doubtful: true,
+        reason: Some(reason.into()),
+        retry_at: Some(Timestamp::now()),
+        passed: false,
+        behind: None,
+    };
+    let commit = async |step| world.ledger.deliveries.commit(Arc::new(step)).await.unwrap();
+    let get = async |id| world.ledger.deliveries.get(&[id]).await.unwrap().remove(0);
+
+    let step = Step {
+        decided: vec![decided(one.id, first, State::Cancelled, "mine")],
+        passed: vec![Passed { id: two.id, chunk: 0, fence: first }],
+        ..Step::default()
+    };
+    assert!(commit(step).await.lost);
+    assert_eq!((get(one.id).await.state, get(two.id).await.passed), (State::Sending, false));
+
+    // What is under way when the chunk is taken is in doubt, until its outcome comes from whoever has it.
+    let doubts = [one.id, two.id].map(|id| decided(id, second, State::Retrying, "in doubt"));
+    assert!(!commit(Step { decided: doubts.into(), ..Step::default() }).await.lost);
+    let outcomes = vec![sent(one.id, 1), Outcome { state: State::Held, doubtful: true, ..sent(two.id, 1) }];
+    commit(Step { outcomes, ..Step::default() }).await;
+    assert_eq!(get(one.id).await.state, State::Sent);
+    assert_eq!(get(two.id).await.state, State::Held);
+    let backlog = world.ledger.log.backlog().await.unwrap();
+    assert_eq!(backlog.deliveries, [(ChannelName::new("sms"), State::Held, 1)]);
 }

@@ -9,6 +9,8 @@ mod accepting;
 mod books;
 mod crashes;
 mod fencing;
+mod heard;
+mod kills;
 mod ledger;
 mod plans;
 mod provider;
@@ -48,7 +50,8 @@ mod told {
             a_delivery_is_opened_once_unless_it_is_the_same_step_again,
             an_outcome_counts_only_while_its_attempt_is_under_way,
             a_run_that_was_told_to_stop_opens_nothing_more,
-            neither_chunk_nor_run_is_done_while_something_is_open;
+            neither_chunk_nor_run_is_done_while_something_is_open,
+            who_lost_a_chunk_decides_nothing_in_it_and_still_brings_outcomes;
         stories:
             one_call_reaches_everyone_once_and_adds_up,
             an_empty_audience_is_a_run_that_is_done,

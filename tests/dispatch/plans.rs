@@ -130,3 +130,22 @@ async fn statements_find_rows_by_their_keys() {
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }
+
+#[test]
+fn planted_faults_are_found() {
+    let scan = |name: &str| serde_json::json!({"Node Type": "Seq Scan", "Relation Name": name});
+    let array = serde_json::json!({"Node Type": "Function Scan", "Function Name": "unnest"});
+    let hash = serde_json::json!({"Node Type": "Hash", "Plans": [array]});
+    let join = |outer: &Value, inner: &Value| serde_json::json!({"Node Type": "Nested Loop", "Plans": [outer, inner]});
+    let count = |plan: &Value| {
+        let mut found = Vec::new();
+        find_faults(plan, &mut found);
+        found.len()
+    };
+    assert_eq!(count(&scan("delivery_20261125")), 1);
+    assert_eq!(count(&scan("replica")), 0);
+    assert_eq!(count(&join(&array, &scan("chunk"))), 1);
+    assert_eq!(count(&join(&scan("replica"), &array)), 1);
+    assert_eq!(count(&join(&array, &hash)), 0);
+    assert_eq!(plans("x LOG:  duration: 1 ms  plan:\n\t{\"Plan\":\n\t{}}\nother\n").len(), 1);
+}

@@ -144,9 +144,13 @@ impl Place {
 }
 
 fn look_into_file(path: &std::path::Path, sql: &str) -> Vec<Vec<Option<String>>> {
-    use rusqlite::types::ValueRef;
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let database = rusqlite::Connection::open_with_flags(path, flags).unwrap();
+    rows_of(&rusqlite::Connection::open_with_flags(path, flags).unwrap(), sql)
+}
+
+/// What a statement gives, as text.
+pub fn rows_of(database: &rusqlite::Connection, sql: &str) -> Vec<Vec<Option<String>>> {
+    use rusqlite::types::ValueRef;
     let mut statement = database.prepare(sql).unwrap();
     let columns = statement.column_count();
     let text = |value: ValueRef<'_>| match value {

@@ -18,10 +18,10 @@ mod wait;
 
 pub use dev::{Dev, Trigger, is_done};
 pub use http::{Answer, Request};
-pub use ledgers::{Held, Ledger};
+pub use ledgers::{Held, Ledger, rows_of};
 pub use postgres::Postgres;
 pub use process::Process;
 pub use random::Random;
 pub use sandbox::Sandbox;
 pub use stores::{COMPARISONS, Place, Store, all_complete, until_indexes};
-pub use wait::{DEADLINE, until, wait_for};
+pub use wait::{DEADLINE, until, until_true, wait_for};

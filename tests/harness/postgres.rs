@@ -2,6 +2,7 @@
 //! that ends. `TEST_DATABASE_URL` names another server to use instead; each test has a tenant of its own on it.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -46,18 +47,44 @@ impl Postgres {
         static SERVER: OnceLock<Postgres> = OnceLock::new();
         SERVER.get_or_init(|| match std::env::var("TEST_DATABASE_URL") {
             Ok(url) => Postgres { url, folder: PathBuf::new(), guard: None },
-            Err(_) => Postgres::start(SETTINGS),
+            Err(_) => Postgres::start(SETTINGS, &[]),
         })
     }
 
     /// A server of its own, for a test that stops or breaks it. It must not be `TEST_DATABASE_URL`'s.
     pub fn own() -> Postgres {
-        Postgres::start(SETTINGS)
+        Postgres::start(SETTINGS, &[])
     }
 
     /// A server of its own with more settings.
     pub fn with(settings: &str) -> Postgres {
-        Postgres::start(&format!("{SETTINGS}{settings}"))
+        Postgres::own_with(settings, &[])
+    }
+
+    /// A server of its own with more settings, and with files in its data folder that only it can read.
+    pub fn own_with(settings: &str, files: &[(&str, &Path)]) -> Postgres {
+        Postgres::start(&format!("{SETTINGS}{settings}"), files)
+    }
+
+    /// The URL of a new database on the server, for what would be in another's way in one.
+    pub fn database(&self) -> String {
+        let name = Self::tenant_name().replace('-', "_");
+        let create = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'");
+        let url = self.url.clone();
+        // In a thread of its own, so that it can be asked from anywhere.
+        let created = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (client, connection) =
+                    tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+                tokio::spawn(connection);
+                client.batch_execute(&create).await.unwrap();
+            });
+        });
+        created.join().unwrap();
+        let mut url = url::Url::parse(&self.url).unwrap();
+        url.set_path(&name);
+        url.into()
     }
 
     /// Where it is.
@@ -82,7 +109,7 @@ impl Postgres {
         format!("t{}-{number}-{:x}", std::process::id(), std::time::UNIX_EPOCH.elapsed().unwrap().as_micros())
     }
 
-    fn start(settings: &str) -> Postgres {
+    fn start(settings: &str, files: &[(&str, &Path)]) -> Postgres {
         let programs = programs();
         let folder = std::env::temp_dir().join(format!("fanfare-pg-{}", Self::tenant_name()));
         std::fs::create_dir(&folder).unwrap();
@@ -101,6 +128,14 @@ impl Postgres {
         let file = folder.join("data/postgresql.conf");
         let initial = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, format!("{initial}{settings}")).unwrap();
+        for (name, source) in files {
+            let copy = folder.join("data").join(name);
+            std::fs::copy(source, &copy).unwrap();
+            std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if let Some(owner) = &owner {
+                run(Command::new("chown").arg(owner).arg(&copy));
+            }
+        }
         let guard = as_owner(owner.as_deref(), Path::new("/bin/bash"))
             .args(["-c", GUARD, "guard"])
             .args([&programs, &folder])

@@ -14,6 +14,16 @@ impl Random {
         (Self(seed), seed)
     }
 
+    /// The source of this seed.
+    pub fn of_seed(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Any number; a seed for another source.
+    pub fn number(&mut self) -> u64 {
+        self.next()
+    }
+
     /// Another source, for another thread.
     pub fn fork(&mut self) -> Self {
         Self(self.next())

@@ -21,3 +21,12 @@ pub fn until<T>(what: &str, deadline: Duration, mut poll: impl FnMut() -> Option
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+/// Asks until it is so. Fails after [`DEADLINE`].
+pub async fn until_true(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

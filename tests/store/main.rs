@@ -5,11 +5,16 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod address;
+mod certificate;
 mod customers;
 mod indexes;
+mod partitions;
 mod plans;
 mod postgres;
 mod replicas;
+mod schema;
+mod tls;
 
 /// Runs each story in a new place of a database: those of customers on an open store, those of indexes on the place,
 /// because they open it again.

@@ -215,6 +215,7 @@ fn outcome(job: &Job, verdict: Verdict) -> Outcome {
     Outcome {
         id: job.id,
         attempt: job.attempt,
+        fence: job.chunk.fence,
         attempts_counted: verdict.attempts,
         state: verdict.state,
         doubtful: verdict.doubtful,

@@ -15,7 +15,11 @@ use crate::store::deliveries::{Decided, Delivery};
 impl Walk {
     /// Sees to what was told; in a halted run nothing goes on any more.
     pub(super) async fn see_to(&mut self, news: Vec<News>, halted: bool) -> Result<(), StoreError> {
-        let again: Vec<DeliveryId> = news.iter().filter_map(|one| one.again()).collect();
+        // Whoever takes a chunk finds what a person lets be sent again, and may be told of it too.
+        let mut seen = std::collections::HashSet::new();
+        let told = news.iter().filter_map(|one| one.again());
+        let (again, doubled): (Vec<DeliveryId>, Vec<DeliveryId>) = told.partition(|id| seen.insert(*id));
+        self.chunk.end(doubled.len());
         let going_on: Vec<DeliveryId> = news.iter().filter_map(|one| one.going_on()).collect();
         if halted {
             self.chunk.end(going_on.len());

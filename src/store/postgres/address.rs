@@ -12,8 +12,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
-use url::Url;
 
+/// What an address begins with.
+const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
 /// How long a connection may take to be made; the next host is tried then.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 /// How long sent bytes may stay unacknowledged before a peer counts as gone.
@@ -74,11 +75,14 @@ impl FromStr for PostgresAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let (plain, asked) = take_tls(text)?;
-        let shown = without_password(&plain);
-        let mut config: tokio_postgres::Config = plain
-            .parse()
-            .map_err(|error| AddressError::NotAUrl { shown: shown.clone(), reason: reason_of(&error) })?;
+        let written = Written::of(text)?;
+        let shown = written.shown.clone();
+        let (plain, asked) = take_tls(text);
+        let wrong = |reason| AddressError::NotAUrl { shown: shown.clone(), reason };
+        let mut config: tokio_postgres::Config = plain.parse().map_err(|error| wrong(reason_of(&error)))?;
+        if config.get_hosts().iter().all(|host| *host == Host::Tcp(String::new())) {
+            return Err(wrong("it names no host".to_owned()));
+        }
         let tls = match asked.is_wanted(&config)? {
             true => Some(asked.client_config()?),
             false => None,
@@ -108,9 +112,9 @@ struct AskedTls {
 }
 
 /// Cuts what is ours out of the query: the driver does not know `verify-full`.
-fn take_tls(text: &str) -> Result<(String, AskedTls), AddressError> {
+fn take_tls(text: &str) -> (String, AskedTls) {
     let Some((front, query)) = text.split_once('?') else {
-        return Ok((text.to_owned(), AskedTls::default()));
+        return (text.to_owned(), AskedTls::default());
     };
     let mut asked = AskedTls::default();
     let mut rest = form_urlencoded::Serializer::new(String::new());
@@ -126,7 +130,7 @@ fn take_tls(text: &str) -> Result<(String, AskedTls), AddressError> {
     let rest = rest.finish();
     let plain =
         if rest.is_empty() { front.to_owned() } else { format!("{front}?{}", rest.replace('+', "%20")) };
-    Ok((plain, asked))
+    (plain, asked)
 }
 
 impl AskedTls {
@@ -155,6 +159,9 @@ impl AskedTls {
                     let certificate = certificate.map_err(|error| wrong(&error))?;
                     roots.add(certificate).map_err(|error| wrong(&error))?;
                 }
+                if roots.is_empty() {
+                    return Err(wrong(&"it holds no certificate"));
+                }
             }
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -175,17 +182,66 @@ fn leaves_this_machine(host: &Host) -> bool {
     }
 }
 
-/// The address as people may see it.
-fn without_password(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(mut url) if url.password().is_some() => {
-            // A URL that has a password can have one.
-            let _cannot_fail = url.set_password(Some("…"));
-            url.to_string()
+/// An address as somebody typed it, looked through for what would let a part of a password be taken for something
+/// else, and then be shown.
+struct Written {
+    /// As people may see it.
+    shown: String,
+}
+
+impl Written {
+    fn of(text: &str) -> Result<Self, AddressError> {
+        let refused = |shown: &str, reason: &str| {
+            Err(AddressError::NotAUrl { shown: shown.to_owned(), reason: reason.to_owned() })
+        };
+        let hidden = "the address";
+        let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| SCHEMES.contains(scheme))
+        else {
+            return refused(hidden, "it does not begin with postgres://");
+        };
+        let (front, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if front.matches('@').count() > 1 || query.contains('@') {
+            return refused(
+                hidden,
+                "within a user, password or parameter, `@` is written %40 and `?` is written %3F",
+            );
         }
-        Ok(url) => url.to_string(),
-        Err(_) => "the address".to_owned(),
+        let (user, place) = match front.split_once('@') {
+            Some((user, place)) => (Some(user), place),
+            None => (None, front),
+        };
+        let who = match user.map(|user| user.split_once(':').map_or((user, false), |(user, _)| (user, true)))
+        {
+            Some((user, true)) => format!("{user}:…@"),
+            Some((user, false)) => format!("{user}@"),
+            None => String::new(),
+        };
+        let parameters: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        let hosts = parameters.iter().filter(|(name, _)| name == "host");
+        let hosts: String = hosts.map(|(_, host)| format!("?host={host}")).collect();
+        let shown = format!("{scheme}://{who}{place}{hosts}");
+        if !has_ports(place) {
+            // Without an `@`, what stands there may be a password.
+            return refused(
+                if user.is_some() { &shown } else { hidden },
+                "a port is a number from 1 to 65535",
+            );
+        }
+        if parameters.iter().any(|(name, _)| name == "password") {
+            return refused(&shown, "a password is written before the host, not as a parameter");
+        }
+        Ok(Written { shown })
     }
+}
+
+/// Whether what is written as a port is one, in each host of `host:port,[::1]:port,…/database`.
+fn has_ports(place: &str) -> bool {
+    let hosts = place.split_once('/').map_or(place, |(hosts, _)| hosts);
+    hosts.split(',').all(|host| {
+        let behind =
+            host.strip_prefix('[').and_then(|host| host.split_once(']')).map_or(host, |(_, port)| port);
+        behind.split_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
+    })
 }
 
 fn reason_of(error: &tokio_postgres::Error) -> String {

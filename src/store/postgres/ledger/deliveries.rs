@@ -20,7 +20,7 @@ const COMMIT: &str = "SELECT commit_step_1($1, $2, $3, $4,
     $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
     $28, $29, $30, $31, $32,
     $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
-    $45, $46, $47, $48)";
+    $45, $46, $47, $48, $49)";
 
 const OF_CHUNK: &str = concat!(
     "SELECT ",
@@ -46,16 +46,20 @@ impl Deliveries for PostgresLedger {
         let mut session = self.database.ledger().await?;
         let row = session.one(COMMIT, &columns.params()).await?;
         let answers: Vec<i16> = get(&row, 0)?;
-        let (openings, [told_of_held, lost]) = match answers.split_last_chunk() {
-            Some((openings, flags)) if openings.len() == step.openings.len() => (openings, *flags),
-            _ => return Err(unreadable("a step answered in another length")),
+        let Some((openings, [told_of_held, lost])) = answers.split_last_chunk() else {
+            return Err(unreadable("a step without an answer"));
         };
-        if told_of_held != 0 {
+        if *told_of_held != 0 {
             drop(session);
             self.count_told(&step).await?;
         }
-        let opened = openings.iter().map(|answer| opened(*answer)).collect::<Result<_, _>>()?;
-        Ok(Committed { opened, lost: lost != 0 })
+        let mut openings = openings.iter();
+        let mut of = |is_first: bool| match is_first {
+            true => opened(*openings.next().ok_or_else(|| unreadable("a step answered too shortly"))?),
+            false => Ok(Opened::Lost),
+        };
+        let opened = step.first_openings().into_iter().map(&mut of).collect::<Result<_, _>>()?;
+        Ok(Committed { opened, lost: *lost != 0 })
     }
 
     async fn of_chunk(&self, chunk: ChunkId) -> Result<Vec<Delivery>, StoreError> {
@@ -153,6 +157,7 @@ impl<'a> Columns<'a> {
         columns.passed(step);
         columns.openings(step, accepted);
         columns.cursors(step);
+        columns.0.push(column(step.first_outcomes().map(|one| one.fence.0)));
         columns
     }
 
@@ -167,8 +172,7 @@ impl<'a> Columns<'a> {
 
     /// Of two outcomes of one attempt the first counts, which one statement about both would not know.
     fn outcomes(&mut self, step: &'a Step) {
-        let mut seen = std::collections::HashSet::with_capacity(step.outcomes.len());
-        let first: Vec<_> = step.outcomes.iter().filter(|one| seen.insert((one.id, one.attempt))).collect();
+        let first: Vec<_> = step.first_outcomes().collect();
         let all = || first.iter().copied();
         self.ids(all().map(|one| one.id));
         self.0.extend([
@@ -184,7 +188,7 @@ impl<'a> Columns<'a> {
     }
 
     fn decided(&mut self, step: &'a Step, accepted: &Accepted) {
-        let all = || step.decided.iter();
+        let all = || step.first_decided();
         self.ids(all().map(|one| one.id));
         self.0.extend([
             column(all().map(|one| accepted.of(one.id.run))),
@@ -201,7 +205,7 @@ impl<'a> Columns<'a> {
 
     /// A node that something decided leaves behind is passed with it.
     fn passed(&mut self, step: &Step) {
-        let behind = step.decided.iter().filter_map(|one| {
+        let behind = step.first_decided().filter_map(|one| {
             let id = DeliveryId { node: one.behind?, ..one.id };
             Some(Passed { id, chunk: one.chunk, fence: one.fence })
         });
@@ -214,7 +218,8 @@ impl<'a> Columns<'a> {
     }
 
     fn openings(&mut self, step: &'a Step, accepted: &Accepted) {
-        let all = || step.openings.iter();
+        let first = step.first_openings();
+        let all = || step.openings.iter().zip(&first).filter_map(|(one, first)| first.then_some(one));
         self.ids(all().map(|one| one.id));
         self.0.extend([
             column(all().map(|one| accepted.of(one.id.run))),

@@ -80,7 +80,13 @@ pub(super) async fn drop_before(database: &Database, before: Timestamp) -> Resul
             tracing::warn!(partition, "an unfinished run refers to it: it is kept");
             continue;
         }
-        session.run(&format!("DROP TABLE {partition}")).await?;
+        // One batch is one transaction: what waits or is held of that day goes with it.
+        let pending = format!(
+            "DELETE FROM pending_delivery WHERE accepted_at >= {} AND accepted_at < {}",
+            day * DAY_US,
+            (day + 1) * DAY_US
+        );
+        session.run(&format!("DROP TABLE {partition}; {pending}")).await?;
         dropped.push(partition);
     }
     Ok(dropped)

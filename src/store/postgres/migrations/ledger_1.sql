@@ -140,6 +140,7 @@ CREATE TABLE delivery (
     last_at bigint,
     retry_at bigint,
     done_at bigint,
+    fence bigint,                       -- by what right its last attempt was opened
     PRIMARY KEY (run, customer, node, accepted_at)
 ) PARTITION BY RANGE (accepted_at);
 CREATE TABLE delivery_default PARTITION OF delivery DEFAULT WITH (fillfactor = 70);
@@ -215,7 +216,8 @@ CREATE FUNCTION commit_step_1(
     w_run bigint[], w_customer bigint[], w_node int[], w_accepted bigint[], w_channel text[], w_chunk int[],
     w_fence bigint[], w_attempt int[], w_again boolean[], w_address text[], w_digest bytea[],
     w_behind int[],
-    c_run bigint[], c_n int[], c_fence bigint[], c_position bigint[]
+    c_run bigint[], c_n int[], c_fence bigint[], c_position bigint[],
+    o_fence bigint[]
 ) RETURNS smallint[] LANGUAGE plpgsql AS $$
 DECLARE
     lost smallint := 0;
@@ -252,7 +254,8 @@ BEGIN
     END IF;
     -- An outcome is a fact: it is taken from whoever brings it while the delivery is still at that attempt, also from
     -- one who lost the chunk: the new owner has then found it in doubt, or holds it for a person, who need not ask any
-    -- more.
+    -- more. Where an attempt did not count, its number is given again: whoever brings the outcome once more is told apart
+    -- from the one who opened since by the fence.
     IF cardinality(o_run) > 0 THEN
         IF EXISTS (SELECT FROM pending_delivery p WHERE p.state = 6) THEN
             SELECT count(*) INTO told_of_held
@@ -265,10 +268,11 @@ BEGIN
                 provider_id = coalesce(o.provider, d.provider_id), reason = o.reason, retry_at = o.retry,
                 done_at = CASE WHEN o.state > 2 THEN at END, passed = d.passed OR o.passed
             FROM unnest(o_run, o_customer, o_node, o_attempt, o_counted, o_state, o_doubtful, o_provider, o_reason,
-                o_retry, o_passed)
-                AS o (run, customer, node, attempt, counted, state, doubtful, provider, reason, retry, passed)
+                o_retry, o_passed, o_fence)
+                AS o (run, customer, node, attempt, counted, state, doubtful, provider, reason, retry, passed, fence)
             WHERE d.accepted_at BETWEEN earliest AND latest
                 AND d.run = o.run AND d.customer = o.customer AND d.node = o.node AND d.attempt = o.attempt
+                AND d.fence = o.fence
                 AND (d.state = 1 OR d.doubtful AND (d.state = 2 OR d.state = 6 AND o.state IN (3, 4)))
             RETURNING d.run, d.customer, d.node, d.accepted_at, d.channel, d.state)
         SELECT array_agg(s.run), array_agg(s.customer), array_agg(s.node), array_agg(s.accepted_at),
@@ -334,13 +338,14 @@ BEGIN
                 ON h.run = w.run AND h.n = w.chunk;
         WITH fresh AS (
             INSERT INTO delivery (run, customer, node, accepted_at, channel, state, attempt, address, digest,
-                    first_at, last_at)
-                SELECT w.run, w.customer, w.node, w.accepted, w.channel, 1, w.attempt, w.address, w.digest, at, at
+                    first_at, last_at, fence)
+                SELECT w.run, w.customer, w.node, w.accepted, w.channel, 1, w.attempt, w.address, w.digest, at, at,
+                    w.fence
                 FROM unnest(w_run, w_customer, w_node, w_accepted, w_channel, w_attempt, w_again, w_address, w_digest,
-                        answers)
-                    AS w (run, customer, node, accepted, channel, attempt, again, address, digest, answer)
+                        w_fence, answers)
+                    AS w (run, customer, node, accepted, channel, attempt, again, address, digest, fence, answer)
                 WHERE w.answer = 0 AND NOT w.again
-            ON CONFLICT (run, customer, node, accepted_at) DO UPDATE SET last_at = delivery.last_at
+            ON CONFLICT (run, customer, node, accepted_at) DO UPDATE SET fence = excluded.fence
                 WHERE repeated AND delivery.state = 1 AND delivery.attempt = excluded.attempt
                     AND delivery.digest = excluded.digest
             RETURNING run, customer, node)
@@ -348,9 +353,9 @@ BEGIN
         IF true = ANY (w_again) THEN
             WITH reopened AS (
                 UPDATE delivery d SET state = 1, attempt = w.attempt, address = w.address, digest = w.digest,
-                    first_at = coalesce(d.first_at, at), last_at = at, retry_at = NULL
-                FROM unnest(w_run, w_customer, w_node, w_attempt, w_again, w_address, w_digest, answers)
-                    AS w (run, customer, node, attempt, again, address, digest, answer)
+                    first_at = coalesce(d.first_at, at), last_at = at, retry_at = NULL, fence = w.fence
+                FROM unnest(w_run, w_customer, w_node, w_attempt, w_again, w_address, w_digest, w_fence, answers)
+                    AS w (run, customer, node, attempt, again, address, digest, fence, answer)
                 WHERE w.answer = 0 AND w.again AND d.accepted_at BETWEEN earliest AND latest
                     AND d.run = w.run AND d.customer = w.customer AND d.node = w.node
                     AND (d.state IN (0, 2) AND d.attempt = w.attempt - 1

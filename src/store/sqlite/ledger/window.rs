@@ -10,29 +10,29 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::NodeIndex;
-use crate::store::deliveries::{Committed, Cursor, Decided, Opened, Opening, Outcome, Passed, Step};
+use crate::store::deliveries::{Committed, Cursor, Decided, Opened, Opening, Passed, Step};
 use crate::store::runs::{ChunkId, Fence};
 
 pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<Committed> {
     let at = step.at.as_microsecond();
     let mut rights = Rights::default();
-    write_outcomes(connection, &step.outcomes, at)?;
-    let decided = write_decided(connection, &mut rights, &step.decided, at)?;
+    write_outcomes(connection, step, at)?;
+    let decided = write_decided(connection, &mut rights, step, at)?;
     let passed = write_passed(connection, &mut rights, &step.passed)?;
-    let opened = write_openings(connection, &mut rights, &step.openings, at, step.repeated)?;
+    let opened = write_openings(connection, &mut rights, step, at)?;
     move_cursors(connection, &step.cursors)?;
     Ok(Committed { opened, lost: !(decided && passed) })
 }
 
 /// An outcome is a fact: it is taken from whoever brings it while the delivery is still at that attempt.
-fn write_outcomes(connection: &Connection, outcomes: &[Outcome], at: i64) -> rusqlite::Result<()> {
+fn write_outcomes(connection: &Connection, step: &Step, at: i64) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached(
         "UPDATE delivery SET state = ?5, attempt = ?6, doubtful = doubtful OR ?7,
              provider_id = coalesce(?8, provider_id), reason = ?9, retry_at = ?10, done_at = ?11,
              passed = passed OR ?12
          WHERE run = ?1 AND customer = ?2 AND node = ?3 AND attempt = ?4 AND (state = 1 OR state = 2 AND doubtful)",
     )?;
-    for outcome in outcomes {
+    for outcome in step.first_outcomes() {
         let DeliveryId { run, customer, node } = outcome.id;
         let done_at = (!outcome.state.is_open()).then_some(at);
         update.execute(params![
@@ -57,16 +57,17 @@ fn write_outcomes(connection: &Connection, outcomes: &[Outcome], at: i64) -> rus
 fn write_decided(
     connection: &Connection,
     rights: &mut Rights,
-    decided: &[Decided],
+    step: &Step,
     at: i64,
 ) -> rusqlite::Result<bool> {
+    let decided: Vec<&Decided> = step.first_decided().collect();
     if decided.is_empty() {
         return Ok(true);
     }
     let mut ours = Vec::with_capacity(decided.len());
-    for one in decided {
+    for one in &decided {
         if rights.hold(connection, ChunkId { run: one.id.run, n: one.chunk }, one.fence)? {
-            ours.push(one);
+            ours.push(*one);
         }
     }
     // A row that is final stays as it is: nothing is decided twice.
@@ -113,9 +114,8 @@ fn write_passed(connection: &Connection, rights: &mut Rights, passed: &[Passed])
 fn write_openings(
     connection: &Connection,
     rights: &mut Rights,
-    openings: &[Opening],
+    step: &Step,
     at: i64,
-    repeated: bool,
 ) -> rusqlite::Result<Vec<Opened>> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at, last_at)
@@ -130,9 +130,10 @@ fn write_openings(
              AND (state IN (0, 2) AND attempt = ?4 - 1
                   OR ?8 AND state = 1 AND attempt = ?4 AND digest = ?6)",
     )?;
+    let (openings, repeated) = (&step.openings, step.repeated);
     let mut answers = Vec::with_capacity(openings.len());
-    for opening in openings {
-        let mut answer = rights.of(connection, opening)?;
+    for (opening, is_first) in openings.iter().zip(step.first_openings()) {
+        let mut answer = if is_first { rights.of(connection, opening)? } else { Opened::Lost };
         if answer == Opened::Yes {
             let DeliveryId { run, customer, node } = opening.id;
             let (attempt, address, digest) = (opening.attempt, &opening.address, &opening.digest.0[..]);

@@ -1,0 +1,118 @@
+//! Steps as a channel or a walk would bring them, right, late, doubled and mistaken.
+
+use fanfare::domain::delivery::{DeliveryId, MessageDigest};
+use fanfare::domain::name::{ChannelName, NodeIndex};
+use fanfare::domain::state::DeliveryState;
+use fanfare::store::deliveries::{Cursor, Decided, Opening, Outcome, Passed, Step};
+use fanfare::store::runs::Fence;
+
+use crate::actors::Actors;
+use crate::model::Model;
+
+impl Actors {
+    /// What came of what is under way; at times an outcome that was brought before.
+    pub(super) fn draw_outcomes(&mut self, step: &mut Step) {
+        for _ in 0..=self.random.below(2) {
+            if !self.brought.is_empty() && self.chance(8) {
+                let place = self.random.below(u32::try_from(self.brought.len()).unwrap()) as usize;
+                step.outcomes.push(self.brought[place].clone());
+                continue;
+            }
+            let under_way = u32::try_from(self.actor().under_way.len()).unwrap();
+            if under_way == 0 {
+                return;
+            }
+            let place = self.random.below(under_way) as usize;
+            let opening = self.actor().under_way.swap_remove(place);
+            let outcome = self.outcome(&opening);
+            self.brought.push(outcome.clone());
+            step.outcomes.push(outcome);
+        }
+    }
+
+    fn outcome(&mut self, opening: &Opening) -> Outcome {
+        use DeliveryState::{Failed, Held, Queued, Retrying, Sent, Unknown};
+        let state = self.pick(&[Sent, Sent, Sent, Failed, Unknown, Held, Held, Retrying, Retrying, Queued]);
+        let doubtful = matches!(state, Unknown | Held) || state == Retrying && self.chance(2);
+        // What was not its own fault does not count.
+        let counted = opening.attempt - u32::from(state == Queued);
+        let at = self.tick();
+        Outcome {
+            id: opening.id,
+            attempt: opening.attempt,
+            fence: opening.fence,
+            attempts_counted: counted,
+            state,
+            doubtful,
+            provider_id: (state == Sent).then(|| format!("p{}", at.as_microsecond())),
+            reason: (state != Sent).then(|| format!("{} as it was", state.word())),
+            retry_at: state.is_open().then_some(at),
+            passed: self.chance(3) && !state.is_open(),
+        }
+    }
+
+    pub(super) fn draw_decided(&mut self, step: &mut Step, model: &Model, chunk: u32, fence: Fence) {
+        use DeliveryState::{Cancelled, Expired, Held, Queued, Retrying, Skipped, Unknown};
+        for _ in 0..=self.random.below(2) {
+            let (customer, node) = (self.customer(model, chunk), self.node());
+            let id = DeliveryId { run: model.id, customer, node };
+            if step.decided.iter().any(|one| one.id == id) && !self.chance(4) {
+                continue;
+            }
+            let state = self.pick(&[Skipped, Retrying, Retrying, Queued, Held, Cancelled, Expired, Unknown]);
+            let at = self.tick();
+            step.decided.push(Decided {
+                id,
+                channel: ChannelName::new("sms"),
+                chunk,
+                fence,
+                state,
+                doubtful: matches!(state, Retrying | Held | Unknown),
+                reason: Some(format!("decided at {}", at.as_microsecond())),
+                retry_at: state.is_open().then_some(at),
+                passed: self.chance(3),
+                behind: (node.0 > 0).then_some(NodeIndex(0)),
+            });
+        }
+    }
+
+    pub(super) fn draw_passed(&mut self, step: &mut Step, model: &Model, chunk: u32, fence: Fence) {
+        let (customer, node) = (self.customer(model, chunk), self.node());
+        step.passed.push(Passed { id: DeliveryId { run: model.id, customer, node }, chunk, fence });
+    }
+
+    /// First attempts and further ones, mostly as the rows ask for.
+    pub(super) fn draw_openings(&mut self, step: &mut Step, model: &Model, chunk: u32, fence: Fence) {
+        for _ in 0..=self.random.below(3) {
+            let (customer, node) = (self.customer(model, chunk), self.node());
+            let id = DeliveryId { run: model.id, customer, node };
+            if step.openings.iter().any(|one| one.id == id) && !self.chance(4) {
+                continue;
+            }
+            let row = model.deliveries.get(&(customer, node));
+            let right = (row.is_some(), row.map_or(1, |row| row.attempt + 1));
+            let (again, attempt) = match self.random.below(12) {
+                0 => (!right.0, right.1),
+                1 => (right.0, 1 + self.random.below(3)),
+                _ => right,
+            };
+            step.openings.push(Opening {
+                id,
+                channel: ChannelName::new("sms"),
+                chunk,
+                fence,
+                attempt,
+                again,
+                address: format!("+43-{}", customer.0),
+                digest: MessageDigest([u8::from(self.chance(5)); 16]),
+                behind: (node.0 > 0).then_some(NodeIndex(0)),
+            });
+        }
+    }
+
+    pub(super) fn draw_cursor(&mut self, step: &mut Step, model: &Model, n: u32, fence: Fence) {
+        let most = u32::try_from(model.chunks[n as usize].keys.len()).unwrap();
+        let position = self.random.below(most + 1) as usize;
+        step.cursors.push(Cursor { chunk: model.chunk_id(n), fence, position });
+    }
+}
