@@ -40,10 +40,13 @@ impl Ledger {
             runs.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
         let registered = |key: i64| customers.get(&key).cloned().unwrap_or_else(|| format!("key {key}"));
         for row in query(client, CHUNKS).await {
-            add_chunk(&mut runs[places[&row.get(0)]].1, &row, &registered);
+            // What belongs to no run is not anybody's; messages that do are found by the record.
+            let Some(place) = places.get(&row.get(0)) else { continue };
+            add_chunk(&mut runs[*place].1, &row, &registered);
         }
         for row in query(client, DELIVERIES).await {
-            runs[places[&row.get(0)]].1.deliveries.push(Delivery {
+            let Some(place) = places.get(&row.get(0)) else { continue };
+            runs[*place].1.deliveries.push(Delivery {
                 customer: registered(row.get(1)),
                 node: u16::try_from(row.get::<_, i32>(2)).unwrap(),
                 channel: row.get(3),

@@ -35,6 +35,11 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// Ids of calls that were answered 202.
+    pub fn acknowledged(&self) -> Vec<String> {
+        self.acknowledged.lock().unwrap().iter().cloned().collect()
+    }
+
     fn goes_on(&self, pause: Duration) -> bool {
         std::thread::sleep(pause);
         !self.over.load(Relaxed)

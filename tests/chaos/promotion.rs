@@ -1,0 +1,35 @@
+//! The primary is lost and its synchronous standby promoted. Replicas know both by one URL.
+
+use std::time::Duration;
+
+use crate::alone;
+use crate::harness::Random;
+use crate::server::{Server, Stop};
+use crate::story::Traffic;
+use crate::world::{REPLICAS, Stage, World};
+
+const CUSTOMERS: u32 = 600;
+
+#[test]
+fn a_promoted_standby_has_everything_that_was_acknowledged() {
+    let _alone = alone();
+    let (mut random, seed) = Random::of_seed_in("FANFARE_CHAOS_SEED");
+    println!("seed {seed}");
+    let stage = Stage::new(CUSTOMERS);
+    let primary = Server::start();
+    let standby = primary.with_standby();
+    let both = format!("postgres://fanfare@127.0.0.1:{},127.0.0.1:{}/postgres", primary.port, standby.port);
+    let fleet = stage.fleet(&vec![both; REPLICAS]);
+    let mut world = World { server: primary, proxies: Vec::new(), fleet, traffic: Traffic::default() };
+    stage.live_through(&world, &mut random, |random| {
+        std::thread::sleep(Duration::from_millis(u64::from(2_000 + random.below(2_000))));
+        world.server.down(Stop::Immediate);
+        std::thread::sleep(Duration::from_millis(random.below(2_000).into()));
+        standby.promote();
+        std::thread::sleep(Duration::from_secs(3));
+        &standby
+    });
+    // The old one must not be asked any more.
+    drop(std::mem::replace(&mut world.server, standby));
+    stage.settle(world, 1);
+}
