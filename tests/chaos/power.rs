@@ -60,6 +60,7 @@ fn what_was_acknowledged_survives_the_power_of_the_database() {
 fn cut(world: &World<'_>, disk: &Disk) -> usize {
     world.server.kill();
     let undone = disk.forget();
+    world.server.remove_note();
     world.server.up();
     undone
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::admin::Admin;
 use crate::harness::{Postgres, as_owner, owner_of_servers, programs, run, wait_for};
@@ -33,6 +34,9 @@ checkpoint_timeout = 30s
 autovacuum_naptime = 5s
 log_min_messages = warning
 ";
+
+/// It comes up within this, whatever it has to recover.
+const UP_MAX: Duration = Duration::from_secs(60);
 
 /// The server.
 pub struct Server {
@@ -135,22 +139,29 @@ impl Server {
 
     /// Starts it if it does not run, again and again until it answers.
     pub fn up(&self) {
-        wait_for("PostgreSQL", || {
-            if self.answers() {
-                return Some(());
-            }
-            // Refused while it runs, and when it recovers in vain: the next look says.
+        let start = Instant::now();
+        while !self.answers() {
+            assert!(start.elapsed() < UP_MAX, "PostgreSQL does not come up:\n{}", self.says());
             let options = format!("-k {} -p {}", self.folder.display(), self.port);
-            let mut start = self.program("pg_ctl");
-            start
-                .arg("-D")
-                .arg(self.data())
-                .arg("-l")
-                .arg(self.folder.join("log"))
-                .args(["-w", "-t", "5", "-o", &options]);
-            let _ = start.arg("start").envs(self.environment.clone()).output().unwrap();
-            self.answers().then_some(())
-        });
+            let mut command = self.program("pg_ctl");
+            command.arg("-D").arg(self.data()).arg("-l").arg(self.folder.join("log"));
+            command.args(["-w", "-t", "5", "-o", &options, "start"]).envs(self.environment.clone());
+            // Refused while it runs, and when it recovers in vain: the next look says.
+            let _ = command.output().unwrap();
+        }
+    }
+
+    /// Takes away the note of a postmaster that is gone; it stops every start if it has lost its content.
+    pub fn remove_note(&self) {
+        fs::remove_file(self.data().join("postmaster.pid")).unwrap();
+    }
+
+    /// The end of its log.
+    fn says(&self) -> String {
+        let text =
+            String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
     }
 
     /// Stops it.

@@ -93,6 +93,7 @@ impl Stage {
             let _at_last = Ends(&traffic.over);
             let (changes, events) = (random.fork(), random.fork());
             threads.spawn(|| traffic.call(fleet));
+            threads.spawn(|| traffic.call(fleet));
             threads.spawn(|| traffic.change_customers(fleet, self.customers, changes));
             threads.spawn(|| traffic.send_events(fleet, self.customers, events));
             threads.spawn(|| traffic.edit(&self.manifests, EDIT_EVERY));
