@@ -86,4 +86,5 @@ fn with_an_fsync_that_keeps_nothing_it_is_noticed() {
     let claims = stage.claims(&world.traffic, 1);
     let violations = check(&claims, &Record::read(&stage.sandbox.record), &Admin::of(&world.server).ledger());
     assert!(violations.iter().any(|violation| violation.kind == Kind::LostCall), "{violations:#?}");
+    std::fs::remove_dir_all(&stage.folder).unwrap();
 }
