@@ -17,6 +17,7 @@ mod harness;
 mod story;
 
 mod admin;
+mod doubt;
 mod fault;
 mod fleet;
 mod planted_rows;
