@@ -82,9 +82,17 @@ impl Engine {
         });
         let (stop, leave) = (watch::Sender::new(false), watch::Sender::new(false));
         let mut tasks = JoinSet::new();
-        let keeping = keep_lease(Arc::clone(&board), Arc::clone(&deps.replicas), lease, leave.subscribe());
+        let keeping =
+            keep_lease(Arc::clone(&board), Arc::clone(&deps.replicas), Arc::clone(&lease), leave.subscribe());
         let keeping = tokio::spawn(keeping);
-        tasks.spawn(take_calls(Arc::clone(&board), deps.calls, Arc::clone(&deps.replicas), stop.subscribe()));
+        let taking = take_calls(Arc::clone(&board), deps.calls, Arc::clone(&deps.replicas), stop.subscribe());
+        let mut stopped = stop.subscribe();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = lease.begun() => taking.await,
+                _ = stopped.changed() => {}
+            }
+        });
         tasks.spawn(hear(Arc::clone(&board), Arc::clone(&deps.replicas), stop.subscribe()));
         tasks.spawn(work(Arc::clone(&board), stop.subscribe()));
         tasks.spawn(watch_stops(Arc::clone(&board), stop.subscribe()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::run::Board;
 use crate::store::replicas::Replicas;
@@ -21,12 +21,13 @@ const RENEWAL_MAX: Duration = Duration::from_secs(4);
 pub struct LeaseClock {
     began: Instant,
     until_ns: AtomicU64,
+    extended: Notify,
 }
 
 impl Default for LeaseClock {
     /// A lease that has not begun.
     fn default() -> Self {
-        LeaseClock { began: Instant::now(), until_ns: AtomicU64::new(0) }
+        LeaseClock { began: Instant::now(), until_ns: AtomicU64::new(0), extended: Notify::new() }
     }
 }
 
@@ -41,10 +42,22 @@ impl LeaseClock {
     pub fn extend(&self, until: Instant) {
         let until = until.saturating_duration_since(self.began).as_nanos();
         self.until_ns.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Release);
+        self.extended.notify_waiters();
+    }
+
+    /// Waits until it runs: what is taken without a lease is anybody's.
+    pub async fn begun(&self) {
+        loop {
+            let extended = self.extended.notified();
+            if self.runs() {
+                return;
+            }
+            extended.await;
+        }
     }
 }
 
-/// Keeps the lease until told to stop, then gives back what is owned.
+/// Keeps the lease until told to stop, or until whoever could tell is gone.
 pub(super) async fn keep_lease(
     board: Arc<Board>,
     replicas: Arc<dyn Replicas>,
@@ -72,7 +85,9 @@ pub(super) async fn keep_lease(
                 AFTER_A_FAILURE
             }
         };
-        let _stopped_or_due = tokio::time::timeout(pause, stop.changed()).await;
+        if let Ok(Err(_gone)) = tokio::time::timeout(pause, stop.changed()).await {
+            return;
+        }
     }
 }
 

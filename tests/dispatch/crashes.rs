@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 use fanfare::domain::state::DeliveryState as State;
 use jiff::Timestamp;
 
+use crate::harness::Place;
 use crate::provider::{Manner, Seen, busy, down, sent, unknown};
 use crate::world::{WINDOW, World};
 
-const CUSTOMERS: i64 = 1500;
+pub const CUSTOMERS: i64 = 1500;
 
 /// A small generator of numbers, the same for the same seed.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -31,7 +32,7 @@ fn mix(number: u64) -> u64 {
 }
 
 /// Fails now and then in every way there is; the further on, the more willing.
-fn moody(seed: u64) -> Manner {
+pub fn moody(seed: u64) -> Manner {
     Arc::new(move |n, _| {
         let delay = Duration::from_micros(mix(seed ^ n as u64) % 3000);
         match mix(seed.wrapping_add(n as u64)) % 40 {
@@ -45,9 +46,9 @@ fn moody(seed: u64) -> Manner {
 }
 
 /// Gives how many deliveries were left in doubt by crashes.
-async fn crash_again_and_again(seed: u64) -> usize {
+async fn crash_again_and_again(place: Place, seed: u64) -> usize {
     let mut dice = Dice(seed | 1);
-    let world = World::new();
+    let world = World::new(place).await;
     world.populate(CUSTOMERS, |n| n).await;
     world.connect(moody(seed), moody(seed + 1));
     let (mut crashes, mut in_doubt) = (0, 0);
@@ -73,11 +74,12 @@ async fn crash_again_and_again(seed: u64) -> usize {
 
 /// How many deliveries a crash left open, of those opened since the last start: at most a window for each channel.
 fn open_windows(world: &World, started: Timestamp, seed: u64) -> usize {
-    let database = world.database();
     let count = |channel: &str| {
-        let sql = "SELECT count(*) FROM delivery WHERE state = 1 AND channel = ?1 AND last_at >= ?2";
-        database.query_row(sql, (channel, started.as_microsecond()), |row| row.get::<_, u32>(0)).unwrap()
-            as usize
+        let since = started.as_microsecond();
+        let sql = format!(
+            "SELECT count(*) FROM delivery WHERE state = 1 AND channel = '{channel}' AND last_at >= {since}"
+        );
+        world.place.count(&sql) as usize
     };
     let (sms, mail) = (count("sms"), count("mail"));
     assert!(sms <= WINDOW && mail <= WINDOW, "seed {seed}: {sms} and {mail} open");
@@ -85,7 +87,7 @@ fn open_windows(world: &World, started: Timestamp, seed: u64) -> usize {
 }
 
 /// Waits until so many attempts more have been made, or all is done.
-async fn until_attempts(world: &World, more: u64) {
+pub async fn until_attempts(world: &World, more: u64) {
     let seen = || world.record.lock().unwrap().len() as u64;
     let wanted = seen() + more;
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -94,7 +96,7 @@ async fn until_attempts(world: &World, more: u64) {
     }
 }
 
-fn check(world: &World, crashes: usize, seed: u64) {
+pub fn check(world: &World, crashes: usize, seed: u64) {
     let rows = world.rows();
     for run in [1, 2] {
         assert_eq!(world.audience(run), CUSTOMERS, "seed {seed}");
@@ -151,13 +153,13 @@ fn check_record(record: &[Seen], crashes: usize, seed: u64) {
     assert!(duplicates <= crashes * WINDOW + unknowns, "seed {seed}: {duplicates} duplicates");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_doubled_or_decided_twice() {
+pub async fn nothing_is_lost_doubled_or_decided_twice(place: Place) {
     let seeds: Vec<u64> = match std::env::var("FANFARE_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
         Err(_) => (1..=6).map(|n| n * 7919).collect(),
     };
-    let worlds: Vec<_> = seeds.into_iter().map(|seed| tokio::spawn(crash_again_and_again(seed))).collect();
+    let story = |seed| tokio::spawn(crash_again_and_again(place.another(), seed));
+    let worlds: Vec<_> = seeds.into_iter().map(story).collect();
     let mut in_doubt = 0;
     for world in worlds {
         in_doubt += world.await.unwrap();

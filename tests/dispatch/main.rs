@@ -1,12 +1,77 @@
-//! What the run engine promises, told on the real store with providers that fail in every way.
+//! What the run engine promises, told on the real store of each database with providers that fail in every way.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod accepting;
 mod books;
 mod crashes;
+mod fencing;
+mod kills;
 mod ledger;
+mod plans;
 mod provider;
 mod real;
+mod replicas;
 mod sockets;
 mod stories;
 mod world;
+
+/// Tells each story in a new place of a database.
+macro_rules! on {
+    ($database:ident: $($module:ident: $($story:ident),* $(,)?;)*) => {
+        mod $database {
+            use crate::harness::Place;
+
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $story() {
+                    crate::$module::$story(Place::$database()).await;
+                }
+            )*)*
+        }
+    };
+}
+
+macro_rules! on_both {
+    ($($stories:tt)*) => {
+        on! { sqlite: $($stories)* }
+        on! { postgres: $($stories)* }
+    };
+}
+
+mod told {
+    on_both! {
+        ledger:
+            only_the_owner_of_a_chunk_opens_windows,
+            a_delivery_is_opened_once_unless_it_is_the_same_step_again,
+            an_outcome_counts_only_while_its_attempt_is_under_way,
+            a_run_that_was_told_to_stop_opens_nothing_more,
+            neither_chunk_nor_run_is_done_while_something_is_open,
+            who_lost_a_chunk_decides_nothing_in_it_and_still_brings_outcomes;
+        stories:
+            one_call_reaches_everyone_once_and_adds_up,
+            an_empty_audience_is_a_run_that_is_done,
+            an_unknown_is_held_where_nothing_tells_a_repetition_and_sent_again_where_something_does,
+            a_channel_that_is_down_is_probed_and_holds_up_nobody,
+            attempts_are_used_up_and_then_it_has_failed,
+            what_comes_too_late_is_not_sent_and_is_counted,
+            a_stopped_scenario_sends_nothing_more_within_a_second_and_counts_exactly,
+            a_clean_stop_leaves_nothing_in_doubt,
+            a_broad_run_does_not_hold_up_a_narrow_one;
+        crashes:
+            nothing_is_lost_doubled_or_decided_twice;
+        sockets:
+            without_a_fault_both_are_sent_once,
+            a_throttled_message_is_sent_when_the_provider_said,
+            a_500_is_unknown_held_for_sms_and_sent_again_with_the_same_id_for_webhooks,
+            a_reset_after_the_body_is_unknown,
+            a_provider_that_hangs_is_unknown_after_the_timeout,
+            a_late_answer_is_an_answer,
+            a_call_that_fires_nothing_is_done_with_the_reason,
+            a_person_decides_what_is_held,
+            a_held_delivery_that_is_closed_stays_unknown_and_the_run_adds_up;
+    }
+}

@@ -15,17 +15,18 @@ use fanfare::runtime::dispatch::{ChannelHandle, ChannelHandles};
 use fanfare::runtime::engine::{Deps, Engine, Running};
 use fanfare::runtime::library::Library;
 use fanfare::sandbox::{Rule, Running as SandboxRunning, Sandbox, Settings};
-use fanfare::store::calls::{Calls, NewCall, NewRequest};
-use fanfare::store::customers::{CustomerWrite, Customers};
-use fanfare::store::run_log::{DeliveryFilter, DeliveryRecord, RunLog};
-use fanfare::store::sqlite::{Ledger, SqliteCustomers};
+use fanfare::store::calls::{NewCall, NewRequest};
+use fanfare::store::customers::CustomerWrite;
+use fanfare::store::run_log::{DeliveryFilter, DeliveryRecord};
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::harness::{Ledger, Place, Store};
+
 pub struct Real {
-    _folder: tempfile::TempDir,
+    _place: Place,
     pub ledger: Ledger,
-    pub customers: Arc<SqliteCustomers>,
+    pub customers: Arc<dyn Store>,
     pub sandbox: SandboxRunning,
     pub snapshot: Arc<Snapshot>,
     pub engine: Running,
@@ -41,35 +42,36 @@ impl SecretSource for AnySecret {
 
 impl Real {
     /// An engine on these sources; channels name their provider's host `sandbox`.
-    pub async fn start(sources: serde_json::Value, faults: Vec<Rule>) -> Real {
-        Real::start_with(sources, Settings { faults, ..Settings::default() }).await
+    pub async fn start(place: Place, sources: serde_json::Value, faults: Vec<Rule>) -> Real {
+        Real::start_with(place, sources, Settings { faults, ..Settings::default() }).await
     }
 
-    pub async fn start_with(mut sources: serde_json::Value, settings: Settings) -> Real {
-        let folder = tempfile::tempdir().unwrap();
+    pub async fn start_with(place: Place, mut sources: serde_json::Value, settings: Settings) -> Real {
         let sandbox = Sandbox::start(settings).await.unwrap();
         sources["namespace"] = "default".into();
         let sources: Sources = serde_json::from_value(sources).unwrap();
         let compiled = compile(&sources);
         assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
         let snapshot = Arc::new(compiled.snapshot);
-        let ledger = Ledger::open(folder.path()).unwrap();
-        ledger.put_version(&snapshot.version, sources.content(), Timestamp::now()).await.unwrap();
-        let customers = Arc::new(SqliteCustomers::open(&folder.path().join("customers.db")).unwrap());
+        let (ledger, customers) = place.open_both().await;
+        ledger.calls.put_version(&snapshot.version, sources.content(), Timestamp::now()).await.unwrap();
         let in_force = Arc::clone(&snapshot);
+        let playbooks =
+            Arc::new(Library::new("default", Arc::clone(&ledger.calls), move || in_force.clone()));
+        let Ledger { calls, runs, deliveries, log, replicas, rates, .. } = ledger.clone();
         let engine = Engine::start(Deps {
-            calls: Arc::new(ledger.clone()),
-            runs: Arc::new(ledger.clone()),
-            log: Arc::new(ledger.clone()),
-            replicas: Arc::new(ledger.clone()),
-            rates: None,
-            deliveries: Arc::new(ledger.clone()),
+            calls,
+            runs,
+            log,
+            replicas,
+            rates,
+            deliveries,
             customers: customers.clone(),
             audiences: customers.clone(),
-            playbooks: Arc::new(Library::new("default", Arc::new(ledger.clone()), move || in_force.clone())),
+            playbooks,
             channels: handles(&snapshot, &sandbox),
         });
-        Real { _folder: folder, ledger, customers, sandbox, snapshot, engine }
+        Real { _place: place, ledger, customers, sandbox, snapshot, engine }
     }
 
     pub async fn customer(&self, registered: &str, attributes: serde_json::Value) {
@@ -98,7 +100,7 @@ impl Real {
             gate: None,
             rate: None,
         };
-        self.ledger.accept(request).await.unwrap();
+        self.ledger.calls.accept(request).await.unwrap();
         id
     }
 
@@ -106,9 +108,9 @@ impl Real {
     pub async fn ended(&self, call: &CallId) -> Vec<DeliveryRecord> {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let record = Calls::get(&self.ledger, call).await.unwrap().unwrap();
+            let record = self.ledger.calls.get(call).await.unwrap().unwrap();
             let filter = DeliveryFilter { limit: 100, ..DeliveryFilter::default() };
-            let deliveries = self.ledger.deliveries_of_call(call, filter).await.unwrap();
+            let deliveries = self.ledger.log.deliveries_of_call(call, filter).await.unwrap();
             if record.finished_at.is_some() {
                 return deliveries;
             }

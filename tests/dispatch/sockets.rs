@@ -5,9 +5,9 @@ use std::time::Duration;
 use fanfare::domain::delivery::DeliveryId;
 use fanfare::domain::state::DeliveryState as State;
 use fanfare::sandbox::{Answer, Filter, Protocol, Rule};
-use fanfare::store::calls::Calls;
 use serde_json::json;
 
+use crate::harness::Place;
 use crate::real::{Real, storm};
 
 /// The first message of each protocol meets the fault.
@@ -18,8 +18,8 @@ fn once(answer: Answer, keep: bool) -> Vec<Rule> {
 
 /// Runs one call for one customer; gives the states of the SMS and of the webhook, their attempts, and how many
 /// messages of each the sandbox took.
-async fn outcome(faults: Vec<Rule>) -> [(State, u32, usize); 2] {
-    let real = Real::start(storm(), faults).await;
+async fn outcome(place: Place, faults: Vec<Rule>) -> [(State, u32, usize); 2] {
+    let real = Real::start(place, storm(), faults).await;
     real.customer("ann", json!({"name": "Ann", "phone": "+43660"})).await;
     let call = real.call("alert", json!({"kind": "storm"})).await;
     let deliveries = real.ended(&call).await;
@@ -36,55 +36,56 @@ async fn outcome(faults: Vec<Rule>) -> [(State, u32, usize); 2] {
     outcome
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_fault_both_are_sent_once() {
-    assert_eq!(outcome(Vec::new()).await, [(State::Sent, 1, 1), (State::Sent, 1, 1)]);
+pub async fn without_a_fault_both_are_sent_once(place: Place) {
+    assert_eq!(outcome(place, Vec::new()).await, [(State::Sent, 1, 1), (State::Sent, 1, 1)]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_throttled_message_is_sent_when_the_provider_said() {
-    assert_eq!(outcome(once(Answer::Throttle, false)).await, [(State::Sent, 2, 1), (State::Sent, 2, 1)]);
+pub async fn a_throttled_message_is_sent_when_the_provider_said(place: Place) {
+    assert_eq!(
+        outcome(place, once(Answer::Throttle, false)).await,
+        [(State::Sent, 2, 1), (State::Sent, 2, 1)]
+    );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_500_is_unknown_held_for_sms_and_sent_again_with_the_same_id_for_webhooks() {
-    assert_eq!(outcome(once(Answer::Fail, false)).await, [(State::Held, 1, 0), (State::Sent, 2, 1)]);
-    assert_eq!(outcome(once(Answer::Fail, true)).await, [(State::Held, 1, 1), (State::Sent, 2, 2)]);
+pub async fn a_500_is_unknown_held_for_sms_and_sent_again_with_the_same_id_for_webhooks(place: Place) {
+    assert_eq!(
+        outcome(place.another(), once(Answer::Fail, false)).await,
+        [(State::Held, 1, 0), (State::Sent, 2, 1)]
+    );
+    assert_eq!(
+        outcome(place.another(), once(Answer::Fail, true)).await,
+        [(State::Held, 1, 1), (State::Sent, 2, 2)]
+    );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reset_after_the_body_is_unknown() {
-    assert_eq!(outcome(once(Answer::Reset, true)).await, [(State::Held, 1, 1), (State::Sent, 2, 2)]);
+pub async fn a_reset_after_the_body_is_unknown(place: Place) {
+    assert_eq!(outcome(place, once(Answer::Reset, true)).await, [(State::Held, 1, 1), (State::Sent, 2, 2)]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_hangs_is_unknown_after_the_timeout() {
-    assert_eq!(outcome(once(Answer::Hang, true)).await, [(State::Held, 1, 1), (State::Sent, 2, 2)]);
+pub async fn a_provider_that_hangs_is_unknown_after_the_timeout(place: Place) {
+    assert_eq!(outcome(place, once(Answer::Hang, true)).await, [(State::Held, 1, 1), (State::Sent, 2, 2)]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_late_answer_is_an_answer() {
+pub async fn a_late_answer_is_an_answer(place: Place) {
     let late = |protocol| Rule { delay_ms: 400, ..Rule::always(protocol, Answer::Ok) };
     let faults = vec![late(Protocol::Twilio), late(Protocol::Webhook)];
-    assert_eq!(outcome(faults).await, [(State::Sent, 1, 1), (State::Sent, 1, 1)]);
+    assert_eq!(outcome(place, faults).await, [(State::Sent, 1, 1), (State::Sent, 1, 1)]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_fires_nothing_is_done_with_the_reason() {
-    let real = Real::start(storm(), Vec::new()).await;
+pub async fn a_call_that_fires_nothing_is_done_with_the_reason(place: Place) {
+    let real = Real::start(place, storm(), Vec::new()).await;
     real.customer("ann", json!({"name": "Ann", "phone": "+43660"})).await;
     let call = real.call("alert", json!({"kind": "heat"})).await;
     assert_eq!(real.ended(&call).await, Vec::new());
-    let record = Calls::get(&real.ledger, &call).await.unwrap().unwrap();
+    let record = real.ledger.calls.get(&call).await.unwrap().unwrap();
     assert_eq!(record.state.word(), "done");
     let not_fired = record.not_fired.unwrap();
     assert!(not_fired.contains("storm") && not_fired.contains("heat"), "{not_fired}");
     real.engine.stop(Duration::from_secs(1)).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_person_decides_what_is_held() {
-    let real = Real::start(storm(), once(Answer::Fail, false)).await;
+pub async fn a_person_decides_what_is_held(place: Place) {
+    let real = Real::start(place, storm(), once(Answer::Fail, false)).await;
     real.customer("ann", json!({"name": "Ann", "phone": "+43660"})).await;
     let call = real.call("alert", json!({"kind": "storm"})).await;
     let held = real.ended(&call).await[0].delivery.id;
@@ -101,15 +102,13 @@ async fn a_person_decides_what_is_held() {
     real.engine.stop(Duration::from_secs(1)).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_held_delivery_that_is_closed_stays_unknown_and_the_run_adds_up() {
-    use fanfare::store::run_log::RunLog;
-    let real = Real::start(storm(), once(Answer::Fail, false)).await;
+pub async fn a_held_delivery_that_is_closed_stays_unknown_and_the_run_adds_up(place: Place) {
+    let real = Real::start(place, storm(), once(Answer::Fail, false)).await;
     real.customer("ann", json!({"name": "Ann", "phone": "+43660"})).await;
     let call = real.call("alert", json!({"kind": "storm"})).await;
     let held = real.ended(&call).await[0].delivery.id;
     assert_eq!(real.engine.control().close(held).await, Ok(true));
-    let run = &real.ledger.runs_of_call(&call).await.unwrap()[0];
+    let run = &real.ledger.log.runs_of_call(&call).await.unwrap()[0];
     assert_eq!(run.audience, Some(1));
     assert_eq!(run.tally.journeys.total(), 1);
     assert_eq!(run.tally.by_state(), [("sent", 1), ("unknown", 1)].into());

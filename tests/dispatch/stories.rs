@@ -7,14 +7,14 @@ use std::time::Duration;
 use fanfare::domain::state::DeliveryState as State;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::harness::Place;
 use crate::provider::{Manner, busy, down, sent, unknown, willing};
 use crate::world::World;
 
 const SOON: Duration = Duration::from_secs(20);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_call_reaches_everyone_once_and_adds_up() {
-    let world = World::new();
+pub async fn one_call_reaches_everyone_once_and_adds_up(place: Place) {
+    let world = World::new(place).await;
     world.populate(3000, |n| n).await;
     world.connect(willing(), willing());
     let engine = world.start();
@@ -35,9 +35,8 @@ async fn one_call_reaches_everyone_once_and_adds_up() {
     assert_eq!(behind, (0..3000).filter(|n| n % 13 != 12 && n % 3 == 0).count());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_empty_audience_is_a_run_that_is_done() {
-    let world = World::new();
+pub async fn an_empty_audience_is_a_run_that_is_done(place: Place) {
+    let world = World::new(place).await;
     world.connect(willing(), willing());
     let engine = world.start();
     let call = world.call("narrow", None).await;
@@ -46,9 +45,10 @@ async fn an_empty_audience_is_a_run_that_is_done() {
     engine.stop(Duration::from_secs(1)).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_is_held_where_nothing_tells_a_repetition_and_sent_again_where_something_does() {
-    let world = World::new();
+pub async fn an_unknown_is_held_where_nothing_tells_a_repetition_and_sent_again_where_something_does(
+    place: Place,
+) {
+    let world = World::new(place).await;
     world.populate(4, |n| [2, 2, 5, 5][n as usize]).await;
     let once: Manner =
         Arc::new(
@@ -67,9 +67,8 @@ async fn an_unknown_is_held_where_nothing_tells_a_repetition_and_sent_again_wher
     assert_eq!(record.iter().filter(|seen| seen.channel == "mail").count(), 4);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_channel_that_is_down_is_probed_and_holds_up_nobody() {
-    let world = World::new();
+pub async fn a_channel_that_is_down_is_probed_and_holds_up_nobody(place: Place) {
+    let world = World::new(place).await;
     world.populate(800, |n| n).await;
     let up = Arc::new(AtomicBool::new(false));
     let sms: Manner = {
@@ -94,9 +93,8 @@ async fn a_channel_that_is_down_is_probed_and_holds_up_nobody() {
     assert_eq!(failed, 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn attempts_are_used_up_and_then_it_has_failed() {
-    let world = World::new();
+pub async fn attempts_are_used_up_and_then_it_has_failed(place: Place) {
+    let world = World::new(place).await;
     world.populate(1, |_| 2).await;
     world.connect(Arc::new(|_, _| (false, busy(), Duration::ZERO)), willing());
     let mut handles = (**world.channels.load()).clone();
@@ -121,9 +119,8 @@ async fn attempts_are_used_up_and_then_it_has_failed() {
     assert_eq!(world.record.lock().unwrap().len(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_comes_too_late_is_not_sent_and_is_counted() {
-    let world = World::new();
+pub async fn what_comes_too_late_is_not_sent_and_is_counted(place: Place) {
+    let world = World::new(place).await;
     world.populate(2000, |n| n * 26 + 2).await;
     let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(30)));
     world.connect(slow, willing());
@@ -137,9 +134,8 @@ async fn what_comes_too_late_is_not_sent_and_is_counted() {
     assert_eq!(journeys["messaged"] as usize, world.record.lock().unwrap().len());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_scenario_sends_nothing_more_within_a_second_and_counts_exactly() {
-    let world = World::new();
+pub async fn a_stopped_scenario_sends_nothing_more_within_a_second_and_counts_exactly(place: Place) {
+    let world = World::new(place).await;
     world.populate(5000, |n| n * 26 + 2).await;
     let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(20)));
     world.connect(slow, willing());
@@ -154,9 +150,8 @@ async fn a_stopped_scenario_sends_nothing_more_within_a_second_and_counts_exactl
     assert_eq!(journeys["messaged"] as usize, world.record.lock().unwrap().len(), "{journeys:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clean_stop_leaves_nothing_in_doubt() {
-    let world = World::new();
+pub async fn a_clean_stop_leaves_nothing_in_doubt(place: Place) {
+    let world = World::new(place).await;
     world.populate(5000, |n| n * 26 + 2).await;
     let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(5)));
     world.connect(slow, willing());
@@ -176,9 +171,8 @@ async fn a_clean_stop_leaves_nothing_in_doubt() {
     assert_eq!(world.journeys(1)["messaged"] as usize, record.len());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broad_run_does_not_hold_up_a_narrow_one() {
-    let world = World::new();
+pub async fn a_broad_run_does_not_hold_up_a_narrow_one(place: Place) {
+    let world = World::new(place).await;
     world.populate(4000, |n| n * 26 + 2).await;
     let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(10)));
     world.connect(slow, willing());

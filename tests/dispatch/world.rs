@@ -1,7 +1,6 @@
-//! A store on disk, two providers, and an engine that can be killed and started again.
+//! A store, two providers, and an engine that can be killed and started again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,40 +8,46 @@ use fanfare::domain::name::{CallId, ChannelName, TriggerName, VersionId};
 use fanfare::domain::value::Value;
 use fanfare::runtime::dispatch::{ChannelHandle, ChannelHandles, OnUnknown, RetryPolicy};
 use fanfare::runtime::engine::{Deps, Engine, Running};
-use fanfare::store::calls::{Calls, NewCall, NewRequest};
-use fanfare::store::customers::{CustomerWrite, Customers};
-use fanfare::store::sqlite::{Ledger, SqliteCustomers};
+use fanfare::store::calls::{NewCall, NewRequest};
+use fanfare::store::customers::CustomerWrite;
 use jiff::Timestamp;
 
 use crate::books::Books;
+use crate::harness::{Ledger, Place, Store};
 use crate::provider::{Manner, Provider, Record};
 
 /// How many deliveries a channel of a world may have open.
 pub const WINDOW: usize = 64;
 
 pub struct World {
-    pub folder: tempfile::TempDir,
+    pub place: Place,
     pub ledger: Ledger,
-    pub customers: Arc<SqliteCustomers>,
+    pub customers: Arc<dyn Store>,
     pub books: Arc<Books>,
     pub record: Record,
     pub channels: ChannelHandles,
 }
 
+/// Channels by name.
+pub type Providers = HashMap<ChannelName, Arc<ChannelHandle>>;
+
 /// Everything the ledger says about deliveries: (run, customer, node, state, reason).
 pub type Row = (i64, i64, i64, i64, Option<String>);
 
 impl World {
-    pub fn new() -> World {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(folder.path()).unwrap();
-        let customers = Arc::new(SqliteCustomers::open(&folder.path().join("customers.db")).unwrap());
-        let channels = ChannelHandles::default();
-        World { folder, ledger, customers, books: Arc::default(), record: Record::default(), channels }
+    pub async fn new(place: Place) -> World {
+        let (ledger, customers) = place.open_both().await;
+        let (books, record, channels) = (Arc::default(), Record::default(), ChannelHandles::default());
+        World { place, ledger, customers, books, record, channels }
     }
 
     /// `sms` holds unknowns, `mail` sends them again.
     pub fn connect(&self, sms: Manner, mail: Manner) {
+        self.channels.store(Arc::new(self.providers(["sms", "mail"], sms, mail)));
+    }
+
+    /// The two channels, whose providers write these names into the record.
+    pub fn providers(&self, names: [&'static str; 2], sms: Manner, mail: Manner) -> Providers {
         let handle = |name, manner, on_unknown| {
             let provider = Provider { name, record: Arc::clone(&self.record), manner };
             let retry = RetryPolicy { attempts_max: 5, retry_for: Duration::from_secs(3600), on_unknown };
@@ -55,23 +60,34 @@ impl World {
             })
         };
         let mut handles = HashMap::new();
-        handles.insert(ChannelName::new("sms"), handle("sms", sms, OnUnknown::Hold));
-        handles.insert(ChannelName::new("mail"), handle("mail", mail, OnUnknown::Resend));
-        self.channels.store(Arc::new(handles));
+        handles.insert(ChannelName::new("sms"), handle(names[0], sms, OnUnknown::Hold));
+        handles.insert(ChannelName::new("mail"), handle(names[1], mail, OnUnknown::Resend));
+        handles
     }
 
     pub fn start(&self) -> Running {
+        self.start_on(&self.ledger, &self.customers, &self.channels)
+    }
+
+    /// An engine on a ledger, customers and channels that may be a replica's own.
+    pub fn start_on(
+        &self,
+        ledger: &Ledger,
+        customers: &Arc<dyn Store>,
+        channels: &ChannelHandles,
+    ) -> Running {
+        let ledger = ledger.clone();
         Engine::start(Deps {
-            calls: Arc::new(self.ledger.clone()),
-            runs: Arc::new(self.ledger.clone()),
-            log: Arc::new(self.ledger.clone()),
-            replicas: Arc::new(self.ledger.clone()),
-            rates: None,
-            deliveries: Arc::new(self.ledger.clone()),
-            customers: self.customers.clone(),
-            audiences: self.customers.clone(),
+            calls: ledger.calls,
+            runs: ledger.runs,
+            log: ledger.log,
+            replicas: ledger.replicas,
+            rates: ledger.rates,
+            deliveries: ledger.deliveries,
+            customers: customers.clone(),
+            audiences: customers.clone(),
             playbooks: self.books.clone(),
-            channels: Arc::clone(&self.channels),
+            channels: Arc::clone(channels),
         })
     }
 
@@ -100,7 +116,7 @@ impl World {
             gate: None,
             rate: None,
         };
-        self.ledger.accept(request).await.unwrap();
+        self.ledger.calls.accept(request).await.unwrap();
         id
     }
 
@@ -108,7 +124,7 @@ impl World {
     pub async fn until_ended(&self, id: &CallId, most: Duration) -> &'static str {
         let deadline = Instant::now() + most;
         loop {
-            let call = Calls::get(&self.ledger, id).await.unwrap().unwrap();
+            let call = self.ledger.calls.get(id).await.unwrap().unwrap();
             if call.finished_at.is_some() {
                 return call.state.word();
             }
@@ -117,20 +133,13 @@ impl World {
         }
     }
 
-    pub fn database(&self) -> rusqlite::Connection {
-        let path: PathBuf = self.folder.path().join("ledger.db");
-        rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
-    }
-
     pub fn rows(&self) -> Vec<Row> {
-        let database = self.database();
-        let mut statement = database
-            .prepare("SELECT run, customer, node, state, reason FROM delivery ORDER BY 1, 2, 3")
-            .unwrap();
-        let rows = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
-            .unwrap();
-        rows.map(Result::unwrap).collect()
+        let sql = "SELECT run, customer, node, state, reason FROM delivery ORDER BY 1, 2, 3";
+        let number = |cell: &Option<String>| cell.as_ref().unwrap().parse().unwrap();
+        let row = |row: &Vec<Option<String>>| {
+            (number(&row[0]), number(&row[1]), number(&row[2]), number(&row[3]), row[4].clone())
+        };
+        self.place.look(sql).iter().map(row).collect()
     }
 
     /// Deliveries by (node, state).
@@ -142,21 +151,21 @@ impl World {
         counts
     }
 
-    /// The counts of a run as its chunks tell them, and whether they equal its audience.
+    /// The counts of a run as its chunks tell them.
     pub fn journeys(&self, run: i64) -> BTreeMap<String, i64> {
-        let database = self.database();
-        let mut statement = database
-            .prepare(
-                "SELECT j.key, sum(j.value) FROM chunk, json_each(chunk.counts, '$.journeys') j
-                 WHERE run = ?1 GROUP BY 1",
-            )
-            .unwrap();
-        let rows = statement.query_map([run], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        rows.map(Result::unwrap).collect()
+        let mut sums = BTreeMap::new();
+        for row in
+            self.place.look(&format!("SELECT counts FROM chunk WHERE run = {run} AND counts IS NOT NULL"))
+        {
+            let counts: serde_json::Value = serde_json::from_str(row[0].as_ref().unwrap()).unwrap();
+            for (end, count) in counts["journeys"].as_object().unwrap() {
+                *sums.entry(end.clone()).or_default() += count.as_i64().unwrap();
+            }
+        }
+        sums
     }
 
     pub fn audience(&self, run: i64) -> i64 {
-        let database = self.database();
-        database.query_row("SELECT audience FROM run WHERE id = ?1", [run], |row| row.get(0)).unwrap()
+        self.place.count(&format!("SELECT audience FROM run WHERE id = {run}"))
     }
 }

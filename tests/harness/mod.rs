@@ -8,6 +8,7 @@
 
 mod dev;
 mod http;
+mod ledgers;
 mod postgres;
 mod process;
 mod random;
@@ -17,6 +18,7 @@ mod wait;
 
 pub use dev::{Dev, Trigger, is_done};
 pub use http::{Answer, Request};
+pub use ledgers::{Held, Ledger};
 pub use postgres::{Postgres, as_owner, owner_of_servers, programs, run};
 pub use process::Process;
 pub use random::Random;

@@ -55,6 +55,11 @@ impl Postgres {
         Postgres::start(SETTINGS)
     }
 
+    /// A server of its own with more settings.
+    pub fn with(settings: &str) -> Postgres {
+        Postgres::start(&format!("{SETTINGS}{settings}"))
+    }
+
     /// Where it is.
     pub fn url(&self) -> &str {
         &self.url

@@ -36,8 +36,8 @@ impl Store for PostgresCustomers {
 pub enum Place {
     /// A folder with a file.
     Sqlite(tempfile::TempDir),
-    /// A tenant of the shared server.
-    Postgres(Tenant),
+    /// A tenant of the server at this URL.
+    Postgres(String, Tenant),
 }
 
 impl Place {
@@ -48,7 +48,20 @@ impl Place {
 
     /// A new tenant.
     pub fn postgres() -> Self {
-        Place::Postgres(Postgres::tenant())
+        Place::postgres_at(Postgres::shared().url())
+    }
+
+    /// A new tenant of another server, or with a URL that says more.
+    pub fn postgres_at(url: &str) -> Self {
+        Place::Postgres(url.to_owned(), Postgres::tenant())
+    }
+
+    /// Another new place of the same database.
+    pub fn another(&self) -> Self {
+        match self {
+            Place::Sqlite(_) => Self::sqlite(),
+            Place::Postgres(url, _) => Self::postgres_at(url),
+        }
     }
 
     /// Opens the store, which keeps indexes that nobody needs for the grace.
@@ -58,8 +71,8 @@ impl Place {
                 let path = folder.path().join("customers.db");
                 Box::new(SqliteCustomers::open_with_grace(&path, grace).unwrap())
             }
-            Place::Postgres(tenant) => {
-                let address = Postgres::shared().url().parse().unwrap();
+            Place::Postgres(url, tenant) => {
+                let address = url.parse().unwrap();
                 let database = Arc::new(Database::open(&address, tenant).await.unwrap());
                 Box::new(PostgresCustomers::open_with_grace(database, grace))
             }

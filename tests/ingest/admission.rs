@@ -3,14 +3,17 @@
 use fanfare::domain::state::CallState;
 use serde_json::json;
 
+use crate::harness::Place;
 use crate::world::{World, bearer, secret};
 
-#[tokio::test]
-async fn a_call_is_on_disk_when_it_is_answered() {
-    let world = World::with_trigger(json!({"parameters": [
-        {"name": "alert", "type": "string", "enum": ["snowstorm", "flood"]},
-        {"name": "until", "type": "timestamp", "required": false},
-    ]}))
+pub async fn a_call_is_on_disk_when_it_is_answered(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({"parameters": [
+            {"name": "alert", "type": "string", "enum": ["snowstorm", "flood"]},
+            {"name": "until", "type": "timestamp", "required": false},
+        ]}),
+    )
     .await;
     let answer =
         world.post(&json!({"alert": "flood", "until": "2030-01-31T19:00:00+01:00", "more": 1})).await;
@@ -24,9 +27,8 @@ async fn a_call_is_on_disk_when_it_is_answered() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn method_and_size_come_before_authentication() {
-    let world = World::with_trigger(json!({"maxBodyBytes": 16})).await;
+pub async fn method_and_size_come_before_authentication(place: Place) {
+    let world = World::with_trigger(place, json!({"maxBodyBytes": 16})).await;
     let answer = world.send("GET", "/in/default/t", &[], b"").await;
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
     let answer = world.send("POST", "/in/default/t", &[], &[b' '; 17]).await;
@@ -40,9 +42,8 @@ async fn method_and_size_come_before_authentication() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_body_that_does_not_say_its_length_is_cut_at_the_limit() {
-    let world = World::with_trigger(json!({"maxBodyBytes": 16})).await;
+pub async fn a_body_that_does_not_say_its_length_is_cut_at_the_limit(place: Place) {
+    let world = World::with_trigger(place, json!({"maxBodyBytes": 16})).await;
     let basic = world.basic("t");
     let chunks = "10\r\n{\"a\": \"0123456\",\r\n".repeat(2);
     let request = format!(
@@ -53,13 +54,15 @@ async fn a_body_that_does_not_say_its_length_is_cut_at_the_limit() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn every_wrong_parameter_is_named() {
-    let world = World::with_trigger(json!({"unknownFields": "Refuse", "parameters": [
-        {"name": "alert", "type": "string"},
-        {"name": "level", "type": "integer", "minimum": 1, "maximum": 5},
-        {"name": "postcodes", "type": "list"},
-    ]}))
+pub async fn every_wrong_parameter_is_named(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({"unknownFields": "Refuse", "parameters": [
+            {"name": "alert", "type": "string"},
+            {"name": "level", "type": "integer", "minimum": 1, "maximum": 5},
+            {"name": "postcodes", "type": "list"},
+        ]}),
+    )
     .await;
     let answer = world.post(&json!({"level": 9, "postcodes": "60200", "extra": true})).await;
     assert_eq!(answer.status, 422);
@@ -77,9 +80,8 @@ async fn every_wrong_parameter_is_named() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn what_cannot_be_read_is_400_and_what_is_not_taken_415() {
-    let world = World::with_trigger(json!({"parameters": [{"name": "a", "type": "string"}]})).await;
+pub async fn what_cannot_be_read_is_400_and_what_is_not_taken_415(place: Place) {
+    let world = World::with_trigger(place, json!({"parameters": [{"name": "a", "type": "string"}]})).await;
     for body in ["{", "{\"a\": 1e999}", "{\"a\": \"\u{1}\"}"] {
         assert_eq!(world.post_with(&[], body.as_bytes()).await.status, 400, "{body}");
     }
@@ -95,17 +97,19 @@ async fn what_cannot_be_read_is_400_and_what_is_not_taken_415() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn keys_are_let_in_as_far_as_they_go() {
+pub async fn keys_are_let_in_as_far_as_they_go(place: Place) {
     let rate = json!({"rateWindow": {"calls": 100, "per": "1m"}});
-    let world = World::with(json!({
-        "triggers": {"t": rate, "own": {"auth": {"basic": {}, "apiKeys": "Refused"}}},
-        "apiKeys": {
-            "crm": {"permissions": ["Trigger"]},
-            "log": {"permissions": ["ReadLog"]},
-            "page": {"type": "Public", "permissions": ["Trigger"], "triggers": [{"name": "t"}]},
-        },
-    }))
+    let world = World::with(
+        place,
+        json!({
+            "triggers": {"t": rate, "own": {"auth": {"basic": {}, "apiKeys": "Refused"}}},
+            "apiKeys": {
+                "crm": {"permissions": ["Trigger"]},
+                "log": {"permissions": ["ReadLog"]},
+                "page": {"type": "Public", "permissions": ["Trigger"], "triggers": [{"name": "t"}]},
+            },
+        }),
+    )
     .await;
     let call = async |path: &str, authorization: &str| {
         world.send("POST", path, &[("authorization", authorization)], b"").await.status

@@ -2,27 +2,29 @@
 
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::name::ScenarioName;
-use fanfare::store::calls::Calls;
-use fanfare::store::runs::{Matched, Runs};
+use fanfare::store::runs::Matched;
 use serde_json::json;
 
+use crate::harness::Place;
 use crate::world::{World, bearer};
 
-async fn world() -> World {
-    World::with(json!({
-        "triggers": {"t": {"parameters": [{"name": "a", "type": "integer"}]}, "u": {}},
-        "apiKeys": {
-            "log": {"permissions": ["ReadLog"]},
-            "crm": {"permissions": ["Track"]},
-            "desk": {"permissions": ["ReadCustomers", "Control"]},
-        },
-    }))
+async fn world(place: Place) -> World {
+    World::with(
+        place,
+        json!({
+            "triggers": {"t": {"parameters": [{"name": "a", "type": "integer"}]}, "u": {}},
+            "apiKeys": {
+                "log": {"permissions": ["ReadLog"]},
+                "crm": {"permissions": ["Track"]},
+                "desk": {"permissions": ["ReadCustomers", "Control"]},
+            },
+        }),
+    )
     .await
 }
 
-#[tokio::test]
-async fn the_log_pages_and_filters() {
-    let world = world().await;
+pub async fn the_log_pages_and_filters(place: Place) {
+    let world = world(place).await;
     let mut ids = Vec::new();
     for a in 0..5 {
         ids.push(world.post(&json!({"a": a})).await.id().to_owned());
@@ -51,18 +53,22 @@ async fn the_log_pages_and_filters() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_call_shows_what_came_of_it() {
-    let world = world().await;
+pub async fn a_call_shows_what_came_of_it(place: Place) {
+    let world = world(place).await;
     let id = world.post(&json!({"a": 1})).await.id().to_owned();
-    let call = world.ledger.open_calls(10).await.unwrap().remove(0);
+    let call = world.ledger.calls.open_calls(10).await.unwrap().remove(0);
     let matched = Matched {
         fired: vec![ScenarioName::new("storm")],
         not_fired: vec![(ScenarioName::new("heat"), "params.a == 2 is false".into())],
     };
-    let runs = world.ledger.begin_runs(call.seq, matched, "me", call.received_at).await.unwrap();
+    let runs = world.ledger.runs.begin_runs(call.seq, matched, "me", call.received_at).await.unwrap();
     let keys = vec![vec![CustomerKey(1), CustomerKey(2)]];
-    world.ledger.set_audience(runs[0], std::sync::Arc::new(keys), "by index".into(), "test").await.unwrap();
+    world
+        .ledger
+        .runs
+        .set_audience(runs[0], std::sync::Arc::new(keys), "by index".into(), "test")
+        .await
+        .unwrap();
 
     let shown = world.get(&format!("/api/v1/calls/{id}")).await.body;
     assert_eq!(
@@ -84,9 +90,8 @@ async fn a_call_shows_what_came_of_it() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_key_may_do_what_it_is_for_and_nothing_else() {
-    let world = world().await;
+pub async fn a_key_may_do_what_it_is_for_and_nothing_else(place: Place) {
+    let world = world(place).await;
     let ask = async |method: &str, path: &str, key: &str| {
         let headers = [("authorization", key), ("content-type", "application/json")];
         world.send(method, path, &headers, b"{\"ids\": {\"registered\": \"ann\"}}").await.status
@@ -107,9 +112,8 @@ async fn a_key_may_do_what_it_is_for_and_nothing_else() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn probes_metrics_and_the_description_are_for_everyone() {
-    let world = world().await;
+pub async fn probes_metrics_and_the_description_are_for_everyone(place: Place) {
+    let world = world(place).await;
     world.post(&json!({"a": 1})).await;
     world.post(&json!({})).await;
     world.send("POST", "/in/default/made-up", &[], b"").await;
@@ -126,9 +130,8 @@ async fn probes_metrics_and_the_description_are_for_everyone() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_batch_that_is_too_large_is_a_problem_like_others() {
-    let world = world().await;
+pub async fn a_batch_that_is_too_large_is_a_problem_like_others(place: Place) {
+    let world = world(place).await;
     let headers = [("authorization", bearer("crm")), ("content-type", "application/json".to_owned())];
     let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
     let answer = world.send("POST", "/api/v1/customers", &headers, &vec![b' '; 17 << 20]).await;

@@ -2,18 +2,22 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::Place;
 use crate::world::World;
 
-async fn world() -> World {
-    World::with_trigger(json!({
-        "forEach": "body.features",
-        "parameters": [
-            {"name": "id", "type": "string"},
-            {"name": "alert", "type": "string", "from": "item.properties.event | lower"},
-            {"name": "sender", "type": "string", "from": "body.sender", "required": false},
-        ],
-        "deduplicate": {"by": "params.id", "within": "1h"},
-    }))
+async fn world(place: Place) -> World {
+    World::with_trigger(
+        place,
+        json!({
+            "forEach": "body.features",
+            "parameters": [
+                {"name": "id", "type": "string"},
+                {"name": "alert", "type": "string", "from": "item.properties.event | lower"},
+                {"name": "sender", "type": "string", "from": "body.sender", "required": false},
+            ],
+            "deduplicate": {"by": "params.id", "within": "1h"},
+        }),
+    )
     .await
 }
 
@@ -21,9 +25,8 @@ fn feature(id: &str) -> Value {
     json!({"id": id, "properties": {"event": "Flood"}})
 }
 
-#[tokio::test]
-async fn each_element_becomes_a_call_once() {
-    let world = world().await;
+pub async fn each_element_becomes_a_call_once(place: Place) {
+    let world = world(place).await;
     let body = json!({"sender": "nws", "features": [feature("1"), feature("2"), feature("1")]});
     let answer = world.post(&body).await;
     assert_eq!(answer.status, 202, "{answer:?}");
@@ -40,9 +43,8 @@ async fn each_element_becomes_a_call_once() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn one_wrong_element_refuses_the_request() {
-    let world = world().await;
+pub async fn one_wrong_element_refuses_the_request(place: Place) {
+    let world = world(place).await;
     let wrong = json!({"id": 7, "properties": {}});
     let answer = world.post(&json!({"features": [feature("1"), wrong, feature("2")]})).await;
     assert_eq!(answer.status, 422);
@@ -57,9 +59,8 @@ async fn one_wrong_element_refuses_the_request() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn none_is_fine_a_thousand_is_most_and_no_list_is_refused() {
-    let world = world().await;
+pub async fn none_is_fine_a_thousand_is_most_and_no_list_is_refused(place: Place) {
+    let world = world(place).await;
     let answer = world.post(&json!({"features": []})).await;
     assert_eq!((answer.status, &answer.body["calls"]), (202, &json!([])));
     let most: Vec<Value> = (0..1_000).map(|id| feature(&id.to_string())).collect();
@@ -71,9 +72,8 @@ async fn none_is_fine_a_thousand_is_most_and_no_list_is_refused() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn the_idempotency_key_is_the_requests() {
-    let world = world().await;
+pub async fn the_idempotency_key_is_the_requests(place: Place) {
+    let world = world(place).await;
     let key = [("idempotency-key", "batch-1")];
     let body = json!({"features": [feature("1"), feature("2")]}).to_string();
     let first = world.post_with(&key, body.as_bytes()).await;

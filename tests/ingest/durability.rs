@@ -1,30 +1,25 @@
 //! A 202 means that it is on disk: what is answered while the disk is away, when the queue is full, and beside poison.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fanfare::domain::name::{CallId, TriggerName, VersionId};
 use fanfare::store::StoreError;
-use fanfare::store::calls::{Admitted, Calls, NewCall, NewRequest};
+use fanfare::store::calls::{Admitted, NewCall, NewRequest};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::harness::Place;
 use crate::world::World;
 
-/// Keeps every commit of the ledger waiting until it is dropped.
-fn lock(folder: &Path) -> rusqlite::Connection {
-    let connection = rusqlite::Connection::open(folder.join("ledger.db")).unwrap();
-    connection.busy_timeout(Duration::from_secs(5)).unwrap();
-    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
-    connection
-}
+/// How many requests are put before a ledger that does not get on: more than its queue and its statements hold.
+const TOO_MANY: usize = 12_000;
 
 fn request(id: String) -> NewRequest {
     let params = "{}".to_owned();
     NewRequest {
-        trigger: TriggerName::new("t"),
+        trigger: TriggerName::new("another"),
         credential: Arc::from("test"),
         received_at: Timestamp::from_second(1_800_000_000).unwrap(),
         version: VersionId::new("v"),
@@ -37,10 +32,9 @@ fn request(id: String) -> NewRequest {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_answered_before_its_commit() {
-    let world = Arc::new(World::with_trigger(json!({})).await);
-    let held = lock(world.folder());
+pub async fn nothing_is_answered_before_its_commit(place: Place) {
+    let world = Arc::new(World::with_trigger(place, json!({})).await);
+    let held = world.place().hold_commits().await;
     let post = tokio::spawn({
         let world = Arc::clone(&world);
         async move { world.post(&json!({})).await }
@@ -56,14 +50,13 @@ async fn nothing_is_answered_before_its_commit() {
     Arc::into_inner(world).unwrap().stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_is_away_or_full_is_503_and_keeps_nothing() {
-    let world = World::with_trigger(json!({"rateWindow": {"calls": 1, "per": "1h"}})).await;
-    let held = lock(world.folder());
+pub async fn a_store_that_is_away_or_full_is_503_and_keeps_nothing(place: Place) {
+    let world = World::with_trigger(place, json!({"rateWindow": {"calls": 1, "per": "1h"}})).await;
+    let held = world.place().hold_commits().await;
     let mut waiting = JoinSet::new();
-    for n in 0..10_000 {
+    for n in 0..TOO_MANY {
         let ledger = world.ledger.clone();
-        waiting.spawn(async move { ledger.accept(request(format!("c{n}"))).await });
+        waiting.spawn(async move { ledger.calls.accept(request(format!("c{n}"))).await });
     }
     let mut refused = 0;
     while refused == 0 {
@@ -89,11 +82,10 @@ async fn a_store_that_is_away_or_full_is_503_and_keeps_nothing() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn one_call_that_cannot_be_kept_takes_no_other_with_it() {
-    let world = World::with_trigger(json!({})).await;
+pub async fn one_call_that_cannot_be_kept_takes_no_other_with_it(place: Place) {
+    let world = World::with_trigger(place, json!({})).await;
     let ids = ["a", "b", "b", "c"];
-    let accepts = ids.map(|id| world.ledger.accept(request(id.to_owned())));
+    let accepts = ids.map(|id| world.ledger.calls.accept(request(id.to_owned())));
     let results = futures_util::future::join_all(accepts).await;
     let kept: Vec<bool> = results.iter().map(Result::is_ok).collect();
     assert_eq!(kept, [true, true, false, true]);

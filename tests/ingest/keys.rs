@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
+use crate::harness::Place;
 use crate::world::{World, bearer};
 
 const KEY: &[(&str, &str)] = &[("idempotency-key", "k-1")];
 
-#[tokio::test]
-async fn of_many_at_once_with_one_key_exactly_one_is_new() {
-    let world = World::with_trigger(json!({"parameters": [{"name": "a", "type": "integer"}]})).await;
+pub async fn of_many_at_once_with_one_key_exactly_one_is_new(place: Place) {
+    let world = World::with_trigger(place, json!({"parameters": [{"name": "a", "type": "integer"}]})).await;
     let answers = futures_util::future::join_all((0..40).map(|_| world.post_with(KEY, b"{\"a\": 1}"))).await;
     let first = answers[0].id().to_owned();
     assert!(answers.iter().all(|answer| answer.status == 202 && answer.id() == first), "{answers:?}");
@@ -16,12 +16,14 @@ async fn of_many_at_once_with_one_key_exactly_one_is_new() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn another_body_is_a_conflict_and_another_credential_another_key() {
-    let world = World::with(json!({
-        "triggers": {"t": {"parameters": [{"name": "a", "type": "integer"}]}},
-        "apiKeys": {"crm": {"permissions": ["Trigger"]}},
-    }))
+pub async fn another_body_is_a_conflict_and_another_credential_another_key(place: Place) {
+    let world = World::with(
+        place,
+        json!({
+            "triggers": {"t": {"parameters": [{"name": "a", "type": "integer"}]}},
+            "apiKeys": {"crm": {"permissions": ["Trigger"]}},
+        }),
+    )
     .await;
     assert_eq!(world.post_with(KEY, b"{\"a\": 1}").await.status, 202);
     assert_eq!(world.post_with(KEY, b"{\"a\": 2}").await.status, 409);
@@ -31,12 +33,14 @@ async fn another_body_is_a_conflict_and_another_credential_another_key() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn no_refusal_occupies_a_key() {
-    let world = World::with_trigger(json!({
-        "parameters": [{"name": "a", "type": "integer"}],
-        "rateWindow": {"calls": 1, "per": "1s"},
-    }))
+pub async fn no_refusal_occupies_a_key(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({
+            "parameters": [{"name": "a", "type": "integer"}],
+            "rateWindow": {"calls": 1, "per": "1s"},
+        }),
+    )
     .await;
     assert_eq!(world.post_with(KEY, b"{}").await.status, 422);
     assert_eq!(world.post_with(&[], b"{\"a\": 1}").await.status, 202);
@@ -55,9 +59,8 @@ async fn no_refusal_occupies_a_key() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn one_happening_is_one_call_however_often_it_is_reported() {
-    let world = World::with_trigger(json!({
+pub async fn one_happening_is_one_call_however_often_it_is_reported(place: Place) {
+    let world = World::with_trigger(place, json!({
         "parameters": [{"name": "alert", "type": "string"}, {"name": "text", "type": "string", "required": false}],
         "deduplicate": {"by": "params.alert", "within": "1h"},
     }))
@@ -73,12 +76,14 @@ async fn one_happening_is_one_call_however_often_it_is_reported() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_key_is_free_again_when_it_has_expired() {
-    let world = World::with_trigger(json!({
-        "parameters": [{"name": "alert", "type": "string"}],
-        "deduplicate": {"by": "params.alert", "within": "200ms"},
-    }))
+pub async fn a_key_is_free_again_when_it_has_expired(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({
+            "parameters": [{"name": "alert", "type": "string"}],
+            "deduplicate": {"by": "params.alert", "within": "200ms"},
+        }),
+    )
     .await;
     let first = world.post(&json!({"alert": "a"})).await.id().to_owned();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
@@ -91,8 +96,7 @@ async fn a_key_is_free_again_when_it_has_expired() {
         assert!(std::time::Instant::now() < deadline);
     }
     let later = jiff::Timestamp::now() + std::time::Duration::from_secs(60);
-    use fanfare::store::calls::Calls;
-    assert_eq!(world.ledger.forget_keys(later, 100).await, Ok(1));
-    assert_eq!(world.ledger.forget_keys(later, 100).await, Ok(0));
+    assert_eq!(world.ledger.calls.forget_keys(later, 100).await, Ok(1));
+    assert_eq!(world.ledger.calls.forget_keys(later, 100).await, Ok(0));
     world.stop().await;
 }

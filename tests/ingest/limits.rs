@@ -2,15 +2,18 @@
 
 use serde_json::json;
 
+use crate::harness::Place;
 use crate::world::World;
 
-#[tokio::test]
-async fn what_is_already_expired_is_refused_and_what_will_be_is_kept_with_its_time() {
-    let world = World::with_trigger(json!({
-        "parameters": [{"name": "until", "type": "timestamp", "required": false}],
-        "expires": {"at": "params.until"},
-        "rateWindow": {"calls": 2, "per": "1h"},
-    }))
+pub async fn what_is_already_expired_is_refused_and_what_will_be_is_kept_with_its_time(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({
+            "parameters": [{"name": "until", "type": "timestamp", "required": false}],
+            "expires": {"at": "params.until"},
+            "rateWindow": {"calls": 2, "per": "1h"},
+        }),
+    )
     .await;
     assert_eq!(world.post(&json!({"until": "2020-01-01T00:00:00Z"})).await.status, 422);
     assert_eq!(world.post(&json!({"until": "2100-01-01T00:00:00Z"})).await.status, 202);
@@ -33,9 +36,8 @@ async fn what_is_already_expired_is_refused_and_what_will_be_is_kept_with_its_ti
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_length_counts_from_the_receipt() {
-    let world = World::with_trigger(json!({"expires": {"after": "2h"}})).await;
+pub async fn a_length_counts_from_the_receipt(place: Place) {
+    let world = World::with_trigger(place, json!({"expires": {"after": "2h"}})).await;
     assert_eq!(world.post(&json!({})).await.status, 202);
     let call = &world.calls().await[0];
     let length = call.expires_at.unwrap().duration_since(call.received_at);
@@ -43,14 +45,16 @@ async fn a_length_counts_from_the_receipt() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn duplicates_take_no_place_of_the_rate_window() {
-    let world = World::with_trigger(json!({
-        "forEach": "body",
-        "parameters": [{"name": "id", "type": "integer"}],
-        "deduplicate": {"by": "params.id", "within": "1h"},
-        "rateWindow": {"calls": 3, "per": "1h"},
-    }))
+pub async fn duplicates_take_no_place_of_the_rate_window(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({
+            "forEach": "body",
+            "parameters": [{"name": "id", "type": "integer"}],
+            "deduplicate": {"by": "params.id", "within": "1h"},
+            "rateWindow": {"calls": 3, "per": "1h"},
+        }),
+    )
     .await;
     assert_eq!(world.post(&json!([{"id": 1}, {"id": 2}, {"id": 1}])).await.status, 202);
     assert_eq!(world.post(&json!([{"id": 1}, {"id": 2}])).await.status, 202);
@@ -61,9 +65,8 @@ async fn duplicates_take_no_place_of_the_rate_window() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_restart_forgets_no_call_of_the_rate_window() {
-    let world = World::with_trigger(json!({"rateWindow": {"calls": 1, "per": "1h"}})).await;
+pub async fn a_restart_forgets_no_call_of_the_rate_window(place: Place) {
+    let world = World::with_trigger(place, json!({"rateWindow": {"calls": 1, "per": "1h"}})).await;
     assert_eq!(world.post(&json!({})).await.status, 202);
     let world = world.restart().await;
     assert_eq!(world.post(&json!({})).await.status, 429);

@@ -1,5 +1,9 @@
-//! Calls over real sockets into a real ledger: each rule of admission, and what the trigger log then shows.
+//! Calls over real sockets into a real ledger of each database: each rule of admission, and what the trigger log then
+//! shows.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
 
 mod admission;
 mod api;
@@ -10,3 +14,75 @@ mod limits;
 mod mapping;
 mod refusals;
 mod world;
+
+/// Tells each story in a new place of a database.
+macro_rules! on {
+    ($database:ident: $($module:ident: $($story:ident),* $(,)?;)*) => {
+        mod $database {
+            use crate::harness::Place;
+
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $story() {
+                    crate::$module::$story(Place::$database()).await;
+                }
+            )*)*
+        }
+    };
+}
+
+macro_rules! on_both {
+    ($($stories:tt)*) => {
+        on! { sqlite: $($stories)* }
+        on! { postgres: $($stories)* }
+    };
+}
+
+mod told {
+    on_both! {
+        admission:
+            a_call_is_on_disk_when_it_is_answered,
+            method_and_size_come_before_authentication,
+            a_body_that_does_not_say_its_length_is_cut_at_the_limit,
+            every_wrong_parameter_is_named,
+            what_cannot_be_read_is_400_and_what_is_not_taken_415,
+            keys_are_let_in_as_far_as_they_go;
+        api:
+            the_log_pages_and_filters,
+            a_call_shows_what_came_of_it,
+            a_key_may_do_what_it_is_for_and_nothing_else,
+            probes_metrics_and_the_description_are_for_everyone,
+            a_batch_that_is_too_large_is_a_problem_like_others;
+        batch:
+            each_element_becomes_a_call_once,
+            one_wrong_element_refuses_the_request,
+            none_is_fine_a_thousand_is_most_and_no_list_is_refused,
+            the_idempotency_key_is_the_requests;
+        durability:
+            nothing_is_answered_before_its_commit,
+            a_store_that_is_away_or_full_is_503_and_keeps_nothing,
+            one_call_that_cannot_be_kept_takes_no_other_with_it;
+        keys:
+            of_many_at_once_with_one_key_exactly_one_is_new,
+            another_body_is_a_conflict_and_another_credential_another_key,
+            no_refusal_occupies_a_key,
+            one_happening_is_one_call_however_often_it_is_reported,
+            a_key_is_free_again_when_it_has_expired;
+        limits:
+            what_is_already_expired_is_refused_and_what_will_be_is_kept_with_its_time,
+            a_length_counts_from_the_receipt,
+            duplicates_take_no_place_of_the_rate_window,
+            a_restart_forgets_no_call_of_the_rate_window;
+        mapping:
+            params_come_from_body_headers_and_query,
+            secrets_of_a_request_are_out_of_reach,
+            fields_that_a_mapping_reads_are_known,
+            a_form_is_read_as_the_declared_types,
+            a_null_element_is_refused_by_its_own_index;
+        refusals:
+            a_refused_call_is_in_the_log_without_what_it_brought,
+            a_flood_is_counted,
+            a_caller_that_hangs_up_in_its_body_leaves_no_call,
+            a_head_that_is_too_large_is_answered_as_one_that_cannot_be_read;
+    }
+}

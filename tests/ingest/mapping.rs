@@ -2,17 +2,20 @@
 
 use serde_json::json;
 
+use crate::harness::Place;
 use crate::world::World;
 
-#[tokio::test]
-async fn params_come_from_body_headers_and_query() {
-    let world = World::with_trigger(json!({"parameters": [
-        {"name": "alert", "type": "string", "from": "body.properties.event | lower"},
-        {"name": "source", "type": "string", "from": "headers['x-source']"},
-        {"name": "region", "type": "string", "from": "query.region"},
-        {"name": "ends", "type": "timestamp", "from": "body.properties.ends", "required": false},
-        {"name": "plain", "type": "integer"},
-    ]}))
+pub async fn params_come_from_body_headers_and_query(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({"parameters": [
+            {"name": "alert", "type": "string", "from": "body.properties.event | lower"},
+            {"name": "source", "type": "string", "from": "headers['x-source']"},
+            {"name": "region", "type": "string", "from": "query.region"},
+            {"name": "ends", "type": "timestamp", "from": "body.properties.ends", "required": false},
+            {"name": "plain", "type": "integer"},
+        ]}),
+    )
     .await;
     let basic = world.basic("t");
     let headers =
@@ -30,12 +33,14 @@ async fn params_come_from_body_headers_and_query() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn secrets_of_a_request_are_out_of_reach() {
-    let world = World::with_trigger(json!({"parameters": [
-        {"name": "a", "type": "string", "from": "headers.authorization", "required": false},
-        {"name": "b", "type": "string", "from": "query.access_token", "required": false},
-    ]}))
+pub async fn secrets_of_a_request_are_out_of_reach(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({"parameters": [
+            {"name": "a", "type": "string", "from": "headers.authorization", "required": false},
+            {"name": "b", "type": "string", "from": "query.access_token", "required": false},
+        ]}),
+    )
     .await;
     let basic = world.basic("t");
     let path = "/in/default/t?access_token=unused";
@@ -44,11 +49,13 @@ async fn secrets_of_a_request_are_out_of_reach() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn fields_that_a_mapping_reads_are_known() {
-    let world = World::with_trigger(json!({"unknownFields": "Refuse", "parameters": [
-        {"name": "alert", "type": "string", "from": "body.properties.event"},
-    ]}))
+pub async fn fields_that_a_mapping_reads_are_known(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({"unknownFields": "Refuse", "parameters": [
+            {"name": "alert", "type": "string", "from": "body.properties.event"},
+        ]}),
+    )
     .await;
     assert_eq!(world.post(&json!({"properties": {"event": "x", "more": 1}})).await.status, 202);
     let answer = world.post(&json!({"properties": {"event": "x"}, "alert": "y"})).await;
@@ -57,13 +64,15 @@ async fn fields_that_a_mapping_reads_are_known() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_form_is_read_as_the_declared_types() {
-    let world = World::with_trigger(json!({"parameters": [
-        {"name": "level", "type": "integer"},
-        {"name": "postcodes", "type": "list"},
-        {"name": "sure", "type": "boolean", "from": "body.confirmed"},
-    ]}))
+pub async fn a_form_is_read_as_the_declared_types(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({"parameters": [
+            {"name": "level", "type": "integer"},
+            {"name": "postcodes", "type": "list"},
+            {"name": "sure", "type": "boolean", "from": "body.confirmed"},
+        ]}),
+    )
     .await;
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let answer = world.post_with(&form, b"level=3&postcodes=60200&postcodes=60300&confirmed=true").await;
@@ -76,11 +85,13 @@ async fn a_form_is_read_as_the_declared_types() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_null_element_is_refused_by_its_own_index() {
-    let world = World::with_trigger(json!({"forEach": "body.features", "parameters": [
-        {"name": "id", "type": "string"},
-    ]}))
+pub async fn a_null_element_is_refused_by_its_own_index(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({"forEach": "body.features", "parameters": [
+            {"name": "id", "type": "string"},
+        ]}),
+    )
     .await;
     let answer = world.post(&json!({"features": [{"id": "a"}, null, {"id": "c"}]})).await;
     assert_eq!(answer.status, 422, "{answer:?}");

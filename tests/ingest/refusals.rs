@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::harness::Place;
 use crate::world::World;
 
-#[tokio::test]
-async fn a_refused_call_is_in_the_log_without_what_it_brought() {
-    let world = World::with_trigger(json!({"parameters": [{"name": "a", "type": "integer"}]})).await;
+pub async fn a_refused_call_is_in_the_log_without_what_it_brought(place: Place) {
+    let world = World::with_trigger(place, json!({"parameters": [{"name": "a", "type": "integer"}]})).await;
     assert_eq!(world.post(&json!({"a": "hunter2"})).await.status, 422);
     assert_eq!(world.send("POST", "/in/default/t", &[], b"{\"a\": 1}").await.status, 401);
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -28,25 +28,20 @@ async fn a_refused_call_is_in_the_log_without_what_it_brought() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_flood_is_counted() {
-    let world = World::with_trigger(json!({})).await;
+pub async fn a_flood_is_counted(place: Place) {
+    let world = World::with_trigger(place, json!({})).await;
     for _ in 0..100 {
         world.send("POST", "/in/default/t", &[], b"").await;
     }
-    let (ledger, folder) = world.stop_and_keep().await;
-    drop(ledger);
-    let connection = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
-    let one = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    let in_full = one("SELECT count(*) FROM call WHERE http_status = 401");
-    let counted = one("SELECT coalesce(sum(refusals), 0) FROM refusal_count WHERE http_status = 401");
+    let place = world.stop_and_keep().await;
+    let in_full = place.count("SELECT count(*) FROM call WHERE http_status = 401");
+    let counted = place.count("SELECT coalesce(sum(refusals), 0) FROM refusal_count WHERE http_status = 401");
     assert_eq!(in_full + counted, 100);
     assert!((10..100).contains(&in_full), "{in_full}");
 }
 
-#[tokio::test]
-async fn a_caller_that_hangs_up_in_its_body_leaves_no_call() {
-    let world = World::with_trigger(json!({})).await;
+pub async fn a_caller_that_hangs_up_in_its_body_leaves_no_call(place: Place) {
+    let world = World::with_trigger(place, json!({})).await;
     let basic = world.basic("t");
     let head = format!(
         "POST /in/default/t HTTP/1.1\r\nhost: x\r\nauthorization: {basic}\r\n\
@@ -61,9 +56,8 @@ async fn a_caller_that_hangs_up_in_its_body_leaves_no_call() {
     world.stop().await;
 }
 
-#[tokio::test]
-async fn a_head_that_is_too_large_is_answered_as_one_that_cannot_be_read() {
-    let world = World::with_trigger(json!({})).await;
+pub async fn a_head_that_is_too_large_is_answered_as_one_that_cannot_be_read(place: Place) {
+    let world = World::with_trigger(place, json!({})).await;
     let many: String = (0..150).map(|n| format!("x-{n}: a\r\n")).collect();
     let long = "a".repeat(70_000);
     let heads = [

@@ -1,4 +1,4 @@
-//! A running server on a folder of its own, and a client that sends what a test says, byte by byte if need be.
+//! A running server on a store of its own, and a client that sends what a test says, byte by byte if need be.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,14 +10,15 @@ use fanfare::domain::credentials::{ApiKeyEntry, Digest, Keyring, Permissions, Tr
 use fanfare::runtime::app::App;
 use fanfare::runtime::ingest::RefusalLog;
 use fanfare::runtime::server::{self, Listen, Running, Surface};
-use fanfare::store::calls::{CallFilter, CallRecord, Calls};
-use fanfare::store::sqlite::{Ledger, SqliteCustomers};
+use fanfare::store::calls::{CallFilter, CallRecord};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::harness::{Ledger, Place};
 
 /// A runtime without its run engine: what is accepted stays accepted.
 pub struct World {
@@ -28,7 +29,7 @@ pub struct World {
     refusals: JoinHandle<()>,
     stop: CancellationToken,
     sources: Sources,
-    folder: tempfile::TempDir,
+    place: Place,
 }
 
 /// An answer, read to its end.
@@ -41,28 +42,27 @@ pub struct Answer {
 
 impl World {
     /// Starts a server with one trigger `t`.
-    pub async fn with_trigger(spec: Value) -> World {
-        World::with(json!({"triggers": {"t": spec}})).await
+    pub async fn with_trigger(place: Place, spec: Value) -> World {
+        World::with(place, json!({"triggers": {"t": spec}})).await
     }
 
     /// Starts a server with these sources.
-    pub async fn with(sources: Value) -> World {
+    pub async fn with(place: Place, sources: Value) -> World {
         let mut sources = sources;
         sources["namespace"] = "default".into();
-        World::start(tempfile::tempdir().unwrap(), serde_json::from_value(sources).unwrap()).await
+        World::start(place, serde_json::from_value(sources).unwrap()).await
     }
 
-    /// Stops everything and starts it again on the same files.
+    /// Stops everything and starts it again on the same store.
     pub async fn restart(self) -> World {
-        let (folder, sources) = self.end().await;
-        World::start(folder, sources).await
+        let (place, sources) = self.end().await;
+        World::start(place, sources).await
     }
 
-    async fn start(folder: tempfile::TempDir, sources: Sources) -> World {
-        let ledger = Ledger::open(folder.path()).unwrap();
-        let customers = SqliteCustomers::open(&folder.path().join("customers.db")).unwrap();
-        let (log, writer) = RefusalLog::new(Arc::new(ledger.clone()));
-        let app = Arc::new(App::new("default", Arc::new(ledger.clone()), Arc::new(customers), log));
+    async fn start(place: Place, sources: Sources) -> World {
+        let (ledger, customers) = place.open_both().await;
+        let (log, writer) = RefusalLog::new(Arc::clone(&ledger.calls));
+        let app = Arc::new(App::new("default", Arc::clone(&ledger.calls), customers, log));
 
         let compiled = compile(&sources);
         assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
@@ -73,10 +73,10 @@ impl World {
         let stop = CancellationToken::new();
         let refusals = tokio::spawn(writer.run(stop.clone()));
         let listen = Listen { address: "127.0.0.1:0".parse().unwrap(), surface: Surface::Everything };
-        let routes = fanfare::runtime::api::routes(Arc::clone(&app), Arc::new(ledger.clone()), None);
+        let routes = fanfare::runtime::api::routes(Arc::clone(&app), Arc::clone(&ledger.log), None);
         let running = server::start(&[listen], &app, &routes).await.unwrap();
         let address = running.addresses[0];
-        World { app, ledger, address, running, refusals, stop, sources, folder }
+        World { app, ledger, address, running, refusals, stop, sources, place }
     }
 
     /// `Basic …` of the trigger's own credentials.
@@ -126,14 +126,14 @@ impl World {
         parse(&answer)
     }
 
-    /// Where the files are.
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+    /// Where the store is.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// All calls of the log, newest first.
     pub async fn calls(&self) -> Vec<CallRecord> {
-        self.ledger.list(CallFilter { limit: 1_000, ..CallFilter::default() }).await.unwrap()
+        self.ledger.calls.list(CallFilter { limit: 1_000, ..CallFilter::default() }).await.unwrap()
     }
 
     /// Stops everything and joins it.
@@ -141,19 +141,17 @@ impl World {
         drop(self.end().await);
     }
 
-    /// Stops everything and keeps the files.
-    pub async fn stop_and_keep(self) -> (Ledger, tempfile::TempDir) {
-        let ledger = self.ledger.clone();
-        let (folder, _) = self.end().await;
-        (ledger, folder)
+    /// Stops everything and keeps the store.
+    pub async fn stop_and_keep(self) -> Place {
+        self.end().await.0
     }
 
-    async fn end(self) -> (tempfile::TempDir, Sources) {
+    async fn end(self) -> (Place, Sources) {
         assert!(self.running.drain(Duration::from_secs(10)).await);
         self.stop.cancel();
         self.refusals.await.unwrap();
         self.ledger.close().await;
-        (self.folder, self.sources)
+        (self.place, self.sources)
     }
 }
 

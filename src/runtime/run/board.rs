@@ -10,16 +10,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use super::places::Places;
 use super::{Desk, Halt, LiveChunk, LiveRun};
 use crate::domain::name::{ChannelName, RunId};
 use crate::store::runs::{ChunkId, Fence, OpenChunks};
 
 /// How many chunks of one run are decided at once.
 const CHUNKS_A_RUN: usize = 2;
-/// How many chunks of broad runs are decided for one channel at once.
-const BROAD_A_CHANNEL: usize = 6;
-/// How many chunks of narrow runs, those of one chunk, are decided for one channel at once.
-const NARROW_A_CHANNEL: usize = 48;
 /// How many audiences are read at once; more would only take turns on the same disk.
 const SELECTING_MAX: usize = 4;
 
@@ -41,13 +38,6 @@ struct State {
     by_channel: HashMap<ChannelName, Places>,
     selecting: usize,
     live: HashMap<ChunkId, Weak<LiveChunk>>,
-}
-
-/// Places of one channel that are taken.
-#[derive(Default)]
-struct Places {
-    broad: usize,
-    narrow: usize,
 }
 
 struct Entry {
@@ -119,22 +109,10 @@ impl Entry {
             self.pending.push_back(n);
         }
     }
-}
 
-impl Entry {
     /// Whether all that is left of it is with other processes, as far as is known here.
     fn has_nothing_here(&self) -> bool {
         self.stage == Stage::ToSelect || self.pending.is_empty() && self.walking.is_empty()
-    }
-}
-
-impl Places {
-    fn of(&mut self, narrow: bool) -> &mut usize {
-        if narrow { &mut self.narrow } else { &mut self.broad }
-    }
-
-    fn are_free(&self, narrow: bool) -> bool {
-        if narrow { self.narrow < NARROW_A_CHANNEL } else { self.broad < BROAD_A_CHANNEL }
     }
 }
 
@@ -349,6 +327,8 @@ impl Board {
         let mut state = self.lock();
         if let Some(entry) = state.runs.get_mut(&id) {
             entry.walking.remove(&n);
+            // It may have been the last one anywhere: whoever ends that one ends the run.
+            entry.look_at = None;
             if !to_the_end {
                 entry.pending.push_back(n);
             }

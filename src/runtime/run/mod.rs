@@ -9,6 +9,7 @@ mod draft;
 mod finish;
 mod live_chunk;
 mod live_run;
+mod places;
 mod recover;
 mod script;
 mod select;

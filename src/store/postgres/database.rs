@@ -61,7 +61,7 @@ impl Tenant {
     }
 
     /// The schema, as PostgreSQL knows it: at most 63 bytes, hyphens as underscores.
-    pub(super) fn schema(&self) -> String {
+    pub fn schema(&self) -> String {
         let plain = format!("fanfare_{}", self.0.replace('-', "_"));
         if plain.len() <= 63 {
             return plain;

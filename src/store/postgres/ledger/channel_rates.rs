@@ -16,8 +16,9 @@ const RESERVE: &str = "
     INSERT INTO channel_rate AS c (channel, given_to)
     VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint - $4::bigint + $2::bigint * $3::bigint)
     ON CONFLICT (channel) DO UPDATE SET given_to =
-        greatest(c.given_to, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint - $4) + $2 * $3
-    RETURNING given_to - $2 * $3 - (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint";
+        greatest(c.given_to, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint - $4::bigint)
+        + $2::bigint * $3::bigint
+    RETURNING given_to - $2::bigint * $3::bigint - (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint";
 
 /// How far one who asks late may catch up: a hundredth of a second's starts at most come at once.
 const CATCH_UP_NS: i64 = 10_000_000;

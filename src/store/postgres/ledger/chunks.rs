@@ -62,15 +62,7 @@ const TAKE: &str = "
     JOIN chunk_customers k ON k.run = $1 AND k.n = $2";
 
 /// A chunk may not be done while a delivery of it is open, whatever its owner believes.
-const FINISH: &str = "
-    WITH mine AS (
-        SELECT c.run, c.n, c.first_key, c.last_key FROM chunk c
-        WHERE c.run = $1 AND c.n = $2 AND c.fence = $3 AND c.state = 0 FOR UPDATE)
-    UPDATE chunk c SET state = 1, position = $4, counts = $5, owner = NULL FROM mine m
-    WHERE c.run = $1 AND c.n = $2 AND c.fence = $3 AND c.state = 0 AND NOT EXISTS (
-        SELECT 1 FROM delivery d WHERE d.accepted_at = $6 AND d.run = $1
-        AND d.customer BETWEEN m.first_key AND m.last_key AND d.state IN (0, 1, 2))
-    RETURNING c.n";
+const FINISH: &str = "SELECT finish_chunk_1($1, $2, $3, $4, $5, $6)";
 
 /// Chunks nobody ever took have no deliveries; `fence = 0` is the proof.
 const UNTOUCHED: &str = "SELECT c.n, c.size FROM chunk c WHERE c.run = $1 AND c.state = 0 AND c.fence = 0";
@@ -137,10 +129,10 @@ impl PostgresLedger {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
         let counts = counts.written();
         let mut session = self.database.ledger().await?;
-        let finished = session
-            .first(FINISH, &[&chunk.run.0, &place(chunk), &fence.0, &position, &counts, &accepted_at])
+        let row = session
+            .one(FINISH, &[&chunk.run.0, &place(chunk), &fence.0, &position, &counts, &accepted_at])
             .await?;
-        Ok(finished.is_some())
+        get(&row, 0)
     }
 
     pub(super) async fn finish_those_untouched(

@@ -162,8 +162,11 @@ impl<'a> Columns<'a> {
         self.0.extend([Box::new(run) as Column<'a>, Box::new(customer), Box::new(node)]);
     }
 
+    /// Of two outcomes of one attempt the first counts, which one statement about both would not know.
     fn outcomes(&mut self, step: &'a Step) {
-        let all = || step.outcomes.iter();
+        let mut seen = std::collections::HashSet::with_capacity(step.outcomes.len());
+        let first: Vec<_> = step.outcomes.iter().filter(|one| seen.insert((one.id, one.attempt))).collect();
+        let all = || first.iter().copied();
         self.ids(all().map(|one| one.id));
         self.0.extend([
             column(all().map(|one| number(one.attempt))),

@@ -223,6 +223,12 @@ DECLARE
     held_n int[];
     held_fence bigint[];
     held_stopping boolean[];
+    s_run bigint[];
+    s_customer bigint[];
+    s_node int[];
+    s_accepted bigint[];
+    s_channel text[];
+    s_state smallint[];
     answers smallint[] := '{}';
 BEGIN
     IF cardinality(w_run) + cardinality(d_run) + cardinality(p_run) > 0 THEN
@@ -239,7 +245,7 @@ BEGIN
     -- An outcome is a fact: it is taken from whoever brings it while the delivery is still at that attempt, also from
     -- one who lost the chunk: the new owner has then found it in doubt.
     IF cardinality(o_run) > 0 THEN
-        WITH changed AS (
+        WITH settled AS (
             UPDATE delivery d SET state = o.state, attempt = o.counted, doubtful = d.doubtful OR o.doubtful,
                 provider_id = coalesce(o.provider, d.provider_id), reason = o.reason, retry_at = o.retry,
                 done_at = CASE WHEN o.state > 2 THEN at END, passed = d.passed OR o.passed
@@ -249,14 +255,22 @@ BEGIN
             WHERE d.accepted_at BETWEEN earliest AND latest AND d.run = ANY (o_run) AND d.customer = ANY (o_customer)
                 AND d.run = o.run AND d.customer = o.customer AND d.node = o.node
                 AND d.attempt = o.attempt AND (d.state = 1 OR d.state = 2 AND d.doubtful)
-            RETURNING d.run, d.customer, d.node, d.accepted_at, d.channel, d.state),
-        no_longer_pending AS (
-            DELETE FROM pending_delivery p USING changed c
-            WHERE c.state NOT IN (0, 2, 6) AND p.run = ANY (o_run) AND p.customer = ANY (o_customer)
-                AND p.run = c.run AND p.customer = c.customer AND p.node = c.node)
-        INSERT INTO pending_delivery (run, customer, node, accepted_at, channel, state)
-            SELECT * FROM changed WHERE state IN (0, 2, 6)
-        ON CONFLICT (run, customer, node) DO UPDATE SET state = excluded.state;
+            RETURNING d.run, d.customer, d.node, d.accepted_at, d.channel, d.state)
+        SELECT array_agg(s.run), array_agg(s.customer), array_agg(s.node), array_agg(s.accepted_at),
+                array_agg(s.channel), array_agg(s.state)
+            INTO s_run, s_customer, s_node, s_accepted, s_channel, s_state FROM settled s;
+        -- Only now, with the deliveries held, is it seen what a new owner wrote while they were waited for.
+        DELETE FROM pending_delivery p WHERE p.run = ANY (s_run) AND p.customer = ANY (s_customer)
+            AND (p.run, p.customer, p.node) IN (SELECT s.run, s.customer, s.node
+                FROM unnest(s_run, s_customer, s_node, s_state) AS s (run, customer, node, state)
+                WHERE s.state NOT IN (0, 2, 6));
+        IF s_state && '{0,2,6}' THEN
+            INSERT INTO pending_delivery (run, customer, node, accepted_at, channel, state)
+                SELECT * FROM unnest(s_run, s_customer, s_node, s_accepted, s_channel, s_state)
+                    AS s (run, customer, node, accepted_at, channel, state)
+                WHERE s.state IN (0, 2, 6)
+            ON CONFLICT (run, customer, node) DO UPDATE SET state = excluded.state;
+        END IF;
     END IF;
     -- A row that is final stays as it is: nothing is decided twice.
     IF cardinality(d_run) > 0 THEN
@@ -273,12 +287,17 @@ BEGIN
             state = excluded.state, doubtful = delivery.doubtful OR excluded.doubtful, reason = excluded.reason,
             retry_at = excluded.retry_at, done_at = excluded.done_at, passed = delivery.passed OR excluded.passed
             WHERE delivery.state IN (0, 1, 2);
-        DELETE FROM pending_delivery w WHERE w.run = ANY (d_run) AND w.customer = ANY (d_customer)
-            AND (w.run, w.customer, w.node) IN (SELECT * FROM unnest(d_run, d_customer, d_node));
+        -- Those that were not ours to decide are not held, and somebody else sees to what waits of them.
+        SELECT array_agg(d.run), array_agg(d.customer), array_agg(d.node) INTO s_run, s_customer, s_node
+            FROM unnest(d_run, d_customer, d_node, d_chunk, d_fence) AS d (run, customer, node, chunk, fence)
+            JOIN unnest(held_run, held_n, held_fence) AS h (run, n, fence)
+                ON h.run = d.run AND h.n = d.chunk AND h.fence = d.fence;
+        DELETE FROM pending_delivery p WHERE p.run = ANY (s_run) AND p.customer = ANY (s_customer)
+            AND (p.run, p.customer, p.node) IN (SELECT * FROM unnest(s_run, s_customer, s_node));
         INSERT INTO pending_delivery (run, customer, node, accepted_at, channel, state)
             SELECT d.run, d.customer, d.node, d.accepted_at, d.channel, d.state FROM delivery d
-            WHERE d.accepted_at BETWEEN earliest AND latest AND d.run = ANY (d_run) AND d.customer = ANY (d_customer)
-                AND (d.run, d.customer, d.node) IN (SELECT * FROM unnest(d_run, d_customer, d_node))
+            WHERE d.accepted_at BETWEEN earliest AND latest AND d.run = ANY (s_run) AND d.customer = ANY (s_customer)
+                AND (d.run, d.customer, d.node) IN (SELECT * FROM unnest(s_run, s_customer, s_node))
                 AND d.state IN (0, 2, 6);
     END IF;
     IF cardinality(p_run) > 0 THEN
@@ -353,6 +372,26 @@ BEGIN
         lost := 1;
     END IF;
     RETURN answers || lost;
+END $$;
+
+-- Marks a chunk done, unless a delivery of it is open or it has another owner. The chunk is held before its deliveries
+-- are looked at: whoever lets one be sent again just then is seen, or opens the chunk once it is done.
+CREATE FUNCTION finish_chunk_1(
+    of_run bigint, of_n int, of_fence bigint, decided bigint, counted text, accepted bigint
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    first bigint;
+    last bigint;
+BEGIN
+    SELECT c.first_key, c.last_key INTO first, last FROM chunk c
+        WHERE c.run = of_run AND c.n = of_n AND c.fence = of_fence AND c.state = 0 FOR UPDATE;
+    IF NOT FOUND OR EXISTS (SELECT FROM delivery d WHERE d.accepted_at = accepted AND d.run = of_run
+            AND d.customer BETWEEN first AND last AND d.state IN (0, 1, 2)) THEN
+        RETURN false;
+    END IF;
+    UPDATE chunk c SET state = 1, position = decided, counts = counted, owner = NULL
+        WHERE c.run = of_run AND c.n = of_n;
+    RETURN true;
 END $$;
 
 -- Ends a run, and its call with the last one; false if it is at its end already or a chunk of it is open.
