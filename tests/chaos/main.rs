@@ -44,6 +44,17 @@ const ALONGSIDE: usize = 2;
 /// Enough for what all faults of a long run leave behind.
 const DISK_MIB: u32 = 768;
 
+/// Providers are no better than the rest: some messages wait, some are tried again, of some nobody knows.
+const PROVIDERS: [&str; 7] = [
+    "smtp:throttle,every=29",
+    "twilio:throttle,retry-after=1,every=29",
+    "webhook:throttle,status=503,retry-after=1,every=29",
+    "smtp:ok,delay-ms=400,every=41",
+    "smtp:close,keep,every=211",
+    "twilio:fail,every=211",
+    "webhook:reset,keep,every=211",
+];
+
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
 }
@@ -62,7 +73,7 @@ fn faults_lose_nothing_and_double_nothing() {
         (setting("FANFARE_CHAOS_FAULTS", 20), setting("FANFARE_CHAOS_CUSTOMERS", 1_500));
     println!("seed {seed}: {faults} faults, {customers} customers");
     let planned = schedule(faults as usize, &mut random);
-    let stage = Stage::new(customers as u32);
+    let stage = Stage::with_faulty_providers(customers as u32, &PROVIDERS);
     let world = stage.behind_proxies(Server::on_small_disk(DISK_MIB));
     stage.live_through(&world, &mut random, |_| {
         let kinds = let_happen(&world, planned);

@@ -52,12 +52,18 @@ impl Drop for Ends<'_> {
 }
 
 impl Stage {
+    /// Providers that answer every message well.
     pub fn new(customers: u32) -> Self {
+        Self::with_faulty_providers(customers, &[])
+    }
+
+    /// Providers that answer by these rules.
+    pub fn with_faulty_providers(customers: u32, faults: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap().keep();
         let customers = Customers { north: customers };
         let channel = "retry: {attempts: 20}";
         let manifests = Manifests::write(&folder.join("manifests"), customers, WINDOW, channel);
-        let sandbox = Sandbox::start(&folder, &[]);
+        let sandbox = Sandbox::start(&folder, faults);
         println!("in {}", folder.display());
         Self { folder, customers, manifests, sandbox }
     }
