@@ -1,4 +1,4 @@
-//! The primary is lost and its synchronous standby promoted. Replicas know both by one URL.
+//! The synchronous standby hangs; then the primary is lost and the standby promoted. Replicas know both by one URL.
 
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use crate::story::Traffic;
 use crate::world::{REPLICAS, Stage, World};
 
 const CUSTOMERS: u32 = 600;
+/// Longer than a lease.
+const HANGS_FOR: Duration = Duration::from_secs(9);
 
 #[test]
 fn a_promoted_standby_has_everything_that_was_acknowledged() {
@@ -23,6 +25,19 @@ fn a_promoted_standby_has_everything_that_was_acknowledged() {
     let mut world = World { server: primary, proxies: Vec::new(), fleet, traffic: Traffic::default() };
     stage.live_through(&world, &mut random, |random| {
         std::thread::sleep(Duration::from_millis(u64::from(2_000 + random.below(2_000))));
+        // Nothing is acknowledged that the standby has not written; leases run out meanwhile.
+        standby.signal("STOP");
+        // What was on its way is answered, or not.
+        std::thread::sleep(Duration::from_millis(500));
+        let acknowledged = world.traffic.acknowledged().len();
+        std::thread::sleep(HANGS_FOR);
+        assert_eq!(
+            world.traffic.acknowledged().len(),
+            acknowledged,
+            "acknowledged before the standby had it"
+        );
+        standby.signal("CONT");
+        std::thread::sleep(Duration::from_millis(u64::from(1_000 + random.below(2_000))));
         world.server.down(Stop::Immediate);
         std::thread::sleep(Duration::from_millis(random.below(2_000).into()));
         standby.promote();
@@ -31,5 +46,5 @@ fn a_promoted_standby_has_everything_that_was_acknowledged() {
     });
     // The old one must not be asked any more.
     drop(std::mem::replace(&mut world.server, standby));
-    stage.settle(world, 1);
+    stage.settle(world, 2);
 }

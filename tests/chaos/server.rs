@@ -175,17 +175,24 @@ impl Server {
 
     /// SIGKILL to all its processes at once.
     pub fn kill(&self) {
+        let all = self.signal("KILL");
+        wait_for("the end of all its processes", || {
+            let is_gone = |id: &String| !Path::new("/proc").join(id).join("exe").exists();
+            all.iter().all(is_gone).then_some(())
+        });
+    }
+
+    /// Sends a signal to all its processes; gives their ids.
+    pub fn signal(&self, name: &str) -> Vec<String> {
         let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let postmaster = file.lines().next().unwrap().trim().to_owned();
         let children = Command::new("pgrep").args(["-P", &postmaster]).output().unwrap();
         let mut all = vec![postmaster];
         all.extend(String::from_utf8_lossy(&children.stdout).lines().map(str::to_owned));
         // One that ended meanwhile is no failure.
-        let _ = Command::new("kill").arg("-9").args(&all).stderr(Stdio::null()).status().unwrap();
-        wait_for("the end of all its processes", || {
-            let is_gone = |id: &String| !Path::new("/proc").join(id).join("exe").exists();
-            all.iter().all(is_gone).then_some(())
-        });
+        let sent = Command::new("kill").arg(format!("-{name}")).args(&all).stderr(Stdio::null()).status();
+        let _ = sent.unwrap();
+        all
     }
 
     /// Makes a standby the server that is written to.

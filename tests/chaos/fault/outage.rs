@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Fault;
-use crate::harness::{Random, until};
+use crate::harness::{Random, Request, until};
 use crate::server::Stop;
 use crate::world::{Ends, MEMORY_MAX_MIB, World};
 
@@ -16,6 +16,9 @@ use crate::world::{Ends, MEMORY_MAX_MIB, World};
 const CALLERS: usize = 8;
 /// A replica that cannot reach its database says so within this.
 const REFUSED_WITHIN: Duration = Duration::from_secs(15);
+
+/// Once the database is back, each replica is ready again within this.
+const READY_WITHIN: Duration = Duration::from_secs(10);
 
 pub struct Outage {
     length: Duration,
@@ -67,6 +70,13 @@ impl Fault for Outage {
         println!("    refused meanwhile: {refused:?}; memory at most {memory:?} MiB");
         assert!(memory.iter().all(|mib| *mib < MEMORY_MAX_MIB), "{memory:?} MiB");
         world.server.up();
+        for number in 0..world.fleet.replicas.len() {
+            until("each replica to be ready by itself", READY_WITHIN, || {
+                let ready =
+                    world.fleet.ask_one(number, |dev| Request::get(format!("{}/readyz", dev.server)))?;
+                (ready.status == 200).then_some(())
+            });
+        }
     }
 
     fn is_alone(&self) -> bool {
