@@ -16,6 +16,10 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// How long each is unready before it ends on SIGTERM.
 const UNREADY_FOR: &str = "1s";
 
+/// What a log says of what must not happen.
+const DEFECTS: [&str; 4] =
+    ["panicked", "ended by a panic", "a defect of Fanfare", "a step of the run failed"];
+
 /// All of them.
 pub struct Fleet<'a> {
     manifests: PathBuf,
@@ -108,6 +112,17 @@ impl<'a> Fleet<'a> {
             ended
         });
         assert_eq!(status.code(), Some(0), "{} ended with {status}:\n{}", replica.name, self.tail(number));
+    }
+
+    /// None met what it calls a defect of its own.
+    pub fn assert_no_defect(&self) {
+        for replica in &self.replicas {
+            let log = std::fs::read(Dev::replica_log(&self.data, &replica.name)).unwrap();
+            let text = String::from_utf8_lossy(&log);
+            let is_defect = |line: &&str| DEFECTS.iter().any(|words| line.contains(words));
+            let defects: Vec<&str> = text.lines().filter(is_defect).collect();
+            assert!(defects.is_empty(), "{}: {defects:#?}", replica.name);
+        }
     }
 
     /// The end of what one printed.

@@ -143,6 +143,7 @@ impl Stage {
     /// Ends the replicas in order, and asserts that every promise was kept; then nothing of the story is left.
     pub fn settle(&self, world: World<'_>, faults: u64) -> Settled {
         world.fleet.stop();
+        world.fleet.assert_no_defect();
         let memory = world.fleet.memory_max_mib();
         println!("memory at most {memory:?} MiB");
         assert!(memory.iter().all(|mib| *mib < MEMORY_MAX_MIB), "{memory:?} MiB");
