@@ -20,6 +20,7 @@ mod admin;
 mod doubt;
 mod fault;
 mod fleet;
+mod hang;
 mod planted_rows;
 mod power;
 mod promotion;
