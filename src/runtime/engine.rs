@@ -121,7 +121,7 @@ impl Running {
         match given_back.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "nothing could be given back: others wait for the lease to end")
+                tracing::warn!(%error, "nothing could be given back: others wait for the lease to end");
             }
             Err(_) => tracing::warn!("nothing was given back in time: others wait for the lease to end"),
         }

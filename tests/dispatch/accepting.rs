@@ -212,7 +212,7 @@ async fn connections_that_are_cut_lose_no_call_and_double_none() {
     for caller in callers.collect::<Vec<_>>() {
         answered.extend(caller.await.unwrap());
     }
-    drop(stop.send(()));
+    stop.send(()).unwrap();
     let ended = cutting.await.unwrap();
     assert!(ended > 20, "{ended} connections were cut: this proves nothing");
     let kept = place.look("SELECT params, id FROM call");

@@ -1,8 +1,11 @@
 //! What only PostgreSQL must do: a schema brought forward once by whoever comes first.
 
-use fanfare::store::postgres::{Database, PostgresAddress};
+use std::sync::Arc;
 
-use crate::harness::Postgres;
+use fanfare::store::postgres::{Database, PostgresAddress, PostgresLedger};
+use jiff::{Timestamp, ToSpan};
+
+use crate::harness::{Place, Postgres};
 
 fn address() -> PostgresAddress {
     Postgres::shared().url().parse().unwrap()
@@ -24,4 +27,42 @@ async fn a_server_that_is_not_there_is_named_without_its_password() {
     let address = format!("postgres://someone:s3cret@127.0.0.1:{free}/nothing").parse().unwrap();
     let error = Database::open(&address, &Postgres::tenant()).await.unwrap_err().to_string();
     assert!(error.contains(&free.to_string()) && !error.contains("s3cret"), "{error}");
+}
+
+#[tokio::test]
+async fn whole_days_of_deliveries_go_unless_an_unfinished_run_refers_to_them() {
+    let place = Place::postgres();
+    let Place::Postgres(_, tenant) = &place else { unreachable!("it is one") };
+    let database = Arc::new(Database::open(&address(), tenant).await.unwrap());
+    let ledger = PostgresLedger::open(database).await.unwrap();
+    let partitions = || {
+        let those = "SELECT relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            WHERE inhparent = 'delivery'::regclass ORDER BY 1";
+        place.look(those).into_iter().map(|row| row[0].clone().unwrap()).collect::<Vec<_>>()
+    };
+    let made = partitions();
+    assert_eq!(made.len(), 5, "today, three days and the default: {made:?}");
+    assert_eq!(ledger.forget_deliveries(Timestamp::now()).await.unwrap(), Vec::<String>::new());
+
+    // Seen from three days on, today and tomorrow are over; a run of tomorrow is not at its end.
+    let session = place.session().await;
+    let tomorrow = (Timestamp::now() + 24.hours()).as_microsecond();
+    session
+        .batch_execute(&format!(
+            "INSERT INTO call (id, trigger_name, received_at, state, http_status) VALUES ('c', 't', {tomorrow}, 1, 202);
+             INSERT INTO run (call, accepted_at, scenario, state, started_at) VALUES (1, {tomorrow}, 's', 1, 0);
+             INSERT INTO delivery (run, customer, node, accepted_at, channel, state, attempt)
+                 VALUES (1, 1, 0, {tomorrow}, 'sms', 6, 1);
+             INSERT INTO pending_delivery VALUES (1, 1, 0, {tomorrow}, 'sms', 6)"
+        ))
+        .await
+        .unwrap();
+    let later = Timestamp::now() + 49.hours();
+    assert_eq!(ledger.forget_deliveries(later).await.unwrap(), [made[0].clone()]);
+    assert_eq!(place.count("SELECT count(*) FROM pending_delivery"), 1);
+    session.batch_execute("UPDATE run SET state = 2").await.unwrap();
+    assert_eq!(ledger.forget_deliveries(later).await.unwrap(), [made[1].clone()]);
+    assert_eq!(partitions(), made[2..]);
+    assert_eq!(place.count("SELECT count(*) FROM pending_delivery"), 0);
+    ledger.close().await;
 }

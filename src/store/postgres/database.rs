@@ -185,7 +185,7 @@ async fn lend(pool: &Pool, time_max: Duration) -> Result<Session, StoreError> {
     match pool.get().await {
         Ok(connection) => Ok(Session::new(connection, time_max)),
         Err(PoolError::Closed) => Err(StoreError::Closed),
-        Err(PoolError::Backend(error)) => Err(super::error::store_error(&error)).map_err(as_passing),
+        Err(PoolError::Backend(error)) => Err(as_passing(super::error::store_error(&error))),
         Err(error) => Err(StoreError::Unavailable(format!("no connection to PostgreSQL: {error}"))),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use deadpool_postgres::{Object, Transaction};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row};
@@ -74,26 +73,6 @@ impl Session {
             Err(_) => Err(Failed::Late),
         };
         if result.as_ref().is_err_and(Failed::spoils) {
-            self.throw_away();
-        }
-        result.map_err(|error| error.into_store_error())
-    }
-
-    /// Sends rows in the text or binary form of COPY.
-    pub(super) async fn copy_in(&mut self, sql: &'static str, rows: Bytes) -> Result<u64, StoreError> {
-        use futures_util::SinkExt;
-        let connection = self.connection.as_ref().ok_or_else(|| Failed::Late.into_store_error())?;
-        let copying = async {
-            let sink = connection.copy_in(sql).await?;
-            futures_util::pin_mut!(sink);
-            sink.send(rows).await?;
-            sink.finish().await
-        };
-        let result = match tokio::time::timeout(self.time_max, copying).await {
-            Ok(result) => result.map_err(Failed::Postgres),
-            Err(_) => Err(Failed::Late),
-        };
-        if result.is_err() {
             self.throw_away();
         }
         result.map_err(|error| error.into_store_error())

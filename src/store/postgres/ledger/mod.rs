@@ -74,6 +74,15 @@ impl PostgresLedger {
         })
     }
 
+    /// Forgets deliveries of whole days before then, but of those an unfinished run refers to. Gives the names of the
+    /// partitions that are gone.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; those that are gone by then are gone.
+    pub async fn forget_deliveries(&self, before: jiff::Timestamp) -> Result<Vec<String>, StoreError> {
+        partitions::drop_before(&self.database, before).await
+    }
+
     /// Commits what is queued, and ends what runs beside.
     pub async fn close(&self) {
         self.acceptor.close();

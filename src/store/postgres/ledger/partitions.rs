@@ -25,6 +25,9 @@ const THOSE_THERE: &str = "
 const IN_USE: &str = "SELECT EXISTS (
     SELECT FROM run WHERE state IN (0, 1) AND accepted_at >= $1 AND accepted_at < $2)";
 
+/// What waits for a person there goes with it.
+const NO_LONGER_PENDING: &str = "DELETE FROM pending_delivery WHERE accepted_at >= $1 AND accepted_at < $2";
+
 /// Makes the partitions of today and the next days, where they are missing.
 pub(super) async fn make_ahead(database: &Database, now: Timestamp) -> Result<(), StoreError> {
     let today = now.as_microsecond().div_euclid(DAY_US);
@@ -81,6 +84,7 @@ pub(super) async fn drop_before(database: &Database, before: Timestamp) -> Resul
             continue;
         }
         session.run(&format!("DROP TABLE {partition}")).await?;
+        session.query(NO_LONGER_PENDING, &[&(day * DAY_US), &((day + 1) * DAY_US)]).await?;
         dropped.push(partition);
     }
     Ok(dropped)
