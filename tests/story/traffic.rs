@@ -73,7 +73,8 @@ impl Traffic {
     /// Gives customers other phones, takes phones away, gives and withdraws consents.
     pub fn change_customers(&self, server: &impl Asked, customers: Customers, mut random: Random) {
         while self.goes_on(Duration::from_millis(20)) {
-            let lines: Vec<Value> = (0..100)
+            // Few enough that most are as they were when a message to them is tried again.
+            let lines: Vec<Value> = (0..customers.count().div_ceil(200))
                 .map(|_| {
                     let id = Customers::id(random.below(customers.count()));
                     let phone = match random.below(3) {
