@@ -9,13 +9,14 @@ FANFARE := cargo run --locked --quiet --
 ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format-check clippy deny crds packages cluster
+.PHONY: help demo test chaos bench lint format-check clippy deny crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
 	@echo 'make demo ONCE=1   the same, and end: 0 if all was as the example promises'
 	@echo 'make demo DATABASE=postgres://user:password@host/database   either of them on PostgreSQL instead of files'
 	@echo 'make test          install what the tests need and run all of them'
+	@echo 'make chaos         strike three replicas on PostgreSQL with 200 faults; FAULTS=1000 for more, SEED=7 for those again'
 	@echo 'make bench         measure the main job; PARTS="ingest broad" for some of it, BENCH_SCALE=0.1 for a tenth'
 	@echo 'make lint          format, clippy, licences, duplicate and foreign crates'
 	@echo 'make crds          write crds/ and docs/reference/ from the kinds'
@@ -33,6 +34,11 @@ endif
 
 test: cluster
 	cargo test --locked --all-targets
+
+# As in `make test`, but long. A full disk needs the right to mount, or FANFARE_SMALL_DISK.
+FAULTS := 200
+chaos: packages
+	FANFARE_CHAOS_FAULTS=$(FAULTS) $(if $(SEED),FANFARE_CHAOS_SEED=$(SEED)) cargo test --locked --test chaos -- --nocapture --test-threads 1
 
 # The Kubernetes API server that the tests of the kinds talk to: built from Go modules once, into a cache.
 cluster: packages

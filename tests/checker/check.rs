@@ -35,7 +35,7 @@ pub enum Kind {
     UnknownMessage,
     /// A second SMS, or a second mail that is not the same as the first.
     Double,
-    /// More repeated messages, or more in doubt, than the kills explain.
+    /// More repeated messages, or more in doubt, than the faults explain.
     TooManyInDoubt,
     /// Messages of two ways that exclude each other.
     SecondBranch,

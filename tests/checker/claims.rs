@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Claims {
     /// Ids of calls that were answered 202.
     pub acknowledged: Vec<String>,
-    /// How often the process was killed.
-    pub kills: u64,
-    /// The channels' `window`; at most so many messages of a channel may be in doubt after a kill.
+    /// How many faults could leave a window in doubt: kills, say, or restarts of the database.
+    pub faults: u64,
+    /// How many processes shared the work. A fault may leave a window of each in doubt.
+    pub replicas: u64,
+    /// The channels' `window`; at most so many messages of a channel may be in doubt in one process.
     pub window: u64,
     /// The scenarios that every acknowledged call fires, by name.
     pub stories: BTreeMap<String, Story>,

@@ -147,7 +147,7 @@ fn fill(connection: &Connection, id: i64, mut run: Run, customers: &BTreeMap<i64
 }
 
 /// `{"journeys": {"messaged": 3, …}, "deliveries": {"1": {"sent": 3, …}, …}}`
-fn add_counts(run: &mut Run, counts: &serde_json::Value) {
+pub(super) fn add_counts(run: &mut Run, counts: &serde_json::Value) {
     const OPEN: [&str; 3] = ["queued", "sending", "retrying"];
     run.journeys +=
         counts["journeys"].as_object().unwrap().values().filter_map(serde_json::Value::as_i64).sum::<i64>();
@@ -159,7 +159,7 @@ fn add_counts(run: &mut Run, counts: &serde_json::Value) {
 }
 
 /// Ascending keys as distances from the one before, each in LEB128.
-fn distances(bytes: &[u8]) -> Vec<i64> {
+pub(super) fn distances(bytes: &[u8]) -> Vec<i64> {
     let (mut keys, mut key, mut distance, mut shift) = (Vec::new(), 0_i64, 0_u64, 0);
     for byte in bytes {
         distance |= u64::from(byte & 0x7f) << shift;

@@ -113,10 +113,10 @@ fn version(run: &Run, ledger: &Ledger, messages: &Messages<'_>, found: &mut Vec<
     }
 }
 
-/// After a kill at most a window of each channel is in doubt: sent again, or held. So is what a provider did not
-/// confirm.
+/// After a fault at most a window of each channel and process is in doubt: sent again, or held. So is what a provider
+/// did not confirm.
 fn doubts(claims: &Claims, record: &Record, ledger: &Ledger, found: &mut Vec<Violation>) {
-    let by_kills = claims.kills * claims.window;
+    let by_faults = claims.faults * claims.window * claims.replicas;
     let (mut repeated, mut seen) = (BTreeMap::<Protocol, u64>::new(), BTreeSet::new());
     for taken in &record.taken {
         if !seen.insert(&taken.mark) {
@@ -124,7 +124,7 @@ fn doubts(claims: &Claims, record: &Record, ledger: &Ledger, found: &mut Vec<Vio
         }
     }
     for (protocol, count) in repeated {
-        let bound = by_kills + record.unconfirmed.get(&protocol).copied().unwrap_or(0);
+        let bound = by_faults + record.unconfirmed.get(&protocol).copied().unwrap_or(0);
         if count > bound {
             let detail = format!("{count} repeated messages by {protocol:?}, at most {bound}");
             found.push(Kind::TooManyInDoubt.of(detail));
@@ -134,7 +134,7 @@ fn doubts(claims: &Claims, record: &Record, ledger: &Ledger, found: &mut Vec<Vio
     for delivery in ledger.runs.iter().flat_map(|run| &run.deliveries) {
         *held.entry(&delivery.channel).or_default() += u64::from([HELD, UNKNOWN].contains(&delivery.state));
     }
-    let bound = by_kills + record.unconfirmed.values().sum::<u64>();
+    let bound = by_faults + record.unconfirmed.values().sum::<u64>();
     for (channel, count) in held.into_iter().filter(|(_, count)| *count > bound) {
         found.push(
             Kind::TooManyInDoubt.of(format!("{count} messages in doubt on {channel}, at most {bound}")),

@@ -51,7 +51,8 @@ impl World {
         let story = Story::new(&steps, &[&["sms"], &["mail", "hook"]], audience);
         let claims = Claims {
             acknowledged: vec!["call-1".to_owned()],
-            kills: 1,
+            faults: 1,
+            replicas: 1,
             window: 2,
             stories: [("storm".to_owned(), story)].into(),
             calls_max: 1,

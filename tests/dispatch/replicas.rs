@@ -173,10 +173,14 @@ async fn a_run_that_one_replica_stops_is_halted_in_all_within_a_second() {
     let engines = [one.start(&world), two.start(&world)];
     let call = world.call("narrow", None).await;
     until("both to send", || seen_by(&world, "a-sms") > 40 && seen_by(&world, "b-sms") > 40).await;
-    assert_eq!(engines[0].control().cancel_call(&call).await.unwrap(), 1);
+    // Through one that has nothing of it, and may not know of it yet.
+    let third = Replica::of(&world, ["c-sms", "c-mail"], willing(), willing()).await;
+    third.channels.store(Arc::default());
+    let asked = third.start(&world);
+    assert_eq!(asked.control().cancel_call(&call).await.unwrap(), 1);
     assert_eq!(world.until_ended(&call, milliseconds(1000)).await, "cancelled");
     let sent = world.record.lock().unwrap().len();
-    for engine in engines {
+    for engine in engines.into_iter().chain([asked]) {
         engine.stop(milliseconds(1000)).await;
     }
     assert_eq!(world.record.lock().unwrap().len(), sent, "nothing is sent behind the end");

@@ -39,7 +39,8 @@ impl Place {
     fn check(&self, acknowledged: Vec<String>, cuts: u64) -> Vec<Violation> {
         let claims = Claims {
             acknowledged,
-            kills: cuts,
+            faults: cuts,
+            replicas: 1,
             window: WINDOW.into(),
             stories: Manifests::stories(CUSTOMERS),
             calls_max: usize::MAX,

@@ -8,7 +8,8 @@
  * <inode>.dir   what happened to names in a folder since its fsync: "+<name>" created, "-<inode> <name>" gone
  *
  * A record is written before the change it undoes. All calls are taken one at a time: an fsync then never claims
- * a write that another thread began meanwhile. Writes through mmap are not seen; SQLite makes none to what it
+ * a write that another thread began meanwhile; one that another process began may be kept with it, as any disk may
+ * keep what it was not told to. Writes through mmap are not seen; SQLite makes none to what it
  * relies on. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -148,6 +149,23 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) {
 
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset) {
     return write_at(fd, bytes, length, offset);
+}
+
+static ssize_t write_parts_at(int fd, const struct iovec *parts, int count, off_t offset) {
+    struct stat state;
+    size_t length = 0;
+    for (int i = 0; i < count; i++) length += parts[i].iov_len;
+    pthread_mutex_lock(&lock);
+    if (watched(fd, &state)) keep(fd, &state, offset, length);
+    LOCKED(ssize_t, syscall(SYS_pwritev, fd, parts, count, (long)offset, 0L));
+}
+
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset) {
+    return write_parts_at(fd, parts, count, offset);
+}
+
+ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset) {
+    return write_parts_at(fd, parts, count, offset);
 }
 
 static int cut(int fd, off_t size) {

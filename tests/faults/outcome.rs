@@ -41,7 +41,8 @@ pub fn tell(faults: &[String]) -> Outcome {
     let ledger = Ledger::read(&data);
     let claims = Claims {
         acknowledged: vec![id],
-        kills: 0,
+        faults: 0,
+        replicas: 1,
         window: 0,
         stories: Manifests::stories(CUSTOMERS),
         calls_max: 1,

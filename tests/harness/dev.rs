@@ -56,9 +56,18 @@ impl Dev {
     /// The command that [`Self::start`] gives, to be changed or started by other means. The folder `data` gets two
     /// neighbours, `<data>.log` and `<data>.ready.json`.
     pub fn command(manifests: &Path, data: &Path, sandbox: &Sandbox) -> Command {
+        Self::command_beside(manifests, data, sandbox, "ready.json")
+    }
+
+    /// The same for one of several processes that share the data folder: `name` keeps their files apart.
+    pub fn replica_command(manifests: &Path, data: &Path, sandbox: &Sandbox, name: &str) -> Command {
+        Self::command_beside(manifests, data, sandbox, &format!("{name}.ready.json"))
+    }
+
+    fn command_beside(manifests: &Path, data: &Path, sandbox: &Sandbox, ready_file: &str) -> Command {
         let mut command = Process::command(["dev"]);
         command.arg(manifests).args(["--listen", "127.0.0.1:0"]).arg("--data").arg(data);
-        command.arg("--ready-file").arg(beside(data, "ready.json"));
+        command.arg("--ready-file").arg(beside(data, ready_file));
         for host in sandbox.hosts() {
             command.args(["--host", &host]);
         }
@@ -69,6 +78,23 @@ impl Dev {
     pub fn start_by(command: &mut Command, data: &Path) -> Self {
         let (process, ready) =
             Process::start_ready(command, &beside(data, "log"), &beside(data, "ready.json"));
+        Self::of(process, ready)
+    }
+
+    /// Starts a [`Self::replica_command`]. None says that it ended before it served, as it may while its database
+    /// does not.
+    pub fn try_start_replica(command: &mut Command, data: &Path, name: &str) -> Option<Self> {
+        let (log, ready) = (Self::replica_log(data, name), beside(data, &format!("{name}.ready.json")));
+        let (process, ready) = Process::try_start_ready(command, &log, &ready);
+        Some(Self::of(process, ready.ok()?))
+    }
+
+    /// Where a replica's output goes.
+    pub fn replica_log(data: &Path, name: &str) -> PathBuf {
+        beside(data, &format!("{name}.log"))
+    }
+
+    fn of(process: Process, ready: Value) -> Self {
         let Ready { server, api_key, triggers } = serde_json::from_value(ready).unwrap();
         Self { process, server, triggers, key: api_key }
     }

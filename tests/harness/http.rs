@@ -17,6 +17,7 @@ pub struct Request {
     url: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    answer_max: Duration,
 }
 
 /// What came back.
@@ -40,7 +41,7 @@ impl Request {
 
     /// Any method, at an absolute `http://` URL.
     pub fn new(method: &'static str, url: impl Into<String>) -> Self {
-        Self { method, url: url.into(), headers: Vec::new(), body: Vec::new() }
+        Self { method, url: url.into(), headers: Vec::new(), body: Vec::new(), answer_max: ANSWER_TIMEOUT }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -62,12 +63,18 @@ impl Request {
         self
     }
 
+    /// Waits no longer for a part of the answer.
+    pub fn within(mut self, answer_max: Duration) -> Self {
+        self.answer_max = answer_max;
+        self
+    }
+
     /// Sends it. An error says that no whole answer came: the server was killed, refused or timed out.
     pub fn send(&self) -> io::Result<Answer> {
         let rest = self.url.strip_prefix("http://").expect("an http:// URL");
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let mut stream = TcpStream::connect(host)?;
-        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        stream.set_read_timeout(Some(self.answer_max))?;
         stream.set_nodelay(true)?;
         let mut request = format!(
             "{} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n",

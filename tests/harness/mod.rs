@@ -19,7 +19,7 @@ mod wait;
 pub use dev::{Dev, Trigger, is_done};
 pub use http::{Answer, Request};
 pub use ledgers::{Held, Ledger, rows_of};
-pub use postgres::Postgres;
+pub use postgres::{Postgres, as_owner, owner_of_servers, programs, run};
 pub use process::Process;
 pub use random::Random;
 pub use sandbox::Sandbox;

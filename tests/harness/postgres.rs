@@ -169,7 +169,7 @@ impl Drop for Postgres {
 }
 
 /// The folder of the newest server that is installed.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|entries| entries.map(|entry| entry.unwrap().path().join("bin")).collect())
         .unwrap_or_default();
@@ -181,19 +181,21 @@ fn programs() -> PathBuf {
 }
 
 /// Whom servers run as: PostgreSQL refuses to be root.
-fn owner_of_servers() -> Option<String> {
+pub fn owner_of_servers() -> Option<String> {
     let id = Command::new("id").arg("-u").output().unwrap();
     (String::from_utf8_lossy(&id.stdout).trim() == "0").then(|| "postgres".to_owned())
 }
 
-fn as_owner(owner: Option<&str>, program: &Path) -> Command {
+/// A program run by that owner.
+pub fn as_owner(owner: Option<&str>, program: &Path) -> Command {
     let Some(owner) = owner else { return Command::new(program) };
     let mut command = Command::new("setpriv");
     command.args(["--reuid", owner, "--regid", owner, "--clear-groups"]).arg(program);
     command
 }
 
-fn run(command: &mut Command) {
+/// Runs a command that must succeed.
+pub fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -33,14 +33,28 @@ impl Process {
 
     /// Starts it and returns once it has written this JSON file, with what is in it.
     pub fn start_ready(command: &mut Command, log: &Path, ready_file: &Path) -> (Self, serde_json::Value) {
+        match Self::try_start_ready(command, log, ready_file) {
+            (process, Ok(ready)) => (process, ready),
+            (process, Err(status)) => {
+                panic!("ended with {status} before it was ready:\n{}", process.printed())
+            }
+        }
+    }
+
+    /// The same for one that may end before: then with how it ended.
+    pub fn try_start_ready(
+        command: &mut Command,
+        log: &Path,
+        ready_file: &Path,
+    ) -> (Self, Result<serde_json::Value, ExitStatus>) {
         let _ = std::fs::remove_file(ready_file);
         let mut process = Self::start(command, log);
         let ready = wait_for("the ready file", || {
             if let Some(status) = process.child.try_wait().unwrap() {
-                panic!("ended with {status} before it was ready:\n{}", process.printed());
+                return Some(Err(status));
             }
             let text = std::fs::read_to_string(ready_file).ok()?;
-            serde_json::from_str(&text).ok()
+            serde_json::from_str(&text).ok().map(Ok)
         });
         (process, ready)
     }
@@ -67,11 +81,25 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Sends a signal: `STOP`, `CONT`, `TERM`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
+        assert!(sent.success(), "SIG{name} could not be sent");
+    }
+
     /// SIGTERM, and waits for its end.
     pub fn terminate(&mut self) -> ExitStatus {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success(), "SIGTERM could not be sent");
+        self.signal("TERM");
         wait_for("the end after SIGTERM", || self.ended())
+    }
+
+    /// The most memory it ever held at once, in MiB, as the kernel counts it.
+    pub fn memory_max_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        // One that has just ended holds none.
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
     }
 }
 

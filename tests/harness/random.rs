@@ -34,6 +34,11 @@ impl Random {
         (self.next() % u64::from(bound)) as u32
     }
 
+    /// Any number.
+    pub fn next_number(&mut self) -> u32 {
+        (self.next() >> 32) as u32
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -13,20 +13,16 @@ mod harness;
 #[path = "../story/mod.rs"]
 mod story;
 
-mod planted;
 mod server;
-mod traffic;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use checker::{Claims, HELD, Ledger, Record, check};
+use checker::{Claims, Ledger, Record, check, planted, say_what_was_at_stake};
 use harness::{Random, Sandbox, until};
 use server::Server;
-use story::{Customers, Manifests};
-use traffic::{Traffic, is_done};
+use story::{Customers, Manifests, Traffic, is_done};
 
 const WINDOW: u32 = 128;
 /// What is left to send when the kills are over takes no longer.
@@ -52,18 +48,8 @@ fn kills_lose_nothing_and_double_nothing() {
     let violations = check(&claims, &record, &ledger);
     assert!(violations.is_empty(), "seed {seed}, in {}: {violations:#?}", folder.display());
     say_what_was_at_stake(&record, &ledger);
-    planted::are_found(&claims, &record, &folder.join("data"));
+    planted::are_found(&claims, &record, &ledger);
     std::fs::remove_dir_all(&folder).unwrap();
-}
-
-/// How much the kills left in doubt, and how many versions were under way; a run that met none proves little.
-fn say_what_was_at_stake(record: &Record, ledger: &Ledger) {
-    let messages: BTreeSet<_> = record.taken.iter().map(|taken| &taken.mark).collect();
-    let versions: BTreeSet<_> = record.taken.iter().map(|taken| &taken.mark.version).collect();
-    let deliveries = ledger.runs.iter().flat_map(|run| &run.deliveries);
-    let held = deliveries.filter(|delivery| delivery.state == HELD).count();
-    let repeated = record.taken.len() - messages.len();
-    println!("{repeated} messages sent again, {held} held, {} versions", versions.len());
 }
 
 /// Lets the world go on while the server is killed, waits until everything has come to its end, and returns what
@@ -79,7 +65,7 @@ fn run(folder: &Path, customers: Customers, kills: u64, random: &mut Random) -> 
         threads.spawn(|| traffic.call(&server));
         threads.spawn(|| traffic.change_customers(&server, customers, changes));
         threads.spawn(|| traffic.send_events(&server, customers, events));
-        threads.spawn(|| traffic.edit(&manifests));
+        threads.spawn(|| traffic.edit(&manifests, Duration::from_millis(300)));
         killed = (0..kills).map(|_| kill_once(&server, random)).sum();
         traffic.over.store(true, Relaxed);
     });
@@ -101,7 +87,8 @@ fn run(folder: &Path, customers: Customers, kills: u64, random: &mut Random) -> 
     assert!(traffic.changes.load(Relaxed) > 0 && traffic.events.load(Relaxed) > 0, "the world stood still");
     Claims {
         acknowledged,
-        kills: killed,
+        faults: killed,
+        replicas: 1,
         window: WINDOW.into(),
         stories: Manifests::stories(customers),
         calls_max: traffic.calls.load(Relaxed) as usize,

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::harness::{Answer, Dev, Process, Request, Sandbox};
+use crate::story::Asked;
 
 /// The server under test; there is none while it is being restarted.
 pub struct Server<'a> {
@@ -24,11 +25,6 @@ impl<'a> Server<'a> {
     /// Does something with the server while it stands. Only for what does not wait.
     pub fn with<T>(&self, work: impl FnOnce(&Dev) -> T) -> Option<T> {
         self.dev.lock().unwrap().as_ref().map(work)
-    }
-
-    /// Sends a request; none if there is no server, or it is killed before it answers.
-    pub fn ask(&self, request: impl FnOnce(&Dev) -> Request) -> Option<Answer> {
-        self.with(request)?.send().ok()
     }
 
     /// SIGKILL, now.
@@ -59,5 +55,11 @@ impl<'a> Server<'a> {
     pub fn stop(self) {
         let mut dev = self.dev.into_inner().unwrap().expect("it runs");
         assert_eq!(dev.process.terminate().code(), Some(0), "{}", dev.process.printed());
+    }
+}
+
+impl Asked for Server<'_> {
+    fn ask(&self, request: impl FnOnce(&Dev) -> Request) -> Option<Answer> {
+        self.with(request)?.send().ok()
     }
 }

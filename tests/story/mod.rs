@@ -6,6 +6,8 @@
 
 mod customers;
 mod manifests;
+mod traffic;
 
 pub use customers::Customers;
 pub use manifests::{Manifests, STORM_STEPS};
+pub use traffic::{Asked, Traffic, is_done};

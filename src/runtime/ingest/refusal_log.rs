@@ -21,6 +21,8 @@ const QUEUE_MAX: usize = 256;
 const IN_FULL_A_SECOND: u32 = 10;
 /// How long counts are gathered before they are written.
 const COUNTS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
+/// How long what is left at the end may take to be written.
+const LAST_WRITE_MAX: Duration = Duration::from_secs(3);
 
 /// Takes refusals; cheap to clone.
 #[derive(Clone)]
@@ -124,7 +126,9 @@ impl RefusalWriter {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut batch = Vec::with_capacity(QUEUE_MAX);
         loop {
+            // First whether to stop: while the store is gone there are always counts that wait.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 _ = self.queue.recv_many(&mut batch, QUEUE_MAX) => {}
                 () = self.tally.changed.notified() => {
@@ -140,7 +144,9 @@ impl RefusalWriter {
         while let Ok(call) = self.queue.try_recv() {
             batch.push(call);
         }
-        self.write(&mut batch).await;
+        if tokio::time::timeout(LAST_WRITE_MAX, self.write(&mut batch)).await.is_err() {
+            tracing::warn!("the last refusals were not written in time");
+        }
     }
 
     async fn write(&self, batch: &mut Vec<RefusedCall>) {

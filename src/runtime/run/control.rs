@@ -48,14 +48,15 @@ impl Control {
         Ok(())
     }
 
-    /// Cancels what has not been sent of a run; false if it is not under way.
+    /// Cancels what has not been sent of a run, wherever it is walked; false if it is at its end.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn cancel_run(&self, id: RunId) -> Result<bool, StoreError> {
-        let Some(run) = self.board.run(id) else { return Ok(false) };
-        stops::cancel(&self.board, &run).await?;
-        Ok(true)
+        match self.board.run(id) {
+            Some(run) => stops::cancel(&self.board, &run).await,
+            None => self.board.desk.runs.stop_run(id).await,
+        }
     }
 
     /// Cancels what has not been sent of all runs of a call; gives how many were under way.
@@ -64,9 +65,8 @@ impl Control {
     /// See [`StoreError`].
     pub async fn cancel_call(&self, id: &CallId) -> Result<usize, StoreError> {
         let mut cancelled = 0;
-        for run in self.board.runs().into_iter().filter(|run| run.call == *id) {
-            stops::cancel(&self.board, &run).await?;
-            cancelled += 1;
+        for run in self.log.runs_of_call(id).await? {
+            cancelled += usize::from(self.cancel_run(run.id).await?);
         }
         Ok(cancelled)
     }

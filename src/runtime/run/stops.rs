@@ -27,11 +27,13 @@ pub(in crate::runtime) async fn watch_stops(board: Arc<Board>, mut stop: watch::
     }
 }
 
-/// Cancels what has not been sent of a run: first in the ledger, then here.
-pub(super) async fn cancel(board: &Board, run: &LiveRun) -> Result<(), StoreError> {
-    board.desk.runs.stop_run(run.id).await?;
+/// Cancels what has not been sent of a run: first in the ledger, then here. False if it was at its end already.
+pub(super) async fn cancel(board: &Board, run: &LiveRun) -> Result<bool, StoreError> {
+    if !board.desk.runs.stop_run(run.id).await? {
+        return Ok(false);
+    }
     run.cancel();
     board.desk.post.wake_all();
     board.bell.notify_one();
-    Ok(())
+    Ok(true)
 }

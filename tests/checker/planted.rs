@@ -1,18 +1,15 @@
-//! The checker is shown to see: a loss, a double and a second branch, planted in copies of what the run left.
-
-use std::path::Path;
+//! The checker is shown to see: a loss, a double and a second branch, planted in copies of what a run left.
 
 use fanfare::sandbox::Protocol;
 
-use crate::checker::{Claims, Kind, Ledger, Record, Taken, check};
+use super::{Claims, Kind, Ledger, Record, Taken, check};
 
 /// Plants each in the record of a good run and expects it to be found.
-pub fn are_found(claims: &Claims, record: &Record, data: &Path) {
-    let ledger = Ledger::read(data);
+pub fn are_found(claims: &Claims, record: &Record, ledger: &Ledger) {
     let expect = |what: &str, kind: Kind, plant: &dyn Fn(&mut Record)| {
         let mut record = record.clone();
         plant(&mut record);
-        let found = check(claims, &record, &ledger);
+        let found = check(claims, &record, ledger);
         assert!(found.iter().any(|violation| violation.kind == kind), "{what} is not found: {found:#?}");
     };
     let sms = position(record, |taken| taken.protocol == Protocol::Twilio);
@@ -25,7 +22,7 @@ pub fn are_found(claims: &Claims, record: &Record, data: &Path) {
         second.mark.step = "mail".to_owned();
         record.taken.push(second);
     });
-    let mut forgetful = Ledger::read(data);
+    let mut forgetful = ledger.clone();
     forgetful.calls.remove(&claims.acknowledged[0]);
     let found = check(claims, record, &forgetful);
     assert!(found.iter().any(|violation| violation.kind == Kind::LostCall), "a lost call is not found");

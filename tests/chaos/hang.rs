@@ -1,0 +1,46 @@
+//! The database takes connections and answers nothing: calls are refused for now, and a replica that is told to end
+//! ends all the same, in the midst of whatever it waits for.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::alone;
+use crate::harness::{Request, until};
+use crate::server::Server;
+use crate::world::Stage;
+
+/// A call, and whoever asks whether the process is ready, hears within this.
+const REFUSED_WITHIN: Duration = Duration::from_secs(15);
+/// What waits for the database is given up, and the process ends, within this.
+const ENDED_WITHIN: Duration = Duration::from_secs(32);
+
+#[test]
+fn replicas_refuse_and_end_while_the_database_hangs() {
+    let _alone = alone();
+    let stage = Stage::new(1_500);
+    let world = stage.before(Server::start());
+    let fleet = &world.fleet;
+    // Something is under way in each of them.
+    for number in 0..3 {
+        fleet.ask_one(number, |dev| dev.call("alert", &json!({"region": "north"}))).unwrap().expect(202);
+    }
+    world.server.signal("STOP");
+    let began = Instant::now();
+    until("a refused call", REFUSED_WITHIN, || {
+        let answer = fleet.ask_one(0, |dev| dev.call("alert", &json!({"region": "north"})))?;
+        (answer.status == 503 && answer.header("Retry-After").is_some()).then_some(())
+    });
+    println!("  a call is refused after {:.1?}", began.elapsed());
+    until("an unready replica", REFUSED_WITHIN, || {
+        let answer = fleet.ask_one(1, |dev| Request::get(format!("{}/readyz", dev.server)))?;
+        (answer.status == 503).then_some(())
+    });
+    println!("  it is unready after {:.1?}", began.elapsed());
+    let told = Instant::now();
+    fleet.stop();
+    println!("  all ended after {:.1?}", told.elapsed());
+    assert!(told.elapsed() < ENDED_WITHIN, "{:?}", told.elapsed());
+    world.server.signal("CONT");
+    std::fs::remove_dir_all(&stage.folder).unwrap();
+}
