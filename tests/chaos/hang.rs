@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::alone;
-use crate::harness::{Request, until};
+use crate::harness::{Dev, Request, until};
 use crate::server::Server;
 use crate::world::Stage;
 
@@ -26,6 +26,8 @@ fn replicas_refuse_and_end_while_the_database_hangs() {
         fleet.ask_one(number, |dev| dev.call("alert", &json!({"region": "north"}))).unwrap().expect(202);
     }
     world.server.signal("STOP");
+    // An edit is waiting for the store when they are told to end.
+    stage.manifests.edit_storm(2);
     let began = Instant::now();
     until("a refused call", REFUSED_WITHIN, || {
         let answer = fleet.ask_one(0, |dev| dev.call("alert", &json!({"region": "north"})))?;
@@ -42,5 +44,28 @@ fn replicas_refuse_and_end_while_the_database_hangs() {
     println!("  all ended after {:.1?}", told.elapsed());
     assert!(told.elapsed() < ENDED_WITHIN, "{:?}", told.elapsed());
     world.server.signal("CONT");
+    std::fs::remove_dir_all(&stage.folder).unwrap();
+}
+
+const EXTRA: &str = "apiVersion: fanfare.dev/v1alpha1\nkind: ApiTrigger\nmetadata: {name: extra}\nspec: {}\n";
+
+#[test]
+fn an_edit_made_while_the_database_hangs_is_in_force_once_it_answers() {
+    let _alone = alone();
+    let stage = Stage::new(100);
+    let world = stage.before(Server::start());
+    let fleet = &world.fleet;
+    world.server.signal("STOP");
+    std::fs::write(stage.manifests.folder.join("extra.yaml"), EXTRA).unwrap();
+    until("an edit that cannot be kept", ENDED_WITHIN, || {
+        fleet.tail(0).contains("the store cannot keep the edit").then_some(())
+    });
+    world.server.signal("CONT");
+    until("the new trigger", ENDED_WITHIN, || {
+        let extra = |dev: &Dev| Request::post(&dev.trigger("alert").url.replace("/alert", "/extra"));
+        let answer = fleet.ask_one(0, extra)?;
+        (answer.status == 401).then_some(())
+    });
+    fleet.stop();
     std::fs::remove_dir_all(&stage.folder).unwrap();
 }

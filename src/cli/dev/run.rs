@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ use crate::channels::wire::{Network, Tls};
 use crate::compile::{Snapshot, Sources};
 use crate::runtime::api;
 use crate::runtime::app::App;
-use crate::runtime::configuration::Configuration;
+use crate::runtime::configuration::{Applied, Configuration};
 use crate::runtime::dispatch::ChannelHandles;
 use crate::runtime::engine::{Deps, Engine, Running as RunningEngine};
 use crate::runtime::ingest::RefusalLog;
@@ -33,6 +33,9 @@ use crate::telemetry;
 
 /// How long requests and sends under way may take once `dev` is told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// How long an edit rests that the store could not keep.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(2);
 
 /// Why `dev` cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +180,7 @@ impl DevCommand {
             }
         };
         tokio::pin!(demo);
-        let mut shown = false;
+        let (mut shown, mut again_at) = (false, None);
         loop {
             tokio::select! {
                 () = signals.stop() => return Ok(ExitCode::SUCCESS),
@@ -187,12 +190,37 @@ impl DevCommand {
                         return Ok(ExitCode::from(u8::from(!kept)));
                     }
                 }
-                () = watch.changed() => match live.reload(data).await {
-                    Ok(applied) => self.follow(ready, &applied.snapshot, data, live),
-                    Err(error) => {
-                        tracing::error!(%error, "the folder cannot be read: everything stays as it was");
-                    }
-                },
+                () = changed(watch, again_at) => {
+                    let reloaded = tokio::select! {
+                        () = signals.stop() => return Ok(ExitCode::SUCCESS),
+                        reloaded = live.reload(data) => reloaded,
+                    };
+                    again_at = self.take_note(reloaded, ready, data, live);
+                }
+            }
+        }
+    }
+
+    /// Says what came of an edit; gives when to try once more what the store could not keep.
+    fn take_note(
+        &self,
+        reloaded: Result<Applied, LiveError>,
+        ready: &Ready,
+        data: &DataFolder,
+        live: &Live,
+    ) -> Option<Instant> {
+        match reloaded {
+            Ok(applied) => {
+                self.follow(ready, &applied.snapshot, data, live);
+                None
+            }
+            Err(LiveError::Store(error)) => {
+                tracing::error!(%error, "the store cannot keep the edit: what was in force stays; trying again");
+                Some(Instant::now() + AFTER_A_FAILURE)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the folder cannot be read: everything stays as it was");
+                None
             }
         }
     }
@@ -213,6 +241,20 @@ impl DevCommand {
             let what = format!("cannot watch {}", self.manifests.display());
             DevError::System { what, source: io::Error::other(error) }
         })
+    }
+}
+
+/// Waits for an edit, or until what the store could not keep is due again.
+async fn changed(watch: &mut Watch, again_at: Option<Instant>) {
+    let due = async {
+        match again_at {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = watch.changed() => {}
+        () = due => {}
     }
 }
 

@@ -53,7 +53,8 @@ pub(super) fn again(
 
 /// The end of a waiting delivery whose run was halted; `None` if it does not wait.
 pub(super) fn withdrawn(chunk: &LiveChunk, row: &Delivery, halt: Halt) -> Option<Decided> {
-    if !row.state.is_open() {
+    // One that is being sent comes to its outcome, which is then the truth.
+    if !matches!(row.state, DeliveryState::Queued | DeliveryState::Retrying) {
         return None;
     }
     let (state, reason) = match halt {
