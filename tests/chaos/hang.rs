@@ -62,7 +62,7 @@ fn an_edit_made_while_the_database_hangs_is_in_force_once_it_answers() {
     });
     world.server.signal("CONT");
     until("the new trigger", ENDED_WITHIN, || {
-        let extra = |dev: &Dev| Request::post(&dev.trigger("alert").url.replace("/alert", "/extra"));
+        let extra = |dev: &Dev| Request::post(dev.trigger("alert").url.replace("/alert", "/extra"));
         let answer = fleet.ask_one(0, extra)?;
         (answer.status == 401).then_some(())
     });

@@ -21,6 +21,8 @@ const VERSION_MIN: i32 = 150_000;
 const WAIT_MAX: Duration = Duration::from_secs(3);
 /// How long a statement of the ledger may take; the server ends it before this process gives it up.
 const LEDGER_TIME_MAX: Duration = Duration::from_secs(6);
+/// How long a short statement about customers may take: who brings a batch, or an edit, waits for it.
+const SOON_TIME_MAX: Duration = Duration::from_secs(12);
 /// How long a statement about customers may take: a full scan reads them all.
 const CUSTOMERS_TIME_MAX: Duration = Duration::from_secs(130);
 
@@ -171,6 +173,11 @@ impl Database {
     /// A connection for whatever is asked about customers.
     pub(super) async fn customers(&self) -> Result<Session, StoreError> {
         lend(&self.customers, CUSTOMERS_TIME_MAX).await
+    }
+
+    /// The same, for what is short: a batch that is written, a look at what there is.
+    pub(super) async fn customers_soon(&self) -> Result<Session, StoreError> {
+        lend(&self.customers, SOON_TIME_MAX).await
     }
 
     /// The schema's name.

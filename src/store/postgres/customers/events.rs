@@ -33,7 +33,7 @@ pub(super) async fn insert(
     let lines = Arc::new(lines);
     for number in decisions() {
         pause(number).await;
-        let mut session = database.customers().await?;
+        let mut session = database.customers_soon().await?;
         let names: BTreeSet<&str> = lines.iter().map(|line| line.event_type.as_str()).collect();
         let types = read::event_types(&mut session, &names).await?;
         let named: Vec<Named<'_>> = lines.iter().map(named).collect();

@@ -107,18 +107,18 @@ impl Customers for PostgresCustomers {
     }
 
     async fn find(&self, registered: &str) -> Result<Option<CustomerKey>, StoreError> {
-        let mut session = self.database.customers().await?;
+        let mut session = self.database.customers_soon().await?;
         let found = session.first(FIND, &[&registered, &batch::REGISTERED]).await?;
         Ok(found.map(|row| CustomerKey(row.get(0))))
     }
 
     async fn event_types(&self) -> Result<BTreeSet<String>, StoreError> {
-        let rows = self.database.customers().await?.query("SELECT name FROM event_type", &[]).await?;
+        let rows = self.database.customers_soon().await?.query("SELECT name FROM event_type", &[]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     async fn count_customers(&self) -> Result<u64, StoreError> {
-        let row = self.database.customers().await?.one("SELECT count(*) FROM customer", &[]).await?;
+        let row = self.database.customers_soon().await?.one("SELECT count(*) FROM customer", &[]).await?;
         Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn upsert(
     let lines = Arc::new(lines);
     for number in 0..DECISIONS_MAX {
         pause(number).await;
-        let mut session = database.customers().await?;
+        let mut session = database.customers_soon().await?;
         let named: Vec<Named<'_>> = lines.iter().map(named).collect();
         let batch = read::batch(&mut session, &named).await?;
         let (batch, results) = decide(Arc::clone(&lines), batch).await?;

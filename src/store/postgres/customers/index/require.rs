@@ -65,7 +65,7 @@ impl Needs {
     }
 
     async fn say(&self, database: &Database, definitions: &[String]) -> Result<(), StoreError> {
-        database.customers().await?.query(REQUIRE, &[&self.replica, &definitions]).await.map(drop)
+        database.customers_soon().await?.query(REQUIRE, &[&self.replica, &definitions]).await.map(drop)
     }
 }
 
@@ -73,7 +73,7 @@ impl Needs {
 pub(in crate::store::postgres::customers) async fn states(
     database: &Database,
 ) -> Result<Vec<IndexState>, StoreError> {
-    let rows = database.customers().await?.query(STATES, &[]).await?;
+    let rows = database.customers_soon().await?.query(STATES, &[]).await?;
     let last = rows.first().and_then(|row| row.get::<_, Option<i64>>(5));
     let state = |index: SideIndex| {
         let filled = last.map_or(1.0, |last| (index.filled_to.max(0) as f64 / last.max(1) as f64).min(1.0));
