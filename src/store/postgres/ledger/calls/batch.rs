@@ -84,6 +84,7 @@ async fn once(
     in_doubt: &mut Option<Vec<Judged>>,
 ) -> Result<Option<Vec<Admitted>>, StoreError> {
     let mut session = database.ledger().await?;
+    let was_in_doubt = in_doubt.is_some();
     if let Some(judged) = in_doubt.take() {
         match write::is_written(&mut session, requests, &judged).await {
             Ok(true) => return Ok(Some(admitted(requests, judged))),
@@ -98,6 +99,12 @@ async fn once(
     match write::accept(&mut session, requests, &judged).await {
         Ok(write::Written::Yes) => Ok(Some(admitted(requests, judged))),
         Ok(write::Written::DecideAnew) => Ok(None),
+        // The server was still at work on an earlier try that was cut off, and has written these very ids meanwhile.
+        Err(StoreError::Refused(_))
+            if was_in_doubt && write::is_written(&mut session, requests, &judged).await? =>
+        {
+            Ok(Some(admitted(requests, judged)))
+        }
         Err(error) => {
             *in_doubt = Some(judged);
             Err(error)

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::super::rows::get;
@@ -79,11 +78,6 @@ pub(super) async fn accept(
     match session.ask(ACCEPT, &columns.with_windows()).await {
         Ok(_) => Ok(Written::Yes),
         Err(Failed::Postgres(error)) if is_decide_anew(&error) => Ok(Written::DecideAnew),
-        // Ids are given once: an earlier try, cut off while the server worked on it, has written them meanwhile. It is
-        // found by the next look.
-        Err(Failed::Postgres(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-            Err(StoreError::Unavailable("an earlier try has written the calls meanwhile".into()))
-        }
         Err(failed) => Err(failed.into_store_error()),
     }
 }
