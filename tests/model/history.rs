@@ -141,15 +141,19 @@ fn is_of(outcome: &Outcome, sender: &Sender, seen: &Seen<'_>) -> bool {
     outcome.attempt == sender.attempt && !is_anothers
 }
 
-/// Only a person opens again what has come to its end, and only what is held.
+/// Only what is held changes after its end: a person decides, or what became of its attempt is told after all.
 fn final_states_stay(operation: &Operation, seen: &Seen<'_>) -> Result<(), String> {
     for row in seen.before.deliveries.iter().filter(|row| !row.state.is_open()) {
-        let by_a_person = match operation {
+        let may_change = match operation {
             Operation::Resend { id, .. } | Operation::Close { id, .. } => *id == row.id,
+            Operation::Commit(step) => step.outcomes.iter().any(|outcome| {
+                let is_known = matches!(outcome.state, DeliveryState::Sent | DeliveryState::Failed);
+                outcome.id == row.id && is_known && row.doubtful && outcome.attempt == row.attempt
+            }),
             _ => false,
         };
         let after = seen.after(row.id).map(|after| Delivery { passed: row.passed, ..after.clone() });
-        if after.as_ref() != Some(row) && !(by_a_person && row.state == DeliveryState::Held) {
+        if after.as_ref() != Some(row) && !(may_change && row.state == DeliveryState::Held) {
             return Err(format!("{row:?} was at its end and became {after:?}"));
         }
     }

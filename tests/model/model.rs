@@ -296,6 +296,12 @@ impl Model {
         (row.state, row.done_at) = (DeliveryState::Unknown, Some(at));
         let before = row.reason.take().map_or(String::new(), |reason| format!("{reason}; "));
         row.reason = Some(format!("{before}closed by a person"));
+        self.count_anew(id);
+        true
+    }
+
+    /// A finished chunk is counted anew, so that its run still adds up.
+    pub(super) fn count_anew(&mut self, id: DeliveryId) {
         let n = self.chunk_of(id.customer).expect("whoever has a delivery is in a chunk");
         let chunk = &self.chunks[n as usize];
         if let Some(counts) = chunk.counts.as_ref().filter(|_| chunk.done) {
@@ -304,7 +310,6 @@ impl Model {
             let anew = Tally::of_chunk(self.states_of(n), &chunk.keys, chunk.position, rest);
             self.chunks[n as usize].counts = Some(anew);
         }
-        true
     }
 
     pub fn chunk_id(&self, n: u32) -> ChunkId {

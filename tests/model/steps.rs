@@ -15,11 +15,11 @@ use crate::mutants::Mistake;
 
 impl Model {
     pub(super) fn commit(&mut self, step: &Step) -> Committed {
-        let mut seen = HashSet::new();
+        let (mut seen, mut told_of_held) = (HashSet::new(), false);
         for outcome in &step.outcomes {
             // Of two outcomes of one attempt the first counts.
             if seen.insert((outcome.id, outcome.attempt)) {
-                self.settle(outcome, step.at);
+                told_of_held |= self.settle(outcome, step.at);
             }
         }
         let lost = !self.decide_and_pass(step);
@@ -36,6 +36,9 @@ impl Model {
                 let chunk = &mut self.chunks[cursor.chunk.n as usize];
                 chunk.position = chunk.position.max(cursor.position);
             }
+        }
+        if told_of_held {
+            step.outcomes.iter().for_each(|outcome| self.count_anew(outcome.id));
         }
         Committed { opened, lost }
     }
@@ -72,16 +75,20 @@ impl Model {
         self.deliveries.get_mut(&(id.customer, id.node))
     }
 
-    fn settle(&mut self, outcome: &Outcome, at: Timestamp) {
+    /// Whether it is of a delivery that was held: another process may bring what became of it after all.
+    fn settle(&mut self, outcome: &Outcome, at: Timestamp) -> bool {
         let any_attempt = self.rules.mistake == Some(Mistake::OutcomeOfAnyAttempt);
         let only_sending = self.rules.mistake == Some(Mistake::LateOutcomeIgnored);
         let opener = self.openers.get(&outcome.id).copied();
         let is_anothers = self.rules.replicas && opener != Some(outcome.fence);
-        let Some(row) = self.row(outcome.id) else { return };
+        let replicas = self.rules.replicas;
+        let Some(row) = self.row(outcome.id) else { return false };
+        let is_known = matches!(outcome.state, DeliveryState::Sent | DeliveryState::Failed);
+        let was_held = row.state == DeliveryState::Held && row.doubtful && is_known && replicas;
         let waits_in_doubt = row.state == DeliveryState::Retrying && row.doubtful && !only_sending;
-        let is_under_way = row.state == DeliveryState::Sending || waits_in_doubt;
+        let is_under_way = row.state == DeliveryState::Sending || waits_in_doubt || was_held;
         if !is_under_way || ((row.attempt != outcome.attempt || is_anothers) && !any_attempt) {
-            return;
+            return false;
         }
         row.state = outcome.state;
         row.attempt = outcome.attempts_counted;
@@ -91,6 +98,7 @@ impl Model {
         row.retry_at = outcome.retry_at;
         row.done_at = (!outcome.state.is_open()).then_some(at);
         row.passed |= outcome.passed;
+        was_held
     }
 
     fn decide(&mut self, decided: &Decided, at: Timestamp) {

@@ -204,7 +204,7 @@ END $$;
 
 -- One step of a channel or of a walk, in the order of the arguments: outcomes, what was decided without a window,
 -- what was passed, openings, cursors. Answers for each opening: 0 it may be sent, 1 its run is stopping, 2 it has
--- another owner; and behind them whether an outcome was brought of a delivery that is held, and whether something
+-- another owner; and behind them whether an outcome was taken of a delivery that was held, and whether something
 -- decided or passed was left out because its chunk has another owner. `earliest` and `latest` bound the acceptance times that occur.
 CREATE FUNCTION commit_step_1(
     at bigint, repeated boolean, earliest bigint, latest bigint,
@@ -257,12 +257,6 @@ BEGIN
     -- more. Where an attempt did not count, its number is given again: whoever brings the outcome once more is told apart
     -- from the one who opened since by the fence.
     IF cardinality(o_run) > 0 THEN
-        IF EXISTS (SELECT FROM pending_delivery p WHERE p.state = 6) THEN
-            SELECT count(*) INTO told_of_held
-                FROM unnest(o_run, o_customer, o_node) AS o (run, customer, node)
-                JOIN pending_delivery p ON p.run = o.run AND p.customer = o.customer AND p.node = o.node
-                WHERE p.state = 6;
-        END IF;
         WITH settled AS (
             UPDATE delivery d SET state = o.state, attempt = o.counted, doubtful = d.doubtful OR o.doubtful,
                 provider_id = coalesce(o.provider, d.provider_id), reason = o.reason, retry_at = o.retry,
@@ -278,6 +272,12 @@ BEGIN
         SELECT array_agg(s.run), array_agg(s.customer), array_agg(s.node), array_agg(s.accepted_at),
                 array_agg(s.channel), array_agg(s.state)
             INTO s_run, s_customer, s_node, s_accepted, s_channel, s_state FROM settled s;
+        IF EXISTS (SELECT FROM pending_delivery p WHERE p.state = 6) THEN
+            SELECT least(count(*), 1) INTO told_of_held
+                FROM unnest(s_run, s_customer, s_node, s_state) AS s (run, customer, node, state)
+                JOIN pending_delivery p ON p.run = s.run AND p.customer = s.customer AND p.node = s.node
+                WHERE p.state = 6 AND s.state IN (3, 4);
+        END IF;
         -- Only now, with the deliveries held, is it seen what a new owner wrote while they were waited for.
         DELETE FROM pending_delivery p
             USING unnest(s_run, s_customer, s_node, s_state) AS s (run, customer, node, state)
@@ -399,7 +399,7 @@ BEGIN
             WHERE h.run IS NULL) THEN
         lost := 1;
     END IF;
-    RETURN answers || least(told_of_held, 1)::smallint || lost;
+    RETURN answers || told_of_held || lost;
 END $$;
 
 -- Marks a chunk done, unless a delivery of it is open or it has another owner. The chunk is held before its deliveries
