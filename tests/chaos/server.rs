@@ -230,6 +230,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // One that was stopped when a story failed could not end.
+        if self.data().join("postmaster.pid").exists() {
+            self.signal("CONT");
+        }
         drop(self.guard.stdin.take());
         self.guard.wait().unwrap();
     }

@@ -181,6 +181,19 @@ async fn cut(
 /// Fewer cuts prove nothing: callers go on until there were so many.
 const CUTS: u64 = 25;
 
+/// What was answered is there under the id that was answered, and nothing is there twice.
+fn assert_kept_once(place: &Place, answered: &HashMap<String, CallId>) {
+    let mut ids: HashMap<String, String> = HashMap::new();
+    for row in place.look("SELECT params, id FROM call") {
+        let params: serde_json::Value = serde_json::from_str(row[0].as_ref().unwrap()).unwrap();
+        let mark = params["mark"].as_str().unwrap().to_owned();
+        assert!(ids.insert(mark, row[1].clone().unwrap()).is_none(), "{params} is there twice");
+    }
+    for (mark, id) in answered {
+        assert_eq!(ids.get(mark).map(String::as_str), Some(id.as_str()), "{mark} was answered");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_cut_lose_no_call_and_double_none() {
     let (mut random, seed) = Random::of_seed_in("FANFARE_SEED");
@@ -229,16 +242,7 @@ async fn connections_that_are_cut_lose_no_call_and_double_none() {
     cutting.await.unwrap();
     let ended = cuts.load(Relaxed);
     assert!(ended >= CUTS, "{ended} connections were cut: this proves nothing");
-    let kept = place.look("SELECT params, id FROM call");
-    let mut ids: HashMap<String, String> = HashMap::new();
-    for row in kept {
-        let params: serde_json::Value = serde_json::from_str(row[0].as_ref().unwrap()).unwrap();
-        let mark = params["mark"].as_str().unwrap().to_owned();
-        assert!(ids.insert(mark, row[1].clone().unwrap()).is_none(), "{params} is there twice");
-    }
-    for (mark, id) in &answered {
-        assert_eq!(ids.get(mark).map(String::as_str), Some(id.as_str()), "{mark} was answered");
-    }
+    assert_kept_once(&place, &answered);
     assert!(
         answered.len() > all / 2,
         "{} of {all} were accepted, {ended} connections were cut",
