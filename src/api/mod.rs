@@ -15,6 +15,7 @@ pub mod content;
 pub mod credentials;
 pub mod definitions;
 pub mod duration;
+pub mod labels;
 pub mod parameter;
 pub mod references;
 pub mod runtime;

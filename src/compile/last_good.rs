@@ -4,8 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::ScenarioSpec;
-
+use super::references::config_maps;
 use super::{Compilation, ObjectKind, ObjectName, Problem, Severity, Sources, compile};
 
 /// What is put in force, and everything that is wrong with what was wanted.
@@ -102,27 +101,6 @@ fn put_back_texts(sources: &mut Sources, object: &ObjectName, previous: &Sources
     let Some(scenario) = sources.scenarios.get(&object.name) else { return };
     for name in config_maps(scenario) {
         put(&mut sources.texts, &name, Some(&previous.texts));
-    }
-}
-
-/// The ConfigMaps a scenario names, wherever it does.
-fn config_maps(scenario: &ScenarioSpec) -> BTreeSet<String> {
-    let spec =
-        serde_json::to_value(scenario).expect("a spec holds only texts as keys and no failing serializers");
-    let mut names = BTreeSet::new();
-    collect_config_maps(&spec, &mut names);
-    names
-}
-
-fn collect_config_maps(json: &serde_json::Value, names: &mut BTreeSet<String>) {
-    match json {
-        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_config_maps(item, names)),
-        serde_json::Value::Object(members) => {
-            let name = members.get("configMapKeyRef").and_then(|key| key["name"].as_str());
-            names.extend(name.map(str::to_owned));
-            members.values().for_each(|member| collect_config_maps(member, names));
-        }
-        _ => {}
     }
 }
 

@@ -4,8 +4,10 @@
 
 mod api_key;
 mod channel;
+mod digest;
 mod last_good;
 mod problem;
+pub mod references;
 mod runtime;
 mod scenario;
 mod snapshot;
@@ -14,6 +16,7 @@ mod trigger;
 
 pub use api_key::ApiKey;
 pub use channel::{Channel, ChannelKind};
+pub use digest::{spec_digest, texts_digest};
 pub use last_good::{Settled, settle};
 pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
 pub use scenario::{Audience, Listener, Scenario};

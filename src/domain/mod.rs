@@ -15,6 +15,7 @@ pub mod name;
 pub mod params;
 pub mod rate_window;
 pub mod render;
+pub mod replica_report;
 pub mod secret;
 pub mod selection;
 pub mod state;

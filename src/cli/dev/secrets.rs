@@ -9,13 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::api::labels::ALLOW_LABEL;
 use crate::channels::connect::SecretSource;
 use crate::compile::ObjectKind;
 use crate::domain::secret::Secret;
 use crate::manifests::{Manifest, Manifests};
-
-/// The label that says what a Secret may be used for.
-pub const ALLOW_LABEL: &str = "fanfare.dev/allow";
 
 /// Secrets by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,12 +4,14 @@
 
 mod digest;
 mod generate;
+mod kept;
 mod permission;
 mod presented;
 mod ring;
 
 pub use digest::Digest;
 pub use generate::{GenerateError, generate_secret, generate_username};
+pub use kept::{KeptCredentials, KeptError, Pair};
 pub use permission::{Permission, Permissions};
 pub use presented::{Presented, PresentedError};
 pub use ring::{ApiKeyEntry, Caller, CredentialName, Keyring, Rejected, TriggerAccess};

@@ -1,0 +1,68 @@
+//! What one replica of a runtime has in force: its admin port says it, the operator compares it with what is declared.
+//!
+//! No secret is in it, and no digest of one: a Secret is known by the revision the API server gave it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A replica's account of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplicaReport {
+    /// The version in force; empty before the first one is.
+    pub version: String,
+    /// The digest of each spec in force, by `Kind/name`. The Runtime in force is `Runtime/<name>`.
+    pub objects: BTreeMap<String, String>,
+    /// The digest of the texts of each ConfigMap in use.
+    pub config_maps: BTreeMap<String, String>,
+    /// What is known of each Secret that is to be read.
+    pub secrets: BTreeMap<String, SecretReport>,
+    /// Whether each channel's provider answers.
+    pub channels: BTreeMap<String, ChannelReport>,
+    /// Whether the index of each scenario's audience is complete.
+    pub audiences: BTreeMap<String, AudienceReport>,
+    /// Why the store cannot be used; `None` if it can.
+    pub store_problem: Option<String>,
+}
+
+/// What a replica knows of a Secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretReport {
+    /// It was read, at this revision (`metadata.resourceVersion`).
+    Read(String),
+    /// It could not be read, and why.
+    Unreadable(String),
+}
+
+/// What a replica knows of a channel's provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ChannelReport {
+    /// Nothing has been sent since the channel was connected, so nothing is known.
+    Untried,
+    /// The provider answered last.
+    Answers,
+    /// Several attempts in a row failed; messages wait.
+    Down(String),
+    /// The channel cannot be connected: a Secret cannot be read or does not fit. Messages wait.
+    Unconnected(String),
+}
+
+/// How an audience would be found now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AudienceReport {
+    /// Every index it needs is complete, or it needs none.
+    Complete,
+    /// An index is being filled; until then the audience is found by a full scan.
+    Filling,
+}
+
+impl ReplicaReport {
+    /// The name an object has in [`Self::objects`].
+    pub fn object(kind: &str, name: &str) -> String {
+        format!("{kind}/{name}")
+    }
+}
