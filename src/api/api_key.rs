@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::status::Condition;
+use super::status::{Condition, Time};
 use super::{LocalRef, Rotation};
 
 /// A key to the API and what may be done with it.
@@ -95,4 +95,13 @@ pub struct ApiKeyStatus {
     /// The Secret that holds the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalRef>,
+    /// The revision of that Secret (its `metadata.resourceVersion`); runtimes read it again when this changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_revision: Option<String>,
+    /// When the credentials were generated that are in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Time>,
+    /// Until when the previous credentials still work; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_expires_at: Option<Time>,
 }

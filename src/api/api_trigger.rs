@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::status::Condition;
+use super::status::{Condition, Time};
 use super::{DurationText, LocalRef, Parameter, TriggerAuth};
 
 /// An HTTP endpoint that someone calls when something happened in the world, and the parameters such a call brings.
@@ -124,6 +124,15 @@ pub struct ApiTriggerStatus {
     /// The Secret that holds the username, the password and the URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalRef>,
+    /// The revision of that Secret (its `metadata.resourceVersion`); runtimes read it again when this changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_revision: Option<String>,
+    /// When the credentials were generated that are in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Time>,
+    /// Until when the previous credentials still work; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_expires_at: Option<Time>,
     /// An example payload, as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,

@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::status::Condition;
+use super::status::{Condition, SecretRevision};
 use super::{DurationText, LocalRef, SecretKeySource};
 
 /// One connection to a provider that carries messages. Exactly one of `smtp`, `twilio`, `webhook` and `log`.
@@ -184,6 +184,10 @@ pub struct ChannelStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// The Secrets the channel reads, as they were last; runtimes read them again when this changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub secret_revisions: Vec<SecretRevision>,
 }
 
 fn default_window() -> i32 {

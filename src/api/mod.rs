@@ -23,20 +23,26 @@ pub mod runtime_policies;
 pub mod scenario;
 pub mod status;
 
-pub use api_key::{ApiKey, ApiKeySpec, KeyType, Permission};
-pub use api_trigger::{ApiTrigger, ApiTriggerSpec, Deduplicate, Expires, RateWindow, UnknownFields};
-pub use channel::{Channel, ChannelSpec, LogChannel, OnUnknown, Rate, Retry, Smtp, SmtpTls, Twilio, Webhook};
+pub use api_key::{ApiKey, ApiKeySpec, ApiKeyStatus, KeyType, Permission};
+pub use api_trigger::{
+    ApiTrigger, ApiTriggerSpec, ApiTriggerStatus, Deduplicate, Expires, RateWindow, UnknownFields,
+};
+pub use channel::{
+    Channel, ChannelSpec, ChannelStatus, LogChannel, OnUnknown, Rate, Retry, Smtp, SmtpTls, Twilio, Webhook,
+};
 pub use content::{EmailContent, LogContent, SmsContent, WebhookContent};
 pub use credentials::{ApiKeys, BasicAuth, Rotation, TriggerAuth};
 pub use definitions::definitions;
 pub use duration::DurationText;
 pub use parameter::{Parameter, ParameterType};
 pub use references::{ConfigMapKeyRef, ConfigMapKeySource, LocalRef, SecretKeyRef, SecretKeySource};
-pub use runtime::{Runtime, RuntimeSpec};
+pub use runtime::{Exposure, Runtime, RuntimeSpec, RuntimeStatus};
 pub use runtime_policies::{ConsentAssumption, ConsentDefault};
 pub use scenario::{
-    Audience, ConditionNode, Everyone, MessageNode, Node, OnStop, Scenario, ScenarioSpec, State, TriggerEntry,
+    Audience, ConditionNode, Everyone, MessageNode, Node, OnStop, Scenario, ScenarioSpec, ScenarioStatus,
+    State, TriggerEntry,
 };
+pub use status::{ObservedObject, SecretRevision};
 
 /// The API group of all kinds.
 pub const GROUP: &str = "fanfare.dev";

@@ -216,6 +216,9 @@ pub struct RuntimeStatus {
     /// Where its triggers are, without `/in/<namespace>/<trigger>`; empty until it is reachable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// How many of its processes are ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_replicas: Option<i32>,
 }
 
 fn two() -> i32 {

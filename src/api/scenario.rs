@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::status::Condition;
+use super::status::{Condition, ObservedObject};
 use super::{EmailContent, LocalRef, LogContent, SmsContent, WebhookContent};
 
 /// What is done when something happened: the calls it listens to, the customers it concerns, and the messages they get.
@@ -29,6 +29,7 @@ use super::{EmailContent, LocalRef, LogContent, SmsContent, WebhookContent};
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
     ),
+    printcolumn(name = "Audience", type_ = "string", json_path = ".status.audience", priority = 1),
     printcolumn(name = "Triggers", type_ = "string", json_path = ".spec.triggers[*].triggerRef.name"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -179,4 +180,10 @@ pub struct ScenarioStatus {
     /// What the scenario is doing: Draft, Active, Finishing, Inactive or Stalled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// How the audience is found: by which indexes, or by a full scan and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// The triggers and channels with which it was last found to be right; a change of one of them can break it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted_with: Vec<ObservedObject>,
 }

@@ -126,8 +126,10 @@ mod tests {
         sources.triggers.insert("given".into(), serde_yaml_ng::from_str(yaml).unwrap());
         sources.triggers.insert("keys".into(), serde_yaml_ng::from_str("{auth: {}}").unwrap());
         sources.api_keys.insert("crm".into(), serde_yaml_ng::from_str("{permissions: [Track]}").unwrap());
-        let found: Vec<(String, Vec<SecretUse>)> =
-            runtime_secrets(&sources).into_iter().map(|(name, uses)| (name, uses.into_iter().collect())).collect();
+        let found: Vec<(String, Vec<SecretUse>)> = runtime_secrets(&sources)
+            .into_iter()
+            .map(|(name, uses)| (name, uses.into_iter().collect()))
+            .collect();
         let expected = [
             ("crm-apikey", SecretUse::Generated),
             ("mail", SecretUse::Channel),

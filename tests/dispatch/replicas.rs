@@ -148,6 +148,35 @@ async fn one_that_is_killed_is_followed_once_its_lease_has_run_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whom_a_dead_replica_left_goes_before_whom_nobody_has_begun() {
+    let world = World::new(Place::postgres()).await;
+    world.populate(60_000, |n| n).await;
+    let one = Replica::of(&world, ["a-sms", "a-mail"], slow(milliseconds(40)), slow(milliseconds(40))).await;
+    let two = Replica::of(&world, ["b-sms", "b-mail"], slow(milliseconds(40)), slow(milliseconds(40))).await;
+    let (killed, survivor) = (one.start(&world), two.start(&world));
+    world.call("narrow", None).await;
+    until("both to be in the midst of it", || seen_by(&world, "a-sms") > 40 && seen_by(&world, "b-sms") > 40)
+        .await;
+    drop(killed);
+    let left = world.place.count(CHUNKS_OF_THE_DEAD);
+    assert!(left > 0, "a kill must come while it has chunks, else this proves nothing");
+    tokio::time::timeout(LEASE_AND_MORE, async {
+        while world.place.count(CHUNKS_OF_THE_DEAD) == left {
+            tokio::time::sleep(milliseconds(20)).await;
+        }
+    })
+    .await
+    .expect("nobody follows the dead one");
+    let untouched = world.place.count("SELECT count(*) FROM chunk WHERE state = 0 AND fence = 0");
+    assert!(untouched > 0, "all the rest was done before");
+    drop(survivor);
+}
+
+/// Chunks whose owner's lease has run out, or will soon as it was not renewed; the living renew theirs every 2 s.
+const CHUNKS_OF_THE_DEAD: &str = "SELECT count(*) FROM chunk c WHERE c.state = 0 AND c.owner =
+    (SELECT p.owner FROM replica p ORDER BY p.owner LIMIT 1)";
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_that_stops_leaves_its_work_to_others_at_once() {
     let world = World::new(Place::postgres()).await;
     world.populate(3_000, |n| n).await;

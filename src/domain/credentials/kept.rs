@@ -56,9 +56,7 @@ impl KeptCredentials {
             Some(Pair { username: username.to_owned(), password: Secret::new(password) })
         };
         match whole(CURRENT) {
-            Some(current) => {
-                Ok(KeptCredentials { current, next: whole(NEXT), previous: whole(PREVIOUS) })
-            }
+            Some(current) => Ok(KeptCredentials { current, next: whole(NEXT), previous: whole(PREVIOUS) }),
             None if nonempty(data, username).is_none() => Err(KeptError(username)),
             None => Err(KeptError(password)),
         }
@@ -67,7 +65,11 @@ impl KeptCredentials {
     /// The data of a Secret that holds them.
     pub fn data(&self) -> BTreeMap<String, String> {
         let mut data = BTreeMap::new();
-        let pairs = [(Some(&self.current), 0, CURRENT), (self.next.as_ref(), 1, NEXT), (self.previous.as_ref(), 2, PREVIOUS)];
+        let pairs = [
+            (Some(&self.current), 0, CURRENT),
+            (self.next.as_ref(), 1, NEXT),
+            (self.previous.as_ref(), 2, PREVIOUS),
+        ];
         for (pair, place, [username, password]) in pairs {
             let Some(pair) = pair else { continue };
             let secret = pair.password.expose().to_owned();
@@ -123,7 +125,10 @@ mod tests {
             pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>()
         };
         assert_eq!(KeptCredentials::read(&data(&[("username", "a")])), Err(KeptError("password")));
-        assert_eq!(KeptCredentials::read(&data(&[("username", ""), ("password", "b")])), Err(KeptError("username")));
+        assert_eq!(
+            KeptCredentials::read(&data(&[("username", ""), ("password", "b")])),
+            Err(KeptError("username"))
+        );
         let half = data(&[("username", "a"), ("password", "b"), ("nextUsername", "c")]);
         assert_eq!(KeptCredentials::read(&half).unwrap().next, None);
     }

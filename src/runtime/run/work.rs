@@ -46,6 +46,7 @@ enum Piece {
     Select,
     WindUp,
     Walk(u32),
+    Look,
     Finish,
 }
 
@@ -77,7 +78,11 @@ pub(in crate::runtime) async fn work(board: Arc<Board>, mut stop: watch::Receive
 impl Task {
     fn run(&self) -> &Arc<LiveRun> {
         match self {
-            Task::Select(run) | Task::WindUp(run) | Task::Walk(run, ..) | Task::Finish(run) => run,
+            Task::Select(run)
+            | Task::WindUp(run)
+            | Task::Walk(run, ..)
+            | Task::Look(run)
+            | Task::Finish(run) => run,
         }
     }
 
@@ -86,6 +91,7 @@ impl Task {
             Task::Select(_) => Piece::Select,
             Task::WindUp(_) => Piece::WindUp,
             Task::Walk(_, n, _) => Piece::Walk(*n),
+            Task::Look(_) => Piece::Look,
             Task::Finish(_) => Piece::Finish,
         }
     }
@@ -106,6 +112,7 @@ async fn begin(board: Arc<Board>, task: Task) -> Done {
                 WalkEnd::Elsewhere => Gave::Elsewhere,
             })
         }
+        Task::Look(run) => desk.runs.open_chunks(run.id, &desk.owner).await.map(Gave::Chunks),
         Task::Finish(run) => finish_run(&desk, &run).await.map(Gave::Chunks),
     };
     if matches!(&result, Err(error) if error.is_transient()) {
@@ -158,6 +165,7 @@ async fn note(board: &Board, done: Done) {
         (Piece::Walk(n), gave) => board.walked(run.id, n, gave.is_some()),
         (Piece::Select, gave) => board.prepared(run.id, gave.and_then(Gave::chunks), true),
         (Piece::WindUp, gave) => board.prepared(run.id, gave.and_then(Gave::chunks), false),
+        (Piece::Look, gave) => board.looked(run.id, gave.and_then(Gave::chunks)),
         (Piece::Finish, gave) => board.finished(run.id, gave.and_then(Gave::chunks)),
     }
 }

@@ -3,6 +3,8 @@
 //! Narrow runs go first and runs take turns; a run has at most two chunks being decided at once, and none is begun
 //! whose channel cannot be used, so that neither a broad run nor a dead channel holds up the others.
 
+mod look;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -50,6 +52,9 @@ struct Entry {
     wound_up: bool,
     /// When it is worth looking again what other processes have left of it.
     look_at: Option<Instant>,
+    /// Whether other processes had some of it when it was looked at last.
+    elsewhere: bool,
+    looking: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +72,8 @@ pub(super) enum Task {
     WindUp(Arc<LiveRun>),
     /// Walk a chunk.
     Walk(Arc<LiveRun>, u32, Slot),
+    /// See what other processes have left of a run that has work here too.
+    Look(Arc<LiveRun>),
     /// End the run.
     Finish(Arc<LiveRun>),
 }
@@ -151,6 +158,8 @@ impl Board {
             narrow,
             wound_up: false,
             look_at: None,
+            elsewhere: false,
+            looking: false,
         };
         state.runs.insert(id, entry);
         state.turns.push_back(id);
@@ -223,6 +232,9 @@ impl Board {
             entry.stage = Stage::Busy;
             return Some(Task::Finish(Arc::clone(&entry.run)));
         }
+        if let Some(look) = entry.look() {
+            return Some(look);
+        }
         if narrow_only && !entry.narrow {
             return None;
         }
@@ -270,7 +282,7 @@ impl Board {
                 Some(chunks) => {
                     entry.narrow = chunks.free.len() as u64 + chunks.elsewhere <= 1;
                     entry.pending = chunks.free.into_iter().filter(|n| !entry.walking.contains(n)).collect();
-                    entry.look_at = (chunks.elsewhere > 0).then(|| Instant::now() + LOOK_EVERY);
+                    entry.left_elsewhere(chunks.elsewhere > 0);
                     entry.stage = Stage::Running;
                 }
                 None => entry.stage = if was_selecting { Stage::ToSelect } else { Stage::Running },
@@ -297,7 +309,7 @@ impl Board {
         let mut state = self.lock();
         if let Some(entry) = state.runs.get_mut(&id) {
             entry.walking.remove(&n);
-            entry.look_at = Some(Instant::now() + LOOK_EVERY);
+            entry.left_elsewhere(true);
         }
         drop(state);
         self.bell.notify_one();
@@ -345,7 +357,7 @@ impl Board {
                 left.as_ref().is_some_and(|left| *left == OpenChunks::default()) && entry.pending.is_empty();
             entry.stage = Stage::Running;
             let left = left.unwrap_or_default();
-            entry.look_at = (left.elsewhere > 0).then(|| Instant::now() + LOOK_EVERY);
+            entry.left_elsewhere(left.elsewhere > 0);
             left.free.into_iter().for_each(|n| entry.add(n));
             if is_over {
                 state.runs.remove(&id);
