@@ -13,6 +13,7 @@ pub mod domain;
 pub mod store;
 
 pub mod channels;
+pub mod operator;
 pub mod runtime;
 pub mod track;
 

@@ -36,7 +36,10 @@ pub use definitions::definitions;
 pub use duration::DurationText;
 pub use parameter::{Parameter, ParameterType};
 pub use references::{ConfigMapKeyRef, ConfigMapKeySource, LocalRef, SecretKeyRef, SecretKeySource};
-pub use runtime::{Exposure, Runtime, RuntimeSpec, RuntimeStatus};
+pub use runtime::{
+    Autoscaling, Exposure, IngressExposure, ParentRef, RouteExposure, Runtime, RuntimeSpec, RuntimeStatus,
+    VolumeDeletion,
+};
 pub use runtime_policies::{ConsentAssumption, ConsentDefault};
 pub use scenario::{
     Audience, ConditionNode, Everyone, MessageNode, Node, OnStop, Scenario, ScenarioSpec, ScenarioStatus,

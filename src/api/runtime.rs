@@ -90,6 +90,7 @@ pub struct Storage {
 /// Files on a volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)").message("storageClassName is immutable").field_path(".storageClassName"))]
 pub struct Sqlite {
     /// The size of the volume: `1Gi`.
     #[schemars(
@@ -101,6 +102,19 @@ pub struct Sqlite {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub storage_class_name: Option<String>,
+    /// What becomes of the volume, with all customers and calls on it, when the Runtime is deleted.
+    #[serde(default)]
+    pub when_deleted: VolumeDeletion,
+}
+
+/// What becomes of a volume when its Runtime is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum VolumeDeletion {
+    /// It stays; a Runtime of the same name takes it up again.
+    #[default]
+    Retain,
+    /// It is deleted too.
+    Delete,
 }
 
 /// A PostgreSQL database.

@@ -11,6 +11,7 @@ mod deliveries;
 mod dev;
 mod import;
 mod log;
+mod operator;
 mod reference;
 mod sandbox;
 mod validate;
@@ -53,6 +54,8 @@ enum Command {
     Crds(crds::Crds),
     /// Run a folder of manifests on this machine, with SQLite and without a cluster.
     Dev(Box<dev::DevCommand>),
+    /// Run the controllers that make manifests in a cluster real.
+    Operator(Box<operator::OperatorCommand>),
     /// Run providers to test against: SMTP, a Twilio-shaped API and webhooks that keep what they receive.
     Sandbox(Box<sandbox::SandboxCommand>),
     /// Check manifests as the API server and the operator would, without either.
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
         Command::Completion(command) => command.run(),
         Command::Crds(command) => command.run(),
         Command::Dev(command) => command.run(),
+        Command::Operator(command) => command.run(),
         Command::Sandbox(command) => command.run(),
         Command::Validate(command) => command.run(),
     }

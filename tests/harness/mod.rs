@@ -6,6 +6,7 @@
 #![allow(dead_code, unused_imports, reason = "each test uses its part of the harness")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod cluster;
 mod dev;
 mod http;
 mod ledgers;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "others use the rest of it")]
+#[path = "../harness/cluster.rs"]
 mod cluster;
 mod definitions;
 mod manifests;

@@ -60,6 +60,22 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A kubeconfig with a token of a service account: what a process of that account may do, and no more.
+    pub fn kubeconfig_of(&self, namespace: &str, account: &str) -> String {
+        let output = Command::new(script())
+            .args(["kubeconfig-for", namespace, account])
+            .env("FANFARE_CLUSTER", &self.state)
+            .output()
+            .expect("bash runs the script");
+        assert!(output.status.success(), "kubeconfig-for {namespace} {account}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// What the API server says to a file, as strictly as it can, without keeping anything of it.
     pub fn judge(&self, manifest: &Path) -> Output {
         self.kubectl(&[

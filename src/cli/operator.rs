@@ -1,0 +1,131 @@
+//! `fanfare operator`: the controllers that make manifests real.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use ipnet::IpNet;
+use kube::{Client, Config};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::operator::{EgressRules, Resources, Settings, start};
+use crate::telemetry;
+
+/// Run the controllers that make manifests in a cluster real.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  fanfare operator --image registry.example.com/fanfare:0.1.0
+  fanfare operator --image fanfare:dev --watch shop --watch news
+
+Exit codes: 0 stopped by SIGTERM or SIGINT; 2 the cluster's configuration or the address cannot be used.")]
+pub struct OperatorCommand {
+    /// The image of the runtimes.
+    #[arg(long, env = "FANFARE_IMAGE")]
+    image: String,
+    /// A Secret with which that image is pulled, in each runtime's namespace.
+    #[arg(long = "pull-secret", value_name = "NAME")]
+    pull_secrets: Vec<String>,
+    /// A namespace to serve; all, if none is named.
+    #[arg(long = "watch", value_name = "NAMESPACE", env = "FANFARE_WATCH", value_delimiter = ',')]
+    namespaces: Vec<String>,
+    /// The namespace the operator lives in, where its Lease is.
+    #[arg(long, default_value = "fanfare-system", env = "POD_NAMESPACE")]
+    own_namespace: String,
+    /// The name of this process among several.
+    #[arg(long, default_value = "fanfare-operator", env = "POD_NAME")]
+    identity: String,
+    /// Work without a Lease. Only where nothing else can run a second operator.
+    #[arg(long)]
+    no_leader_election: bool,
+    /// Where /livez, /readyz and /metrics are.
+    #[arg(long, default_value = "0.0.0.0:8082", env = "FANFARE_LISTEN")]
+    listen: SocketAddr,
+    /// The domain of the cluster's Services.
+    #[arg(long, default_value = "cluster.local")]
+    cluster_domain: String,
+    /// The share of a processor each runtime process asks for.
+    #[arg(long, default_value = "100m")]
+    runtime_cpu: String,
+    /// The memory each runtime process asks for, and may use.
+    #[arg(long, default_value = "512Mi")]
+    runtime_memory: String,
+    /// The port on which replicas report what they have in force.
+    #[arg(long, default_value_t = 8082)]
+    runtime_admin_port: u16,
+    /// Addresses that are not public and that channels may reach all the same.
+    #[arg(long = "egress-allow", value_name = "CIDR")]
+    egress_allow: Vec<IpNet>,
+    /// Addresses that channels may never reach: nodes, API servers.
+    #[arg(long = "egress-deny", value_name = "CIDR")]
+    egress_deny: Vec<IpNet>,
+    /// Whether channels may reach the Services of their own namespace.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    same_namespace_egress: bool,
+}
+
+impl OperatorCommand {
+    pub(in crate::cli) fn run(self) -> ExitCode {
+        telemetry::init();
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return failed(&error),
+        };
+        runtime.block_on(self.serve())
+    }
+
+    async fn serve(self) -> ExitCode {
+        let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+            return failed(&"cannot receive signals");
+        };
+        let client = match client().await {
+            Ok(client) => client,
+            Err(error) => return failed(&format!("the cluster's configuration cannot be used: {error}")),
+        };
+        let running = match start(client, self.settings()).await {
+            Ok(running) => running,
+            Err(error) => return failed(&error),
+        };
+        tracing::info!(admin = %running.admin, "the operator runs");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        running.stop().await;
+        ExitCode::SUCCESS
+    }
+
+    fn settings(self) -> Settings {
+        Settings {
+            namespaces: self.namespaces,
+            own_namespace: self.own_namespace,
+            identity: self.identity,
+            elects_leader: !self.no_leader_election,
+            admin: self.listen,
+            image: self.image,
+            pull_secrets: self.pull_secrets,
+            cluster_domain: self.cluster_domain,
+            resources: Resources { cpu_request: self.runtime_cpu, memory: self.runtime_memory },
+            egress: EgressRules {
+                allow: self.egress_allow,
+                deny: self.egress_deny,
+                same_namespace: self.same_namespace_egress,
+            },
+            admin_port: self.runtime_admin_port,
+        }
+    }
+}
+
+/// A client by the usual rules: `KUBECONFIG`, the file in the home folder, or the Pod's own account. Each request fails
+/// in time by itself: kube's own repetitions can go on for minutes, and the controllers have better ones.
+async fn client() -> Result<Client, Box<dyn std::error::Error>> {
+    // A provider that is installed already is this very one.
+    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut config = Config::infer().await?;
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("fanfare operator: {error}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,56 @@
+//! The operator's own port: whether it lives, whether it can work, and its numbers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::caches::Caches;
+use super::metrics::Metrics;
+
+/// What the probes look at.
+#[derive(Clone)]
+pub(super) struct Health {
+    pub metrics: Arc<Metrics>,
+    /// What the leader watches; nothing on one that stands by.
+    pub watched: Arc<Mutex<Vec<Caches>>>,
+    /// Whether it is about to end.
+    pub leaving: tokio_util::sync::CancellationToken,
+    /// Whether the API server has answered since the start.
+    pub reached: Arc<std::sync::atomic::AtomicBool>,
+}
+
+pub(super) fn routes(health: Health) -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(health)
+}
+
+/// A kind the cluster does not know yet does not appear by a restart: that is not ready, and lives.
+async fn ready(State(health): State<Health>) -> Response {
+    let unready = |why: String| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    if health.leaving.is_cancelled() {
+        return unready("this process is about to end".into());
+    }
+    if !health.reached.load(std::sync::atomic::Ordering::Acquire) {
+        return unready("the API server has not answered yet".into());
+    }
+    let watched = health.watched.lock().unwrap_or_else(PoisonError::into_inner);
+    match watched.iter().map(Caches::are_filled).find_map(Result::err) {
+        Some(kind) => unready(format!(
+            "no list of {kind} has come yet; if it stays so, look whether its CustomResourceDefinition is applied and \
+             whether the operator may list it"
+        )),
+        None => "ok".into_response(),
+    }
+}
+
+async fn metrics(State(health): State<Health>) -> Response {
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], health.metrics.text()).into_response()
+}

@@ -1,0 +1,183 @@
+//! ApiTrigger: credentials for whoever calls it, and an address, an example and a command for people.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::{Resource as _, ResourceExt as _};
+use serde_json::json;
+
+use super::apply;
+use super::caches::name_of;
+use super::conditions::{Finding, Ground};
+use super::context::Context;
+use super::controller::Kind;
+use super::credentials::{Form, Kept, Owner, keep};
+use super::error::ReconcileError;
+use super::programmed::{Replica, Wanted, programmed};
+use super::status;
+use super::user_secret::{self, RESOLVED_REFS, UserSecret};
+use super::verdict::judge;
+use crate::api::labels::{ROTATE_ANNOTATION, TRIGGER_LABEL, trigger_secret_name};
+use crate::api::status::Time;
+use crate::api::{ApiTrigger, ApiTriggerStatus, LocalRef};
+use crate::compile::references::{SecretUse, trigger_secret};
+use crate::compile::{ObjectKind, curl, spec_digest};
+use crate::domain::name::TriggerName;
+use crate::domain::replica_report::ReplicaReport;
+
+/// How often it is looked at when nothing happens.
+const INTERVAL: Duration = Duration::from_secs(3600);
+/// How often a reference is looked up that is not there, or may not be used: nothing tells when that changes.
+const UNRESOLVED_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The trigger's own credentials, as they stand.
+struct Credentials {
+    finding: Finding,
+    secret: Option<String>,
+    revision: Option<String>,
+    kept: Option<Kept>,
+}
+
+impl Kind for ApiTrigger {
+    const NAME: &'static str = "ApiTrigger";
+    const DEBOUNCE: Duration = Duration::from_millis(20);
+
+    async fn reconcile(context: &Context, trigger: &Self) -> Result<Duration, ReconcileError> {
+        let (namespace, name, now) =
+            (trigger.namespace().unwrap_or_default(), name_of(trigger), Timestamp::now());
+        let space = context.namespace(&namespace);
+        let mut sources = space.sources();
+        sources.triggers.insert(name.clone(), trigger.spec.clone());
+        let verdict = judge(&sources, ObjectKind::ApiTrigger, &name, &trigger.spec);
+        let runtime = space.runtime();
+        let runtime_name = runtime.as_ref().map(|runtime| name_of(runtime.as_ref()));
+        let replicas =
+            runtime_name.as_ref().map(|name| context.replicas.of(&namespace, name)).unwrap_or_default();
+        let base = runtime.as_ref().and_then(|it| it.0.as_ref().ok()?.status.as_ref()?.url.clone());
+        let url = base.map(|base| format!("{base}/in/{namespace}/{name}"));
+        let credentials = credentials(context, trigger, url.as_deref(), &replicas, now).await?;
+        let wanted = Wanted {
+            object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&trigger.spec)),
+            secrets: credentials.secret.clone().zip(credentials.revision.clone()).into_iter().collect(),
+            ..Wanted::default()
+        };
+        let programmed = programmed(runtime_name.as_deref(), &replicas, &wanted);
+        let example =
+            verdict.snapshot.triggers.get(&TriggerName::new(name.as_str())).map(|it| it.example.clone());
+        let observed = trigger.status.as_ref();
+        let ground = Ground {
+            observed: observed.map_or(&[], |status| &status.conditions),
+            generation: trigger.metadata.generation.unwrap_or_default(),
+            now,
+        };
+        let Credentials { finding, secret, revision, kept } = credentials;
+        let is_resolved = finding.standing == super::conditions::Standing::Good;
+        let new = ApiTriggerStatus {
+            observed_generation: trigger.metadata.generation,
+            conditions: ground.conditions(&[verdict.finding(), finding, programmed], &[]),
+            curl: url
+                .as_ref()
+                .zip(example.as_ref())
+                .map(|(url, example)| curl(url, &user_of(&namespace, secret.as_deref()), example)),
+            url,
+            secret_ref: secret.map(|name| LocalRef { name }),
+            secret_revision: revision,
+            rotated_at: kept.as_ref().map(|kept| Time(kept.rotated_at)),
+            previous_expires_at: kept.as_ref().and_then(|kept| kept.previous_expires_at).map(Time),
+            example: example.map(|example| example.to_string()),
+        };
+        let conditions = (ground.observed, new.conditions.as_slice());
+        status::write(context, trigger, observed, &new, conditions).await?;
+        let again = if is_resolved { INTERVAL } else { UNRESOLVED_INTERVAL };
+        Ok(kept
+            .and_then(|kept| kept.again_in)
+            .map_or(again, |due| due.min(again))
+            .max(Duration::from_millis(100)))
+    }
+}
+
+/// Makes sure of generated credentials, or looks at the user's.
+async fn credentials(
+    context: &Context,
+    trigger: &ApiTrigger,
+    url: Option<&str>,
+    replicas: &[Replica],
+    now: Timestamp,
+) -> Result<Credentials, ReconcileError> {
+    let (namespace, name) = (trigger.namespace().unwrap_or_default(), name_of(trigger));
+    let reference = trigger.controller_owner_ref(&()).unwrap_or_default();
+    let source = trigger_secret(&name, &trigger.spec);
+    if !matches!(source, Some((_, SecretUse::Generated))) {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret",
+            "metadata": {"namespace": namespace, "name": trigger_secret_name(&name)}});
+        apply::remove(context, &reference, &secret).await?;
+    }
+    let (secret, use_) = match source {
+        None => {
+            let finding =
+                Finding::good(RESOLVED_REFS, "it has no credentials of its own; ApiKeys may call it");
+            return Ok(Credentials { finding, secret: None, revision: None, kept: None });
+        }
+        Some(source) => source,
+    };
+    if use_ == SecretUse::Trigger {
+        return of_user(context, &namespace, secret).await;
+    }
+    let owner = Owner {
+        namespace: &namespace,
+        secret: secret.clone(),
+        type_: "kubernetes.io/basic-auth",
+        label: (TRIGGER_LABEL, &name),
+        reference,
+        form: Form::Pair,
+        schedule: schedule(trigger),
+        requested: trigger.annotations().get(ROTATE_ANNOTATION).map(String::as_str),
+        url,
+        replicas,
+    };
+    let kept = match keep(context, &owner, now).await {
+        Ok(kept) => kept,
+        Err(ReconcileError::NotOurs { .. }) => {
+            return Ok(Credentials { finding: not_owned(&secret), secret: None, revision: None, kept: None });
+        }
+        Err(error) => return Err(error),
+    };
+    let finding = kept.finding(&secret, "the credentials are");
+    Ok(Credentials { finding, secret: Some(secret), revision: Some(kept.revision.clone()), kept: Some(kept) })
+}
+
+async fn of_user(context: &Context, namespace: &str, secret: String) -> Result<Credentials, ReconcileError> {
+    let keys = ["username", "password"];
+    let (finding, revision) =
+        match user_secret::look(context, namespace, &secret, &keys, SecretUse::Trigger).await? {
+            UserSecret::Usable { revision } => (
+                Finding::good(RESOLVED_REFS, format!("the credentials are read from Secret {secret}")),
+                Some(revision),
+            ),
+            UserSecret::Unusable(finding) => (finding, None),
+        };
+    Ok(Credentials { finding, secret: Some(secret), revision, kept: None })
+}
+
+/// What is said of a Secret of a needed name that somebody else made.
+pub(super) fn not_owned(secret: &str) -> Finding {
+    let message = format!(
+        "there is a Secret {secret} that Fanfare did not make, and the generated credentials belong there; rename or \
+         delete it"
+    );
+    Finding::retrying(RESOLVED_REFS, "SecretNotOwned", message)
+}
+
+fn schedule(trigger: &ApiTrigger) -> Option<(Duration, Duration)> {
+    let rotation = trigger.spec.auth.as_ref()?.basic.as_ref()?.rotation.as_ref()?;
+    super::credentials::schedule(rotation)
+}
+
+/// What `curl --user` is given: a reading of the Secret, never the secret itself.
+fn user_of(namespace: &str, secret: Option<&str>) -> String {
+    let Some(secret) = secret else { return "\"$FANFARE_API_KEY\"".into() };
+    let read = |key: &str| {
+        format!("$(kubectl -n {namespace} get secret {secret} -o jsonpath='{{.data.{key}}}' | base64 -d)")
+    };
+    format!("\"{}:{}\"", read("username"), read("password"))
+}

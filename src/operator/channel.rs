@@ -1,0 +1,113 @@
+//! Channel: whether it is right, may use its Secrets, is in force, and whether its provider answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::caches::name_of;
+use super::conditions::{Finding, Ground, Standing};
+use super::context::Context;
+use super::controller::Kind;
+use super::error::ReconcileError;
+use super::programmed::{Replica, Wanted, programmed};
+use super::status;
+use super::user_secret::{self, RESOLVED_REFS, UserSecret};
+use super::verdict::judge;
+use crate::api::{Channel, ChannelStatus, SecretRevision};
+use crate::compile::references::{SecretUse, channel_secrets};
+use crate::compile::{ObjectKind, spec_digest};
+use crate::domain::replica_report::{ChannelReport, ReplicaReport};
+
+const INTERVAL: Duration = Duration::from_secs(3600);
+const UNRESOLVED_INTERVAL: Duration = Duration::from_secs(60);
+const CONNECTED: &str = "Connected";
+
+impl Kind for Channel {
+    const NAME: &'static str = "Channel";
+    const DEBOUNCE: Duration = Duration::from_millis(20);
+
+    async fn reconcile(context: &Context, channel: &Self) -> Result<Duration, ReconcileError> {
+        let (namespace, name, now) =
+            (channel.namespace().unwrap_or_default(), name_of(channel), Timestamp::now());
+        let space = context.namespace(&namespace);
+        let mut sources = space.sources();
+        sources.channels.insert(name.clone(), channel.spec.clone());
+        let verdict = judge(&sources, ObjectKind::Channel, &name, &channel.spec);
+        let runtime = space.runtime().map(|runtime| name_of(runtime.as_ref()));
+        let replicas = runtime.as_ref().map(|name| context.replicas.of(&namespace, name)).unwrap_or_default();
+        let (resolved, revisions) = secrets(context, channel, &namespace).await?;
+        let wanted = Wanted {
+            object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&channel.spec)),
+            secrets: revisions.iter().map(|it| (it.name.clone(), it.revision.clone())).collect(),
+            ..Wanted::default()
+        };
+        let programmed = programmed(runtime.as_deref(), &replicas, &wanted);
+        let observed = channel.status.as_ref();
+        let generation = channel.metadata.generation;
+        let conditions = observed.map_or(&[][..], |status| &status.conditions);
+        let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now };
+        let is_resolved = resolved.standing == Standing::Good;
+        let new = ChannelStatus {
+            observed_generation: generation,
+            conditions: ground
+                .conditions(&[verdict.finding(), resolved, programmed], &[connected(&name, &replicas)]),
+            secret_revisions: revisions,
+        };
+        status::write(context, channel, observed, &new, (conditions, &new.conditions)).await?;
+        Ok(if is_resolved { INTERVAL } else { UNRESOLVED_INTERVAL })
+    }
+}
+
+/// Looks at every Secret the channel reads.
+async fn secrets(
+    context: &Context,
+    channel: &Channel,
+    namespace: &str,
+) -> Result<(Finding, Vec<SecretRevision>), ReconcileError> {
+    let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for key in channel_secrets(&channel.spec) {
+        keys.entry(key.secret).or_default().insert(key.key);
+    }
+    let (mut unusable, mut revisions) = (None, Vec::new());
+    for (name, keys) in keys {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        match user_secret::look(context, namespace, &name, &keys, SecretUse::Channel).await? {
+            UserSecret::Usable { revision } => revisions.push(SecretRevision { name, revision }),
+            UserSecret::Unusable(finding) => unusable = unusable.or(Some(finding)),
+        }
+    }
+    let resolved = || Finding::good(RESOLVED_REFS, "every Secret it refers to may be used");
+    Ok((unusable.unwrap_or_else(resolved), revisions))
+}
+
+/// Whether the provider answers, as the replicas see it; the one that is worst off speaks.
+fn connected(name: &str, replicas: &[Replica]) -> Finding {
+    let reports = replicas.iter().filter_map(|replica| replica.report.as_ref().ok()?.channels.get(name));
+    let worst = reports.max_by_key(|report| match report {
+        ChannelReport::Answers => 1,
+        ChannelReport::Untried => 0,
+        ChannelReport::Down(_) => 2,
+        ChannelReport::Unconnected(_) => 3,
+    });
+    match worst {
+        None => Finding::progressing(CONNECTED, "NoReplicaReady", "no replica has it in force yet"),
+        Some(ChannelReport::Untried) => Finding::progressing(
+            CONNECTED,
+            "Untried",
+            "nothing has been sent through it yet, so nothing is known",
+        ),
+        Some(ChannelReport::Answers) => Finding::good(CONNECTED, "the provider answered last"),
+        Some(ChannelReport::Down(why)) => Finding::retrying(
+            CONNECTED,
+            "ProviderDown",
+            format!(
+                "several attempts in a row failed, the last one with: {why}; messages wait and one at a time is tried"
+            ),
+        ),
+        Some(ChannelReport::Unconnected(why)) => {
+            Finding::retrying(CONNECTED, "Unconnected", format!("{why}; its messages wait"))
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Conditions of an object: what was found, summed up in Ready as kstatus and Flux read it.
+//!
+//! `Reconciling` and `Stalled` are there only while they are true; Ready repeats the worst finding.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// How something stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// As it should.
+    Good,
+    /// On its way by itself.
+    Progressing,
+    /// Not as it should; it is tried again, or waits for something else to change.
+    Retrying,
+    /// Not as it should, until a person edits something.
+    Stalled,
+}
+
+/// One thing that was found out about an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// The condition's type: an adjective or a participle.
+    pub kind: &'static str,
+    /// How it stands.
+    pub standing: Standing,
+    /// The reason, for programs.
+    pub reason: &'static str,
+    /// What it is and what to do about it, for people.
+    pub message: String,
+}
+
+/// The words of the reasons that more than one kind has.
+pub(super) mod reason {
+    pub const SUCCEEDED: &str = "Succeeded";
+    pub const PROGRESSING: &str = "Progressing";
+    pub const RETRYING: &str = "ProgressingWithRetry";
+}
+
+const READY: &str = "Ready";
+const RECONCILING: &str = "Reconciling";
+const STALLED: &str = "Stalled";
+/// The API allows 32 KiB; nobody reads that much.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
+impl Finding {
+    pub(super) fn good(kind: &'static str, message: impl Into<String>) -> Self {
+        Finding { kind, standing: Standing::Good, reason: reason::SUCCEEDED, message: message.into() }
+    }
+
+    pub(super) fn progressing(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Finding { kind, standing: Standing::Progressing, reason, message: message.into() }
+    }
+
+    pub(super) fn retrying(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Finding { kind, standing: Standing::Retrying, reason, message: message.into() }
+    }
+
+    pub(super) fn stalled(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Finding { kind, standing: Standing::Stalled, reason, message: message.into() }
+    }
+
+    fn status(&self) -> &'static str {
+        match self.standing {
+            Standing::Good => "True",
+            Standing::Progressing => "Unknown",
+            Standing::Retrying | Standing::Stalled => "False",
+        }
+    }
+}
+
+/// What all conditions of an object rest on.
+pub(super) struct Ground<'a> {
+    /// The conditions it has.
+    pub observed: &'a [Condition],
+    /// The generation that was looked at.
+    pub generation: i64,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl Ground<'_> {
+    /// The conditions of an object: those that Ready sums up, and those that stand beside it.
+    pub(super) fn conditions(&self, summed_up: &[Finding], beside: &[Finding]) -> Vec<Condition> {
+        let worst = summed_up.iter().max_by_key(|finding| finding.standing);
+        let worst = worst.filter(|finding| finding.standing != Standing::Good);
+        let mut conditions = vec![self.ready(worst, summed_up)];
+        conditions.extend(worst.map(|worst| self.abnormal(worst)));
+        for finding in summed_up.iter().chain(beside) {
+            conditions.push(self.condition(finding.kind, finding.status(), finding.reason, &finding.message));
+        }
+        conditions
+    }
+
+    fn ready(&self, worst: Option<&Finding>, all: &[Finding]) -> Condition {
+        match worst {
+            None => {
+                let message = all.last().map_or("", |finding| finding.message.as_str());
+                self.condition(READY, "True", reason::SUCCEEDED, message)
+            }
+            Some(worst) => self.condition(READY, worst.status(), worst.reason, &worst.message),
+        }
+    }
+
+    fn abnormal(&self, worst: &Finding) -> Condition {
+        match worst.standing {
+            Standing::Stalled => self.condition(STALLED, "True", worst.reason, &worst.message),
+            Standing::Retrying => self.condition(RECONCILING, "True", reason::RETRYING, &worst.message),
+            _ => self.condition(RECONCILING, "True", reason::PROGRESSING, &worst.message),
+        }
+    }
+
+    fn condition(&self, kind: &str, status: &str, reason: &str, message: &str) -> Condition {
+        let before = self.observed.iter().find(|condition| condition.type_ == kind);
+        let since =
+            before.filter(|before| before.status == status).map(|before| before.last_transition_time.clone());
+        // Times of conditions have whole seconds.
+        let now = Timestamp::from_second(self.now.as_second()).unwrap_or(self.now);
+        Condition {
+            type_: kind.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: shortened(message),
+            last_transition_time: since.unwrap_or(Time(now)),
+            observed_generation: Some(self.generation),
+        }
+    }
+}
+
+fn shortened(message: &str) -> String {
+    if message.len() <= MESSAGE_BYTES_MAX {
+        return message.to_owned();
+    }
+    let end = message.floor_char_boundary(MESSAGE_BYTES_MAX - 4);
+    format!("{} ...", &message[..end])
+}
+
+/// The condition of this type.
+pub(super) fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// Whether, and why, an object is ready.
+pub(super) fn ready(conditions: &[Condition]) -> Option<&Condition> {
+    find(conditions, READY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conditions(observed: &[Condition], second: i64, findings: &[Finding]) -> Vec<Condition> {
+        let now = Timestamp::from_second(second).unwrap();
+        Ground { observed, generation: 3, now }.conditions(findings, &[])
+    }
+
+    fn types(conditions: &[Condition]) -> Vec<(&str, &str)> {
+        conditions.iter().map(|condition| (condition.type_.as_str(), condition.status.as_str())).collect()
+    }
+
+    #[test]
+    fn ready_repeats_the_worst() {
+        let findings = [
+            Finding::progressing("Programmed", "NoReplica", "no replica yet"),
+            Finding::stalled("Accepted", "Invalid", "spec.where: wrong"),
+            Finding::retrying("ResolvedRefs", "ChannelNotFound", "no channel"),
+        ];
+        let made = conditions(&[], 1, &findings);
+        assert_eq!(
+            types(&made),
+            [
+                ("Ready", "False"),
+                ("Stalled", "True"),
+                ("Programmed", "Unknown"),
+                ("Accepted", "False"),
+                ("ResolvedRefs", "False")
+            ]
+        );
+        assert_eq!((made[0].reason.as_str(), made[0].message.as_str()), ("Invalid", "spec.where: wrong"));
+        assert_eq!(made[0].observed_generation, Some(3));
+    }
+
+    #[test]
+    fn each_standing_has_its_abnormal_condition() {
+        let of = |finding| {
+            types(&conditions(&[], 1, &[finding]))
+                .iter()
+                .take(2)
+                .map(|(a, b)| format!("{a}={b}"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(of(Finding::good("Accepted", "fine")), "Ready=True Accepted=True");
+        assert_eq!(of(Finding::progressing("Accepted", "R", "m")), "Ready=Unknown Reconciling=True");
+        assert_eq!(of(Finding::retrying("Accepted", "R", "m")), "Ready=False Reconciling=True");
+    }
+
+    #[test]
+    fn time_moves_only_with_the_status() {
+        let first = conditions(&[], 1, &[Finding::retrying("Accepted", "A", "a")]);
+        let second = conditions(&first, 2, &[Finding::retrying("Accepted", "B", "b")]);
+        let third = conditions(&second, 3, &[Finding::good("Accepted", "c")]);
+        let at = |made: &[Condition]| ready(made).unwrap().last_transition_time.0.as_second();
+        assert_eq!((at(&first), at(&second), at(&third)), (1, 1, 3));
+    }
+}

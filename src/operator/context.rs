@@ -1,0 +1,65 @@
+//! What every reconcile works with.
+
+use std::sync::Arc;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::DynamicObject;
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::runtime::events::Recorder;
+use kube::{Api, Client, Resource};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::caches::Caches;
+use super::metrics::Metrics;
+use super::namespace::Namespace;
+use super::replicas::Replicas;
+use super::settings::Settings;
+
+/// Who the operator is to the API server's server-side apply.
+pub(super) const FIELD_MANAGER: &str = "fanfare-operator";
+
+/// What every reconcile works with; one for each scope of namespaces that is watched.
+pub(super) struct Context {
+    pub client: Client,
+    pub settings: Arc<Settings>,
+    pub caches: Caches,
+    pub backoff: Backoff,
+    pub metrics: Arc<Metrics>,
+    pub recorder: Recorder,
+    pub replicas: Arc<Replicas>,
+    /// The UID of the namespace `kube-system`, by which the cluster is known.
+    pub cluster_id: String,
+    /// Ends with the Lease.
+    pub term: CancellationToken,
+}
+
+impl Context {
+    /// A namespace as the caches show it.
+    pub(super) fn namespace<'a>(&'a self, name: &'a str) -> Namespace<'a> {
+        Namespace { caches: &self.caches, name }
+    }
+
+    /// Objects of a kind in a namespace.
+    pub(super) fn api<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Where an object of any kind is, by its own `apiVersion`, `kind` and namespace.
+    pub(super) fn api_of(&self, object: &Value) -> Api<DynamicObject> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (group_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+        self.dynamic(&group_version, &kind, &text(&object["metadata"]["namespace"]))
+    }
+
+    /// Objects of a kind that is known by its words only.
+    pub(super) fn dynamic(&self, group_version: &str, kind: &str, namespace: &str) -> Api<DynamicObject> {
+        let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        Api::namespaced_with(self.client.clone(), namespace, &resource)
+    }
+}

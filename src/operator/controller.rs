@@ -1,0 +1,137 @@
+//! The loop around each kind: what changed is reconciled, in bounded numbers and time, and nothing it does takes
+//! another object down.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use kube::core::error_boundary::InvalidObject;
+use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use super::backoff;
+use super::caches::{Cache, Guarded, WakeOf};
+use super::context::Context;
+use super::error::ReconcileError;
+use super::status;
+
+/// How many objects of a kind are reconciled at once.
+const CONCURRENCY: u16 = 16;
+/// How long one reconcile may take.
+const TIME_MAX: Duration = Duration::from_secs(30);
+/// How soon it is tried again after somebody else wrote in between.
+const AFTER_CONFLICT: Duration = Duration::from_millis(100);
+
+/// A kind the operator makes real.
+pub(super) trait Kind:
+    Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// Its name, in logs and metrics.
+    const NAME: &'static str;
+    /// How long changes are waited for that come together.
+    const DEBOUNCE: Duration;
+
+    /// Makes the object real and says how it stands; gives when it is to be looked at again.
+    fn reconcile(
+        context: &Context,
+        object: &Self,
+    ) -> impl Future<Output = Result<Duration, ReconcileError>> + Send;
+}
+
+/// Reconciles a kind's objects until told to stop; what is under way then is brought to its end.
+pub(super) async fn run<K: Kind>(
+    context: Arc<Context>,
+    changes: impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
+    cache: Cache<K>,
+    wake: WakeOf<K>,
+    stop: CancellationToken,
+) {
+    let config = Config::default().concurrency(CONCURRENCY).debounce(K::DEBOUNCE);
+    Controller::for_stream(changes, cache)
+        .with_config(config)
+        .reconcile_on(wake.stream())
+        .graceful_shutdown_on(async move { stop.cancelled().await })
+        .run(reconcile::<K>, after_failure::<K>, context)
+        .for_each(|result| async move {
+            match result {
+                Ok(_) | Err(ControllerError::ObjectNotFound(_) | ControllerError::ReconcilerFailed(..)) => {}
+                Err(error) => tracing::warn!(kind = K::NAME, %error, "the watch was interrupted and goes on"),
+            }
+        })
+        .await;
+}
+
+async fn reconcile<K: Kind>(
+    object: Arc<Guarded<K>>,
+    context: Arc<Context>,
+) -> Result<Action, ReconcileError> {
+    let key = backoff::key(&ObjectRef::from_obj(object.as_ref()), K::NAME);
+    if object.meta().deletion_timestamp.is_some() {
+        context.backoff.forget(&key);
+        return Ok(Action::await_change());
+    }
+    // Nothing is judged by half of what it refers to.
+    tokio::select! {
+        () = context.caches.filled() => {}
+        () = context.term.cancelled() => return Ok(Action::await_change()),
+    }
+    let begun = Instant::now();
+    let attempt = async {
+        match &object.0 {
+            Ok(object) => K::reconcile(&context, object).await,
+            Err(invalid) => not_understood::<K>(&context, invalid).await,
+        }
+    };
+    let guarded = tokio::time::timeout(TIME_MAX, AssertUnwindSafe(attempt).catch_unwind()).await;
+    let outcome = match guarded {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => Err(ReconcileError::Panicked(words_of(panic.as_ref()))),
+        Err(_) => Err(ReconcileError::TimedOut(TIME_MAX)),
+    };
+    context.metrics.reconciled(K::NAME, begun.elapsed(), outcome.as_ref().err());
+    let again = outcome?;
+    context.backoff.forget(&key);
+    Ok(Action::requeue(backoff::spread(again, &key)))
+}
+
+fn after_failure<K: Kind>(object: Arc<Guarded<K>>, error: &ReconcileError, context: Arc<Context>) -> Action {
+    if error.is_conflict() {
+        return Action::requeue(AFTER_CONFLICT);
+    }
+    let key = backoff::key(&ObjectRef::from_obj(object.as_ref()), K::NAME);
+    let rest = context.backoff.failed(&key);
+    tracing::warn!(
+        kind = K::NAME, namespace = object.namespace(), name = object.name_any(), %error, again_in = ?rest,
+        "a reconcile failed and is tried again"
+    );
+    Action::requeue(rest)
+}
+
+/// An object that this version cannot read says so itself; it and nothing else waits for an edit.
+async fn not_understood<K: Kind>(
+    context: &Context,
+    invalid: &InvalidObject,
+) -> Result<Duration, ReconcileError> {
+    let what =
+        format!("this version of Fanfare cannot read it: {}; correct it, or upgrade Fanfare", invalid.error);
+    status::write_unreadable::<K>(context, &invalid.metadata, &what).await?;
+    Ok(Duration::from_secs(3600))
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words").to_owned()
+}

@@ -1,0 +1,187 @@
+//! Keeps the Secret of generated credentials as planned: created once, changed only as it was read.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::ResourceExt as _;
+use kube::api::{ObjectMeta, PostParams};
+
+use super::plan::{Form, Plan, State, Wishes, advance, begin};
+use crate::api::labels::{MANAGED_BY, MANAGED_BY_LABEL};
+use crate::domain::credentials::{GenerateError, Pair, generate_secret, generate_username};
+use crate::operator::conditions::Finding;
+use crate::operator::context::{Context, FIELD_MANAGER};
+use crate::operator::error::ReconcileError;
+use crate::operator::programmed::{Replica, is_read_by_all};
+use crate::operator::user_secret::RESOLVED_REFS;
+
+/// The key of the endpoint's address within the Secret.
+const URL: &str = "url";
+
+/// Whose credentials they are, and what is wished for them.
+pub(in crate::operator) struct Owner<'a> {
+    pub namespace: &'a str,
+    /// The Secret's name.
+    pub secret: String,
+    /// The Secret's type, which Kubernetes never lets change.
+    pub type_: &'static str,
+    /// The label that names the owner.
+    pub label: (&'static str, &'a str),
+    pub reference: OwnerReference,
+    pub form: Form,
+    pub schedule: Option<(Duration, Duration)>,
+    pub requested: Option<&'a str>,
+    /// Where the endpoint is, once it is reachable.
+    pub url: Option<&'a str>,
+    pub replicas: &'a [Replica],
+}
+
+/// A Secret as it is now.
+#[derive(Debug, Clone)]
+pub(in crate::operator) struct Kept {
+    pub revision: String,
+    pub rotated_at: Timestamp,
+    pub previous_expires_at: Option<Timestamp>,
+    /// When it is to be looked at again.
+    pub again_in: Option<Duration>,
+    /// Whether a rotation waits for the replicas.
+    pub is_rotating: bool,
+}
+
+impl Kept {
+    /// What is said of the Secret. A rotation under way does not make anything unready: what there was still works.
+    pub(in crate::operator) fn finding(&self, secret: &str, what: &str) -> Finding {
+        let rotating = match self.is_rotating {
+            true => "; a rotation is under way and ends once every replica takes the new ones",
+            false => "",
+        };
+        Finding::good(RESOLVED_REFS, format!("{what} in Secret {secret}{rotating}"))
+    }
+}
+
+/// Makes sure that the Secret is there and as it should be.
+///
+/// # Errors
+/// The API server failed, there is no randomness, or a Secret of the name is somebody else's.
+pub(in crate::operator) async fn keep(
+    context: &Context,
+    owner: &Owner<'_>,
+    now: Timestamp,
+) -> Result<Kept, ReconcileError> {
+    let api = context.api::<Secret>(owner.namespace);
+    let name = &owner.secret;
+    let found = api.get_opt(name).await.map_err(ReconcileError::api(format!("get Secret {name}")))?;
+    let Some(found) = found else {
+        let state = begin(&owner.wishes(false, now), &|form| generate(owner.label.1, form))?;
+        let secret = owner.secret(&state, None);
+        // Created, never applied: of two who find none, one gets a conflict and reads what the other made.
+        let created = api
+            .create(
+                &PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() },
+                &secret,
+            )
+            .await;
+        let created = created.map_err(ReconcileError::api(format!("create Secret {name}")))?;
+        tracing::info!(namespace = owner.namespace, secret = %name, "credentials were generated");
+        return Ok(kept(&created, &Plan { state, again_at: None }, now));
+    };
+    if !owner.may_keep(&found) {
+        return Err(ReconcileError::NotOurs { kind: "Secret".into(), name: name.clone() });
+    }
+    let revision = found.resource_version().unwrap_or_default();
+    let wishes = owner.wishes(is_read_by_all(owner.replicas, name, &revision), now);
+    let made = found.creation_timestamp().map_or(now, |time| time.0);
+    let plan = match State::read(&texts(&found), found.annotations(), made) {
+        Some(state) => advance(&state, &wishes, &|form| generate(owner.label.1, form))?,
+        None => Plan { state: begin(&wishes, &|form| generate(owner.label.1, form))?, again_at: None },
+    };
+    let wanted = owner.secret(&plan.state, Some(&found));
+    if is_as(&found, &wanted) {
+        return Ok(kept(&found, &plan, now));
+    }
+    let replaced = api
+        .replace(
+            name,
+            &PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() },
+            &wanted,
+        )
+        .await;
+    let replaced = replaced.map_err(ReconcileError::api(format!("change Secret {name}")))?;
+    tracing::info!(namespace = owner.namespace, secret = %name, "the Secret of the credentials was changed");
+    Ok(kept(&replaced, &plan, now))
+}
+
+impl Owner<'_> {
+    fn wishes(&self, is_taken: bool, now: Timestamp) -> Wishes<'_> {
+        Wishes { form: self.form, schedule: self.schedule, requested: self.requested, is_taken, now }
+    }
+
+    /// Ours is what carries our labels and belongs to this object, to an earlier one of its name, or to nobody: a Secret
+    /// that was restored from a backup is taken up with the credentials it holds.
+    fn may_keep(&self, found: &Secret) -> bool {
+        let labels = found.labels();
+        let is = |name: &str, value: &str| labels.get(name).map(String::as_str) == Some(value);
+        let owner = found.owner_references().iter().find(|reference| reference.controller == Some(true));
+        let is_same = |other: &OwnerReference| {
+            (&other.kind, &other.name) == (&self.reference.kind, &self.reference.name)
+        };
+        is(MANAGED_BY_LABEL, MANAGED_BY) && is(self.label.0, self.label.1) && owner.is_none_or(is_same)
+    }
+
+    /// The Secret in this state. What others put on it stays.
+    fn secret(&self, state: &State, found: Option<&Secret>) -> Secret {
+        let mut metadata = found.map_or_else(ObjectMeta::default, |found| found.metadata.clone());
+        metadata.name = Some(self.secret.clone());
+        metadata.namespace = Some(self.namespace.to_owned());
+        metadata.managed_fields = None;
+        metadata.owner_references = Some(vec![self.reference.clone()]);
+        let labels = metadata.labels.get_or_insert_default();
+        labels.insert(MANAGED_BY_LABEL.into(), MANAGED_BY.into());
+        labels.insert(self.label.0.into(), self.label.1.into());
+        let annotations = metadata.annotations.get_or_insert_default();
+        for name in [super::plan::ROTATED_AT, super::plan::PREVIOUS_EXPIRES_AT, super::plan::HANDLED] {
+            annotations.remove(name);
+        }
+        annotations.extend(state.notes());
+        let mut data = state.credentials.data();
+        data.extend(self.url.map(|url| (URL.to_owned(), url.to_owned())));
+        let data = data.into_iter().map(|(key, value)| (key, ByteString(value.into_bytes())));
+        let type_ = found.and_then(|found| found.type_.clone()).or_else(|| Some(self.type_.to_owned()));
+        Secret { metadata, type_, data: Some(data.collect()), ..Secret::default() }
+    }
+}
+
+fn is_as(found: &Secret, wanted: &Secret) -> bool {
+    found.data == wanted.data
+        && found.labels() == wanted.labels()
+        && found.annotations() == wanted.annotations()
+        && found.owner_references() == wanted.owner_references()
+}
+
+fn kept(secret: &Secret, plan: &Plan, now: Timestamp) -> Kept {
+    let in_time = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
+    Kept {
+        revision: secret.resource_version().unwrap_or_default(),
+        rotated_at: plan.state.rotated_at,
+        previous_expires_at: plan.state.previous_expires_at,
+        again_in: plan.again_at.map(in_time),
+        is_rotating: plan.state.credentials.next.is_some(),
+    }
+}
+
+fn texts(secret: &Secret) -> BTreeMap<String, String> {
+    let data = secret.data.iter().flatten();
+    data.filter_map(|(key, value)| Some((key.clone(), String::from_utf8(value.0.clone()).ok()?))).collect()
+}
+
+fn generate(purpose: &str, form: Form) -> Result<Pair, GenerateError> {
+    let username = match form {
+        Form::Pair => generate_username(purpose)?,
+        Form::Token => String::new(),
+    };
+    Ok(Pair { username, password: generate_secret()? })
+}

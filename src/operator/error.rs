@@ -1,0 +1,66 @@
+//! What can go wrong in a reconcile that another try may heal. What only an edit can heal is status, not an error.
+
+use crate::domain::credentials::GenerateError;
+
+/// A reconcile did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The API server refused, or could not be asked.
+    #[error("{what}: {source}")]
+    Api {
+        /// What was being done, with the object.
+        what: String,
+        /// What it answered.
+        source: Box<kube::Error>,
+    },
+    /// An object of the name that is needed belongs to somebody else.
+    #[error(
+        "there is a {kind} {name} that Fanfare did not make; rename or delete it, so that Fanfare can make its own"
+    )]
+    NotOurs {
+        /// The kind of the object.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// No randomness.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// It took too long.
+    #[error("it took longer than {0:?}")]
+    TimedOut(std::time::Duration),
+    /// It panicked, which is a defect of Fanfare.
+    #[error("it panicked; this is a defect of Fanfare: {0}")]
+    Panicked(String),
+}
+
+impl ReconcileError {
+    /// An answer of the API server.
+    pub(super) fn api(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let what = what.into();
+        move |source| ReconcileError::Api { what, source: Box::new(source) }
+    }
+
+    /// The kind of error, from a closed set: a label of metrics.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            ReconcileError::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if status.is_conflict() => "conflict",
+                kube::Error::Api(status) if status.is_forbidden() => "forbidden",
+                kube::Error::Api(status) if status.is_not_found() => "not_found",
+                kube::Error::Api(status) if status.is_invalid() => "invalid",
+                kube::Error::Api(_) => "api",
+                _ => "transport",
+            },
+            ReconcileError::NotOurs { .. } => "not_ours",
+            ReconcileError::Generate(_) => "random",
+            ReconcileError::TimedOut(_) => "timeout",
+            ReconcileError::Panicked(_) => "panic",
+        }
+    }
+
+    /// Whether somebody else wrote in between: worth an immediate second look, not worth a word.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.word() == "conflict"
+    }
+}

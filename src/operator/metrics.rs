@@ -1,0 +1,115 @@
+//! The operator's numbers, under the names that dashboards of controllers already know.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::error::ReconcileError;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reconciled {
+    controller: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Failed {
+    controller: &'static str,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfController {
+    controller: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLease {
+    name: &'static str,
+}
+
+/// The numbers. Labels are kinds and words from closed sets, never names of objects.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Registry,
+    reconciles: Family<Reconciled, Counter<u64, AtomicU64>>,
+    errors: Family<Failed, Counter<u64, AtomicU64>>,
+    panics: Family<OfController, Counter<u64, AtomicU64>>,
+    seconds: Family<OfController, Histogram>,
+    leader: Family<OfLease, Gauge>,
+}
+
+const LEASE: OfLease = OfLease { name: super::leadership::LEASE_NAME };
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let (reconciles, errors, panics) = (Family::default(), Family::default(), Family::default());
+        let buckets =
+            || Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
+        let seconds = Family::<OfController, Histogram>::new_with_constructor(buckets);
+        let leader = Family::<OfLease, Gauge>::default();
+        leader.get_or_create(&LEASE).set(0);
+        registry.register(
+            "controller_runtime_reconcile",
+            "Reconciles, by result",
+            Family::clone(&reconciles),
+        );
+        let help = "Reconciles that failed, by the kind of error";
+        registry.register("controller_runtime_reconcile_errors", help, Family::clone(&errors));
+        registry.register(
+            "controller_runtime_reconcile_panics",
+            "Reconciles that panicked",
+            Family::clone(&panics),
+        );
+        registry.register(
+            "controller_runtime_reconcile_time_seconds",
+            "Length of reconciles",
+            seconds.clone(),
+        );
+        let help = "1 on the process that works, 0 on those that stand by";
+        registry.register("leader_election_master_status", help, leader.clone());
+        Metrics { registry, reconciles, errors, panics, seconds, leader }
+    }
+}
+
+impl Metrics {
+    /// Counts a reconcile.
+    pub(super) fn reconciled(
+        &self,
+        controller: &'static str,
+        took: Duration,
+        error: Option<&ReconcileError>,
+    ) {
+        let result = if error.is_some() { "error" } else { "success" };
+        self.reconciles.get_or_create(&Reconciled { controller, result }).inc();
+        self.seconds.get_or_create(&OfController { controller }).observe(took.as_secs_f64());
+        if let Some(error) = error {
+            self.errors.get_or_create(&Failed { controller, kind: error.word() }).inc();
+        }
+        if let Some(ReconcileError::Panicked(_)) = error {
+            self.panics.get_or_create(&OfController { controller }).inc();
+        }
+    }
+
+    /// Whether this process works.
+    pub(super) fn leads(&self, leads: bool) {
+        self.leader.get_or_create(&LEASE).set(i64::from(leads));
+    }
+
+    /// OpenMetrics text.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = encode(&mut text, &self.registry) {
+            tracing::error!(%error, "metrics could not be written");
+        }
+        text
+    }
+}

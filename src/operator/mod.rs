@@ -1,0 +1,34 @@
+//! Makes manifests real: credentials, endpoints and running runtimes, and the status that says how it stands.
+//!
+//! Invariant: each kind decides in pure functions from what was declared and observed; the thin loops around them
+//! read and write. The operator never writes what a user declared, and never talks to a provider.
+
+mod admin;
+mod api_key;
+mod api_trigger;
+mod apply;
+mod backoff;
+mod caches;
+mod channel;
+mod conditions;
+mod context;
+mod controller;
+mod credentials;
+mod error;
+mod leadership;
+mod metrics;
+mod namespace;
+mod programmed;
+mod replicas;
+mod runtime;
+mod scenario;
+mod settings;
+mod start;
+mod status;
+mod user_secret;
+mod verdict;
+mod wake;
+mod watches;
+
+pub use settings::{EgressRules, Resources, Settings};
+pub use start::{Running, StartError, start};

@@ -1,0 +1,142 @@
+//! Whether what was declared is in force: every ready replica must report the digest of the object and of all that it
+//! refers to.
+
+use super::conditions::Finding;
+use crate::domain::replica_report::{ReplicaReport, SecretReport};
+
+/// The condition's type.
+pub(super) const PROGRAMMED: &str = "Programmed";
+
+/// What a replica must report.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The object, as `Kind/name`, and its digest.
+    pub object: (String, String),
+    /// ConfigMaps and the digests of their texts.
+    pub config_maps: Vec<(String, String)>,
+    /// Secrets and their revisions.
+    pub secrets: Vec<(String, String)>,
+}
+
+/// A ready replica, as the operator knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Replica {
+    /// Its pod.
+    pub pod: String,
+    /// What it reported last, or why it could not be asked.
+    pub report: Result<std::sync::Arc<ReplicaReport>, String>,
+}
+
+/// Whether every ready replica has what is wanted.
+pub(super) fn programmed(runtime: Option<&str>, replicas: &[Replica], wanted: &Wanted) -> Finding {
+    let Some(runtime) = runtime else {
+        return Finding::retrying(
+            PROGRAMMED,
+            "NoRuntime",
+            "there is no Runtime in this namespace, so nothing serves it; apply one",
+        );
+    };
+    if replicas.is_empty() {
+        let message = format!("Runtime {runtime} has no ready replica yet; its conditions say why");
+        return Finding::progressing(PROGRAMMED, "NoReplicaReady", message);
+    }
+    let mut behind = replicas.iter().filter_map(|replica| lack(replica, wanted));
+    match behind.next() {
+        None => Finding::good(PROGRAMMED, format!("in force on every ready replica ({})", replicas.len())),
+        Some((reason, first)) => {
+            let others = behind.count();
+            let more = if others == 0 {
+                String::new()
+            } else {
+                format!("; so do {others} more of {}", replicas.len())
+            };
+            Finding::progressing(PROGRAMMED, reason, format!("{first}{more}"))
+        }
+    }
+}
+
+/// What a replica lacks.
+fn lack(replica: &Replica, wanted: &Wanted) -> Option<(&'static str, String)> {
+    let pod = &replica.pod;
+    let report = match &replica.report {
+        Ok(report) => report,
+        Err(why) => return Some(("ReplicaUnreachable", format!("replica {pod} cannot be asked: {why}"))),
+    };
+    let (object, digest) = &wanted.object;
+    if report.objects.get(object) != Some(digest) {
+        return Some(("NotInForceYet", format!("replica {pod} has not put this generation in force yet")));
+    }
+    for (name, digest) in &wanted.config_maps {
+        if report.config_maps.get(name) != Some(digest) {
+            return Some((
+                "NotInForceYet",
+                format!("replica {pod} has not read ConfigMap {name} as it is now yet"),
+            ));
+        }
+    }
+    for (name, revision) in &wanted.secrets {
+        match report.secrets.get(name) {
+            Some(SecretReport::Read(read)) if read == revision => {}
+            Some(SecretReport::Unreadable(why)) => {
+                return Some(("SecretUnreadable", format!("replica {pod} cannot read Secret {name}: {why}")));
+            }
+            _ => {
+                return Some((
+                    "NotInForceYet",
+                    format!("replica {pod} has not read Secret {name} as it is now yet"),
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// Whether every replica that can be asked has read the Secret at this revision: what it holds may be used then.
+pub(super) fn is_read_by_all(replicas: &[Replica], secret: &str, revision: &str) -> bool {
+    replicas.iter().all(|replica| {
+        let read = replica.report.as_ref().ok().and_then(|report| report.secrets.get(secret));
+        matches!(read, Some(SecretReport::Read(read)) if read == revision)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::operator::conditions::Standing;
+
+    fn replica(pod: &str, digest: &str, secret: SecretReport) -> Replica {
+        let mut report = ReplicaReport::default();
+        report.objects.insert("Channel/sms".into(), digest.into());
+        report.secrets.insert("twilio".into(), secret);
+        Replica { pod: pod.into(), report: Ok(Arc::new(report)) }
+    }
+
+    fn wanted() -> Wanted {
+        Wanted {
+            object: ("Channel/sms".into(), "new".into()),
+            secrets: vec![("twilio".into(), "7".into())],
+            ..Wanted::default()
+        }
+    }
+
+    #[test]
+    fn the_last_replica_decides() {
+        let read = |revision: &str| SecretReport::Read(revision.into());
+        let found = |replicas: &[Replica]| {
+            let found = programmed(Some("main"), replicas, &wanted());
+            (found.standing, found.reason)
+        };
+        let [good, old] = [replica("a", "new", read("7")), replica("b", "old", read("7"))];
+        assert_eq!(found(std::slice::from_ref(&good)).0, Standing::Good);
+        assert_eq!(found(&[good.clone(), old]), (Standing::Progressing, "NotInForceYet"));
+        assert_eq!(found(&[replica("c", "new", read("6"))]).1, "NotInForceYet");
+        let unreadable = SecretReport::Unreadable("it has no key token".into());
+        assert_eq!(found(&[replica("d", "new", unreadable)]).1, "SecretUnreadable");
+        let lost = Replica { pod: "e".into(), report: Err("connection refused".into()) };
+        assert_eq!(found(&[good, lost]).1, "ReplicaUnreachable");
+        assert_eq!(found(&[]), (Standing::Progressing, "NoReplicaReady"));
+        assert_eq!(programmed(None, &[], &wanted()).reason, "NoRuntime");
+    }
+}

@@ -1,0 +1,202 @@
+//! Runtime: the workload that serves a namespace, how it is reached, and how it stands.
+
+mod access;
+mod exposure;
+mod network;
+mod observe;
+mod pod;
+mod shape;
+mod workload;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource as _, ResourceExt as _};
+
+use super::apply;
+use super::caches::name_of;
+use super::conditions::{Finding, Ground};
+use super::context::Context;
+use super::controller::Kind;
+use super::error::ReconcileError;
+use super::programmed::{Replica, Wanted, programmed};
+use super::status;
+use super::user_secret::{self, RESOLVED_REFS, UserSecret};
+use super::verdict::{ACCEPTED, judge};
+use crate::api::labels::workload_name;
+use crate::api::{Runtime, RuntimeStatus};
+use crate::compile::references::SecretUse;
+use crate::compile::{ObjectKind, spec_digest};
+use crate::domain::replica_report::ReplicaReport;
+use shape::Shape;
+
+/// How often it is looked at when nothing happens: what others changed of its objects is put right by then.
+const INTERVAL: Duration = Duration::from_secs(600);
+/// While something is not as it should be of which nothing might tell.
+const UNSETTLED_INTERVAL: Duration = Duration::from_secs(30);
+const STORE_READY: &str = "StoreReady";
+/// The key of the database's address within its Secret.
+const URI: &str = "uri";
+
+impl Kind for Runtime {
+    const NAME: &'static str = "Runtime";
+    const DEBOUNCE: Duration = Duration::from_millis(100);
+
+    async fn reconcile(context: &Context, runtime: &Self) -> Result<Duration, ReconcileError> {
+        let namespace = runtime.namespace().unwrap_or_default();
+        let in_force =
+            context.namespace(&namespace).runtime().map(|it| (name_of(it.as_ref()), it.meta().uid.clone()));
+        match in_force {
+            Some((_, uid)) if uid == runtime.metadata.uid => serve(context, runtime, &namespace).await,
+            Some((older, _)) => {
+                let message = format!(
+                    "a namespace has one Runtime in force, the oldest, and that is {older}; delete one of them"
+                );
+                let findings = [Finding::stalled(ACCEPTED, "NotTheOldest", message)];
+                report(context, runtime, &findings, None, None).await?;
+                Ok(INTERVAL)
+            }
+            // It is newer than the cache.
+            None => Ok(Duration::from_secs(1)),
+        }
+    }
+}
+
+/// Makes the workload of the Runtime in force and says how it stands.
+async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<Duration, ReconcileError> {
+    let (name, space) = (name_of(runtime), context.namespace(namespace));
+    let verdict = judge(&space.sources(), ObjectKind::Runtime, &name, &runtime.spec);
+    let owner = runtime.controller_owner_ref(&()).unwrap_or_default();
+    let (resolved, database_revision) = database(context, runtime, namespace).await?;
+    let declared = runtime.spec.storage.sqlite.as_ref().map(|sqlite| sqlite.size.clone());
+    let volume_size = match declared {
+        Some(size) => workload::volume_size(context, namespace, &workload_name(&name), &size).await?,
+        None => String::new(),
+    };
+    let shape = Shape {
+        name: &name,
+        namespace,
+        spec: &runtime.spec,
+        settings: &context.settings,
+        cluster_id: &context.cluster_id,
+        secrets: space.secrets(),
+        database_revision,
+        volume_size,
+    };
+    let failed = make(context, &owner, &shape).await.err();
+    if let Some(error) = failed.as_ref().filter(|error| !matches!(error, ReconcileError::NotOurs { .. })) {
+        tracing::warn!(namespace, name, %error, "the objects of the Runtime could not all be made");
+    }
+    let replicas = context.replicas.of(namespace, &name);
+    let exposed = exposure::look(context, &shape).await?;
+    let findings = [
+        verdict.finding(),
+        resolved,
+        workload_ready(context, &shape, failed.as_ref()).await?,
+        store_ready(&replicas),
+        exposed.finding,
+        programmed(Some(&name), &replicas, &wanted(&name, runtime)),
+    ];
+    let is_settled = findings.iter().all(|finding| finding.standing == super::conditions::Standing::Good);
+    report(context, runtime, &findings, exposed.url, i32::try_from(replicas.len()).ok()).await?;
+    match failed {
+        Some(error) if !matches!(error, ReconcileError::NotOurs { .. }) => Err(error),
+        _ => Ok(if is_settled { INTERVAL } else { UNSETTLED_INTERVAL }),
+    }
+}
+
+fn wanted(name: &str, runtime: &Runtime) -> Wanted {
+    let object = (ReplicaReport::object(Runtime::NAME, name), spec_digest(&runtime.spec));
+    Wanted { object, ..Wanted::default() }
+}
+
+/// Applies everything that belongs to the Runtime, and removes what the former declaration left.
+async fn make(context: &Context, owner: &OwnerReference, shape: &Shape<'_>) -> Result<(), ReconcileError> {
+    for wanted in shape.objects() {
+        apply::apply(context, owner, wanted).await?;
+    }
+    for unwanted in shape.unwanted() {
+        apply::remove(context, owner, &unwanted).await?;
+    }
+    workload::grow_volume(context, shape).await
+}
+
+/// Whether the Secret that says where the database is may be used, and its revision.
+async fn database(
+    context: &Context,
+    runtime: &Runtime,
+    namespace: &str,
+) -> Result<(Finding, Option<String>), ReconcileError> {
+    let Some(postgres) = &runtime.spec.storage.postgres else {
+        return Ok((Finding::good(RESOLVED_REFS, "it refers to nothing"), None));
+    };
+    let name = &postgres.secret_ref.name;
+    match user_secret::look(context, namespace, name, &[URI], SecretUse::Storage).await? {
+        UserSecret::Usable { revision } => Ok((
+            Finding::good(RESOLVED_REFS, format!("the database is named by Secret {name}")),
+            Some(revision),
+        )),
+        UserSecret::Unusable(finding) => Ok((finding, None)),
+    }
+}
+
+async fn workload_ready(
+    context: &Context,
+    shape: &Shape<'_>,
+    failed: Option<&ReconcileError>,
+) -> Result<Finding, ReconcileError> {
+    match failed {
+        Some(ReconcileError::NotOurs { kind, name }) => {
+            let message = format!(
+                "there is a {kind} {name} that Fanfare did not make, and the Runtime needs one of that name; rename or delete it"
+            );
+            Ok(Finding::retrying(observe::WORKLOAD_READY, "NotOurs", message))
+        }
+        Some(error) => Ok(Finding::retrying(
+            observe::WORKLOAD_READY,
+            "NotApplied",
+            format!("its objects cannot be made: {error}"),
+        )),
+        None => observe::workload(context, shape).await,
+    }
+}
+
+/// Whether every replica can use its store.
+fn store_ready(replicas: &[Replica]) -> Finding {
+    let reports =
+        || replicas.iter().filter_map(|replica| Some((&replica.pod, replica.report.as_ref().ok()?)));
+    let problem = reports().find_map(|(pod, report)| Some((pod, report.store_problem.as_ref()?)));
+    match problem {
+        Some((pod, why)) => Finding::retrying(
+            STORE_READY,
+            "StoreUnavailable",
+            format!("replica {pod} cannot use the store: {why}"),
+        ),
+        None if reports().next().is_none() => {
+            Finding::progressing(STORE_READY, "NoReplicaReady", "no replica has tried the store yet")
+        }
+        None => Finding::good(STORE_READY, "every ready replica can use the store"),
+    }
+}
+
+async fn report(
+    context: &Context,
+    runtime: &Runtime,
+    findings: &[Finding],
+    url: Option<String>,
+    ready_replicas: Option<i32>,
+) -> Result<(), ReconcileError> {
+    let observed = runtime.status.as_ref();
+    let generation = runtime.metadata.generation;
+    let conditions = observed.map_or(&[][..], |status| &status.conditions);
+    let ground =
+        Ground { observed: conditions, generation: generation.unwrap_or_default(), now: Timestamp::now() };
+    let new = RuntimeStatus {
+        observed_generation: generation,
+        conditions: ground.conditions(findings, &[]),
+        url,
+        ready_replicas,
+    };
+    status::write(context, runtime, observed, &new, (conditions, &new.conditions)).await
+}

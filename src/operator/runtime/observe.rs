@@ -1,0 +1,74 @@
+//! How a runtime's workload stands, as the cluster's own controllers say.
+
+use serde_json::Value;
+
+use super::shape::Shape;
+use crate::operator::conditions::Finding;
+use crate::operator::context::Context;
+use crate::operator::error::ReconcileError;
+
+pub(super) const WORKLOAD_READY: &str = "WorkloadReady";
+
+/// Whether as many Pods are available, of the newest template, as there should be.
+pub(super) async fn workload(context: &Context, shape: &Shape<'_>) -> Result<Finding, ReconcileError> {
+    let kind = if shape.spec.storage.sqlite.is_some() { "StatefulSet" } else { "Deployment" };
+    let api = context.dynamic("apps/v1", kind, shape.namespace);
+    let name = shape.child();
+    let found = api.get_opt(&name).await.map_err(ReconcileError::api(format!("get {kind} {name}")))?;
+    let Some(found) = found else {
+        let message = format!("{kind} {name} is not made yet, as what it needs is not there");
+        return Ok(Finding::progressing(WORKLOAD_READY, "NotMade", message));
+    };
+    Ok(judge(kind, &name, found.metadata.generation, &found.data))
+}
+
+fn judge(kind: &str, name: &str, generation: Option<i64>, object: &Value) -> Finding {
+    let count = |field: &str| object["status"][field].as_i64().unwrap_or_default();
+    let wanted = object["spec"]["replicas"].as_i64().unwrap_or(1);
+    if object["status"]["observedGeneration"].as_i64() < generation {
+        return Finding::progressing(
+            WORKLOAD_READY,
+            "RollingOut",
+            format!("{kind} {name} is about to change"),
+        );
+    }
+    let (updated, available) = (count("updatedReplicas"), count("availableReplicas"));
+    if available >= wanted && updated >= wanted {
+        return Finding::good(WORKLOAD_READY, format!("{available} of {wanted} replicas are available"));
+    }
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let failed = conditions.clone().find(|it| it["type"] == "ReplicaFailure" && it["status"] == "True");
+    let stuck = conditions.clone().find(|it| it["type"] == "Progressing" && it["status"] == "False");
+    if let Some(condition) = failed.or(stuck) {
+        let message = condition["message"].as_str().unwrap_or_default();
+        return Finding::retrying(WORKLOAD_READY, "RolloutFailed", format!("{kind} {name}: {message}"));
+    }
+    let message = format!(
+        "{available} of {wanted} replicas are available, {updated} of the newest template; \
+         `kubectl describe pod` says what one waits for"
+    );
+    Finding::progressing(WORKLOAD_READY, "RollingOut", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::operator::conditions::Standing;
+
+    #[test]
+    fn a_rollout_is_ready_at_its_end_and_not_before() {
+        let standing = |object: Value| judge("Deployment", "main", Some(2), &object).standing;
+        let done = json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2}});
+        assert_eq!(standing(done), Standing::Good);
+        let stale = json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 1, "updatedReplicas": 2, "availableReplicas": 2}});
+        assert_eq!(standing(stale), Standing::Progressing);
+        let old = json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 2}});
+        assert_eq!(standing(old), Standing::Progressing);
+        let stuck = json!({"spec": {}, "status": {"observedGeneration": 2, "conditions": [
+            {"type": "Progressing", "status": "False", "message": "deadline exceeded"}]}});
+        assert_eq!(standing(stuck), Standing::Retrying);
+        assert_eq!(standing(json!({"spec": {}})), Standing::Progressing);
+    }
+}

@@ -1,0 +1,89 @@
+//! All objects that belong to a Runtime, from its declaration alone.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{access, exposure, network, workload};
+use crate::api::RuntimeSpec;
+use crate::api::labels::{MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, workload_name};
+use crate::operator::settings::Settings;
+
+/// What the objects are made from.
+pub(super) struct Shape<'a> {
+    pub name: &'a str,
+    pub namespace: &'a str,
+    pub spec: &'a RuntimeSpec,
+    pub settings: &'a Settings,
+    pub cluster_id: &'a str,
+    /// The Secrets its processes may read.
+    pub secrets: BTreeSet<String>,
+    /// The revision of the Secret that says where the database is; processes read that only when they start.
+    pub database_revision: Option<String>,
+    /// The size of the volume in the StatefulSet's template.
+    pub volume_size: String,
+}
+
+impl Shape<'_> {
+    /// Every object, in the order in which they are needed.
+    pub(super) fn objects(&self) -> Vec<Value> {
+        let mut objects = Vec::from(access::objects(self));
+        objects.extend(network::objects(self));
+        // Without the database nothing could run; what runs already goes on with what it has.
+        if self.spec.storage.postgres.is_none() || self.database_revision.is_some() {
+            objects.extend(workload::objects(self));
+        }
+        objects.extend(exposure::objects(self));
+        objects
+    }
+
+    /// Objects that another declaration would have, so that a former one may have left them.
+    pub(super) fn unwanted(&self) -> Vec<Value> {
+        let wanted = self.objects();
+        let is_wanted = |object: &Value| {
+            wanted.iter().any(|it| {
+                it["kind"] == object["kind"] && it["metadata"]["name"] == object["metadata"]["name"]
+            })
+        };
+        let optional = [
+            ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+            ("networking.k8s.io/v1", "Ingress"),
+            ("autoscaling/v2", "HorizontalPodAutoscaler"),
+        ];
+        let named = optional.map(|(version, kind)| self.object(version, kind, json!({})));
+        named.into_iter().filter(|object| !is_wanted(object)).collect()
+    }
+
+    /// The name of all its objects.
+    pub(super) fn child(&self) -> String {
+        workload_name(self.name)
+    }
+
+    /// An object of it, with what every one has.
+    pub(super) fn object(&self, version: &str, kind: &str, rest: Value) -> Value {
+        let mut object = json!({
+            "apiVersion": version,
+            "kind": kind,
+            "metadata": { "name": self.child(), "namespace": self.namespace, "labels": self.labels() },
+        });
+        if let (Value::Object(object), Value::Object(rest)) = (&mut object, rest) {
+            object.extend(rest);
+        }
+        object
+    }
+
+    /// The labels of all its objects.
+    pub(super) fn labels(&self) -> Value {
+        json!({
+            MANAGED_BY_LABEL: MANAGED_BY,
+            RUNTIME_LABEL: self.name,
+            "app.kubernetes.io/name": "fanfare",
+            "app.kubernetes.io/component": "runtime",
+        })
+    }
+
+    /// The labels by which its Pods are found; they never change.
+    pub(super) fn selector(&self) -> Value {
+        json!({ RUNTIME_LABEL: self.name, "app.kubernetes.io/component": "runtime" })
+    }
+}

@@ -1,0 +1,225 @@
+//! Scenario: whether it is right, has all it refers to, is in force, and how its audience is found.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::ResourceExt as _;
+
+use super::caches::{get, name_of};
+use super::conditions::{Finding, Ground, Standing};
+use super::context::Context;
+use super::controller::Kind;
+use super::error::ReconcileError;
+use super::namespace::{Namespace, channels_of};
+use super::programmed::{Replica, Wanted, programmed};
+use super::status;
+use super::user_secret::RESOLVED_REFS;
+use super::verdict::{ACCEPTED, Verdict, judge};
+use crate::api::{ObservedObject, Scenario, ScenarioStatus, State};
+use crate::compile::references::config_maps;
+use crate::compile::{ObjectKind, Sources, spec_digest, texts_digest};
+use crate::domain::name::ScenarioName;
+use crate::domain::replica_report::{AudienceReport, ReplicaReport};
+
+const INTERVAL: Duration = Duration::from_secs(3600);
+const UNRESOLVED_INTERVAL: Duration = Duration::from_secs(60);
+const AUDIENCE_INDEXED: &str = "AudienceIndexed";
+
+impl Kind for Scenario {
+    const NAME: &'static str = "Scenario";
+    const DEBOUNCE: Duration = Duration::from_millis(20);
+
+    async fn reconcile(context: &Context, scenario: &Self) -> Result<Duration, ReconcileError> {
+        let (namespace, name, now) =
+            (scenario.namespace().unwrap_or_default(), name_of(scenario), Timestamp::now());
+        let space = context.namespace(&namespace);
+        let mut sources = space.sources_of_scenario(&name, &scenario.spec);
+        sources.texts = texts(context, scenario, &namespace).await?;
+        let missing = missing(scenario, &sources);
+        let with = accepted_with(&space, scenario);
+        let verdict = judge(&sources, ObjectKind::Scenario, &name, &scenario.spec);
+        let accepted = accepted(scenario, &verdict, missing.as_ref(), &with);
+        let runtime = space.runtime().map(|runtime| name_of(runtime.as_ref()));
+        let replicas = runtime.as_ref().map(|name| context.replicas.of(&namespace, name)).unwrap_or_default();
+        let digests = sources.texts.iter().map(|(name, texts)| (name.clone(), texts_digest(texts)));
+        let wanted = Wanted {
+            object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&scenario.spec)),
+            config_maps: digests.collect(),
+            ..Wanted::default()
+        };
+        let programmed = programmed(runtime.as_deref(), &replicas, &wanted);
+        let compiled = verdict.snapshot.scenarios.get(&ScenarioName::new(name.as_str()));
+        let audience = compiled.map(|compiled| compiled.plan_in_words());
+        let (is_accepted, is_resolved) = (accepted.standing == Standing::Good, missing.is_none());
+        let indexed = indexed(&name, audience.as_deref(), &replicas);
+        let resolved =
+            missing.unwrap_or_else(|| Finding::good(RESOLVED_REFS, "everything it refers to is there"));
+        let observed = scenario.status.as_ref();
+        let generation = scenario.metadata.generation;
+        let conditions = observed.map_or(&[][..], |status| &status.conditions);
+        let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now };
+        let before = observed.map(|status| status.accepted_with.clone()).unwrap_or_default();
+        let new = ScenarioStatus {
+            observed_generation: generation,
+            state: Some(state(scenario, is_accepted || !is_resolved).to_owned()),
+            conditions: ground.conditions(&[accepted, resolved, programmed], &[indexed]),
+            audience,
+            accepted_with: if is_accepted { with } else { before },
+        };
+        status::write(context, scenario, observed, &new, (conditions, &new.conditions)).await?;
+        Ok(if is_resolved { INTERVAL } else { UNRESOLVED_INTERVAL })
+    }
+}
+
+/// The ConfigMaps the scenario uses, those that are there.
+async fn texts(
+    context: &Context,
+    scenario: &Scenario,
+    namespace: &str,
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, ReconcileError> {
+    let mut texts = BTreeMap::new();
+    for name in config_maps(&scenario.spec) {
+        let found = context.api::<ConfigMap>(namespace).get_opt(&name).await;
+        let found = found.map_err(ReconcileError::api(format!("get ConfigMap {name}")))?;
+        texts.extend(found.map(|found| (name, found.data.unwrap_or_default())));
+    }
+    Ok(texts)
+}
+
+/// The first thing it refers to that is not there.
+fn missing(scenario: &Scenario, sources: &Sources) -> Option<Finding> {
+    let spec = &scenario.spec;
+    let lacks = |reason, kind: &str, name: &str| {
+        let message = format!("there is no {kind} {name} in this namespace; apply it, or name another one");
+        Some(Finding::retrying(RESOLVED_REFS, reason, message))
+    };
+    let trigger = spec
+        .triggers
+        .iter()
+        .map(|entry| &entry.trigger_ref.name)
+        .find(|name| !sources.triggers.contains_key(*name));
+    if let Some(name) = trigger {
+        return lacks("TriggerNotFound", "ApiTrigger", name);
+    }
+    if let Some(name) = channels_of(spec).find(|name| !sources.channels.contains_key(*name)) {
+        return lacks("ChannelNotFound", "Channel", name);
+    }
+    let config_map = config_maps(spec).into_iter().find(|name| !sources.texts.contains_key(name))?;
+    lacks("ConfigMapNotFound", "ConfigMap", &config_map)
+}
+
+/// The scenario itself, and the triggers and channels it refers to, as they are.
+fn accepted_with(space: &Namespace<'_>, scenario: &Scenario) -> Vec<ObservedObject> {
+    let mut with = Vec::new();
+    let mut add = |kind: &str, name: &str, generation: Option<i64>| {
+        let is_new = !with.iter().any(|it: &ObservedObject| it.kind == kind && it.name == name);
+        if let Some(generation) = generation.filter(|_| is_new) {
+            with.push(ObservedObject { kind: kind.into(), name: name.into(), generation });
+        }
+    };
+    add("Scenario", &name_of(scenario), scenario.metadata.generation);
+    for entry in &scenario.spec.triggers {
+        let name = &entry.trigger_ref.name;
+        add(
+            "ApiTrigger",
+            name,
+            get(&space.caches.triggers, space.name, name).and_then(|it| it.meta_generation()),
+        );
+    }
+    for name in channels_of(&scenario.spec) {
+        add(
+            "Channel",
+            name,
+            get(&space.caches.channels, space.name, name).and_then(|it| it.meta_generation()),
+        );
+    }
+    with
+}
+
+/// The generation of an object, whether it can be read or not.
+trait Generation {
+    fn meta_generation(&self) -> Option<i64>;
+}
+
+impl<K: kube::Resource> Generation for K {
+    fn meta_generation(&self) -> Option<i64> {
+        self.meta().generation
+    }
+}
+
+/// What the compile step says; with something missing it cannot say anything.
+fn accepted(
+    scenario: &Scenario,
+    verdict: &Verdict,
+    missing: Option<&Finding>,
+    with: &[ObservedObject],
+) -> Finding {
+    if missing.is_some() {
+        let message = "it cannot be checked until everything it refers to is there";
+        return Finding::progressing(ACCEPTED, "ReferencesMissing", message);
+    }
+    let mut finding = verdict.finding();
+    if let Some(culprit) = culprit(scenario, with).filter(|_| finding.standing != Standing::Good) {
+        finding.message = format!("{culprit}\n{}", finding.message);
+    }
+    finding
+}
+
+/// The edit of something else that broke it: it was right before, and has not changed itself.
+fn culprit(scenario: &Scenario, with: &[ObservedObject]) -> Option<String> {
+    let status = scenario.status.as_ref()?;
+    let itself = status.accepted_with.iter().find(|it| it.kind == Scenario::NAME)?;
+    if Some(itself.generation) != scenario.metadata.generation {
+        return None;
+    }
+    let changed = with.iter().filter_map(|now| {
+        let before = status.accepted_with.iter().find(|it| (&it.kind, &it.name) == (&now.kind, &now.name))?;
+        let ObservedObject { kind, name, generation } = now;
+        (before.generation != *generation)
+            .then(|| format!("{kind} {name} was changed (generation {} to {generation})", before.generation))
+    });
+    let changed: Vec<String> = changed.collect();
+    (!changed.is_empty()).then(|| format!("it was right until {}:", changed.join(" and ")))
+}
+
+fn state(scenario: &Scenario, is_right: bool) -> &'static str {
+    match scenario.spec.state {
+        _ if !is_right => "Stalled",
+        State::Draft => "Draft",
+        State::Active => "Active",
+        State::Inactive => "Inactive",
+    }
+}
+
+/// How the audience is found, and whether the indexes for it are complete.
+fn indexed(name: &str, plan: Option<&str>, replicas: &[Replica]) -> Finding {
+    let Some(plan) = plan else {
+        return Finding::progressing(
+            AUDIENCE_INDEXED,
+            "NotAccepted",
+            "it is not known how the audience would be found",
+        );
+    };
+    if plan.starts_with("full scan") {
+        return Finding::retrying(
+            AUDIENCE_INDEXED,
+            "FullScan",
+            format!("{plan}; every call reads all customers"),
+        );
+    }
+    let reports = || replicas.iter().filter_map(|replica| replica.report.as_ref().ok()?.audiences.get(name));
+    if reports().any(|report| *report == AudienceReport::Filling) {
+        let message = format!("{plan}; the index is being filled, until then all customers are read");
+        return Finding::progressing(AUDIENCE_INDEXED, "Filling", message);
+    }
+    match reports().next() {
+        Some(_) => Finding::good(AUDIENCE_INDEXED, plan),
+        None => Finding::progressing(
+            AUDIENCE_INDEXED,
+            "NoReplicaReady",
+            format!("{plan}; no replica has it in force yet"),
+        ),
+    }
+}

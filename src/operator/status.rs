@@ -1,0 +1,119 @@
+//! Writes status, and only what has changed; says aloud when an object becomes ready or ceases to be.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use kube::Api;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use serde::Serialize;
+use serde_json::json;
+
+use super::conditions::{Finding, Ground, ready};
+use super::context::{Context, FIELD_MANAGER};
+use super::controller::Kind;
+use super::error::ReconcileError;
+
+/// The most an Event's note may hold.
+const NOTE_BYTES_MAX: usize = 1000;
+
+/// Writes an object's status if it differs from what was observed.
+pub(super) async fn write<K: Kind, S: Serialize + PartialEq>(
+    context: &Context,
+    object: &K,
+    observed: Option<&S>,
+    new: &S,
+    conditions: (&[Condition], &[Condition]),
+) -> Result<(), ReconcileError> {
+    if observed == Some(new) {
+        return Ok(());
+    }
+    let meta = object.meta();
+    let patch = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        // An object of the same name that was made since is another one: it must not get this status.
+        "metadata": { "uid": meta.uid },
+        "status": new,
+    });
+    patch_status::<K>(context, meta, &patch).await?;
+    let (before, after) = conditions;
+    announce(context, object, before, after).await;
+    Ok(())
+}
+
+async fn patch_status<K: Kind>(
+    context: &Context,
+    meta: &ObjectMeta,
+    patch: &serde_json::Value,
+) -> Result<(), ReconcileError> {
+    let (namespace, name) =
+        (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+    let api: Api<DynamicObject> = context.dynamic(&K::api_version(&()), &K::kind(&()), namespace);
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    match api.patch_status(name, &parameters, &Patch::Apply(patch)).await {
+        Ok(_) => Ok(()),
+        // It is gone, or another one has taken its name.
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        Err(error) => Err(ReconcileError::api(format!("write the status of {} {name}", K::NAME))(error)),
+    }
+}
+
+/// Tells in an Event that an object became ready, or why it is not.
+async fn announce<K: Kind>(context: &Context, object: &K, before: &[Condition], after: &[Condition]) {
+    let (before, Some(after)) = (ready(before), ready(after)) else { return };
+    let is_news =
+        before.is_none_or(|before| (&before.status, &before.reason) != (&after.status, &after.reason));
+    if !is_news || after.status == "Unknown" {
+        return;
+    }
+    let type_ = if after.status == "True" { EventType::Normal } else { EventType::Warning };
+    publish(context, object, type_, &after.reason, "Reconcile", &after.message).await;
+}
+
+/// Publishes an Event about an object; that it cannot be published is logged and changes nothing else.
+pub(super) async fn publish<K: Kind>(
+    context: &Context,
+    object: &K,
+    type_: EventType,
+    reason: &str,
+    action: &str,
+    note: &str,
+) {
+    let end = note.floor_char_boundary(NOTE_BYTES_MAX.min(note.len()));
+    let event = Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(note[..end].to_owned()),
+        action: action.to_owned(),
+        secondary: None,
+    };
+    if let Err(error) = context.recorder.publish(&event, &object.object_ref(&())).await {
+        tracing::warn!(kind = K::NAME, reason, %error, "an Event could not be published");
+    }
+}
+
+/// Says of an object that cannot be read what is wrong with it.
+pub(super) async fn write_unreadable<K: Kind>(
+    context: &Context,
+    meta: &ObjectMeta,
+    what: &str,
+) -> Result<(), ReconcileError> {
+    let (namespace, name) =
+        (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+    let api: Api<DynamicObject> = context.dynamic(&K::api_version(&()), &K::kind(&()), namespace);
+    let found = api.get_opt(name).await.map_err(ReconcileError::api(format!("get {} {name}", K::NAME)))?;
+    let Some(found) = found else { return Ok(()) };
+    let observed: Vec<Condition> =
+        serde_json::from_value(found.data["status"]["conditions"].clone()).unwrap_or_default();
+    let generation = meta.generation.unwrap_or_default();
+    let ground = Ground { observed: &observed, generation, now: Timestamp::now() };
+    let conditions = ground.conditions(&[Finding::stalled("Accepted", "NotUnderstood", what)], &[]);
+    if conditions == observed {
+        return Ok(());
+    }
+    let patch = json!({
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": { "uid": meta.uid },
+        "status": { "observedGeneration": generation, "conditions": conditions },
+    });
+    patch_status::<K>(context, meta, &patch).await
+}

@@ -1,0 +1,237 @@
+//! What a change concerns: from any object, and from any replica's report, to the objects to be looked at again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use super::caches::{Caches, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
+use super::namespace::Namespace;
+use crate::api::labels::{API_KEY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL};
+use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
+use crate::compile::references::{channel_secrets, config_maps, trigger_secret};
+use crate::domain::replica_report::ReplicaReport;
+
+/// Who is concerned by what.
+#[derive(Clone)]
+pub(super) struct Links {
+    pub caches: Caches,
+    pub wakes: Wakes,
+    /// What others build upon of each Runtime, as it was last: its status changes far more often.
+    runtimes: Arc<Mutex<HashMap<ObjectRef<Guarded<Runtime>>, RuntimeFacts>>>,
+}
+
+/// What others build upon of a Runtime: which one it is, what it declares, and where it is reached.
+type RuntimeFacts = (Option<String>, Option<i64>, Option<String>);
+
+/// A watch of one of our kinds: the cache is written, and `concerned` is told of each change, deletions included.
+pub(super) fn changes<K>(
+    api: Api<Guarded<K>>,
+    writer: Writer<Guarded<K>>,
+    concerned: impl Fn(&Guarded<K>) + Send + 'static,
+) -> impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|object| object.meta_mut().managed_fields = None)
+        .reflect(writer)
+        .touched_objects()
+        .inspect_ok(concerned)
+}
+
+/// A watch beside those of our kinds, of which only the metadata count.
+pub(super) async fn attend<K>(api: Api<K>, labels: &str, stop: CancellationToken, concerned: impl Fn(&K))
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+    K::DynamicType: Clone + Send + Sync,
+{
+    let config = match labels {
+        "" => watcher::Config::default(),
+        labels => watcher::Config::default().labels(labels),
+    };
+    let stream = watcher(api, config).default_backoff().touched_objects().take_until(stop.cancelled_owned());
+    tokio::pin!(stream);
+    while let Some(touched) = stream.next().await {
+        match touched {
+            Ok(object) => concerned(&object),
+            Err(error) => tracing::debug!(%error, "a watch was interrupted and goes on"),
+        }
+    }
+}
+
+impl Links {
+    pub(super) fn new(caches: Caches, wakes: Wakes) -> Self {
+        Links { caches, wakes, runtimes: Arc::default() }
+    }
+
+    fn space<'a>(&'a self, namespace: &'a str) -> Namespace<'a> {
+        Namespace { caches: &self.caches, name: namespace }
+    }
+
+    /// An ApiTrigger concerns the scenarios that listen to it, the keys that list it, and the Role of the runtime.
+    pub(super) fn trigger_changed(&self, trigger: &Guarded<ApiTrigger>) {
+        let (namespace, name) = (namespace_of(trigger), name_of(trigger));
+        let space = self.space(&namespace);
+        self.wakes.scenarios.wake(refs(&namespace, space.scenarios_of_trigger(&name)));
+        self.wakes.api_keys.wake(refs(&namespace, space.api_keys_of_trigger(&name)));
+        self.runtimes(&namespace);
+    }
+
+    /// A Channel concerns the scenarios that send through it, and the Role of the runtime.
+    pub(super) fn channel_changed(&self, channel: &Guarded<Channel>) {
+        let (namespace, name) = (namespace_of(channel), name_of(channel));
+        self.wakes.scenarios.wake(refs(&namespace, self.space(&namespace).scenarios_of_channel(&name)));
+        self.runtimes(&namespace);
+    }
+
+    /// An ApiKey concerns the Role of the runtime.
+    pub(super) fn api_key_changed(&self, key: &Guarded<ApiKey>) {
+        self.runtimes(&namespace_of(key));
+    }
+
+    /// A Runtime concerns everything in its namespace.
+    pub(super) fn runtime_changed(&self, runtime: &Guarded<Runtime>) {
+        let namespace = namespace_of(runtime);
+        let (key, meta) = (ObjectRef::from_obj(runtime), runtime.meta());
+        let url = runtime.0.as_ref().ok().and_then(|it| it.status.as_ref()?.url.clone());
+        let mut known = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = if meta.deletion_timestamp.is_some() {
+            known.remove(&key);
+            true
+        } else {
+            let facts = (meta.uid.clone(), meta.generation, url);
+            known.insert(key, facts.clone()) != Some(facts)
+        };
+        drop(known);
+        if is_news || self.caches.runtimes.get(&ObjectRef::from_obj(runtime)).is_none() {
+            self.runtimes(&namespace);
+            self.all(&namespace);
+        }
+    }
+
+    /// A ConfigMap concerns the scenarios that use texts of it.
+    pub(super) fn config_map_changed(&self, namespace: &str, name: &str) {
+        self.wakes.scenarios.wake(refs(namespace, self.space(namespace).scenarios_of_config_map(name)));
+    }
+
+    /// A Secret concerns whoever's credentials it holds or whoever reads it.
+    pub(super) fn secret_changed(&self, namespace: &str, name: &str, labels: &BTreeMap<String, String>) {
+        let owner = |label: &str| labels.get(label).cloned();
+        self.wakes.triggers.wake(refs(namespace, owner(TRIGGER_LABEL)));
+        self.wakes.api_keys.wake(refs(namespace, owner(API_KEY_LABEL)));
+        self.readers_of(namespace, &BTreeSet::from([name.to_owned()]));
+        // Where the database is stands in a Secret too.
+        self.runtimes(namespace);
+    }
+
+    /// An object that was made for a Runtime concerns that.
+    pub(super) fn child_changed(&self, namespace: &str, labels: &BTreeMap<String, String>) {
+        self.wakes.runtimes.wake(refs(namespace, labels.get(RUNTIME_LABEL).cloned()));
+    }
+
+    /// A replica came or went.
+    pub(super) fn replicas_changed(&self, namespace: &str, runtime: &str) {
+        self.wakes.runtimes.wake(refs(namespace, [runtime.to_owned()]));
+        self.all(namespace);
+    }
+
+    /// A replica reports something new.
+    pub(super) fn report_changed(
+        &self,
+        namespace: &str,
+        runtime: &str,
+        before: &ReplicaReport,
+        now: &ReplicaReport,
+    ) {
+        for key in different(&before.objects, &now.objects) {
+            self.object(namespace, &key);
+        }
+        self.wakes.channels.wake(refs(namespace, different(&before.channels, &now.channels)));
+        self.wakes.scenarios.wake(refs(namespace, different(&before.audiences, &now.audiences)));
+        let maps: BTreeSet<String> = different(&before.config_maps, &now.config_maps).into_iter().collect();
+        if !maps.is_empty() {
+            let concerned =
+                self.space(namespace).scenarios_where(|spec| !config_maps(spec).is_disjoint(&maps));
+            self.wakes.scenarios.wake(refs(namespace, concerned));
+        }
+        let secrets: BTreeSet<String> = different(&before.secrets, &now.secrets).into_iter().collect();
+        self.readers_of(namespace, &secrets);
+        if before.store_problem != now.store_problem {
+            self.wakes.runtimes.wake(refs(namespace, [runtime.to_owned()]));
+        }
+    }
+
+    /// An object as a replica names it.
+    fn object(&self, namespace: &str, key: &str) {
+        let Some((kind, name)) = key.split_once('/') else { return };
+        let name = [name.to_owned()];
+        match kind {
+            "ApiTrigger" => self.wakes.triggers.wake(refs(namespace, name)),
+            "Scenario" => self.wakes.scenarios.wake(refs(namespace, name)),
+            "Channel" => self.wakes.channels.wake(refs(namespace, name)),
+            "ApiKey" => self.wakes.api_keys.wake(refs(namespace, name)),
+            "Runtime" => self.wakes.runtimes.wake(refs(namespace, name)),
+            _ => {}
+        }
+    }
+
+    fn readers_of(&self, namespace: &str, secrets: &BTreeSet<String>) {
+        if secrets.is_empty() {
+            return;
+        }
+        let keys = secrets.iter().filter_map(|name| name.strip_suffix("-apikey")).map(str::to_owned);
+        self.wakes.api_keys.wake(refs(namespace, keys));
+        let triggers = of_namespace(&self.caches.triggers, namespace);
+        let reads = |it: &Guarded<ApiTrigger>| {
+            let named = it.0.as_ref().ok().and_then(|found| trigger_secret(&name_of(found), &found.spec));
+            named.is_some_and(|(name, _)| secrets.contains(&name))
+        };
+        let triggers = triggers.iter().filter(|it| reads(it)).map(|it| name_of(it.as_ref()));
+        self.wakes.triggers.wake(refs(namespace, triggers));
+        let channels = of_namespace(&self.caches.channels, namespace);
+        let reads = |it: &Guarded<Channel>| {
+            it.0.as_ref()
+                .is_ok_and(|it| channel_secrets(&it.spec).iter().any(|key| secrets.contains(&key.secret)))
+        };
+        let channels = channels.iter().filter(|it| reads(it)).map(|it| name_of(it.as_ref()));
+        self.wakes.channels.wake(refs(namespace, channels));
+    }
+
+    fn runtimes(&self, namespace: &str) {
+        let all = of_namespace(&self.caches.runtimes, namespace);
+        self.wakes.runtimes.wake(all.iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+    }
+
+    /// Everything in the namespace but its Runtimes.
+    fn all(&self, namespace: &str) {
+        let triggers = of_namespace(&self.caches.triggers, namespace);
+        self.wakes.triggers.wake(triggers.iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+        let scenarios: Vec<Arc<Guarded<Scenario>>> = of_namespace(&self.caches.scenarios, namespace);
+        self.wakes.scenarios.wake(scenarios.iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+        let channels = of_namespace(&self.caches.channels, namespace);
+        self.wakes.channels.wake(channels.iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+        let keys = of_namespace(&self.caches.api_keys, namespace);
+        self.wakes.api_keys.wake(keys.iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+    }
+}
+
+/// The keys that only one of both has, or that stand for something else.
+fn different<V: PartialEq>(before: &BTreeMap<String, V>, now: &BTreeMap<String, V>) -> Vec<String> {
+    let changed = now.iter().filter(|(key, value)| before.get(*key) != Some(value)).map(|(key, _)| key);
+    let gone = before.keys().filter(|key| !now.contains_key(*key));
+    changed.chain(gone).cloned().collect()
+}
+
+/// The labels of an object.
+pub(super) fn labels_of<K: Resource>(object: &K) -> BTreeMap<String, String> {
+    object.labels().clone()
+}
