@@ -40,9 +40,9 @@ FAULTS := 200
 chaos: packages
 	FANFARE_CHAOS_FAULTS=$(FAULTS) $(if $(SEED),FANFARE_CHAOS_SEED=$(SEED)) cargo test --locked --test chaos -- --nocapture --test-threads 1
 
-# The Kubernetes API server that the tests of the kinds talk to: built from Go modules once, into a cache.
+# The Kubernetes API server that tests talk to, and the Lua of Argo CD: built from Go modules once, into a cache.
 cluster: packages
-	tests/cluster/cluster build api
+	tests/cluster/cluster build api lua
 
 packages:
 	@missing=; for pair in openssl=openssl curl=curl python3=python3; do \

@@ -112,13 +112,9 @@ async fn credentials(
             "metadata": {"namespace": namespace, "name": trigger_secret_name(&name)}});
         apply::remove(context, &reference, &secret).await?;
     }
-    let (secret, use_) = match source {
-        None => {
-            let finding =
-                Finding::good(RESOLVED_REFS, "it has no credentials of its own; ApiKeys may call it");
-            return Ok(Credentials { finding, secret: None, revision: None, kept: None });
-        }
-        Some(source) => source,
+    let Some((secret, use_)) = source else {
+        let finding = Finding::good(RESOLVED_REFS, "it has no credentials of its own; ApiKeys may call it");
+        return Ok(Credentials { finding, secret: None, revision: None, kept: None });
     };
     if use_ == SecretUse::Trigger {
         return of_user(context, &namespace, secret).await;

@@ -7,7 +7,7 @@ use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 
 use super::context::{Context, FIELD_MANAGER};
-use super::error::ReconcileError;
+use super::error::{ReconcileError, is_absent};
 use crate::compile::spec_digest;
 
 /// The digest of what was applied last: a field that is no longer wanted shows by it.
@@ -24,7 +24,11 @@ pub(super) async fn apply(
     wanted["metadata"]["annotations"][DIGEST] = json!(digest);
     let (kind, name) = (word(&wanted["kind"]), word(&wanted["metadata"]["name"]));
     let api = context.api_of(&wanted);
-    let observed = api.get_opt(&name).await.map_err(ReconcileError::api(format!("get {kind} {name}")))?;
+    let observed = match api.get_opt(&name).await {
+        Ok(observed) => observed,
+        Err(error) if is_absent(&error) => return Err(ReconcileError::UnknownKind { kind }),
+        Err(error) => return Err(ReconcileError::api(format!("get {kind} {name}"))(error)),
+    };
     if let Some(observed) = &observed {
         if !belongs_to(observed, owner) {
             return Err(ReconcileError::NotOurs { kind, name });
@@ -35,7 +39,12 @@ pub(super) async fn apply(
         }
     }
     let parameters = PatchParams::apply(FIELD_MANAGER).force().validation_strict();
-    let applied = api.patch(&name, &parameters, &Patch::Apply(&wanted)).await;
+    let mut applied = api.patch(&name, &parameters, &Patch::Apply(&wanted)).await;
+    if matches!(&applied, Err(kube::Error::Api(status)) if status.is_invalid()) && observed.is_some() {
+        // What others put into our lists can contradict ours; then the lists are taken over as they should be.
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        applied = api.patch(&name, &parameters, &Patch::Merge(&wanted)).await;
+    }
     applied.map_err(ReconcileError::api(format!("apply {kind} {name}")))?;
     tracing::info!(kind, name, owner = %owner.name, "applied");
     Ok(())
@@ -53,7 +62,7 @@ pub(super) async fn remove(
     let found = match api.get_opt(&name).await {
         Ok(found) => found.filter(|found| belongs_to(found, owner)),
         // A kind that the cluster does not know has no objects.
-        Err(kube::Error::Api(status)) if status.is_not_found() => None,
+        Err(error) if is_absent(&error) => None,
         Err(error) => return Err(ReconcileError::api(format!("get {kind} {name}"))(error)),
     };
     let Some(found) = found else { return Ok(()) };
@@ -61,7 +70,7 @@ pub(super) async fn remove(
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
     match api.delete(&name, &parameters).await {
         Ok(_) => tracing::info!(kind, name, owner = %owner.name, "removed"),
-        Err(kube::Error::Api(status)) if status.is_not_found() => {}
+        Err(error) if is_absent(&error) => {}
         Err(error) => return Err(ReconcileError::api(format!("delete {kind} {name}"))(error)),
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource as _, ResourceExt as _};
+use tokio::sync::watch;
 
 use super::wake::Wake;
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
@@ -24,6 +25,7 @@ pub(super) struct Caches {
     pub channels: Cache<Channel>,
     pub api_keys: Cache<ApiKey>,
     pub runtimes: Cache<Runtime>,
+    pub filled: Arc<Filled>,
 }
 
 /// What is to be looked at, for a reason other than its own change.
@@ -36,33 +38,45 @@ pub(super) struct Wakes {
     pub runtimes: WakeOf<Runtime>,
 }
 
+/// Our kinds, in the order in which they are told of.
+const KINDS: [&str; 5] = ["ApiTrigger", "Scenario", "Channel", "ApiKey", "Runtime"];
+
+/// Of which kinds the first list has come.
+///
+/// Not `Store::wait_until_ready`: of several that wait on one store it wakes one, and the controllers wait on it too.
+#[derive(Debug)]
+pub(super) struct Filled(watch::Sender<u8>);
+
+impl Default for Filled {
+    fn default() -> Self {
+        Filled(watch::Sender::new(0))
+    }
+}
+
+impl Filled {
+    const ALL: u8 = (1 << KINDS.len()) - 1;
+
+    /// The first list of a kind has come.
+    pub(super) fn mark(&self, kind: &str) {
+        let place = KINDS.iter().position(|known| *known == kind);
+        self.0.send_modify(|filled| *filled |= place.map_or(0, |place| 1 << place));
+    }
+}
+
 impl Caches {
-    /// Whether every kind's first list has come.
+    /// Whether every kind's first list has come; the first kind of which it has not.
     pub(super) fn are_filled(&self) -> Result<(), &'static str> {
-        let filled = |ready: bool, kind| if ready { Ok(()) } else { Err(kind) };
-        filled(is_filled(&self.triggers), "ApiTrigger")?;
-        filled(is_filled(&self.scenarios), "Scenario")?;
-        filled(is_filled(&self.channels), "Channel")?;
-        filled(is_filled(&self.api_keys), "ApiKey")?;
-        filled(is_filled(&self.runtimes), "Runtime")
+        let filled = *self.filled.0.borrow();
+        let missing = (0..KINDS.len()).find(|place| filled & (1 << place) == 0);
+        missing.map_or(Ok(()), |place| Err(KINDS[place]))
     }
 
     /// Waits for the first list of every kind.
     pub(super) async fn filled(&self) {
-        // A writer that is dropped means that the process is ending.
-        let _ended = self.triggers.wait_until_ready().await;
-        let _ended = self.scenarios.wait_until_ready().await;
-        let _ended = self.channels.wait_until_ready().await;
-        let _ended = self.api_keys.wait_until_ready().await;
-        let _ended = self.runtimes.wait_until_ready().await;
+        let mut filled = self.filled.0.subscribe();
+        // The sender lives as long as these caches.
+        let _filled = filled.wait_for(|filled| *filled == Filled::ALL).await;
     }
-}
-
-fn is_filled<K>(cache: &Cache<K>) -> bool
-where
-    K: kube::Resource<DynamicType = ()> + Clone + 'static,
-{
-    futures_util::FutureExt::now_or_never(cache.wait_until_ready()).is_some_and(|ready| ready.is_ok())
 }
 
 /// One object, if it is there and not about to go.

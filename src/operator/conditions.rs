@@ -83,7 +83,8 @@ pub(super) struct Ground<'a> {
 impl Ground<'_> {
     /// The conditions of an object: those that Ready sums up, and those that stand beside it.
     pub(super) fn conditions(&self, summed_up: &[Finding], beside: &[Finding]) -> Vec<Condition> {
-        let worst = summed_up.iter().max_by_key(|finding| finding.standing);
+        // Of several that are as bad the first one speaks: the others may come of it.
+        let worst = summed_up.iter().rev().max_by_key(|finding| finding.standing);
         let worst = worst.filter(|finding| finding.standing != Standing::Good);
         let mut conditions = vec![self.ready(worst, summed_up)];
         conditions.extend(worst.map(|worst| self.abnormal(worst)));
@@ -179,6 +180,16 @@ mod tests {
         );
         assert_eq!((made[0].reason.as_str(), made[0].message.as_str()), ("Invalid", "spec.where: wrong"));
         assert_eq!(made[0].observed_generation, Some(3));
+    }
+
+    #[test]
+    fn of_equals_the_first_speaks() {
+        let made = conditions(
+            &[],
+            1,
+            &[Finding::retrying("ResolvedRefs", "A", "a"), Finding::retrying("Programmed", "B", "b")],
+        );
+        assert_eq!(made[0].reason, "A");
     }
 
     #[test]

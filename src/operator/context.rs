@@ -1,6 +1,7 @@
 //! What every reconcile works with.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::DynamicObject;
@@ -31,6 +32,8 @@ pub(super) struct Context {
     pub replicas: Arc<Replicas>,
     /// The UID of the namespace `kube-system`, by which the cluster is known.
     pub cluster_id: String,
+    /// Whether the cluster knows HTTPRoutes.
+    pub has_routes: Arc<AtomicBool>,
     /// Ends with the Lease.
     pub term: CancellationToken,
 }

@@ -2,6 +2,12 @@
 
 use crate::domain::credentials::GenerateError;
 
+/// Whether the API server says that there is no such thing. For a kind that it does not know, that is a page of plain
+/// text, of which only the code is left.
+pub(super) fn is_absent(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
 /// A reconcile did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
@@ -22,6 +28,12 @@ pub enum ReconcileError {
         kind: String,
         /// Its name.
         name: String,
+    },
+    /// The cluster does not know a kind that is needed.
+    #[error("the cluster does not know the kind {kind}; install what brings it")]
+    UnknownKind {
+        /// The kind.
+        kind: String,
     },
     /// No randomness.
     #[error(transparent)]
@@ -47,12 +59,13 @@ impl ReconcileError {
             ReconcileError::Api { source, .. } => match source.as_ref() {
                 kube::Error::Api(status) if status.is_conflict() => "conflict",
                 kube::Error::Api(status) if status.is_forbidden() => "forbidden",
-                kube::Error::Api(status) if status.is_not_found() => "not_found",
+                kube::Error::Api(status) if status.code == 404 => "not_found",
                 kube::Error::Api(status) if status.is_invalid() => "invalid",
                 kube::Error::Api(_) => "api",
                 _ => "transport",
             },
             ReconcileError::NotOurs { .. } => "not_ours",
+            ReconcileError::UnknownKind { .. } => "unknown_kind",
             ReconcileError::Generate(_) => "random",
             ReconcileError::TimedOut(_) => "timeout",
             ReconcileError::Panicked(_) => "panic",

@@ -76,7 +76,7 @@ impl Candidate {
         match tokio::time::timeout(REQUEST_MAX, given_back).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the Lease could not be given back; it runs out by itself")
+                tracing::warn!(%error, "the Lease could not be given back; it runs out by itself");
             }
             Err(_) => tracing::warn!("the Lease was not given back in time; it runs out by itself"),
         }

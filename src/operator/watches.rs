@@ -12,7 +12,8 @@ use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::caches::{Caches, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
+use super::caches::{Caches, Filled, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
+use super::controller::Kind;
 use super::namespace::Namespace;
 use crate::api::labels::{API_KEY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL};
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
@@ -31,20 +32,34 @@ pub(super) struct Links {
 /// What others build upon of a Runtime: which one it is, what it declares, and where it is reached.
 type RuntimeFacts = (Option<String>, Option<i64>, Option<String>);
 
-/// A watch of one of our kinds: the cache is written, and `concerned` is told of each change, deletions included.
+/// A watch of one of our kinds: the cache is written, and `concerned` is told of each change, deletions included. What
+/// goes wrong with it is logged and heals by itself; the controller never sees it, as it would rest for all its objects.
 pub(super) fn changes<K>(
     api: Api<Guarded<K>>,
     writer: Writer<Guarded<K>>,
+    filled: Arc<Filled>,
     concerned: impl Fn(&Guarded<K>) + Send + 'static,
 ) -> impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Kind,
 {
     watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer)
+        .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone) {
+                filled.mark(K::NAME);
+            }
+        })
         .touched_objects()
+        .filter_map(async |touched| match touched {
+            Ok(object) => Some(Ok(object)),
+            Err(error) => {
+                tracing::warn!(kind = K::NAME, %error, "the watch was interrupted and goes on");
+                None
+            }
+        })
         .inspect_ok(concerned)
 }
 

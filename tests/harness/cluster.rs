@@ -60,6 +60,11 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// One of the programs that `cluster build` makes.
+    pub fn tool(&self, name: &str) -> PathBuf {
+        self.kubectl.with_file_name(name)
+    }
+
     /// The administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig

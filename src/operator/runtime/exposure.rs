@@ -7,7 +7,7 @@ use super::shape::Shape;
 use crate::api::{IngressExposure, ParentRef, RouteExposure};
 use crate::operator::conditions::Finding;
 use crate::operator::context::Context;
-use crate::operator::error::ReconcileError;
+use crate::operator::error::{ReconcileError, is_absent};
 
 const EXPOSED: &str = "Exposed";
 const ROUTE_VERSION: &str = "gateway.networking.k8s.io/v1";
@@ -109,7 +109,7 @@ async fn look_at_route(
     let api = context.dynamic(ROUTE_VERSION, "HTTPRoute", shape.namespace);
     let found = match api.get_opt(&shape.child()).await {
         Ok(found) => found,
-        Err(kube::Error::Api(status)) if status.is_not_found() => None,
+        Err(error) if is_absent(&error) => None,
         Err(error) => return Err(ReconcileError::api("get the HTTPRoute")(error)),
     };
     let Some(found) = found else {

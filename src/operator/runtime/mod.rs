@@ -8,11 +8,13 @@ mod pod;
 mod shape;
 mod workload;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource as _, ResourceExt as _};
+use serde_json::Value;
 
 use super::apply;
 use super::caches::name_of;
@@ -114,9 +116,14 @@ fn wanted(name: &str, runtime: &Runtime) -> Wanted {
 /// Applies everything that belongs to the Runtime, and removes what the former declaration left.
 async fn make(context: &Context, owner: &OwnerReference, shape: &Shape<'_>) -> Result<(), ReconcileError> {
     for wanted in shape.objects() {
-        apply::apply(context, owner, wanted).await?;
+        match apply::apply(context, owner, wanted).await {
+            // Whether there can be routes, the condition Exposed says.
+            Err(ReconcileError::UnknownKind { kind }) if kind == "HTTPRoute" => {}
+            applied => applied?,
+        }
     }
-    for unwanted in shape.unwanted() {
+    let can_be = |object: &Value| object["kind"] != "HTTPRoute" || context.has_routes.load(Ordering::Acquire);
+    for unwanted in shape.unwanted().into_iter().filter(can_be) {
         apply::remove(context, owner, &unwanted).await?;
     }
     workload::grow_volume(context, shape).await

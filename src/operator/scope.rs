@@ -1,0 +1,233 @@
+//! Everything that is watched and reconciled in all namespaces, or in one: five kinds, and what they rest upon.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::api::DynamicObject;
+use kube::core::{ApiResource, GroupVersionKind, PartialObjectMeta};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::Store;
+use kube::runtime::{WatchStreamExt as _, reflector, watcher};
+use kube::{Api, Client, Resource};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::admin::Health;
+use super::backoff::Backoff;
+use super::caches::{Caches, Guarded, Wakes, name_of, namespace_of};
+use super::context::{Context, FIELD_MANAGER};
+use super::controller::{self, Kind};
+use super::replicas::Replicas;
+use super::settings::Settings;
+use super::watches::{Links, attend, changes, labels_of};
+use crate::api::labels::{
+    ALLOW_LABEL, API_KEY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL,
+};
+use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
+
+/// How often it is looked whether the cluster has come to know a kind.
+const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(60);
+/// All namespaces, or one.
+pub(super) struct Scope<'a> {
+    pub client: &'a Client,
+    pub namespace: Option<&'a str>,
+}
+
+impl Scope<'_> {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        match self.namespace {
+            None => Api::all(self.client.clone()),
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+        }
+    }
+
+    /// Starts every watch and controller of the scope.
+    pub(super) fn start(
+        &self,
+        settings: &Arc<Settings>,
+        health: &Health,
+        cluster_id: &str,
+        term: &CancellationToken,
+        tasks: &mut JoinSet<()>,
+    ) -> Arc<Replicas> {
+        let (triggers, trigger_writer) = reflector::store::<Guarded<ApiTrigger>>();
+        let (scenarios, scenario_writer) = reflector::store::<Guarded<Scenario>>();
+        let (channels, channel_writer) = reflector::store::<Guarded<Channel>>();
+        let (api_keys, api_key_writer) = reflector::store::<Guarded<ApiKey>>();
+        let (runtimes, runtime_writer) = reflector::store::<Guarded<Runtime>>();
+        let filled = Arc::default();
+        let caches =
+            Caches { triggers, scenarios, channels, api_keys, runtimes, filled: Arc::clone(&filled) };
+        health.watched.lock().unwrap_or_else(PoisonError::into_inner).push(caches.clone());
+        let wakes = Wakes::default();
+        let links = Links::new(caches.clone(), wakes.clone());
+        let replicas = Arc::new(Replicas::new(links.clone(), settings.admin_port, term.clone()));
+        let reporter =
+            Reporter { controller: FIELD_MANAGER.into(), instance: Some(settings.identity.clone()) };
+        let has_routes = Arc::new(AtomicBool::new(false));
+        let context = Arc::new(Context {
+            client: self.client.clone(),
+            settings: Arc::clone(settings),
+            caches: caches.clone(),
+            backoff: Backoff::default(),
+            metrics: Arc::clone(&health.metrics),
+            recorder: Recorder::new(self.client.clone(), reporter),
+            replicas: Arc::clone(&replicas),
+            cluster_id: cluster_id.to_owned(),
+            has_routes: Arc::clone(&has_routes),
+            term: term.clone(),
+        });
+        let link = links.clone();
+        let of_triggers =
+            changes(self.api(), trigger_writer, Arc::clone(&filled), move |it| link.trigger_changed(it));
+        let of_scenarios = changes(self.api(), scenario_writer, Arc::clone(&filled), |_| {});
+        let link = links.clone();
+        let of_channels =
+            changes(self.api(), channel_writer, Arc::clone(&filled), move |it| link.channel_changed(it));
+        let link = links.clone();
+        let of_api_keys =
+            changes(self.api(), api_key_writer, Arc::clone(&filled), move |it| link.api_key_changed(it));
+        let link = links.clone();
+        let of_runtimes =
+            changes(self.api(), runtime_writer, Arc::clone(&filled), move |it| link.runtime_changed(it));
+        let c = &context;
+        control(tasks, c, of_triggers, &caches, |it| it.triggers.clone(), wakes.triggers, term);
+        control(tasks, c, of_scenarios, &caches, |it| it.scenarios.clone(), wakes.scenarios, term);
+        control(tasks, c, of_channels, &caches, |it| it.channels.clone(), wakes.channels, term);
+        control(tasks, c, of_api_keys, &caches, |it| it.api_keys.clone(), wakes.api_keys, term);
+        control(tasks, c, of_runtimes, &caches, |it| it.runtimes.clone(), wakes.runtimes, term);
+        self.attend_others(&links, term, tasks);
+        self.attend_routes(&links, has_routes, term, tasks);
+        tasks.spawn(follow_pods(self.api(), Arc::clone(&replicas), term.clone()));
+        replicas
+    }
+
+    /// Watches what is not ours or what was made for a Runtime, by its metadata.
+    fn attend_others(&self, links: &Links, term: &CancellationToken, tasks: &mut JoinSet<()>) {
+        let link = links.clone();
+        let config_maps: Api<PartialObjectMeta<ConfigMap>> = self.api();
+        let stop = term.clone();
+        tasks.spawn(async move {
+            attend(config_maps, "", stop, |it| link.config_map_changed(&namespace_of(it), &name_of(it)))
+                .await;
+        });
+        for labels in [ALLOW_LABEL, TRIGGER_LABEL, API_KEY_LABEL] {
+            let (link, stop) = (links.clone(), term.clone());
+            let secrets: Api<PartialObjectMeta<Secret>> = self.api();
+            tasks.spawn(async move {
+                let concerned = |it: &PartialObjectMeta<Secret>| {
+                    link.secret_changed(&namespace_of(it), &name_of(it), &labels_of(it));
+                };
+                attend(secrets, labels, stop, concerned).await;
+            });
+        }
+        self.attend_children::<Deployment>(links, term, tasks);
+        self.attend_children::<StatefulSet>(links, term, tasks);
+        self.attend_children::<Service>(links, term, tasks);
+        self.attend_children::<ServiceAccount>(links, term, tasks);
+        self.attend_children::<Role>(links, term, tasks);
+        self.attend_children::<RoleBinding>(links, term, tasks);
+        self.attend_children::<NetworkPolicy>(links, term, tasks);
+        self.attend_children::<PodDisruptionBudget>(links, term, tasks);
+        self.attend_children::<HorizontalPodAutoscaler>(links, term, tasks);
+        self.attend_children::<Ingress>(links, term, tasks);
+    }
+
+    fn attend_children<K>(&self, links: &Links, term: &CancellationToken, tasks: &mut JoinSet<()>)
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + Send
+            + Sync
+            + 'static,
+    {
+        let (link, stop, children) = (links.clone(), term.clone(), self.api::<PartialObjectMeta<K>>());
+        tasks.spawn(async move {
+            let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
+            attend(children, &labels, stop, |it| link.child_changed(&namespace_of(it), &labels_of(it))).await;
+        });
+    }
+
+    /// A cluster without the Gateway API has no routes; should it come, they are watched from then on.
+    fn attend_routes(
+        &self,
+        links: &Links,
+        known: Arc<AtomicBool>,
+        term: &CancellationToken,
+        tasks: &mut JoinSet<()>,
+    ) {
+        let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute");
+        let resource = ApiResource::from_gvk(&kind);
+        let routes: Api<DynamicObject> = match self.namespace {
+            None => Api::all_with(self.client.clone(), &resource),
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+        };
+        let (link, stop, client) = (links.clone(), term.clone(), self.client.clone());
+        tasks.spawn(async move {
+            if until_known(&client, &kind.group, &stop).await {
+                known.store(true, Ordering::Release);
+                let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
+                attend(routes, &labels, stop, |it| link.child_changed(&namespace_of(it), &labels_of(it)))
+                    .await;
+            }
+        });
+    }
+}
+
+/// Waits until the API server knows a group; false if told to stop before.
+async fn until_known(client: &Client, group: &str, stop: &CancellationToken) -> bool {
+    loop {
+        let groups = client.list_api_groups().await;
+        if groups.is_ok_and(|known| known.groups.iter().any(|known| known.name == group)) {
+            return true;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return false,
+            () = tokio::time::sleep(LOOK_FOR_KINDS_EVERY) => {}
+        }
+    }
+}
+
+/// Starts the controller of a kind.
+fn control<K: Kind>(
+    tasks: &mut JoinSet<()>,
+    context: &Arc<Context>,
+    changes: impl futures_util::Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
+    caches: &Caches,
+    cache: impl Fn(&Caches) -> Store<Guarded<K>>,
+    wake: super::caches::WakeOf<K>,
+    term: &CancellationToken,
+) {
+    tasks.spawn(controller::run(Arc::clone(context), changes, cache(caches), wake, term.clone()));
+}
+
+/// Keeps the replicas that are asked those that are ready.
+async fn follow_pods(pods: Api<Pod>, replicas: Arc<Replicas>, stop: CancellationToken) {
+    use futures_util::StreamExt as _;
+    let (store, writer) = reflector::store::<Pod>();
+    let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
+    let stream = watcher(pods, watcher::Config::default().labels(&labels))
+        .default_backoff()
+        .modify(|pod| pod.metadata.managed_fields = None)
+        .reflect(writer)
+        .take_until(stop.cancelled_owned());
+    tokio::pin!(stream);
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
+            Ok(_) => replicas.follow(&store.state()),
+            Err(error) => tracing::debug!(%error, "the watch of Pods was interrupted and goes on"),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The classes of faults that operators are known to fall over, each by its name, and the oracle that holds after
+//! every one: statuses are coherent, a second look writes nothing, nothing panicked, and writes are bounded.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::proxy::Proxy;
+use crate::stage::{Operator, Stage};
+use crate::stories::{CHANNEL, SCENARIO, TRIGGER};
+
+const RUNTIME: &str = "
+apiVersion: fanfare.dev/v1alpha1
+kind: Runtime
+metadata: {name: main}
+spec: {storage: {sqlite: {size: 1Gi}}}
+";
+const API_KEY: &str = "
+apiVersion: fanfare.dev/v1alpha1
+kind: ApiKey
+metadata: {name: crm}
+spec: {permissions: [Track]}
+";
+const KINDS: [(&str, &str); 5] = [
+    ("runtime", "main"),
+    ("apitrigger", "storm"),
+    ("apikey", "crm"),
+    ("channel", "out"),
+    ("scenario", "warning"),
+];
+/// What a Runtime is made of.
+const CHILDREN: [&str; 7] = [
+    "serviceaccount",
+    "role",
+    "rolebinding",
+    "service",
+    "networkpolicy",
+    "statefulset",
+    "poddisruptionbudget",
+];
+
+/// An operator behind a proxy, and a namespace with one object of every kind.
+struct Scene {
+    stage: Stage,
+    proxy: Proxy,
+}
+
+impl Scene {
+    async fn new(name: &str) -> Self {
+        let stage = Stage::new(name).await;
+        let proxy = Proxy::start(&stage.operator_kubeconfig()).await;
+        Scene { stage, proxy }
+    }
+
+    fn begin(&self) -> Operator {
+        self.stage.begin_operator(&self.proxy.kubeconfig(), &["--no-leader-election"])
+    }
+
+    fn apply_all(&self) {
+        self.stage.apply(&[RUNTIME, TRIGGER, API_KEY, CHANNEL, SCENARIO].join("---"));
+    }
+
+    /// Waits until everything is as it will be without replicas.
+    async fn settled(&self) {
+        for (kind, name) in KINDS {
+            let reason = if kind == "runtime" { "RollingOut" } else { "NoReplicaReady" };
+            self.stage.until_reason(kind, name, "Ready", reason).await;
+        }
+        for child in CHILDREN {
+            self.stage.until(child, async || !self.stage.get(child, "main-runtime").is_null()).await;
+        }
+        let url = async || !self.stage.get("secret", "storm-trigger")["data"]["url"].is_null();
+        self.stage.until("the Secret has the URL", url).await;
+    }
+
+    /// Has every object looked at twice more, and gives what was written from the second look on.
+    async fn writes_of_a_second_look(&self, operator: &Operator) -> Vec<String> {
+        self.look(operator, "first").await;
+        let before = self.proxy.writes().len();
+        self.look(operator, "second").await;
+        self.proxy.writes()[before..].to_vec()
+    }
+
+    async fn look(&self, operator: &Operator, mark: &str) {
+        let before = reconciles(operator).await;
+        for (kind, name) in KINDS {
+            let mark = format!("looked={mark}");
+            self.stage.kubectl(&["annotate", "--overwrite", "-n", &self.stage.namespace, kind, name, &mark]);
+        }
+        let all = async || {
+            let now = reconciles(operator).await;
+            ["Runtime", "ApiTrigger", "ApiKey", "Channel", "Scenario"]
+                .iter()
+                .all(|kind| of(&now, kind) > of(&before, kind))
+        };
+        self.stage.until("every kind is looked at", all).await;
+    }
+
+    /// What must hold after every fault.
+    async fn oracle(&self, operator: &Operator, writes_max: usize) {
+        self.settled().await;
+        let writes = self.writes_of_a_second_look(operator).await;
+        assert_eq!(writes, Vec::<String>::new(), "a second look writes nothing");
+        let metrics = metrics(operator).await;
+        let panics =
+            metrics.lines().filter(|line| line.starts_with("controller_runtime_reconcile_panics_total"));
+        assert!(panics.clone().all(|line| line.ends_with(" 0")), "{:?}", panics.collect::<Vec<_>>());
+        let all = self.proxy.writes();
+        assert!(all.len() <= writes_max, "{} writes: {all:#?}", all.len());
+    }
+
+    fn password(&self) -> Value {
+        self.stage.get("secret", "storm-trigger")["data"]["password"].clone()
+    }
+}
+
+async fn metrics(operator: &Operator) -> String {
+    crate::kubelet::get(&format!("http://{}/metrics", operator.admin))
+        .await
+        .map(|it| it.1)
+        .unwrap_or_default()
+}
+
+async fn reconciles(operator: &Operator) -> String {
+    metrics(operator).await
+}
+
+/// How often a kind was reconciled with success.
+fn of(metrics: &str, kind: &str) -> u64 {
+    let line = metrics.lines().find(|line| {
+        line.starts_with("controller_runtime_reconcile_total")
+            && line.contains(&format!("\"{kind}\""))
+            && line.contains("success")
+    });
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+/// What one convergence from nothing may write: each object once or twice, each status a few times.
+const WRITES_MAX: usize = 60;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f01_a_crash_between_any_two_writes() {
+    let mut deaths = 0;
+    for after in 1..40 {
+        let scene = Scene::new("f01").await;
+        scene.proxy.die_after(after);
+        let operator = scene.begin();
+        scene.apply_all();
+        let died = scene.proxy.died_within(Duration::from_secs(4)).await;
+        drop(operator);
+        let (secret, writes) = (scene.password(), scene.proxy.writes().len());
+        scene.proxy.revive();
+        let operator = scene.begin();
+        scene.settled().await;
+        assert!(
+            secret.is_null() || secret == scene.password(),
+            "after {after} writes other credentials were made"
+        );
+        if !died {
+            assert!(deaths >= 15, "only {deaths} writes were seen: {:?}", scene.proxy.writes());
+            assert!(writes < after);
+            return;
+        }
+        deaths += 1;
+        if after % 6 == 0 {
+            scene.oracle(&operator, WRITES_MAX * 2).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f02_an_api_server_that_shows_an_older_state() {
+    let scene = Scene::new("f02").await;
+    let operator = scene.begin();
+    scene.apply_all();
+    scene.settled().await;
+    let (before, service) =
+        (scene.password(), scene.stage.get("service", "main-runtime")["metadata"]["uid"].clone());
+    // Everything was empty when it was listed first; a lagging server shows that once more.
+    scene.proxy.lag(true);
+    let writes = scene.proxy.writes().len();
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while scene.proxy.reads() == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .unwrap();
+    scene.proxy.lag(false);
+    scene.oracle(&operator, WRITES_MAX * 2).await;
+    assert_eq!(scene.password(), before, "nothing was made anew");
+    assert_eq!(scene.stage.get("service", "main-runtime")["metadata"]["uid"], service);
+    let deleted = scene.proxy.writes()[writes..].iter().filter(|it| it.starts_with("DELETE")).count();
+    assert_eq!(deleted, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f03_events_that_are_never_seen() {
+    let scene = Scene::new("f03").await;
+    let operator = scene.begin();
+    scene.apply_all();
+    scene.settled().await;
+    let before = scene.password();
+    scene.proxy.mute_watches(true);
+    // There and back, and another one of the same name.
+    scene.stage.apply(&TRIGGER.replace("city", "town"));
+    scene.stage.apply(TRIGGER);
+    scene.stage.kubectl(&["delete", "apitrigger", "storm", "-n", &scene.stage.namespace]);
+    scene
+        .stage
+        .until("its Secret is gone too", async || scene.stage.get("secret", "storm-trigger").is_null())
+        .await;
+    scene.stage.apply(TRIGGER);
+    scene.proxy.mute_watches(false);
+    scene.oracle(&operator, WRITES_MAX * 2).await;
+    assert_ne!(scene.password(), before, "another trigger has other credentials");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f05_an_optional_block_comes_and_goes() {
+    let scene = Scene::new("f05").await;
+    let operator = scene.begin();
+    scene.apply_all();
+    scene.settled().await;
+    for _ in 0..2 {
+        scene
+            .stage
+            .apply(&RUNTIME.replace("spec: {", "spec: {exposure: {ingress: {host: calls.example.com}}, "));
+        scene
+            .stage
+            .until("there is an Ingress", async || !scene.stage.get("ingress", "main-runtime").is_null())
+            .await;
+        let url = async || {
+            scene.stage.get("apitrigger", "storm")["status"]["url"]
+                .as_str()
+                .is_some_and(|it| it.starts_with("http://calls.example.com/in/"))
+        };
+        scene.stage.until("the trigger's URL follows", url).await;
+        scene.stage.apply(RUNTIME);
+        scene.stage.until("it is gone", async || scene.stage.get("ingress", "main-runtime").is_null()).await;
+    }
+    scene.oracle(&operator, WRITES_MAX * 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_somebody_else_writes_the_same_objects() {
+    let scene = Scene::new("f10").await;
+    let operator = scene.begin();
+    scene.apply_all();
+    scene.settled().await;
+    let patch = r#"{"spec":{"ports":[{"name":"calls","port":8888,"targetPort":"calls"}]}}"#;
+    scene.stage.kubectl(&[
+        "patch",
+        "service",
+        "main-runtime",
+        "-n",
+        &scene.stage.namespace,
+        "--type=merge",
+        "-p",
+        patch,
+    ]);
+    let restored = async || {
+        scene.stage.get("service", "main-runtime")["spec"]["ports"].to_string().contains("\"port\":80,")
+    };
+    scene.stage.until("the Service is as it should be", restored).await;
+    // What others add stays theirs.
+    scene.stage.kubectl(&["label", "service", "main-runtime", "-n", &scene.stage.namespace, "team=storms"]);
+    scene.oracle(&operator, WRITES_MAX * 2).await;
+    assert_eq!(scene.stage.get("service", "main-runtime")["metadata"]["labels"]["team"], "storms");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_two_operators_at_once() {
+    let scene = Scene::new("f13").await;
+    let (one, two) = (scene.begin(), scene.begin());
+    scene.apply_all();
+    scene.settled().await;
+    let password = scene.password();
+    scene.oracle(&one, WRITES_MAX * 3).await;
+    assert!(of(&metrics(&two).await, "Runtime") > 0, "both worked");
+    assert_eq!(scene.password(), password);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f14_an_api_server_that_answers_429_500_and_410_and_goes_away() {
+    let scene = Scene::new("f14").await;
+    let operator = scene.stage.operator_with(&scene.proxy.kubeconfig(), &["--no-leader-election"]).await;
+    for status in [429, 500, 410, 503] {
+        scene.proxy.answer_with(status, 25);
+    }
+    scene.apply_all();
+    scene.settled().await;
+    scene.proxy.go_away();
+    scene.stage.apply(&CHANNEL.replace("{log: {}}", "{log: {}, window: 7}"));
+    let alive = crate::kubelet::get(&format!("http://{}/livez", operator.admin)).await.unwrap();
+    assert_eq!(alive.0, 200, "an API server that is away is no reason to be started anew");
+    scene.proxy.revive();
+    scene.oracle(&operator, WRITES_MAX * 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f15_deletion_in_an_odd_order() {
+    let scene = Scene::new("f15").await;
+    let _operator = scene.begin();
+    scene.apply_all();
+    scene.settled().await;
+    let namespace = scene.stage.namespace.clone();
+    scene.stage.kubectl(&["delete", "secret", "storm-trigger", "-n", &namespace]);
+    scene.stage.kubectl(&["delete", "apitrigger", "storm", "-n", &namespace]);
+    scene
+        .stage
+        .until("its Secret is gone", async || scene.stage.get("secret", "storm-trigger").is_null())
+        .await;
+    // The kubelet of a Pod that was never started is this test.
+    scene.stage.kubectl(&["delete", "namespace", &namespace, "--wait=false"]);
+    let gone = async || {
+        scene.stage.cluster.kubectl(&["get", "namespace", &namespace, "--ignore-not-found"]).stdout.is_empty()
+    };
+    scene.stage.until("the namespace is gone", gone).await;
+}

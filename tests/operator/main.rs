@@ -1,0 +1,14 @@
+//! The operator and runtimes as processes of their own, under their own accounts, on a real API server with its
+//! controllers. What a node would do, starting what Pods ask for, a small kubelet of these tests does with processes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod argocd;
+mod coherence;
+mod faults;
+#[path = "../harness/mod.rs"]
+mod harness;
+mod kubelet;
+mod proxy;
+mod stage;
+mod stories;

@@ -1,0 +1,219 @@
+//! What a person sees who applies manifests: credentials, reasons, and what becomes of an edit.
+
+use serde_json::Value;
+
+use crate::stage::Stage;
+
+pub const TRIGGER: &str = "
+apiVersion: fanfare.dev/v1alpha1
+kind: ApiTrigger
+metadata: {name: storm}
+spec:
+  parameters:
+  - {name: city, type: string, example: Vienna}
+";
+
+pub const CHANNEL: &str = "
+apiVersion: fanfare.dev/v1alpha1
+kind: Channel
+metadata: {name: out}
+spec: {log: {}}
+";
+
+pub const SCENARIO: &str = "
+apiVersion: fanfare.dev/v1alpha1
+kind: Scenario
+metadata: {name: warning}
+spec:
+  triggers: [{triggerRef: {name: storm}}]
+  audience: {where: customer.city == params.city}
+  nodes:
+  - name: tell
+    message: {channelRef: {name: out}, consent: None, log: {text: 'A storm is coming to {{ params.city }}.'}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_gets_credentials_once_and_they_come_back_if_they_are_deleted() {
+    let stage = Stage::new("credentials").await;
+    let operator = stage.operator(&[]).await;
+    stage.apply(TRIGGER);
+    stage.until_reason("apitrigger", "storm", "Programmed", "NoRuntime").await;
+    let secret = stage.get("secret", "storm-trigger");
+    assert_eq!(secret["type"], "kubernetes.io/basic-auth");
+    assert_eq!(secret["metadata"]["ownerReferences"][0]["kind"], "ApiTrigger");
+    let trigger = stage.get("apitrigger", "storm");
+    assert_eq!(trigger["status"]["secretRef"]["name"], "storm-trigger");
+    assert_eq!(trigger["status"]["secretRevision"], secret["metadata"]["resourceVersion"]);
+    // Another process finds the same credentials.
+    drop(operator);
+    let _operator = stage.operator(&["--no-leader-election"]).await;
+    stage.kubectl(&["annotate", "-n", &stage.namespace, "apitrigger", "storm", "touched=yes"]);
+    stage
+        .until("it has been looked at again", async || {
+            stage.get("secret", "storm-trigger")["data"] == secret["data"]
+        })
+        .await;
+    stage.kubectl(&["delete", "secret", "storm-trigger", "-n", &stage.namespace]);
+    stage.until("there are new ones", async || !stage.get("secret", "storm-trigger").is_null()).await;
+    assert_ne!(stage.get("secret", "storm-trigger")["data"]["password"], secret["data"]["password"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_of_somebody_else_is_not_touched() {
+    let stage = Stage::new("foreign").await;
+    let _operator = stage.operator(&[]).await;
+    stage.kubectl(&[
+        "create",
+        "secret",
+        "generic",
+        "storm-trigger",
+        "-n",
+        &stage.namespace,
+        "--from-literal=a=b",
+    ]);
+    let before = stage.get("secret", "storm-trigger");
+    stage.apply(TRIGGER);
+    let message = stage.until_reason("apitrigger", "storm", "ResolvedRefs", "SecretNotOwned").await;
+    assert!(message.contains("rename or delete it"), "{message}");
+    assert_eq!(stage.get("secret", "storm-trigger"), before);
+    stage.kubectl(&["delete", "secret", "storm-trigger", "-n", &stage.namespace]);
+    stage.kubectl(&["annotate", "-n", &stage.namespace, "apitrigger", "storm", "touched=yes"]);
+    stage.until_reason("apitrigger", "storm", "ResolvedRefs", "Succeeded").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_says_what_is_wrong_where_and_who_broke_it() {
+    let stage = Stage::new("broken").await;
+    let _operator = stage.operator(&[]).await;
+    stage.apply(SCENARIO);
+    let message = stage.until_reason("scenario", "warning", "Ready", "TriggerNotFound").await;
+    assert!(message.contains("there is no ApiTrigger storm"), "{message}");
+    stage.apply(TRIGGER);
+    stage.until_reason("scenario", "warning", "Ready", "ChannelNotFound").await;
+    stage.apply(CHANNEL);
+    stage.until_reason("scenario", "warning", "Accepted", "Succeeded").await;
+    let indexed = stage.until_reason("scenario", "warning", "AudienceIndexed", "NoReplicaReady").await;
+    assert!(indexed.contains("by index on customer.city"), "{indexed}");
+
+    stage.apply(&SCENARIO.replace("params.city }}", "params.town }}"));
+    let message = stage.until_reason("scenario", "warning", "Ready", "Invalid").await;
+    assert!(message.contains("spec.nodes[0].message.log.text, line 1, column"), "{message}");
+    assert!(message.contains('^'), "{message}");
+    assert_eq!(stage.get("scenario", "warning")["status"]["state"], "Stalled");
+    stage.apply(SCENARIO);
+    stage.until_reason("scenario", "warning", "Accepted", "Succeeded").await;
+
+    stage.apply(&TRIGGER.replace("name: city", "name: town"));
+    let message = stage.until_reason("scenario", "warning", "Ready", "Invalid").await;
+    assert!(
+        message.starts_with("it was right until ApiTrigger storm was changed (generation 1 to 2):"),
+        "{message}"
+    );
+    stage.apply(TRIGGER);
+    stage.until_reason("scenario", "warning", "Accepted", "Succeeded").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_runtime_is_in_force_and_the_next_one_after_it() {
+    let stage = Stage::new("oldest").await;
+    let _operator = stage.operator(&[]).await;
+    let runtime = |name: &str| {
+        format!(
+            "apiVersion: fanfare.dev/v1alpha1\nkind: Runtime\nmetadata: {{name: {name}}}\nspec: {{storage: {{sqlite: {{size: 1Gi}}}}}}\n"
+        )
+    };
+    stage.apply(&runtime("main"));
+    stage.until_reason("runtime", "main", "Accepted", "Succeeded").await;
+    // Times of objects have whole seconds; within one the name decides.
+    stage.apply(&runtime("other"));
+    let message = stage.until_reason("runtime", "other", "Ready", "NotTheOldest").await;
+    assert!(message.contains("that is main"), "{message}");
+    assert!(stage.get("statefulset", "other-runtime").is_null());
+    stage.kubectl(&["delete", "runtime", "main", "-n", &stage.namespace]);
+    stage.until_reason("runtime", "other", "Accepted", "Succeeded").await;
+    stage.until("it has a workload", async || !stage.get("statefulset", "other-runtime").is_null()).await;
+    stage
+        .until("the former one's is gone", async || stage.get("statefulset", "main-runtime").is_null())
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_role_names_exactly_the_secrets_that_are_read() {
+    let stage = Stage::new("role").await;
+    let _operator = stage.operator(&[]).await;
+    stage.apply("apiVersion: fanfare.dev/v1alpha1\nkind: Runtime\nmetadata: {name: main}\nspec: {storage: {sqlite: {size: 1Gi}}}\n");
+    stage.until("there is a Role", async || !stage.get("role", "main-runtime").is_null()).await;
+    let names = || {
+        let role = stage.get("role", "main-runtime");
+        let rules = role["rules"].as_array().cloned().unwrap_or_default();
+        let of_secrets = rules.iter().find(|rule| rule["resources"][0] == "secrets").cloned();
+        of_secrets.map(|rule| (rule["verbs"].clone(), rule["resourceNames"].clone()))
+    };
+    assert_eq!(names(), None, "a rule without names would be one for every Secret");
+    stage.apply(TRIGGER);
+    stage.apply("apiVersion: fanfare.dev/v1alpha1\nkind: Channel\nmetadata: {name: hook}\nspec: {webhook: {url: 'https://example.com/', signingSecret: {secretKeyRef: {name: signing, key: key}}}}\n");
+    let expected = (Value::from(vec!["get"]), Value::from(vec!["signing", "storm-trigger"]));
+    stage.until("both are named", async || names().as_ref() == Some(&expected)).await;
+    stage.kubectl(&["delete", "channel", "hook", "-n", &stage.namespace]);
+    let expected = (Value::from(vec!["get"]), Value::from(vec!["storm-trigger"]));
+    stage.until("one is named", async || names().as_ref() == Some(&expected)).await;
+}
+
+/// What an account may not do, as the API server says.
+fn denied(stage: &Stage, account: &str, verb: &str, resource: &str, namespace: &str) -> bool {
+    let account = format!("--as=system:serviceaccount:{account}");
+    let output = stage.cluster.kubectl(&["auth", "can-i", verb, resource, "-n", namespace, &account]);
+    String::from_utf8_lossy(&output.stdout).trim() == "no"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_operator_and_runtime_may_not_do() {
+    let stage = Stage::new("rights").await;
+    let _operator = stage.operator(&[]).await;
+    stage.apply("apiVersion: fanfare.dev/v1alpha1\nkind: Runtime\nmetadata: {name: main}\nspec: {storage: {sqlite: {size: 1Gi}}}\n");
+    stage.apply(TRIGGER);
+    let role = async || stage.get("role", "main-runtime")["rules"].to_string().contains("storm-trigger");
+    stage.until("the runtime may read the trigger's Secret", role).await;
+    let (own, other) = (stage.namespace.clone(), "kube-system");
+    let runtime = format!("{own}:main-runtime");
+    assert!(!denied(&stage, &runtime, "get", "secrets/storm-trigger", &own), "what is named is allowed");
+    for (verb, resource, namespace) in [
+        ("get", "secrets/another", own.as_str()),
+        ("list", "secrets", &own),
+        ("watch", "secrets", &own),
+        ("get", "secrets/storm-trigger", other),
+        ("update", "secrets/storm-trigger", &own),
+        ("patch", "scenarios.fanfare.dev", &own),
+        ("patch", "scenarios.fanfare.dev/status", &own),
+        ("update", "configmaps", &own),
+        ("create", "pods", &own),
+        ("list", "apitriggers.fanfare.dev", other),
+        ("list", "configmaps", other),
+    ] {
+        assert!(
+            denied(&stage, &runtime, verb, resource, namespace),
+            "the runtime may {verb} {resource} in {namespace}"
+        );
+    }
+    let operator = format!("{}:fanfare-operator", stage.system);
+    for (verb, resource, namespace) in [
+        ("update", "scenarios.fanfare.dev", own.as_str()),
+        ("patch", "apitriggers.fanfare.dev", &own),
+        ("delete", "runtimes.fanfare.dev", &own),
+        ("patch", "secrets", &own),
+        ("create", "pods", &own),
+        ("create", "pods/exec", &own),
+        ("delete", "persistentvolumeclaims", &own),
+        ("delete", "services", &own),
+        ("escalate", "roles.rbac.authorization.k8s.io", &own),
+        ("bind", "roles.rbac.authorization.k8s.io", &own),
+        ("impersonate", "serviceaccounts", &own),
+        ("get", "secrets", other),
+        ("list", "nodes", other),
+    ] {
+        assert!(
+            denied(&stage, &operator, verb, resource, namespace),
+            "the operator may {verb} {resource} in {namespace}"
+        );
+    }
+}
