@@ -13,12 +13,14 @@ mod import;
 mod log;
 mod operator;
 mod reference;
+mod runtime;
 mod sandbox;
 mod validate;
 
 mod client;
 mod exit;
 mod output;
+mod signals;
 mod view;
 mod watch;
 
@@ -56,6 +58,8 @@ enum Command {
     Dev(Box<dev::DevCommand>),
     /// Run the controllers that make manifests in a cluster real.
     Operator(Box<operator::OperatorCommand>),
+    /// Run one process of a Runtime in its cluster: receive calls and dispatch messages.
+    Runtime(Box<runtime::RuntimeCommand>),
     /// Run providers to test against: SMTP, a Twilio-shaped API and webhooks that keep what they receive.
     Sandbox(Box<sandbox::SandboxCommand>),
     /// Check manifests as the API server and the operator would, without either.
@@ -75,6 +79,7 @@ pub fn run() -> ExitCode {
         Command::Crds(command) => command.run(),
         Command::Dev(command) => command.run(),
         Command::Operator(command) => command.run(),
+        Command::Runtime(command) => command.run(),
         Command::Sandbox(command) => command.run(),
         Command::Validate(command) => command.run(),
     }

@@ -16,7 +16,7 @@ mod trigger;
 
 pub use api_key::ApiKey;
 pub use channel::{Channel, ChannelKind};
-pub use digest::{spec_digest, texts_digest};
+pub use digest::{of_bytes as bytes_digest, spec_digest, texts_digest};
 pub use last_good::{Settled, settle};
 pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
 pub use scenario::{Audience, Listener, Scenario};

@@ -3,6 +3,7 @@
 //! A problem knows the object, the field and the place within its text; `manifests` turns that into file, line
 //! and caret, the operator into a condition's message.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -73,28 +74,35 @@ impl fmt::Display for Problem {
 
 /// Collects all problems of a compilation, so that a person sees them at once.
 #[derive(Debug, Default)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    found: Vec<Problem>,
+    /// The objects that have an error: a namespace may hold thousands.
+    broken: HashSet<ObjectName>,
+}
 
 impl Problems {
     /// Adds one.
     pub fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if problem.severity == Severity::Error {
+            self.broken.insert(problem.object.clone());
+        }
+        self.found.push(problem);
     }
 
     /// Adds one, unless it was found before: two messages may use one text.
     pub fn push_once(&mut self, problem: Problem) {
-        if !self.0.contains(&problem) {
-            self.0.push(problem);
+        if !self.found.contains(&problem) {
+            self.push(problem);
         }
     }
 
     /// Whether the object has an error so far and must be left out of the snapshot.
     pub fn has_errors(&self, object: &ObjectName) -> bool {
-        self.0.iter().any(|problem| problem.severity == Severity::Error && problem.object == *object)
+        self.broken.contains(object)
     }
 
     /// All of them, in the order they were found.
     pub fn into_vec(self) -> Vec<Problem> {
-        self.0
+        self.found
     }
 }

@@ -96,6 +96,18 @@ impl Configuration {
         Ok(Applied { snapshot, unconnected })
     }
 
+    /// What was compiled from what is in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.app.snapshot.load_full()
+    }
+
+    /// Puts other credentials in force with the same objects. Answers which channels cannot be used.
+    pub fn refresh(&mut self, keyring: Keyring, secrets: &dyn SecretSource) -> Vec<Unconnected> {
+        let unconnected = self.connect_all(&self.snapshot(), secrets);
+        self.app.keyring.store(Arc::new(keyring));
+        unconnected
+    }
+
     /// Connects what is new or has changed. What is replaced closes its connections once its last attempt has ended.
     fn connect_all(&mut self, snapshot: &Snapshot, secrets: &dyn SecretSource) -> Vec<Unconnected> {
         let mut previous = std::mem::take(&mut self.connected);

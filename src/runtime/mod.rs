@@ -2,8 +2,10 @@
 //!
 //! Invariant: decisions are the domain's; this module moves them between sockets and the store.
 
+pub mod admin;
 pub mod api;
 pub mod app;
+pub mod cluster;
 pub mod configuration;
 pub mod dispatch;
 pub mod engine;
@@ -12,5 +14,7 @@ pub mod ingest;
 pub mod lease;
 pub mod library;
 pub mod metrics;
+pub mod process;
 pub mod run;
 pub mod server;
+pub mod stores;

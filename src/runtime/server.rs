@@ -68,21 +68,40 @@ pub struct Running {
 /// # Errors
 /// An address cannot be listened on.
 pub async fn start(listen: &[Listen], app: &Arc<App>, routes: &Router) -> std::io::Result<Running> {
-    let mut running =
-        Running { addresses: Vec::new(), stop: CancellationToken::new(), connections: TaskTracker::new() };
+    let mut running = Running::closed();
     let purge = ingest::forget_expired_keys(Arc::clone(app), running.stop.clone());
     running.connections.spawn(purge);
     for Listen { address, surface } in listen {
-        let listener = TcpListener::bind(address).await?;
-        running.addresses.push(listener.local_addr()?);
-        let door = Door { surface: *surface, app: Arc::clone(app), routes: routes.clone() };
-        let (stop, connections) = (running.stop.clone(), running.connections.clone());
-        running.connections.spawn(accept_until_stopped(listener, door, stop, connections));
+        let (calls, api) = (*surface != Surface::Api, *surface != Surface::Calls);
+        let door = Door { calls: calls.then(|| Arc::clone(app)), routes: api.then(|| routes.clone()) };
+        running.open(*address, door).await?;
     }
     Ok(running)
 }
 
+/// Starts serving routes that need nothing of a runtime, such as probes.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub async fn start_routes(address: SocketAddr, routes: Router) -> std::io::Result<Running> {
+    let mut running = Running::closed();
+    running.open(address, Door { calls: None, routes: Some(routes) }).await?;
+    Ok(running)
+}
+
 impl Running {
+    fn closed() -> Self {
+        Running { addresses: Vec::new(), stop: CancellationToken::new(), connections: TaskTracker::new() }
+    }
+
+    async fn open(&mut self, address: SocketAddr, door: Door) -> std::io::Result<()> {
+        let listener = TcpListener::bind(address).await?;
+        self.addresses.push(listener.local_addr()?);
+        let (stop, connections) = (self.stop.clone(), self.connections.clone());
+        self.connections.spawn(accept_until_stopped(listener, door, stop, connections));
+        Ok(())
+    }
+
     /// Accepts nothing more, lets every request under way be answered, and gives up at the deadline. Answers whether
     /// all were.
     pub async fn drain(self, deadline: Duration) -> bool {
@@ -100,9 +119,10 @@ impl Drop for Running {
 
 #[derive(Clone)]
 struct Door {
-    surface: Surface,
-    app: Arc<App>,
-    routes: Router,
+    /// Where trigger calls go; nowhere, if they are not served here.
+    calls: Option<Arc<App>>,
+    /// Everything else, if it is served here.
+    routes: Option<Router>,
 }
 
 type Answer = Response<Either<Full<Bytes>, Body>>;
@@ -110,16 +130,16 @@ type Answer = Response<Either<Full<Bytes>, Body>>;
 impl Door {
     async fn answer(self, request: Request<Incoming>) -> Result<Answer, Infallible> {
         let is_call = request.uri().path().starts_with(ingest::PATH_PREFIX);
-        if is_call && self.surface != Surface::Api {
-            return Ok(ingest::answer(&self.app, request).await.map(Either::Left));
+        if let Some(app) = self.calls.as_ref().filter(|_| is_call) {
+            return Ok(ingest::answer(app, request).await.map(Either::Left));
         }
-        if self.surface == Surface::Calls {
+        let Some(routes) = self.routes else {
             // Nothing else is here, and what is elsewhere is nobody's business.
             let mut nothing = Response::new(Either::Left(Full::default()));
             *nothing.status_mut() = http::StatusCode::NOT_FOUND;
             return Ok(nothing);
-        }
-        let answered = TowerToHyperService::new(self.routes).call(request).await;
+        };
+        let answered = TowerToHyperService::new(routes).call(request).await;
         Ok(answered.map_or_else(|never: Infallible| match never {}, |response| response.map(Either::Right)))
     }
 }

@@ -12,6 +12,7 @@ mod chunk_keys;
 pub mod customers;
 pub mod deliveries;
 mod documents;
+pub mod in_force;
 mod merge;
 mod pick;
 pub mod postgres;

@@ -46,7 +46,14 @@ impl Replica {
         let name = ChannelName::new(channel);
         let mut handles = (**self.channels.load()).clone();
         let ChannelHandle { window, concurrency, per_second, retry, .. } = *handles[&name];
-        let handle = ChannelHandle { channel: provider, window, concurrency, per_second, retry };
+        let handle = ChannelHandle {
+            channel: provider,
+            window,
+            concurrency,
+            per_second,
+            retry,
+            standing: Default::default(),
+        };
         handles.insert(name, Arc::new(handle));
         self.channels.store(Arc::new(handles));
     }

@@ -102,6 +102,7 @@ pub async fn attempts_are_used_up_and_then_it_has_failed(place: Place) {
     let sms = sms.unwrap();
     let retry = fanfare::runtime::dispatch::RetryPolicy { attempts_max: 2, ..sms.retry };
     *sms = Arc::new(fanfare::runtime::dispatch::ChannelHandle {
+        standing: Default::default(),
         channel: Arc::clone(&sms.channel),
         retry,
         window: 1,

@@ -52,6 +52,7 @@ impl World {
             let provider = Provider { name, record: Arc::clone(&self.record), manner };
             let retry = RetryPolicy { attempts_max: 5, retry_for: Duration::from_secs(3600), on_unknown };
             Arc::new(ChannelHandle {
+                standing: Default::default(),
                 channel: Arc::new(provider),
                 window: WINDOW,
                 concurrency: 16,

@@ -6,6 +6,7 @@
 mod host_map;
 mod range;
 mod resolver;
+mod rules;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::net::TcpStream;
 pub use host_map::{HostMap, HostMapError};
 pub use range::Range;
 pub use resolver::{Resolve, SystemResolver};
+pub use rules::{ClusterServices, Rules};
 
 /// How many of a name's addresses are tried.
 const ADDRESSES_MAX: usize = 16;
@@ -50,6 +52,14 @@ pub enum EgressError {
         /// What kind of address it is.
         range: Range,
     },
+    /// Every address of the name is refused, and one of them by name.
+    #[error("{host} is at {address}, where channels may never connect to")]
+    Denied {
+        /// The name.
+        host: String,
+        /// The address that is denied.
+        address: IpAddr,
+    },
     /// None of the addresses answered.
     #[error("cannot connect to {host} at {address}: {source}")]
     Unreachable {
@@ -75,6 +85,7 @@ pub enum EgressError {
 /// The guard. One is shared by all channels of a process.
 pub struct Egress {
     allow: Vec<IpNet>,
+    rules: Rules,
     hosts: HostMap,
     resolver: Arc<dyn Resolve>,
     connect_timeout: Duration,
@@ -84,7 +95,13 @@ impl Egress {
     /// Public addresses only, those in `allow`, and whatever `hosts` maps: a mapping is made by whoever starts the
     /// process and is itself the permission.
     pub fn new(allow: Vec<IpNet>, hosts: HostMap) -> Self {
-        Egress { allow, hosts, resolver: Arc::new(SystemResolver), connect_timeout: Duration::from_secs(10) }
+        Egress {
+            allow,
+            rules: Rules::default(),
+            hosts,
+            resolver: Arc::new(SystemResolver),
+            connect_timeout: Duration::from_secs(10),
+        }
     }
 
     /// What `fanfare dev` uses: loopback is allowed as well.
@@ -93,6 +110,13 @@ impl Egress {
         let prefixes = [8, 128];
         let nets = loopback.into_iter().zip(prefixes);
         Egress::new(nets.map(|(ip, bits)| IpNet::new_assert(ip, bits)).collect(), hosts)
+    }
+
+    /// Never connects to what the rules deny, and to what they add.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
     }
 
     /// Resolves names by something other than the system.
@@ -123,7 +147,10 @@ impl Egress {
     /// The addresses of the name that may be connected to; never none.
     async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, EgressError> {
         if let Some(mapped) = self.hosts.get(host, port) {
-            return Ok(vec![mapped]);
+            return match self.rules.deny(mapped) {
+                true => Err(EgressError::Denied { host: host.into(), address: mapped.ip() }),
+                false => Ok(vec![mapped]),
+            };
         }
         let found = match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
             Ok(address) => vec![address],
@@ -135,23 +162,29 @@ impl Egress {
         };
         let (mut allowed, mut refused) = (Vec::new(), None);
         for address in found.into_iter().take(ADDRESSES_MAX) {
+            let (place, host) = (SocketAddr::new(address, port), host.to_owned());
+            if self.rules.deny(place) {
+                refused = Some(EgressError::Denied { host, address });
+                continue;
+            }
             match self.refusal(address) {
-                None => allowed.push(SocketAddr::new(address, port)),
-                Some(range) => refused = refused.or(Some((address, range))),
+                None => allowed.push(place),
+                Some(range) => refused = refused.or(Some(EgressError::Refused { host, address, range })),
             }
         }
         match (allowed.is_empty(), refused) {
             (false, _) => Ok(allowed),
-            (true, Some((address, range))) => Err(EgressError::Refused { host: host.into(), address, range }),
+            (true, Some(refused)) => Err(refused),
             (true, None) => Err(EgressError::NoAddress { host: host.into() }),
         }
     }
 
-    /// Why the address may not be connected to; `None` if it may.
+    /// The range for which the address may not be connected to; `None` if it may.
     fn refusal(&self, address: IpAddr) -> Option<Range> {
         let plain = range::unwrapped(address);
         let allowed = |net: &IpNet| net.contains(&address) || net.contains(&plain);
-        range::refused(address).filter(|_| !self.allow.iter().any(allowed))
+        let is_allowed = self.allow.iter().any(allowed) || self.rules.services.contain(plain);
+        range::refused(address).filter(|_| !is_allowed)
     }
 }
 

@@ -124,3 +124,56 @@ async fn a_port_nobody_listens_on_is_named() {
     let failed = Egress::for_dev(HostMap::default()).connect("127.0.0.1", free.port()).await.unwrap_err();
     assert!(failed.to_string().contains(&free.to_string()), "{failed}");
 }
+
+fn ruled(deny: &[&str], allow: &[&str], rules: Rules) -> Egress {
+    let nets = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+    Egress::new(nets(allow), HostMap::default()).with_rules(Rules { deny: nets(deny), ..rules })
+}
+
+async fn may(egress: &Egress, host: &str, port: u16) -> Result<(), String> {
+    egress.addresses(host, port).await.map(drop).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn what_is_denied_is_denied_whatever_allows_it_and_however_it_is_written() {
+    let egress = ruled(&["10.1.0.0/16", "1.1.1.1/32"], &["10.0.0.0/8"], Rules::default());
+    assert_eq!(may(&egress, "10.2.0.1", 443).await, Ok(()));
+    for denied in
+        ["10.1.2.3", "1.1.1.1", "::ffff:10.1.2.3", "[::ffff:a01:203]", "64:ff9b::1.1.1.1", "2002:a01:203::1"]
+    {
+        let why = may(&egress, denied, 443).await.unwrap_err();
+        assert!(why.contains("never connect"), "{denied}: {why}");
+    }
+    let map = HostMap::parse(["sandbox=10.1.0.1:25"]).unwrap();
+    let rules = Rules { deny: vec!["10.1.0.0/16".parse().unwrap()], ..Rules::default() };
+    assert!(may(&Egress::new(vec![], map).with_rules(rules), "sandbox", 25).await.is_err());
+}
+
+#[tokio::test]
+async fn the_api_server_is_denied_even_as_a_service_of_the_namespace() {
+    let rules = Rules {
+        api_server: vec!["10.96.0.1:443".parse().unwrap(), "127.0.0.1:6443".parse().unwrap()],
+        ..Rules::default()
+    };
+    rules.services.set(["10.96.0.1".parse().unwrap(), "10.96.0.7".parse().unwrap()]);
+    let egress = ruled(&[], &["127.0.0.0/8"], rules);
+    assert_eq!(may(&egress, "10.96.0.7", 25).await, Ok(()));
+    assert_eq!(may(&egress, "::ffff:10.96.0.7", 25).await, Ok(()));
+    for (host, port) in
+        [("10.96.0.1", 443), ("10.96.0.1", 80), ("::ffff:10.96.0.1", 443), ("127.0.0.1", 6443)]
+    {
+        assert!(may(&egress, host, port).await.is_err(), "{host}:{port}");
+    }
+    assert_eq!(may(&egress, "127.0.0.1", 6444).await, Ok(()), "another listener of this machine");
+}
+
+#[tokio::test]
+async fn a_service_that_stands_for_a_name_elsewhere_gains_nothing() {
+    let rules = Rules::default();
+    rules.services.set(["10.96.0.7".parse().unwrap()]);
+    let egress = ruled(&[], &[], rules).with_resolver(resolving(&["169.254.169.254"], &["10.96.0.8"]));
+    let why = may(&egress, "mail.shop.svc", 80).await.unwrap_err();
+    assert!(why.contains("a metadata service"), "{why}");
+    let why = may(&egress, "mail.other.svc", 80).await.unwrap_err();
+    assert!(why.contains("a private address"), "a Service of another namespace: {why}");
+}

@@ -6,7 +6,7 @@
 mod announce;
 mod args;
 pub(super) mod credentials;
-mod data_folder;
+pub(super) mod data_folder;
 mod demo;
 mod folder;
 mod hosts;
@@ -14,12 +14,11 @@ mod import;
 mod keyring;
 mod live;
 mod print;
-mod private_file;
+pub(super) mod private_file;
 mod ready_file;
 mod run;
 mod sandbox_process;
 mod secrets;
-mod stores;
 mod watch;
 
 pub use args::DevCommand;

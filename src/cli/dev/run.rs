@@ -5,9 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-
 use super::args::DevCommand;
 use super::data_folder::{DataFolder, DataFolderError};
 use super::folder::{Folder, FolderError};
@@ -15,20 +12,18 @@ use super::live::{Live, LiveError};
 use super::ready_file::Ready;
 use super::sandbox_process::{SandboxError, SandboxProcess};
 use super::secrets::UserSecrets;
-use super::stores::{Stores, StoresError};
 use super::watch::Watch;
 use super::{announce, demo, hosts, import};
 use crate::channels::egress::{Egress, HostMapError};
 use crate::channels::wire::{Network, Tls};
+use crate::cli::signals::Signals;
 use crate::compile::{Snapshot, Sources};
 use crate::runtime::api;
-use crate::runtime::app::App;
-use crate::runtime::configuration::{Applied, Configuration};
-use crate::runtime::dispatch::ChannelHandles;
-use crate::runtime::engine::{Deps, Engine, Running as RunningEngine};
-use crate::runtime::ingest::RefusalLog;
-use crate::runtime::library::Library;
+use crate::runtime::configuration::Applied;
+use crate::runtime::engine::Running as RunningEngine;
+use crate::runtime::process::Parts;
 use crate::runtime::server::{self, Listen, Running as RunningServer, Surface};
+use crate::runtime::stores::{Stores, StoresError};
 use crate::telemetry;
 
 /// How long requests and sends under way may take once `dev` is told to stop.
@@ -99,7 +94,8 @@ impl DevCommand {
     }
 
     async fn serve(self) -> Result<ExitCode, DevError> {
-        let mut signals = Signals::receive()?;
+        let mut signals = Signals::receive()
+            .map_err(|source| DevError::System { what: "cannot receive signals".into(), source })?;
         let mut data = match &self.database {
             None => DataFolder::hold(&self.data)?,
             Some(_) => DataFolder::share(&self.data)?,
@@ -119,7 +115,10 @@ impl DevCommand {
             None => Stores::in_folder(&data.path)?,
             Some(address) => Stores::on_postgres(address, &reading.wanted.namespace).await?,
         };
-        let (parts, configuration) = Parts::assemble(stores, &reading.wanted.namespace, network);
+        let (parts, configuration) = {
+            let namespace = &reading.wanted.namespace;
+            Parts::assemble(stores, namespace, namespace, network)
+        };
         let mut live = Live { folder, configuration, secrets: UserSecrets::default() };
         let snapshot = live.apply(reading, &mut data).await?.snapshot;
         {
@@ -131,7 +130,7 @@ impl DevCommand {
         let ready = self.say_ready(&server, &snapshot, &data, &live)?;
         let code =
             self.until_stopped(&mut live, &mut data, &ready, addresses, &mut signals, &mut watch).await?;
-        parts.stop(server, engine, self.unready_for).await;
+        parts.stop(server, engine, self.unready_for, DRAIN_MAX).await;
         if let Some(sandbox) = sandbox {
             sandbox.stop().await;
         }
@@ -255,86 +254,5 @@ async fn changed(watch: &mut Watch, again_at: Option<Instant>) {
     tokio::select! {
         () = watch.changed() => {}
         () = due => {}
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn receive() -> Result<Self, DevError> {
-        let of = |kind| {
-            let what = "cannot receive signals".to_owned();
-            signal(kind).map_err(|source| DevError::System { what, source })
-        };
-        Ok(Signals { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())? })
-    }
-
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// What runs beside the server.
-struct Parts {
-    stores: Stores,
-    app: Arc<App>,
-    handles: ChannelHandles,
-    stop_refusals: CancellationToken,
-    refusals: tokio::task::JoinHandle<()>,
-}
-
-impl Parts {
-    fn assemble(stores: Stores, namespace: &str, network: Network) -> (Self, Configuration) {
-        let (refusals, writer) = RefusalLog::new(Arc::clone(&stores.calls));
-        let app =
-            Arc::new(App::new(namespace, Arc::clone(&stores.calls), Arc::clone(&stores.customers), refusals));
-        let handles = ChannelHandles::default();
-        let audiences = Arc::clone(&stores.audiences);
-        let configuration = Configuration::new(Arc::clone(&app), audiences, handles.clone(), network);
-        let stop_refusals = CancellationToken::new();
-        let refusals = tokio::spawn(writer.run(stop_refusals.clone()));
-        (Parts { stores, app, handles, stop_refusals, refusals }, configuration)
-    }
-
-    fn start_engine(&self) -> RunningEngine {
-        let app = Arc::clone(&self.app);
-        let tenant = Arc::clone(&app.snapshot.load().namespace);
-        let stores = &self.stores;
-        let library = Library::new(tenant, Arc::clone(&stores.calls), move || app.snapshot.load_full());
-        Engine::start(Deps {
-            calls: Arc::clone(&stores.calls),
-            runs: Arc::clone(&stores.runs),
-            deliveries: Arc::clone(&stores.deliveries),
-            log: Arc::clone(&stores.log),
-            replicas: Arc::clone(&stores.replicas),
-            rates: stores.rates.clone(),
-            customers: Arc::clone(&stores.customers),
-            audiences: Arc::clone(&stores.audiences),
-            playbooks: Arc::new(library),
-            channels: self.handles.clone(),
-        })
-    }
-
-    /// In the order of a call's way: others are told to look elsewhere, nothing new comes in, what is under way ends,
-    /// then the stores close.
-    async fn stop(self, server: RunningServer, engine: RunningEngine, unready_for: Duration) {
-        self.app.begin_to_leave();
-        tokio::time::sleep(unready_for).await;
-        if !server.drain(DRAIN_MAX).await {
-            tracing::warn!("some requests were still under way after {DRAIN_MAX:?}");
-        }
-        engine.stop(DRAIN_MAX).await;
-        self.stop_refusals.cancel();
-        if let Err(error) = self.refusals.await {
-            tracing::error!(%error, "the writer of refusals ended by a panic");
-        }
-        self.stores.close().await;
     }
 }

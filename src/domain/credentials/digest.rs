@@ -25,6 +25,11 @@ impl Digest {
         constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 
+    /// A digest that was kept.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Digest(bytes)
+    }
+
     /// The bytes, for keeping the digest of something that is no secret.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -14,6 +14,7 @@ mod problem;
 mod view;
 
 pub use auth::{Control, May, ReadCustomers, ReadLog, Track};
+pub(super) use probes::{numbers, readiness};
 
 use std::sync::Arc;
 

@@ -6,7 +6,9 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::Desk;
+use crate::runtime::app::App;
 use crate::store::calls::CallFilter;
+use crate::store::run_log::RunLog;
 
 /// Whether the process lives.
 #[utoipa::path(get, path = "/livez", tag = "probes", responses((status = 200, description = "It lives")))]
@@ -20,24 +22,35 @@ pub(super) async fn alive() -> &'static str {
     (status = 503, description = "The store does not answer; the body says why"),
 ))]
 pub(super) async fn ready(State(desk): State<Desk>) -> Response {
-    if desk.app.is_leaving() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "this process is about to end").into_response();
+    match readiness(&desk.app).await {
+        Ok(()) => "ok".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+    }
+}
+
+/// Whether calls can be taken, or why not.
+pub(in crate::runtime) async fn readiness(app: &App) -> Result<(), String> {
+    if app.is_leaving() {
+        return Err("this process is about to end".into());
     }
     let now = Some(Timestamp::now());
-    match desk.app.calls.list(CallFilter { since: now, limit: 1, ..CallFilter::default() }).await {
-        Ok(_) => "ok".into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
-    }
+    let answered = app.calls.list(CallFilter { since: now, limit: 1, ..CallFilter::default() }).await;
+    answered.map(drop).map_err(|error| error.to_string())
 }
 
 /// The process's numbers, in OpenMetrics.
 #[utoipa::path(get, path = "/metrics", tag = "probes", responses((status = 200, description = "OpenMetrics text")))]
 pub(super) async fn metrics(State(desk): State<Desk>) -> Response {
-    match desk.log.backlog().await {
-        Ok(backlog) => desk.app.metrics.set_backlog(&backlog),
+    numbers(&desk.app, desk.log.as_ref()).await
+}
+
+/// The numbers as an answer.
+pub(in crate::runtime) async fn numbers(app: &App, log: &dyn RunLog) -> Response {
+    match log.backlog().await {
+        Ok(backlog) => app.metrics.set_backlog(&backlog),
         // The rest is worth showing all the more while the store does not answer.
         Err(error) => tracing::warn!(%error, "the backlog cannot be counted"),
     }
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    ([(header::CONTENT_TYPE, kind)], desk.app.metrics.text()).into_response()
+    ([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response()
 }

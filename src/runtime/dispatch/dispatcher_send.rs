@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::batch::{Answered, Withdrawn};
 use super::dispatcher::{Dispatcher, Due};
-use super::handle::ChannelHandle;
+use super::handle::{ChannelHandle, Standing};
 use super::job::Job;
 use super::verdict::{RetryPolicy, Tried, Verdict, judge};
 use crate::channels::Attempt;
@@ -117,11 +117,23 @@ impl Dispatcher {
             Attempt::NotTaken { retry_after, .. } => self.health.failed(*retry_after, now),
             Attempt::Unknown { .. } => self.health.failed(None, now),
         }
+        self.note_standing(attempt);
         if !was_down && self.health.is_down() {
             tracing::warn!(
                 channel = %self.outbox.name, reason = attempt.reason(),
                 "the provider fails; one delivery probes it and the others wait"
             );
+        }
+    }
+
+    /// Lets others see how the provider stands.
+    fn note_standing(&self, attempt: &Attempt) {
+        let handles = self.handles.load();
+        let Some(handle) = handles.get(&self.outbox.name) else { return };
+        if self.health.is_down() {
+            handle.note(Standing::Down(attempt.reason().unwrap_or_default().to_owned()));
+        } else if matches!(attempt, Attempt::Sent { .. } | Attempt::Refused { .. }) {
+            handle.note(Standing::Answers);
         }
     }
 

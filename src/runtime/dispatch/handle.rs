@@ -22,6 +22,24 @@ pub struct ChannelHandle {
     pub per_second: Option<u32>,
     /// How often and how long is tried.
     pub retry: RetryPolicy,
+    /// What is known of the provider.
+    pub standing: SharedStanding,
+}
+
+/// What is known of a provider, as its dispatcher says and others read.
+#[derive(Debug, Default)]
+pub struct SharedStanding(ArcSwap<Standing>);
+
+/// What is known of a provider since the channel was connected.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing has been sent.
+    #[default]
+    Untried,
+    /// It answered last.
+    Answers,
+    /// Several attempts in a row failed, the last one so.
+    Down(String),
 }
 
 impl ChannelHandle {
@@ -37,6 +55,19 @@ impl ChannelHandle {
                 retry_for: compiled.retry_for,
                 on_unknown: compiled.on_unknown,
             },
+            standing: SharedStanding::default(),
+        }
+    }
+
+    /// What is known of the provider.
+    pub fn standing(&self) -> Standing {
+        Standing::clone(&self.standing.0.load())
+    }
+
+    /// Notes what is known of the provider now.
+    pub(super) fn note(&self, standing: Standing) {
+        if **self.standing.0.load() != standing {
+            self.standing.0.store(Arc::new(standing));
         }
     }
 

@@ -17,7 +17,7 @@ mod post;
 mod verdict;
 
 pub use dispatcher::Counter;
-pub use handle::{ChannelHandle, ChannelHandles};
+pub use handle::{ChannelHandle, ChannelHandles, SharedStanding, Standing};
 pub use job::{Job, Waiting, digest};
 pub use outbox::Outbox;
 pub use post::Post;

@@ -8,6 +8,7 @@ mod channel_rates;
 mod chunks;
 mod deliveries;
 mod held;
+mod in_force;
 mod listen;
 mod partitions;
 mod replicas;

@@ -6,6 +6,7 @@ mod backlog;
 mod calls;
 mod chunks;
 mod held;
+mod in_force;
 mod ledger_deliveries;
 mod ledger_runs;
 mod rows;
@@ -22,7 +23,8 @@ use tokio::sync::Notify;
 use super::{Database, OpenError};
 
 /// Migrations of the ledger's file; this list only ever grows at its end.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/ledger_1.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/ledger_1.sql"), include_str!("../migrations/ledger_2.sql")];
 
 /// The ledger on SQLite. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -62,6 +64,6 @@ mod tests {
                 row.get::<_, i64>(0)
             })
         });
-        assert_eq!(tables.await, Ok(8));
+        assert_eq!(tables.await, Ok(10));
     }
 }

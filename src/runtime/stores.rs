@@ -1,4 +1,6 @@
-//! The stores that `dev` works on: two SQLite files in the data folder, or one tenant of a PostgreSQL database.
+//! The stores a process works on: two SQLite files in a folder, or one tenant of a PostgreSQL database.
+//!
+//! Whoever opens them closes them, once nothing works on them any more.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use crate::store::calls::Calls;
 use crate::store::channel_rates::ChannelRates;
 use crate::store::customers::Customers;
 use crate::store::deliveries::Deliveries;
+use crate::store::in_force::InForce;
 use crate::store::postgres::{
     self, Database, PostgresAddress, PostgresCustomers, PostgresLedger, Tenant, TenantError,
 };
@@ -48,6 +51,8 @@ pub struct Stores {
     pub replicas: Arc<dyn Replicas>,
     /// Where channels' starts are given out, if replicas share them.
     pub rates: Option<Arc<dyn ChannelRates>>,
+    /// What was in force last, and whose the tenant is.
+    pub in_force: Arc<dyn InForce>,
     /// Customers and events.
     pub customers: Arc<dyn Customers>,
     /// Audiences and their indexes.
@@ -75,7 +80,8 @@ impl Stores {
             runs: shared.clone(),
             deliveries: shared.clone(),
             log: shared.clone(),
-            replicas: shared,
+            replicas: shared.clone(),
+            in_force: shared,
             rates: None,
             customers: customers.clone(),
             audiences: customers.clone(),
@@ -83,12 +89,12 @@ impl Stores {
         })
     }
 
-    /// Takes up what the database holds for the tenant, which is named as the namespace.
+    /// Takes up what the database holds for the tenant.
     ///
     /// # Errors
     /// See [`StoresError`].
-    pub async fn on_postgres(address: &PostgresAddress, namespace: &str) -> Result<Self, StoresError> {
-        let database = Arc::new(Database::open(address, &Tenant::new(namespace)?).await?);
+    pub async fn on_postgres(address: &PostgresAddress, tenant: &str) -> Result<Self, StoresError> {
+        let database = Arc::new(Database::open(address, &Tenant::new(tenant)?).await?);
         let ledger = Arc::new(PostgresLedger::open(Arc::clone(&database)).await?);
         let customers = Arc::new(PostgresCustomers::open(Arc::clone(&database)));
         Ok(Stores {
@@ -97,6 +103,7 @@ impl Stores {
             deliveries: ledger.clone(),
             log: ledger.clone(),
             replicas: ledger.clone(),
+            in_force: ledger.clone(),
             rates: Some(ledger.clone()),
             customers: customers.clone(),
             audiences: customers.clone(),

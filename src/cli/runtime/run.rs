@@ -1,0 +1,183 @@
+//! Starts everything in its order, serves until told to stop, and drains.
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::RuntimeCommand;
+use super::ready_file::Ready;
+use super::store::{self, Opened, StoreProblem};
+use crate::channels::egress::{ClusterServices, Egress, HostMap, Rules};
+use crate::channels::wire::{Network, Tls};
+use crate::cli::signals::Signals;
+use crate::runtime::admin::Board;
+use crate::runtime::api;
+use crate::runtime::cluster::{ApiServer, ApiServerError, Cluster, Reporter, Scope};
+use crate::runtime::process::Parts;
+use crate::runtime::server::{self, Listen, Running, Surface};
+use crate::telemetry;
+
+/// How often it is said why nothing can be served yet.
+const SAY_EVERY: Duration = Duration::from_secs(1);
+/// How long the admin port may take to end.
+const ADMIN_DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// Why the runtime cannot run.
+#[derive(Debug, thiserror::Error)]
+enum RuntimeError {
+    #[error(transparent)]
+    ApiServer(#[from] ApiServerError),
+    #[error(transparent)]
+    Store(#[from] StoreProblem),
+    #[error("cannot listen on {address}: {source}; choose another with --{flag}")]
+    Listen { address: SocketAddr, flag: &'static str, source: io::Error },
+    #[error("{what}: {source}")]
+    System { what: String, source: io::Error },
+}
+
+impl RuntimeCommand {
+    pub(in crate::cli) fn run(self) -> ExitCode {
+        telemetry::init();
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return failed(&error),
+        };
+        match runtime.block_on(self.serve()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn serve(self) -> Result<(), RuntimeError> {
+        let system = |what: &str| {
+            let what = what.to_owned();
+            move |source| RuntimeError::System { what, source }
+        };
+        let mut signals = Signals::receive().map_err(system("cannot receive signals"))?;
+        let board = Arc::new(Board::default());
+        // There from the beginning, so that whoever looks is told what is waited for.
+        let admin = server::start_routes(self.listen_admin, board.routes()).await;
+        let admin = admin.map_err(listen_error(self.listen_admin, "listen-admin"))?;
+        let starting = async {
+            let api_server = ApiServer::find().await?;
+            Ok::<_, RuntimeError>((api_server, store::open(&self, &board).await?))
+        };
+        let (api_server, opened) = tokio::select! {
+            () = signals.stop() => return Ok(()),
+            started = starting => started?,
+        };
+        self.serve_from(api_server, opened, &board, &admin, &mut signals).await?;
+        board.close();
+        admin.drain(ADMIN_DRAIN_MAX).await;
+        Ok(())
+    }
+
+    async fn serve_from(
+        &self,
+        api_server: ApiServer,
+        opened: Opened,
+        board: &Arc<Board>,
+        admin: &Running,
+        signals: &mut Signals,
+    ) -> Result<(), RuntimeError> {
+        let services = ClusterServices::default();
+        let network = self.network(&api_server, &services);
+        let Opened { stores, folder: _held } = opened;
+        let (parts, configuration) = Parts::assemble(stores, &self.namespace, self.tenant(), network);
+        board.set_served(Arc::clone(&parts.app), Arc::clone(&parts.stores.log));
+        let scope = Scope { client: api_server.client, namespace: self.namespace.clone(), services };
+        let reporter = Reporter::new(&parts, Arc::clone(board));
+        let cluster = Cluster::start(scope, &parts, configuration, reporter);
+        let has_begun = tokio::select! {
+            () = signals.stop() => false,
+            () = begun(&cluster, board) => true,
+        };
+        if !has_begun {
+            cluster.stop().await;
+            parts.close().await;
+            return Ok(());
+        }
+        let engine = parts.start_engine();
+        let routes =
+            api::routes(Arc::clone(&parts.app), Arc::clone(&parts.stores.log), Some(engine.control()));
+        let serving = match self.listen(&parts, &routes).await {
+            Ok(serving) => serving,
+            Err(error) => {
+                cluster.stop().await;
+                engine.stop(Duration::ZERO).await;
+                parts.close().await;
+                return Err(error);
+            }
+        };
+        board.set_awaits(None);
+        self.say_ready(&serving, admin)?;
+        signals.stop().await;
+        tracing::info!("told to stop; unready for {:?}, then no more calls are taken", self.unready_for);
+        parts.app.begin_to_leave();
+        tokio::time::sleep(self.unready_for).await;
+        cluster.stop().await;
+        parts.stop(serving, engine, Duration::ZERO, self.drain_for).await;
+        Ok(())
+    }
+
+    fn network(&self, api_server: &ApiServer, services: &ClusterServices) -> Network {
+        let rules = Rules {
+            deny: self.egress_deny.clone(),
+            api_server: api_server.addresses.clone(),
+            services: if self.same_namespace_egress { services.clone() } else { ClusterServices::default() },
+        };
+        let egress = Egress::new(self.egress_allow.clone(), HostMap::default()).with_rules(rules);
+        Network { egress: Arc::new(egress), tls: Tls::default() }
+    }
+
+    async fn listen(&self, parts: &Parts, routes: &axum::Router) -> Result<Running, RuntimeError> {
+        // One after the other, so that an error names the address.
+        for (address, flag) in [(self.listen_calls, "listen-calls"), (self.listen_api, "listen-api")] {
+            let free = tokio::net::TcpListener::bind(address).await;
+            drop(free.map_err(listen_error(address, flag))?);
+        }
+        let listen = [
+            Listen { address: self.listen_calls, surface: Surface::Calls },
+            Listen { address: self.listen_api, surface: Surface::Api },
+        ];
+        let started = server::start(&listen, &parts.app, routes).await;
+        started.map_err(listen_error(self.listen_calls, "listen-calls"))
+    }
+
+    fn say_ready(&self, serving: &Running, admin: &Running) -> Result<(), RuntimeError> {
+        let address = |running: &Running, n: usize, asked| running.addresses.get(n).copied().unwrap_or(asked);
+        let ready = Ready {
+            calls: address(serving, 0, self.listen_calls),
+            api: address(serving, 1, self.listen_api),
+            admin: address(admin, 0, self.listen_admin),
+        };
+        tracing::info!(
+            runtime = self.name, namespace = self.namespace, calls = %ready.calls, api = %ready.api,
+            admin = %ready.admin, "calls are served"
+        );
+        let Some(path) = &self.ready_file else { return Ok(()) };
+        let what = format!("cannot write {}", path.display());
+        ready.write(path).map_err(|source| RuntimeError::System { what, source })
+    }
+}
+
+/// Waits until something is in force, and says meanwhile what is waited for.
+async fn begun(cluster: &Cluster, board: &Board) {
+    loop {
+        board.set_awaits(Some(cluster.awaits()));
+        if tokio::time::timeout(SAY_EVERY, cluster.begun()).await.is_ok() {
+            return;
+        }
+    }
+}
+
+fn listen_error(address: SocketAddr, flag: &'static str) -> impl FnOnce(io::Error) -> RuntimeError {
+    move |source| RuntimeError::Listen { address, flag, source }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("fanfare runtime: {error}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,131 @@
+//! Opens what a runtime keeps things in, however long its database takes to answer, and makes sure that it is its own.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::args::RuntimeCommand;
+use crate::cli::dev::data_folder::{DataFolder, DataFolderError};
+use crate::runtime::admin::Board;
+use crate::runtime::stores::{Stores, StoresError};
+use crate::store::StoreError;
+use crate::store::in_force::Holder;
+use crate::store::postgres::{self, AddressError, PostgresAddress};
+
+/// The rest between two attempts to reach the database, doubling.
+const FIRST_REST: Duration = Duration::from_millis(500);
+const LONGEST_REST: Duration = Duration::from_secs(10);
+
+/// Why there is nothing to keep things in.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreProblem {
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataFolderError),
+    /// The database or the files cannot be used.
+    #[error(transparent)]
+    Stores(#[from] StoresError),
+    /// The file with the database's address cannot be read.
+    #[error("cannot read the database's address from {file}: {source}")]
+    File {
+        /// The file.
+        file: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// What is in it is no address.
+    #[error("{file}: {source}")]
+    Address {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        source: AddressError,
+    },
+    /// Two would each believe to be alone.
+    #[error(
+        "the tenant {tenant} is held by {holder} (cluster/namespace), and this is {here}; stop what serves it there and \
+         take it over with `fanfare runtime --take-over-from {holder}`, or choose another spec.storage.tenant"
+    )]
+    HeldElsewhere {
+        /// The tenant.
+        tenant: String,
+        /// Who holds it.
+        holder: Holder,
+        /// Who asked.
+        here: Holder,
+    },
+}
+
+/// Stores, and what must be held as long as they are open.
+pub(super) struct Opened {
+    /// The stores.
+    pub stores: Stores,
+    /// The folder, which is given up when this is dropped.
+    pub folder: Option<DataFolder>,
+}
+
+/// Opens the stores and takes the tenant.
+///
+/// # Errors
+/// Something is wrong that waiting does not heal.
+pub(super) async fn open(command: &RuntimeCommand, board: &Board) -> Result<Opened, StoreProblem> {
+    let opened = match (&command.data, &command.database_file) {
+        (Some(folder), _) => {
+            let held = DataFolder::hold(folder)?;
+            Opened { stores: Stores::in_folder(folder)?, folder: Some(held) }
+        }
+        (None, file) => {
+            let address = address(&file.clone().unwrap_or_default())?;
+            let mut rest = FIRST_REST;
+            loop {
+                match Stores::on_postgres(&address, command.tenant()).await {
+                    Ok(stores) => break Opened { stores, folder: None },
+                    Err(error) if is_passing(&error) => wait(board, &error, &mut rest).await,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    };
+    hold(command, &opened.stores, board).await?;
+    Ok(opened)
+}
+
+fn address(file: &std::path::Path) -> Result<PostgresAddress, StoreProblem> {
+    let name = || file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|source| StoreProblem::File { file: name(), source })?;
+    text.trim().parse().map_err(|source| StoreProblem::Address { file: name(), source })
+}
+
+async fn hold(command: &RuntimeCommand, stores: &Stores, board: &Board) -> Result<(), StoreProblem> {
+    let here = command.holder();
+    let from = command.take_over_from.as_ref().map(|text| &text.0);
+    let mut rest = FIRST_REST;
+    let holder = loop {
+        match stores.in_force.hold(&here, from, Timestamp::now()).await {
+            Ok(holder) => break holder,
+            Err(error) if error.is_transient() => wait(board, &error, &mut rest).await,
+            Err(error) => return Err(StoresError::Store(error).into()),
+        }
+    };
+    if holder == here {
+        return Ok(());
+    }
+    stores.close().await;
+    Err(StoreProblem::HeldElsewhere { tenant: command.tenant().to_owned(), holder, here })
+}
+
+async fn wait(board: &Board, error: &(dyn std::error::Error + Sync), rest: &mut Duration) {
+    tracing::warn!(%error, "the store cannot be used yet; trying again");
+    board.set_awaits(Some(error.to_string()));
+    tokio::time::sleep(*rest).await;
+    *rest = (*rest * 2).min(LONGEST_REST);
+}
+
+fn is_passing(error: &StoresError) -> bool {
+    let of_store = |source: &StoreError| source.is_transient();
+    match error {
+        StoresError::Store(source) => of_store(source),
+        StoresError::Postgres(postgres::OpenError::Store { source, .. }) => of_store(source),
+        _ => false,
+    }
+}

@@ -1,0 +1,150 @@
+//! What a Secret holds, as far as its label and its maker allow it to be used.
+//!
+//! Credentials of callers are kept as digests at once; only what a channel presents to its provider stays a secret.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret as Object;
+use kube::ResourceExt as _;
+
+use crate::api::labels::{ALLOW_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
+use crate::compile::references::SecretUse;
+use crate::domain::credentials::{Digest, KeptCredentials};
+use crate::domain::secret::Secret;
+
+/// A username, empty for a token, and the digest of what is presented with it.
+pub(super) type Taken = (Arc<str>, Digest);
+
+/// A Secret as it was read.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// Its `resourceVersion`.
+    pub revision: String,
+    /// What a user's label allows it for.
+    allowed: Option<String>,
+    generated: Result<Vec<Taken>, String>,
+    own: Result<Vec<Taken>, String>,
+    channel: BTreeMap<String, Secret>,
+}
+
+impl Content {
+    /// Takes what may be used of it.
+    pub(super) fn of(object: &Object) -> Self {
+        let name = object.name_any();
+        let allowed = object.labels().get(ALLOW_LABEL).cloned();
+        let data = object.data.iter().flatten();
+        let texts: BTreeMap<String, String> = data
+            .filter_map(|(key, value)| Some((key.clone(), String::from_utf8(value.0.clone()).ok()?)))
+            .collect();
+        let is_ours = object.labels().get(MANAGED_BY_LABEL).map(String::as_str) == Some(MANAGED_BY);
+        Content {
+            revision: object.resource_version().unwrap_or_default(),
+            generated: if is_ours { generated(&name, &texts) } else { Err(not_ours(&name)) },
+            own: own(&name, &texts),
+            channel: match allowed.as_deref() {
+                Some("channel") => texts.into_iter().map(|(key, text)| (key, Secret::new(text))).collect(),
+                _ => BTreeMap::new(),
+            },
+            allowed,
+        }
+    }
+
+    /// The credentials it holds for a use.
+    ///
+    /// # Errors
+    /// It may not be used so, or does not hold them; the text says what to do.
+    pub(super) fn credentials(&self, name: &str, wanted: SecretUse) -> Result<&[Taken], String> {
+        self.may(name, wanted)?;
+        let found = match wanted {
+            SecretUse::Generated => &self.generated,
+            _ => &self.own,
+        };
+        found.as_deref().map_err(Clone::clone)
+    }
+
+    /// One key of it, for a channel.
+    ///
+    /// # Errors
+    /// It may not be used so, or has no such key.
+    pub(super) fn key(&self, name: &str, key: &str) -> Result<Secret, String> {
+        self.may(name, SecretUse::Channel)?;
+        self.channel.get(key).cloned().ok_or_else(|| format!("Secret {name} has no key {key}; add it"))
+    }
+
+    /// What keeps it from a use, if anything does.
+    pub(super) fn problem(&self, name: &str, wanted: SecretUse) -> Option<String> {
+        match wanted {
+            SecretUse::Channel | SecretUse::Storage => self.may(name, wanted).err(),
+            SecretUse::Generated | SecretUse::Trigger => self.credentials(name, wanted).err(),
+        }
+    }
+
+    fn may(&self, name: &str, wanted: SecretUse) -> Result<(), String> {
+        let Some(label) = wanted.label() else { return Ok(()) };
+        if self.allowed.as_deref() == Some(label) {
+            return Ok(());
+        }
+        Err(format!(
+            "Secret {name} may not be used for this; allow it with `kubectl label secret {name} {ALLOW_LABEL}={label}`"
+        ))
+    }
+}
+
+fn not_ours(name: &str) -> String {
+    format!("Secret {name} was not made by Fanfare; rename or delete it, so that Fanfare can make its own")
+}
+
+fn generated(name: &str, texts: &BTreeMap<String, String>) -> Result<Vec<Taken>, String> {
+    let kept = KeptCredentials::read(texts).map_err(|error| format!("Secret {name}: {error}"))?;
+    let taken = |pair: &crate::domain::credentials::Pair| {
+        (Arc::from(pair.username.as_str()), Digest::of(pair.password.expose()))
+    };
+    Ok(kept.taken().map(taken).collect())
+}
+
+fn own(name: &str, texts: &BTreeMap<String, String>) -> Result<Vec<Taken>, String> {
+    let read = |key: &str| {
+        let text = texts.get(key).filter(|text| !text.is_empty());
+        text.ok_or_else(|| format!("Secret {name} has no key {key}; add it"))
+    };
+    Ok(vec![(Arc::from(read("username")?.as_str()), Digest::of(read("password")?))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(labels: serde_json::Value, keys: &[&str]) -> Content {
+        let data: BTreeMap<&str, &str> = keys.iter().map(|key| (*key, "eA==")).collect();
+        let metadata = serde_json::json!({"name": "s", "resourceVersion": "7", "labels": labels});
+        Content::of(&serde_json::from_value(serde_json::json!({"metadata": metadata, "data": data})).unwrap())
+    }
+
+    #[test]
+    fn a_users_secret_is_used_for_what_its_label_says_and_nothing_else() {
+        let pair = ["username", "password"];
+        let channel = secret(serde_json::json!({"fanfare.dev/allow": "channel"}), &pair);
+        assert_eq!(channel.problem("s", SecretUse::Channel), None);
+        assert_eq!(channel.key("s", "password").unwrap().expose(), "x");
+        let refused = channel.problem("s", SecretUse::Trigger).unwrap();
+        assert!(refused.contains("kubectl label secret s fanfare.dev/allow=trigger"), "{refused}");
+        assert!(channel.problem("s", SecretUse::Generated).unwrap().contains("not made by Fanfare"));
+        let trigger = secret(serde_json::json!({"fanfare.dev/allow": "trigger"}), &pair);
+        assert_eq!(trigger.credentials("s", SecretUse::Trigger).unwrap().len(), 1);
+        assert!(trigger.key("s", "password").is_err());
+        assert!(secret(serde_json::json!({}), &pair).problem("s", SecretUse::Channel).is_some());
+    }
+
+    #[test]
+    fn every_generated_pair_is_taken_while_a_rotation_lasts() {
+        let labels = serde_json::json!({"app.kubernetes.io/managed-by": "fanfare"});
+        let keys = ["username", "password", "nextUsername", "nextPassword"];
+        assert_eq!(secret(labels.clone(), &keys).credentials("s", SecretUse::Generated).unwrap().len(), 2);
+        assert_eq!(
+            secret(labels.clone(), &["token"]).credentials("s", SecretUse::Generated).unwrap().len(),
+            1
+        );
+        assert!(secret(labels, &["username"]).problem("s", SecretUse::Generated).is_some());
+    }
+}

@@ -1,0 +1,332 @@
+//! Puts in force what the API server holds, whenever it changes; at the start, what the store says was in force last.
+//!
+//! Nothing that fails here takes anything away: what is in force stays until something else could be kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::kept::KeptDigests;
+use super::keyring::gather;
+use super::objects::Wanted;
+use super::reporter::{Facts, Reporter};
+use super::secret_book::View;
+use super::secret_reader::read_secrets;
+use super::watches::{Watched, watch_all};
+use crate::channels::egress::ClusterServices;
+use crate::compile::references::{SecretUse, runtime_secrets};
+use crate::compile::{Settled, Sources};
+use crate::domain::name::VersionId;
+use crate::runtime::configuration::{Configuration, Unconnected};
+use crate::runtime::process::Parts;
+use crate::store::StoreError;
+use crate::store::in_force::{InForce, InForceRecord};
+
+/// A burst of changes is over once nothing has changed for so long.
+const REST: Duration = Duration::from_millis(50);
+/// A burst that does not end is followed all the same after this.
+const RESTLESS: Duration = Duration::from_millis(500);
+/// How long what the store could not keep rests.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(2);
+/// How long the first reading of Secrets may hold up the beginning.
+const FIRST_READS_MAX: Duration = Duration::from_secs(10);
+
+/// Where configuration comes from.
+pub struct Scope {
+    /// Asks the API server.
+    pub client: Client,
+    /// The namespace that is served.
+    pub namespace: String,
+    /// The addresses of the namespace's Services, for whoever checks where channels connect to.
+    pub services: ClusterServices,
+}
+
+/// Configuration from the API server, kept in force until [`Cluster::stop`].
+pub struct Cluster {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    begun: watch::Receiver<bool>,
+    watched: Arc<Watched>,
+}
+
+impl Cluster {
+    /// Takes up what the store says was in force last, then follows the API server. Must be called within a tokio
+    /// runtime.
+    pub fn start(scope: Scope, parts: &Parts, configuration: Configuration, reporter: Reporter) -> Self {
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let watched = Arc::new(Watched::default());
+        watch_all(&scope.client, &scope.namespace, &watched, &stop, &mut tasks);
+        let secrets = Api::<Secret>::namespaced(scope.client.clone(), &scope.namespace);
+        tasks.spawn(read_secrets(secrets, Arc::clone(&watched), stop.clone()));
+        let (says_begun, begun) = watch::channel(false);
+        tasks.spawn(reporter.clone().run(stop.clone()));
+        let live = Live {
+            namespace: scope.namespace,
+            services: scope.services,
+            watched: Arc::clone(&watched),
+            parts_calls: Arc::clone(&parts.stores.calls),
+            in_force: Arc::clone(&parts.stores.in_force),
+            configuration,
+            reporter,
+            begun: says_begun,
+            listed_at: None,
+            settled: None,
+            kept: KeptDigests::default(),
+            record: None,
+            said: Said::default(),
+        };
+        tasks.spawn(live.run(stop.clone()));
+        Cluster { stop, tasks, begun, watched }
+    }
+
+    /// Waits until something is in force.
+    pub async fn begun(&self) {
+        if self.begun.clone().wait_for(|begun| *begun).await.is_err() {
+            // The follower has ended: nothing will ever be in force.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Why nothing is in force yet.
+    pub fn awaits(&self) -> String {
+        let missing = self.watched.objects().missing_list();
+        match (missing, self.watched.trouble()) {
+            (Some(_), Some(trouble)) => trouble,
+            (Some(kind), None) => format!("no list of {kind} has come from the API server yet"),
+            (None, _) => "what the API server holds is being put in force".into(),
+        }
+    }
+
+    /// Follows no more; what is in force stays.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a follower of the API server ended by a panic");
+            }
+        }
+    }
+}
+
+struct Live {
+    namespace: String,
+    services: ClusterServices,
+    watched: Arc<Watched>,
+    parts_calls: Arc<dyn crate::store::calls::Calls>,
+    in_force: Arc<dyn InForce>,
+    configuration: Configuration,
+    reporter: Reporter,
+    begun: watch::Sender<bool>,
+    /// When the first list of every kind was there.
+    listed_at: Option<Instant>,
+    /// What was wanted when something was put in force last.
+    settled: Option<Wanted>,
+    kept: KeptDigests,
+    record: Option<InForceRecord>,
+    said: Said,
+}
+
+/// What was said already, so that it is said once.
+#[derive(Default)]
+struct Said {
+    problems: BTreeSet<String>,
+}
+
+impl Live {
+    async fn run(mut self, stop: CancellationToken) {
+        let mut again_at = None;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = self.take_up() => {}
+        }
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = changed(&self.watched, again_at) => {}
+            }
+            let followed = tokio::select! {
+                () = stop.cancelled() => return,
+                followed = self.follow() => followed,
+            };
+            again_at = match followed {
+                Ok(again_at) => again_at,
+                Err(error) => {
+                    tracing::error!(%error, "the store cannot keep what is wanted: what was in force stays; trying again");
+                    Some(Instant::now() + AFTER_A_FAILURE)
+                }
+            };
+        }
+    }
+
+    /// Takes up what the store says was in force last, if it says anything.
+    async fn take_up(&mut self) {
+        let (record, sources) = loop {
+            match self.recorded().await {
+                Ok(None) => return,
+                Ok(Some(found)) => break found,
+                Err(error) => {
+                    tracing::error!(%error, "what was in force last cannot be read yet; trying again");
+                    tokio::time::sleep(AFTER_A_FAILURE).await;
+                }
+            }
+        };
+        self.kept = KeptDigests::from_json(&record.credentials);
+        let runtime = sources.runtime.is_some().then(|| "in force".to_owned());
+        let wanted = Wanted { sources, runtime, broken: BTreeMap::new() };
+        while let Err(error) = self.put_in_force(wanted.clone()).await {
+            tracing::error!(%error, "what was in force last cannot be taken up yet; trying again");
+            tokio::time::sleep(AFTER_A_FAILURE).await;
+        }
+        // The API server may hold the same: it is compiled again, with what it says about names.
+        self.settled = None;
+        tracing::info!(version = %record.version, "what was in force last is in force again");
+        self.begun.send_replace(true);
+    }
+
+    async fn recorded(&self) -> Result<Option<(InForceRecord, Sources)>, StoreError> {
+        let Some(record) = self.in_force.get_in_force().await? else { return Ok(None) };
+        let content = self.parts_calls.get_version(&record.version).await?;
+        let sources = content.and_then(|content| serde_json::from_str::<Sources>(&content).ok());
+        match sources {
+            Some(mut sources) => {
+                sources.namespace.clone_from(&self.namespace);
+                Ok(Some((record, sources)))
+            }
+            None => {
+                tracing::warn!(version = %record.version, "what was in force last cannot be read; waiting for the API server");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Puts in force what the API server holds now. Answers when to look again without a change.
+    async fn follow(&mut self) -> Result<Option<Instant>, StoreError> {
+        let wanted = {
+            let objects = self.watched.objects();
+            if objects.missing_list().is_some() {
+                return Ok(None);
+            }
+            let services = objects.services.specs().filter_map(|(_, addresses)| addresses.as_ref().ok());
+            self.services.set(services.flatten().copied());
+            objects.wanted(&self.namespace, self.configuration.in_force())
+        };
+        let listed_at = *self.listed_at.get_or_insert_with(Instant::now);
+        if self.settled.as_ref() == Some(&wanted) {
+            self.refresh().await?;
+        } else {
+            self.put_in_force(wanted).await?;
+        }
+        Ok(self.begin(listed_at))
+    }
+
+    /// Begins once every Secret was asked for, or that takes too long. Answers when that will be.
+    fn begin(&self, listed_at: Instant) -> Option<Instant> {
+        if *self.begun.borrow() {
+            return None;
+        }
+        let latest = listed_at + FIRST_READS_MAX;
+        if !self.watched.secrets.all_tried() && Instant::now() < latest {
+            return Some(latest);
+        }
+        self.begun.send_replace(true);
+        None
+    }
+
+    async fn put_in_force(&mut self, wanted: Wanted) -> Result<(), StoreError> {
+        let settled = self.configuration.settle(wanted.sources.clone());
+        self.watched.secrets.need(needed(&wanted.sources, &settled.sources), Instant::now());
+        self.said.tell(&wanted, &settled);
+        let secrets = self.watched.secrets.view();
+        let gathered = gather(&settled.compilation.snapshot, &secrets, &self.kept);
+        let mut facts = Facts::of(&settled, wanted.runtime.as_deref());
+        let version = settled.compilation.snapshot.version.clone();
+        let applied = self.configuration.apply(settled, gathered.keyring, &secrets, Timestamp::now()).await?;
+        facts.know(&secrets, &applied.unconnected);
+        self.keep(version, gathered.kept).await?;
+        self.settled = Some(wanted);
+        self.reporter.tell(|known| *known = facts);
+        Ok(())
+    }
+
+    /// Only Secrets have changed: the same objects with other credentials.
+    async fn refresh(&mut self) -> Result<(), StoreError> {
+        let secrets = self.watched.secrets.view();
+        let snapshot = self.configuration.snapshot();
+        let gathered = gather(&snapshot, &secrets, &self.kept);
+        let unconnected: Vec<Unconnected> = self.configuration.refresh(gathered.keyring, &secrets);
+        self.keep(snapshot.version.clone(), gathered.kept).await?;
+        self.reporter.tell(|known| known.know(&secrets, &unconnected));
+        Ok(())
+    }
+
+    /// Keeps what is in force for whoever starts next. It is reported only then.
+    async fn keep(&mut self, version: VersionId, kept: KeptDigests) -> Result<(), StoreError> {
+        let record = InForceRecord { version, credentials: kept.to_json() };
+        if self.record.as_ref() != Some(&record) {
+            self.in_force.put_in_force(&record, Timestamp::now()).await?;
+            self.record = Some(record);
+        }
+        self.kept = kept;
+        Ok(())
+    }
+}
+
+/// What is wanted and what stays in force, which differ while an edit is broken.
+fn needed(wanted: &Sources, in_force: &Sources) -> BTreeMap<String, BTreeSet<SecretUse>> {
+    let mut needed = runtime_secrets(wanted);
+    for (name, uses) in runtime_secrets(in_force) {
+        needed.entry(name).or_default().extend(uses);
+    }
+    needed
+}
+
+/// Waits for a change and for the rest behind it, or until it is time to try again.
+async fn changed(watched: &Watched, again_at: Option<Instant>) {
+    let due = async {
+        match again_at {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = watched.changed.notified() => {}
+        () = due => return,
+    }
+    let restless = Instant::now() + RESTLESS;
+    while tokio::time::timeout(REST, watched.changed.notified()).await.is_ok() {
+        if Instant::now() >= restless {
+            return;
+        }
+    }
+}
+
+impl Said {
+    /// Says what is wrong, and what has become of it.
+    fn tell(&mut self, wanted: &Wanted, settled: &Settled) {
+        let broken = wanted.broken.iter().map(|(object, reason)| {
+            format!(
+                "{object} cannot be read by this version of Fanfare, its last good version stays: {reason}"
+            )
+        });
+        let held_back = settled.held_back.iter().map(|object| {
+            let (kind, name) = (object.kind, &object.name);
+            format!("{kind} {name} does not compile: its last good version stays in force, if it has one")
+        });
+        let problems = settled.problems.iter().map(ToString::to_string);
+        let now: BTreeSet<String> = broken.chain(held_back).chain(problems).collect();
+        for problem in now.difference(&self.problems) {
+            tracing::warn!("{problem}");
+        }
+        self.problems = now;
+    }
+}
+
+/// What is known of Secrets, for the report.
+pub(super) type Secrets = View;

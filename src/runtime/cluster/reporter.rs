@@ -1,0 +1,182 @@
+//! What this replica has in force, as its admin port tells the operator.
+//!
+//! Facts come from whoever puts something in force; what changes by itself (providers, indexes, the store) is looked at
+//! each second.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::live::Secrets;
+use super::secret_book::Known;
+use crate::compile::references::config_maps;
+use crate::compile::{Settled, spec_digest, texts_digest};
+use crate::domain::replica_report::{AudienceReport, ChannelReport, ReplicaReport, SecretReport};
+use crate::domain::selection::IndexNeed;
+use crate::runtime::admin::Board;
+use crate::runtime::configuration::Unconnected;
+use crate::runtime::dispatch::{ChannelHandles, Standing};
+use crate::runtime::process::Parts;
+use crate::store::StoreError;
+use crate::store::audiences::{Audiences, IndexProgress};
+use crate::store::calls::{CallFilter, Calls};
+
+/// How often what changes by itself is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the store may take to answer.
+const STORE_ANSWERS_IN: Duration = Duration::from_secs(3);
+
+/// What is in force, and what is known of what it needs.
+#[derive(Default)]
+pub(super) struct Facts {
+    report: ReplicaReport,
+    /// The indexes of each scenario's audience.
+    needs: BTreeMap<String, Vec<IndexNeed>>,
+    channels: Vec<String>,
+    unconnected: BTreeMap<String, String>,
+}
+
+impl Facts {
+    /// What is in force once the settled is.
+    pub(super) fn of(settled: &Settled, runtime: Option<&str>) -> Self {
+        let (sources, snapshot) = (&settled.sources, &settled.compilation.snapshot);
+        let mut objects = BTreeMap::new();
+        let mut add =
+            |kind: &str, name: &str, digest| objects.insert(ReplicaReport::object(kind, name), digest);
+        sources.triggers.iter().for_each(|(name, spec)| drop(add("ApiTrigger", name, spec_digest(spec))));
+        sources.scenarios.iter().for_each(|(name, spec)| drop(add("Scenario", name, spec_digest(spec))));
+        sources.channels.iter().for_each(|(name, spec)| drop(add("Channel", name, spec_digest(spec))));
+        sources.api_keys.iter().for_each(|(name, spec)| drop(add("ApiKey", name, spec_digest(spec))));
+        if let (Some(name), Some(spec)) = (runtime, &sources.runtime) {
+            add("Runtime", name, spec_digest(spec));
+        }
+        let named = sources.scenarios.values().flat_map(config_maps);
+        let config_maps = named.filter_map(|name| {
+            let digest = texts_digest(sources.texts.get(&name)?);
+            Some((name, digest))
+        });
+        let report = ReplicaReport {
+            version: snapshot.version.to_string(),
+            objects,
+            config_maps: config_maps.collect(),
+            ..ReplicaReport::default()
+        };
+        let scenarios = snapshot.scenarios.values();
+        Facts {
+            report,
+            needs: scenarios.map(|it| (it.name.to_string(), it.index_needs())).collect(),
+            channels: snapshot.channels.keys().map(ToString::to_string).collect(),
+            unconnected: BTreeMap::new(),
+        }
+    }
+
+    /// Notes what is known of Secrets, and which channels cannot be used.
+    pub(super) fn know(&mut self, secrets: &Secrets, unconnected: &[Unconnected]) {
+        let known = secrets.all().map(|(name, uses, known)| {
+            let report = match known {
+                Known::Read(content) => match uses.iter().find_map(|wanted| content.problem(name, *wanted)) {
+                    Some(problem) => SecretReport::Unreadable(problem),
+                    None => SecretReport::Read(content.revision.clone()),
+                },
+                other => SecretReport::Unreadable(other.unreadable(name)),
+            };
+            (name.clone(), report)
+        });
+        self.report.secrets = known.collect();
+        let reasons = unconnected.iter().map(|it| (it.channel.to_string(), it.reasons.join("; ")));
+        self.unconnected = reasons.collect();
+    }
+}
+
+/// Keeps the report true.
+#[derive(Clone)]
+pub struct Reporter {
+    facts: Arc<Mutex<Facts>>,
+    news: Arc<Notify>,
+    board: Arc<Board>,
+    handles: ChannelHandles,
+    audiences: Arc<dyn Audiences>,
+    calls: Arc<dyn Calls>,
+}
+
+impl Reporter {
+    /// Reports about the process on its board.
+    pub fn new(parts: &Parts, board: Arc<Board>) -> Self {
+        Reporter {
+            facts: Arc::default(),
+            news: Arc::default(),
+            board,
+            handles: Arc::clone(&parts.handles),
+            audiences: Arc::clone(&parts.stores.audiences),
+            calls: Arc::clone(&parts.stores.calls),
+        }
+    }
+
+    /// Takes note of something new.
+    pub(super) fn tell(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.facts());
+        self.news.notify_one();
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut store = Ok(vec![]);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.news.notified() => self.publish(&store),
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    store = self.look_at_the_store().await;
+                    self.publish(&store);
+                }
+            }
+        }
+    }
+
+    /// The indexes that are complete.
+    async fn look_at_the_store(&self) -> Result<Vec<IndexNeed>, String> {
+        let look = async {
+            let newest = CallFilter { since: Some(Timestamp::now()), limit: 1, ..CallFilter::default() };
+            self.calls.list(newest).await?;
+            self.audiences.index_states().await
+        };
+        let states = tokio::time::timeout(STORE_ANSWERS_IN, look).await;
+        let states = states.unwrap_or_else(|_| Err(StoreError::Unavailable("it does not answer".into())));
+        let states = states.map_err(|error| error.to_string())?;
+        let complete = states.into_iter().filter(|state| state.progress == IndexProgress::Complete);
+        Ok(complete.map(|state| state.need).collect())
+    }
+
+    fn publish(&self, store: &Result<Vec<IndexNeed>, String>) {
+        let facts = self.facts();
+        let mut report = facts.report.clone();
+        let handles = self.handles.load();
+        let standing = |name: &String| {
+            if let Some(reason) = facts.unconnected.get(name) {
+                return ChannelReport::Unconnected(reason.clone());
+            }
+            match handles.get(name.as_str()).map(|handle| handle.standing()) {
+                None | Some(Standing::Untried) => ChannelReport::Untried,
+                Some(Standing::Answers) => ChannelReport::Answers,
+                Some(Standing::Down(reason)) => ChannelReport::Down(reason),
+            }
+        };
+        report.channels = facts.channels.iter().map(|name| (name.clone(), standing(name))).collect();
+        let complete = store.as_deref().unwrap_or_default();
+        let progress = |needs: &Vec<IndexNeed>| match needs.iter().all(|need| complete.contains(need)) {
+            true => AudienceReport::Complete,
+            false => AudienceReport::Filling,
+        };
+        report.audiences = facts.needs.iter().map(|(name, it)| (name.clone(), progress(it))).collect();
+        report.store_problem = store.as_ref().err().cloned();
+        drop(facts);
+        self.board.show(&report);
+    }
+}

@@ -1,0 +1,314 @@
+//! Which Secrets are to be read, what was read, and when each is to be read again.
+//!
+//! Decides from its arguments alone; `secret_reader` asks the API server.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::content::Content;
+use crate::channels::connect::SecretSource;
+use crate::compile::references::SecretUse;
+use crate::domain::secret::Secret;
+
+/// The rest after a first failure; it doubles with each.
+const FIRST_REST: Duration = Duration::from_millis(50);
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// How long what was read stands before it is read again; up to a quarter more, so that reads spread out.
+const STANDS_FOR: Duration = Duration::from_secs(60);
+/// How long a Secret must be missing before it counts as deleted.
+const MISSING_FOR: Duration = Duration::from_secs(5);
+/// The least time between two reads of a Secret.
+const BETWEEN_READS: Duration = Duration::from_millis(100);
+
+/// What an attempt to read a Secret brought.
+pub(super) enum Outcome {
+    /// What it holds.
+    Read(Content),
+    /// There is none.
+    Missing,
+    /// It could not be asked for.
+    Failed(String),
+}
+
+/// What is known of a Secret.
+#[derive(Debug, Clone)]
+pub(super) enum Known {
+    /// It was never read here: what the store knows of it holds.
+    Unread(Option<String>),
+    /// What it held when it was read last.
+    Read(Arc<Content>),
+    /// It was deleted.
+    Gone,
+}
+
+#[derive(Debug)]
+struct Entry {
+    uses: BTreeSet<SecretUse>,
+    known: Known,
+    due: Instant,
+    failures: u32,
+    missing_since: Option<Instant>,
+    is_asked: bool,
+    /// To be read once more as soon as the read under way has ended.
+    again: bool,
+    tries: u32,
+}
+
+/// The Secrets that are to be read.
+#[derive(Debug, Default)]
+pub(super) struct SecretBook {
+    entries: Mutex<BTreeMap<String, Entry>>,
+    /// Told when something may be due earlier than it was.
+    pub hurry: Notify,
+}
+
+/// What is known of every Secret at one moment, and what each is for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct View(BTreeMap<String, (BTreeSet<SecretUse>, Known)>);
+
+impl SecretBook {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says which are to be read from now on, and for what.
+    pub(super) fn need(&self, needed: BTreeMap<String, BTreeSet<SecretUse>>, now: Instant) {
+        let mut entries = self.entries();
+        entries.retain(|name, _| needed.contains_key(name));
+        for (name, uses) in needed {
+            let new = || Entry {
+                uses: BTreeSet::new(),
+                known: Known::Unread(None),
+                due: now,
+                failures: 0,
+                missing_since: None,
+                is_asked: false,
+                again: false,
+                tries: 0,
+            };
+            entries.entry(name).or_insert_with(new).uses = uses;
+        }
+        self.hurry.notify_one();
+    }
+
+    /// Something that refers to them has changed: they are read again soon.
+    pub(super) fn touch(&self, names: &[String], now: Instant) {
+        let mut entries = self.entries();
+        let mut touched = false;
+        for name in names {
+            let Some(entry) = entries.get_mut(name) else { continue };
+            entry.again |= entry.is_asked;
+            entry.due = entry.due.min(now + BETWEEN_READS);
+            entry.failures = 0;
+            touched = true;
+        }
+        if touched {
+            self.hurry.notify_one();
+        }
+    }
+
+    /// Those due now, at most so many; they count as asked for until [`Self::note`].
+    pub(super) fn take_due(&self, now: Instant, limit: usize) -> Vec<String> {
+        let mut entries = self.entries();
+        let due = entries.iter_mut().filter(|(_, entry)| !entry.is_asked && entry.due <= now);
+        let taken = due.take(limit).map(|(name, entry)| {
+            entry.is_asked = true;
+            name.clone()
+        });
+        taken.collect()
+    }
+
+    /// When the next one is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.entries().values().filter(|entry| !entry.is_asked).map(|entry| entry.due).min()
+    }
+
+    /// Notes what came of asking; answers whether more or other is known now. `spread`, from 0 to 1, keeps the next
+    /// reads apart.
+    pub(super) fn note(&self, name: &str, outcome: Outcome, now: Instant, spread: f64) -> bool {
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(name) else { return false };
+        entry.is_asked = false;
+        let first = entry.tries == 0;
+        entry.tries = entry.tries.saturating_add(1);
+        let is_news = entry.note(name, outcome, now, spread);
+        if std::mem::take(&mut entry.again) {
+            entry.due = now + BETWEEN_READS;
+        }
+        is_news || first
+    }
+
+    /// Whether each was asked for at least once.
+    pub(super) fn all_tried(&self) -> bool {
+        self.entries().values().all(|entry| entry.tries > 0)
+    }
+
+    /// What is known now.
+    pub(super) fn view(&self) -> View {
+        let entries = self.entries();
+        View(entries.iter().map(|(name, it)| (name.clone(), (it.uses.clone(), it.known.clone()))).collect())
+    }
+}
+
+impl Entry {
+    fn note(&mut self, name: &str, outcome: Outcome, now: Instant, spread: f64) -> bool {
+        match outcome {
+            Outcome::Read(content) => {
+                self.failures = 0;
+                self.missing_since = None;
+                self.due = now + STANDS_FOR + STANDS_FOR.mul_f64(spread / 4.0);
+                let is_same =
+                    matches!(&self.known, Known::Read(before) if before.revision == content.revision);
+                if !is_same {
+                    self.known = Known::Read(Arc::new(content));
+                }
+                !is_same
+            }
+            Outcome::Missing => {
+                let since = *self.missing_since.get_or_insert(now);
+                let is_gone = now.duration_since(since) >= MISSING_FOR;
+                self.rest(now, spread);
+                if matches!(self.known, Known::Read(_)) && !is_gone {
+                    self.due = now + MISSING_FOR;
+                    return false;
+                }
+                if is_gone && !matches!(self.known, Known::Gone) {
+                    tracing::warn!(secret = name, "the Secret is gone; what depends on it waits for it");
+                    self.known = Known::Gone;
+                    return true;
+                }
+                self.unread(format!("there is no Secret {name}"))
+            }
+            Outcome::Failed(reason) => {
+                self.missing_since = None;
+                self.rest(now, spread);
+                if self.failures == 1 && matches!(self.known, Known::Read(_)) {
+                    tracing::warn!(
+                        secret = name,
+                        reason,
+                        "the Secret cannot be read; its last content stays"
+                    );
+                }
+                self.unread(reason)
+            }
+        }
+    }
+
+    fn unread(&mut self, reason: String) -> bool {
+        let Known::Unread(before) = &mut self.known else { return false };
+        let is_news = before.as_ref() != Some(&reason);
+        *before = Some(reason);
+        is_news
+    }
+
+    fn rest(&mut self, now: Instant, spread: f64) {
+        let rest = FIRST_REST.saturating_mul(1 << self.failures.min(8)).min(LONGEST_REST);
+        self.failures = self.failures.saturating_add(1);
+        self.due = now + rest.mul_f64(1.0 + spread / 4.0);
+    }
+}
+
+impl View {
+    /// Each Secret with its uses.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&String, &BTreeSet<SecretUse>, &Known)> {
+        self.0.iter().map(|(name, (uses, known))| (name, uses, known))
+    }
+
+    /// What is known of one.
+    pub(super) fn known(&self, name: &str) -> Option<&Known> {
+        self.0.get(name).map(|(_, known)| known)
+    }
+}
+
+impl SecretSource for View {
+    fn secret(&self, name: &str, key: &str) -> Result<Secret, String> {
+        match self.known(name) {
+            Some(Known::Read(content)) => content.key(name, key),
+            Some(known) => Err(known.unreadable(name)),
+            None => Err(Known::Unread(None).unreadable(name)),
+        }
+    }
+}
+
+impl Known {
+    /// Why it cannot be read, for one that was not.
+    pub(super) fn unreadable(&self, name: &str) -> String {
+        match self {
+            Known::Unread(Some(reason)) => format!("{reason}; trying again"),
+            Known::Unread(None) | Known::Read(_) => format!("Secret {name} was not read yet"),
+            Known::Gone => format!("there is no Secret {name}; create it"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn book(names: &[&str], now: Instant) -> SecretBook {
+        let book = SecretBook::default();
+        let uses = BTreeSet::from([SecretUse::Channel]);
+        book.need(names.iter().map(|name| ((*name).to_owned(), uses.clone())).collect(), now);
+        book
+    }
+
+    fn content(revision: &str) -> Outcome {
+        let json = serde_json::json!({"metadata": {"name": "a", "resourceVersion": revision}});
+        Outcome::Read(Content::of(&serde_json::from_value(json).unwrap()))
+    }
+
+    fn wait(book: &SecretBook, now: Instant) -> Duration {
+        book.next_due().unwrap().duration_since(now)
+    }
+
+    #[test]
+    fn one_that_was_never_read_is_asked_for_again_soon_and_then_less_often() {
+        let now = Instant::now();
+        let book = book(&["a"], now);
+        for rest in [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000] {
+            assert_eq!(book.take_due(now + Duration::from_secs(9), 8), ["a"]);
+            assert!(book.take_due(now + Duration::from_secs(9), 8).is_empty(), "it is asked for already");
+            book.note("a", Outcome::Failed("403".into()), now, 0.0);
+            assert_eq!(wait(&book, now), Duration::from_millis(rest));
+        }
+        book.touch(&["a".into()], now);
+        assert_eq!(wait(&book, now), BETWEEN_READS);
+    }
+
+    #[test]
+    fn what_was_read_stays_while_it_cannot_be_read_and_goes_only_when_it_is_missing_for_long() {
+        let now = Instant::now();
+        let book = book(&["a"], now);
+        assert!(book.note("a", content("1"), now, 0.0));
+        assert_eq!(wait(&book, now), STANDS_FOR);
+        assert!(!book.note("a", content("1"), now, 0.0), "the same again is no news");
+        assert!(!book.note("a", Outcome::Failed("500".into()), now, 0.0));
+        assert!(!book.note("a", Outcome::Missing, now, 0.0));
+        assert!(matches!(book.view().known("a"), Some(Known::Read(_))));
+        assert!(book.note("a", Outcome::Missing, now + MISSING_FOR, 0.0));
+        assert!(matches!(book.view().known("a"), Some(Known::Gone)));
+        assert!(book.note("a", content("2"), now, 0.0));
+    }
+
+    #[test]
+    fn a_change_during_a_read_means_another_read() {
+        let now = Instant::now();
+        let book = book(&["a"], now);
+        book.take_due(now, 8);
+        book.touch(&["a".into()], now);
+        book.note("a", content("1"), now, 0.0);
+        assert_eq!(wait(&book, now), BETWEEN_READS);
+    }
+
+    #[test]
+    fn what_nobody_needs_any_more_is_forgotten() {
+        let now = Instant::now();
+        let book = book(&["a", "b"], now);
+        book.note("a", content("1"), now, 0.0);
+        book.need(BTreeMap::new(), now);
+        assert!(book.next_due().is_none() && book.view().known("a").is_none());
+    }
+}

@@ -1,0 +1,66 @@
+//! Reads Secrets by name, a few at a time, whenever the book says that one is due.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use tokio_util::sync::CancellationToken;
+
+use super::content::Content;
+use super::secret_book::Outcome;
+use super::watches::Watched;
+
+/// How many are read at once.
+const AT_ONCE: usize = 8;
+/// How long one read may take.
+const READ_MAX: Duration = Duration::from_secs(10);
+
+/// Reads until stopped.
+pub(super) async fn read_secrets(api: Api<Secret>, watched: Arc<Watched>, stop: CancellationToken) {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        let now = Instant::now();
+        for name in watched.secrets.take_due(now, AT_ONCE - under_way.len()) {
+            under_way.push(read(&api, name));
+        }
+        // With every place taken, nothing that falls due changes anything.
+        let due = watched.secrets.next_due().filter(|_| under_way.len() < AT_ONCE);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = watched.secrets.hurry.notified() => {}
+            () = until(due) => {}
+            Some((name, outcome)) = under_way.next() => {
+                if watched.secrets.note(&name, outcome, Instant::now(), spread(&name)) {
+                    watched.changed.notify_one();
+                }
+            }
+        }
+    }
+}
+
+async fn read(api: &Api<Secret>, name: String) -> (String, Outcome) {
+    let outcome = match tokio::time::timeout(READ_MAX, api.get(&name)).await {
+        Ok(Ok(secret)) => Outcome::Read(Content::of(&secret)),
+        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Outcome::Missing,
+        Ok(Err(error)) => Outcome::Failed(format!("Secret {name} cannot be read: {error}")),
+        Err(_) => Outcome::Failed(format!("Secret {name} cannot be read: no answer within {READ_MAX:?}")),
+    };
+    (name, outcome)
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A number from 0 to 1 that differs between names and from one read to the next.
+fn spread(name: &str) -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    let drawn = RandomState::new().hash_one(name) >> 32;
+    f64::from(u32::try_from(drawn).unwrap_or_default()) / f64::from(u32::MAX)
+}

@@ -1,0 +1,99 @@
+//! One process of a runtime: its stores, what serves and what sends, put together and ended in their order.
+//!
+//! `dev` and the runtime of a cluster differ in where configuration comes from, and in nothing that is here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::app::App;
+use super::configuration::Configuration;
+use super::dispatch::ChannelHandles;
+use super::engine::{Deps, Engine, Running as RunningEngine};
+use super::ingest::RefusalLog;
+use super::library::Library;
+use super::server::Running as RunningServer;
+use super::stores::Stores;
+use crate::channels::wire::Network;
+
+/// What runs beside the server.
+pub struct Parts {
+    /// Everything that is kept.
+    pub stores: Stores,
+    /// What requests share.
+    pub app: Arc<App>,
+    /// The channels that can be used now.
+    pub handles: ChannelHandles,
+    tenant: Arc<str>,
+    stop_refusals: CancellationToken,
+    refusals: tokio::task::JoinHandle<()>,
+}
+
+impl Parts {
+    /// Puts the parts together; nothing is in force and nothing is sent yet. Must be called within a tokio runtime.
+    pub fn assemble(
+        stores: Stores,
+        namespace: &str,
+        tenant: &str,
+        network: Network,
+    ) -> (Self, Configuration) {
+        let (refusals, writer) = RefusalLog::new(Arc::clone(&stores.calls));
+        let app =
+            Arc::new(App::new(namespace, Arc::clone(&stores.calls), Arc::clone(&stores.customers), refusals));
+        let handles = ChannelHandles::default();
+        let audiences = Arc::clone(&stores.audiences);
+        let configuration = Configuration::new(Arc::clone(&app), audiences, handles.clone(), network);
+        let stop_refusals = CancellationToken::new();
+        let refusals = tokio::spawn(writer.run(stop_refusals.clone()));
+        (Parts { stores, app, handles, tenant: tenant.into(), stop_refusals, refusals }, configuration)
+    }
+
+    /// Starts what turns calls into messages.
+    pub fn start_engine(&self) -> RunningEngine {
+        let app = Arc::clone(&self.app);
+        let stores = &self.stores;
+        let library = Library::new(Arc::clone(&self.tenant), Arc::clone(&stores.calls), move || {
+            app.snapshot.load_full()
+        });
+        Engine::start(Deps {
+            calls: Arc::clone(&stores.calls),
+            runs: Arc::clone(&stores.runs),
+            deliveries: Arc::clone(&stores.deliveries),
+            log: Arc::clone(&stores.log),
+            replicas: Arc::clone(&stores.replicas),
+            rates: stores.rates.clone(),
+            customers: Arc::clone(&stores.customers),
+            audiences: Arc::clone(&stores.audiences),
+            playbooks: Arc::new(library),
+            channels: self.handles.clone(),
+        })
+    }
+
+    /// In the order of a call's way: others are told to look elsewhere, nothing new comes in, what is under way ends,
+    /// then the stores close.
+    pub async fn stop(
+        self,
+        server: RunningServer,
+        engine: RunningEngine,
+        unready_for: Duration,
+        drain_for: Duration,
+    ) {
+        self.app.begin_to_leave();
+        tokio::time::sleep(unready_for).await;
+        if !server.drain(drain_for).await {
+            tracing::warn!("some requests were still under way after {drain_for:?}");
+        }
+        engine.stop(drain_for).await;
+        self.close().await;
+    }
+
+    /// Closes what is kept, once nothing works on it any more.
+    pub async fn close(self) {
+        self.stop_refusals.cancel();
+        if let Err(error) = self.refusals.await {
+            tracing::error!(%error, "the writer of refusals ended by a panic");
+        }
+        self.stores.close().await;
+    }
+}
