@@ -10,5 +10,6 @@ mod faults;
 mod harness;
 mod kubelet;
 mod proxy;
+mod serving;
 mod stage;
 mod stories;

@@ -1,0 +1,243 @@
+//! Manifests to messages: the operator provisions, a runtime serves, and both agree on what is in force.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client as Http;
+use serde_json::{Value, json};
+
+use crate::kubelet::Kubelet;
+use crate::stage::{Operator, Stage};
+use crate::stories::{CHANNEL, SCENARIO, TRIGGER};
+
+pub const RUNTIME: &str = "
+apiVersion: fanfare.dev/v1alpha1
+kind: Runtime
+metadata: {name: main}
+spec: {storage: {sqlite: {size: 1Gi}}}
+";
+
+/// A namespace that is served.
+pub struct Served {
+    pub stage: Stage,
+    pub operator: Operator,
+    pub kubelet: Kubelet,
+}
+
+impl Served {
+    /// One trigger, one channel, one scenario, and a runtime; everything is ready.
+    pub async fn new(name: &str) -> Self {
+        let stage = Stage::new(name).await;
+        let operator = stage.operator(&[]).await;
+        let kubelet = stage.kubelet(&[]);
+        stage.apply(&[RUNTIME, TRIGGER, CHANNEL, SCENARIO].join("---"));
+        let served = Served { stage, operator, kubelet };
+        served.all_ready().await;
+        served
+    }
+
+    pub async fn all_ready(&self) {
+        for (kind, name) in
+            [("runtime", "main"), ("apitrigger", "storm"), ("channel", "out"), ("scenario", "warning")]
+        {
+            self.stage.until_ready(kind, name).await;
+        }
+    }
+
+    /// Where a replica takes calls.
+    pub fn calls(&self) -> String {
+        let pod = self.stage.get("pod", "main-runtime-0");
+        format!("http://{}:8080", pod["status"]["podIP"].as_str().unwrap())
+    }
+
+    /// The trigger's credentials, as a provider reads them.
+    pub fn credentials(&self) -> (String, String) {
+        let secret = self.stage.get("secret", "storm-trigger");
+        let text = |key: &str| {
+            use base64::Engine as _;
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(secret["data"][key].as_str().unwrap())
+                .unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        (text("username"), text("password"))
+    }
+
+    /// Calls the trigger; gives the status.
+    pub async fn call(&self, credentials: &(String, String)) -> u16 {
+        let url = format!("{}/in/{}/storm", self.calls(), self.stage.namespace);
+        call(&url, credentials, &json!({"city": "Vienna"})).await
+    }
+}
+
+pub async fn call(url: &str, (username, password): &(String, String), body: &Value) -> u16 {
+    use base64::Engine as _;
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
+    let http: Http<_, Full<bytes::Bytes>> = Http::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    let request = http::Request::post(url)
+        .header("authorization", format!("Basic {basic}"))
+        .header("content-type", "application/json")
+        .body(Full::from(body.to_string()))
+        .unwrap();
+    match http.request(request).await {
+        Ok(answer) => {
+            let status = answer.status().as_u16();
+            let _body = answer.into_body().collect().await;
+            status
+        }
+        Err(_) => 0,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_applied_is_served_and_everything_becomes_ready() {
+    let served = Served::new("served").await;
+    assert_eq!(served.call(&served.credentials()).await, 202);
+    assert_eq!(served.call(&("nobody".into(), "nothing".into())).await, 401);
+    for kind in ["runtime/main", "apitrigger/storm", "channel/out", "scenario/warning"] {
+        let namespace = served.stage.namespace.as_str();
+        served.stage.kubectl(&["wait", "--for=condition=Ready", "--timeout=10s", "-n", namespace, kind]);
+    }
+    // An edit is in force, and said to be so.
+    served.stage.apply(&SCENARIO.replace("A storm is coming", "A heavy storm is coming"));
+    let edited = served.stage.until_ready("scenario", "warning").await;
+    assert_eq!(edited["metadata"]["generation"], 2);
+    // A broken one takes nothing else down, and nothing at all out of force.
+    served.stage.apply(&SCENARIO.replace("params.city }}", "params.town }}"));
+    served.stage.until_reason("scenario", "warning", "Ready", "Invalid").await;
+    assert_eq!(served.call(&served.credentials()).await, 202);
+    served.stage.apply(SCENARIO);
+    served.all_ready().await;
+    // A deleted trigger is closed at once.
+    let credentials = served.credentials();
+    served.stage.kubectl(&["delete", "apitrigger", "storm", "-n", &served.stage.namespace]);
+    served.stage.until("its endpoint is closed", async || served.call(&credentials).await == 404).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_an_invalid_edit_under_traffic_fails_no_call() {
+    let served = Served::new("f11").await;
+    let credentials = served.credentials();
+    let (stop, mut stopped) = tokio::sync::watch::channel(false);
+    let url = format!("{}/in/{}/storm", served.calls(), served.stage.namespace);
+    let traffic = tokio::spawn(async move {
+        let mut statuses = Vec::new();
+        while !*stopped.borrow_and_update() {
+            statuses.push(call(&url, &credentials, &json!({"city": "Graz"})).await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        statuses
+    });
+    for broken in [
+        SCENARIO.replace("params.city }}", "params.town }}"),
+        SCENARIO.replace("customer.city == params.city", "customer.city =="),
+        SCENARIO.replace("channelRef: {name: out}", "channelRef: {name: nowhere}"),
+    ] {
+        served.stage.apply(&broken);
+        served
+            .stage
+            .until("it is not ready", async || {
+                served.stage.reason("scenario", "warning", "Ready").0 == "False"
+            })
+            .await;
+        served.stage.apply(SCENARIO);
+        served.stage.until_ready("scenario", "warning").await;
+    }
+    served.stage.apply(&TRIGGER.replace("type: string", "type: string, pattern: '('"));
+    served.stage.until_reason("apitrigger", "storm", "Ready", "Invalid").await;
+    served.stage.apply(TRIGGER);
+    served.all_ready().await;
+    stop.send_replace(true);
+    let statuses = traffic.await.unwrap();
+    assert!(statuses.len() > 50);
+    assert!(statuses.iter().all(|status| *status == 202), "{statuses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f18_credentials_rotate_under_load_and_nobody_is_refused() {
+    let served = Served::new("f18").await;
+    let url = format!("{}/in/{}/storm", served.calls(), served.stage.namespace);
+    let first = served.credentials();
+    let (current, mut told) = tokio::sync::watch::channel(first.clone());
+    let stop = tokio_util::sync::CancellationToken::new();
+    let (stopped, old) = (stop.clone(), first.clone());
+    let traffic = tokio::spawn(async move {
+        let mut statuses = Vec::new();
+        while !stopped.is_cancelled() {
+            let newest = told.borrow_and_update().clone();
+            statuses.push(call(&url, &newest, &json!({"city": "Linz"})).await);
+            // A provider that has not picked up the new ones yet.
+            statuses.push(call(&url, &old, &json!({"city": "Linz"})).await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        statuses
+    });
+    let namespace = served.stage.namespace.as_str();
+    served.stage.kubectl(&[
+        "annotate",
+        "-n",
+        namespace,
+        "apitrigger",
+        "storm",
+        "fanfare.dev/rotate-requested-at=now",
+    ]);
+    let rotated = async || {
+        let now = served.credentials();
+        current.send_replace(now.clone());
+        now != first
+    };
+    served.stage.until("there are new credentials", rotated).await;
+    served.all_ready().await;
+    for _ in 0..20 {
+        current.send_replace(served.credentials());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stop.cancel();
+    let statuses = traffic.await.unwrap();
+    assert!(statuses.iter().all(|status| *status == 202), "{statuses:?}");
+    let trigger = served.stage.get("apitrigger", "storm");
+    assert!(trigger["status"]["previousExpiresAt"].is_string(), "{:#}", trigger["status"]);
+    // Asked for once more while two are live: it waits.
+    served.stage.kubectl(&[
+        "annotate",
+        "--overwrite",
+        "-n",
+        namespace,
+        "apitrigger",
+        "storm",
+        "fanfare.dev/rotate-requested-at=again",
+    ]);
+    let second = served.credentials();
+    served.all_ready().await;
+    assert_eq!(served.credentials(), second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runtime_that_is_deleted_keeps_its_volume_and_its_successor_goes_on_with_it() {
+    let served = Served::new("volume").await;
+    let credentials = served.credentials();
+    assert_eq!(served.call(&credentials).await, 202);
+    served.stage.kubectl(&["delete", "runtime", "main", "-n", &served.stage.namespace]);
+    served.stage.until("its Pod is gone", async || served.stage.get("pod", "main-runtime-0").is_null()).await;
+    served.stage.until_reason("apitrigger", "storm", "Ready", "NoRuntime").await;
+    assert!(!served.stage.get("persistentvolumeclaim", "data-main-runtime-0").is_null());
+    served.stage.apply(RUNTIME);
+    served.all_ready().await;
+    assert_eq!(served.call(&credentials).await, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_served_can_be_deleted() {
+    let served = Served::new("whole").await;
+    let namespace = served.stage.namespace.clone();
+    served.stage.kubectl(&["delete", "namespace", &namespace, "--wait=false"]);
+    let gone = async || {
+        served
+            .stage
+            .cluster
+            .kubectl(&["get", "namespace", &namespace, "--ignore-not-found"])
+            .stdout
+            .is_empty()
+    };
+    served.stage.until("the namespace is gone", gone).await;
+}
