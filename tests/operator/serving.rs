@@ -20,8 +20,9 @@ spec: {storage: {sqlite: {size: 1Gi}}}
 /// A namespace that is served.
 pub struct Served {
     pub stage: Stage,
-    pub operator: Operator,
-    pub kubelet: Kubelet,
+    /// Ends with the rest.
+    _operator: Operator,
+    _kubelet: Kubelet,
 }
 
 impl Served {
@@ -31,7 +32,7 @@ impl Served {
         let operator = stage.operator(&[]).await;
         let kubelet = stage.kubelet(&[]);
         stage.apply(&[RUNTIME, TRIGGER, CHANNEL, SCENARIO].join("---"));
-        let served = Served { stage, operator, kubelet };
+        let served = Served { stage, _operator: operator, _kubelet: kubelet };
         served.all_ready().await;
         served
     }
