@@ -9,7 +9,7 @@ FANFARE := cargo run --locked --quiet --
 ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench lint format-check clippy deny crds packages cluster
+.PHONY: help demo test chaos bench bench-operator lint format-check clippy deny crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
@@ -57,6 +57,10 @@ packages:
 # Prints a table and writes target/bench/summary.json.
 bench:
 	cargo bench --locked --bench fanfare -- $(PARTS)
+
+# How soon manifests are served, what a thousand of them cost, and what is asked of the API server at rest.
+bench-operator: cluster
+	cargo bench --locked --bench operator
 
 lint: format-check clippy deny
 

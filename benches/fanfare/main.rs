@@ -46,7 +46,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a machine that can run threads");
     let mut report = Report::new();
     runtime.block_on(run(&mut report, wanted));
-    report.finish();
+    report.finish("summary.json");
 }
 
 async fn run(report: &mut Report, wanted: impl Fn(&str) -> bool) {

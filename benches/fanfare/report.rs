@@ -1,4 +1,4 @@
-//! What was measured: a table for people and `target/bench/summary.json` for scripts.
+//! What was measured: a table for people and a file in `target/bench` for scripts.
 
 use std::path::Path;
 
@@ -45,8 +45,8 @@ impl Report {
         self.0.push(figure);
     }
 
-    /// Prints the table and writes the summary.
-    pub fn finish(&self) {
+    /// Prints the table and writes the summary to a file of this name in `target/bench`.
+    pub fn finish(&self, name: &str) {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(["", "value", "unit", "baseline", "ratio"]);
@@ -66,7 +66,7 @@ impl Report {
             table.column_mut(column).expect("the header has five").set_cell_alignment(CellAlignment::Right);
         }
         println!("{table}");
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/summary.json");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench").join(name);
         std::fs::create_dir_all(file.parent().expect("it is in a folder")).expect("target can be written");
         let text = serde_json::to_string_pretty(&self.0).expect("figures are plain data");
         std::fs::write(&file, text + "\n").expect("target can be written");

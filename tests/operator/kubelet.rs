@@ -34,6 +34,8 @@ struct Work {
     running: HashMap<String, Run>,
     lived: Option<Instant>,
     extra: Vec<String>,
+    /// Leads every container to the API server, if it is not its account's own.
+    kubeconfig: Option<String>,
 }
 
 /// A container as a process.
@@ -60,6 +62,7 @@ impl Kubelet {
         namespace: &str,
         folder: &Path,
         extra: Vec<String>,
+        kubeconfig: Option<String>,
     ) -> Self {
         let mut work = Work {
             client,
@@ -70,6 +73,7 @@ impl Kubelet {
             running: HashMap::new(),
             lived: None,
             extra,
+            kubeconfig,
         };
         let task = tokio::spawn(async move {
             loop {
@@ -174,7 +178,8 @@ impl Work {
         }
         let kubeconfig = place.join("kubeconfig");
         let account = spec.service_account_name.as_deref().unwrap();
-        std::fs::write(&kubeconfig, self.cluster.kubeconfig_of(&self.namespace, account))?;
+        let own = || self.cluster.kubeconfig_of(&self.namespace, account);
+        std::fs::write(&kubeconfig, self.kubeconfig.clone().unwrap_or_else(own))?;
         let there = |argument: &String| {
             argument
                 .replace("0.0.0.0", &address.to_string())

@@ -242,3 +242,44 @@ async fn a_namespace_that_is_served_can_be_deleted() {
     };
     served.stage.until("the namespace is gone", gone).await;
 }
+
+/// Several replicas on one database: a Deployment that follows its declaration, and `Programmed` on all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgresql_replicas_come_and_go_and_all_must_agree() {
+    let stage = Stage::new("replicas").await;
+    let _operator = stage.operator(&[]).await;
+    let _kubelet = stage.kubelet(&[]);
+    let server = tokio::task::spawn_blocking(crate::harness::Postgres::shared).await.unwrap();
+    let uri = format!("--from-literal=uri={}", server.database());
+    let namespace = stage.namespace.as_str();
+    let runtime = |replicas: u8| {
+        format!(
+            "apiVersion: fanfare.dev/v1alpha1\nkind: Runtime\nmetadata: {{name: main}}\n\
+             spec: {{replicas: {replicas}, storage: {{postgres: {{secretRef: {{name: database}}}}}}}}\n"
+        )
+    };
+    stage.apply(&[runtime(2).as_str(), TRIGGER, CHANNEL, SCENARIO].join("---\n"));
+    stage.until_reason("runtime", "main", "Ready", "SecretNotFound").await;
+    stage.kubectl(&["create", "secret", "generic", "database", "-n", namespace, &uri]);
+    // A Secret without the label tells nobody that it is there; the next look finds it.
+    stage.kubectl(&["annotate", "-n", namespace, "runtime", "main", "touched=yes"]);
+    stage.until_reason("runtime", "main", "Ready", "SecretNotAllowed").await;
+    stage.kubectl(&["label", "secret", "database", "-n", namespace, "fanfare.dev/allow=storage"]);
+    let ready = stage.until_ready("runtime", "main").await;
+    assert_eq!(ready["status"]["readyReplicas"], 2);
+    let scenario = stage.until_ready("scenario", "warning").await;
+    assert!(scenario["status"]["conditions"].to_string().contains("in force on every ready replica (2)"));
+    stage.apply(&runtime(1));
+    let one = async || stage.get("runtime", "main")["status"]["readyReplicas"] == 1;
+    stage.until("one replica is left", one).await;
+    stage.until_ready("runtime", "main").await;
+    // Where the database is, is read at the start: another address means other processes.
+    let before = stage.get("deployment", "main-runtime")["metadata"]["generation"].clone();
+    stage.kubectl(&["annotate", "secret", "database", "-n", namespace, "changed=yes"]);
+    stage
+        .until("the workload follows", async || {
+            stage.get("deployment", "main-runtime")["metadata"]["generation"] != before
+        })
+        .await;
+    stage.until_ready("runtime", "main").await;
+}

@@ -32,6 +32,13 @@ pub struct Operator {
     log: PathBuf,
 }
 
+impl Operator {
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
 impl Drop for Operator {
     fn drop(&mut self) {
         let _gone = self.process.kill();
@@ -127,14 +134,14 @@ impl Stage {
 
     /// Starts a kubelet for the namespace.
     pub fn kubelet(&self, extra: &[&str]) -> Kubelet {
+        self.kubelet_through(extra, None)
+    }
+
+    /// Starts a kubelet whose containers find the API server by this kubeconfig.
+    pub fn kubelet_through(&self, extra: &[&str], kubeconfig: Option<String>) -> Kubelet {
         let extra = extra.iter().map(|it| (*it).to_owned()).collect();
-        Kubelet::start(
-            self.client.clone(),
-            Arc::clone(&self.cluster),
-            &self.namespace,
-            self.folder.path(),
-            extra,
-        )
+        let (client, cluster) = (self.client.clone(), Arc::clone(&self.cluster));
+        Kubelet::start(client, cluster, &self.namespace, self.folder.path(), extra, kubeconfig)
     }
 
     /// Runs kubectl; it must succeed.

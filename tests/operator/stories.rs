@@ -217,3 +217,67 @@ async fn what_operator_and_runtime_may_not_do() {
         );
     }
 }
+
+#[test]
+fn every_reason_is_in_the_table_of_the_docs() {
+    let table = std::fs::read_to_string(crate::harness::cluster::file("docs/run-on-a-cluster.md")).unwrap();
+    let mut missing = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from(crate::harness::cluster::file("src/operator"))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+            // A reason is a word of its own in quotes, in CamelCase with at least two humps.
+            for word in code.split('"').skip(1).step_by(2) {
+                let humps = word.chars().filter(char::is_ascii_uppercase).count();
+                let is_word = word.chars().all(|c| c.is_ascii_alphabetic())
+                    && word.starts_with(|c: char| c.is_ascii_uppercase());
+                if is_word
+                    && humps >= 2
+                    && !NOT_REASONS.contains(&word)
+                    && !table.contains(&format!("`{word}`"))
+                {
+                    missing.push(format!("{word} ({})", entry.path().display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/run-on-a-cluster.md does not explain {missing:#?}");
+}
+
+/// Words of Kubernetes that stand in the code as reasons do.
+const NOT_REASONS: &[&str] = &[
+    "ApiTrigger",
+    "ApiKey",
+    "ClusterIP",
+    "ConfigMap",
+    "DoNotSchedule",
+    "HTTP",
+    "HTTPRoute",
+    "HTTPS",
+    "HorizontalPodAutoscaler",
+    "IfNotPresent",
+    "NetworkPolicy",
+    "OnRootMismatch",
+    "PathPrefix",
+    "PersistentVolumeClaim",
+    "PodDisruptionBudget",
+    "ReadWriteOnce",
+    "ReplicaFailure",
+    "RoleBinding",
+    "RollingUpdate",
+    "RuntimeDefault",
+    "ScheduleAnyway",
+    "ServiceAccount",
+    "StatefulSet",
+    "TCP",
+    "UDP",
+    "AlwaysAllow",
+    "ALL",
+    "DELETE",
+    "GET",
+];
