@@ -22,3 +22,10 @@ pub struct Snapshot {
     /// Keys by name.
     pub api_keys: BTreeMap<String, Arc<ApiKey>>,
 }
+
+impl Snapshot {
+    /// How many objects it holds: what it costs to keep.
+    pub fn objects(&self) -> usize {
+        self.triggers.len() + self.scenarios.len() + self.channels.len() + self.api_keys.len()
+    }
+}

@@ -27,6 +27,18 @@ impl Cluster {
         cluster
     }
 
+    /// One of its own, for a test that stops or kills it.
+    pub fn own() -> Self {
+        Self::start()
+    }
+
+    /// Sends a signal to the API server's process: `STOP`, `CONT`, `KILL`.
+    pub fn signal_api_server(&self, name: &str) {
+        let id = std::fs::read_to_string(self.state.join("pids/kube-apiserver")).unwrap();
+        let sent = Command::new("kill").args([&format!("-{name}"), id.trim()]).status().unwrap();
+        assert!(sent.success(), "SIG{name} could not be sent");
+    }
+
     fn start() -> Self {
         let state = tempfile::tempdir().unwrap().keep();
         let output = Command::new(script()).arg("api").arg(&state).output().expect("bash runs the script");

@@ -34,6 +34,7 @@ pub struct Operator {
 
 impl Operator {
     /// The process.
+    #[allow(dead_code, reason = "the bench looks at its memory")]
     pub fn id(&self) -> u32 {
         self.process.id()
     }

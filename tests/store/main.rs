@@ -8,6 +8,7 @@ mod harness;
 mod address;
 mod certificate;
 mod customers;
+mod in_force;
 mod indexes;
 mod partitions;
 mod plans;

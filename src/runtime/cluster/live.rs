@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,7 +20,7 @@ use super::objects::Wanted;
 use super::reporter::{Facts, Reporter};
 use super::secret_book::View;
 use super::secret_reader::read_secrets;
-use super::watches::{Watched, watch_all};
+use super::watches::{Watched, texts, watch_all};
 use crate::channels::egress::ClusterServices;
 use crate::compile::references::{SecretUse, runtime_secrets};
 use crate::compile::{Settled, Sources};
@@ -27,6 +28,7 @@ use crate::domain::name::VersionId;
 use crate::runtime::configuration::{Configuration, Unconnected};
 use crate::runtime::process::Parts;
 use crate::store::StoreError;
+use crate::store::calls::Calls;
 use crate::store::in_force::{InForce, InForceRecord};
 
 /// A burst of changes is over once nothing has changed for so long.
@@ -35,6 +37,9 @@ const REST: Duration = Duration::from_millis(50);
 const RESTLESS: Duration = Duration::from_millis(500);
 /// How long what the store could not keep rests.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(2);
+/// How many ConfigMaps are read at once, and how long one may take.
+const READS_AT_ONCE: usize = 8;
+const READ_MAX: Duration = Duration::from_secs(5);
 /// How long the first reading of Secrets may hold up the beginning.
 const FIRST_READS_MAX: Duration = Duration::from_secs(10);
 
@@ -68,10 +73,11 @@ impl Cluster {
         let (says_begun, begun) = watch::channel(false);
         tasks.spawn(reporter.clone().run(stop.clone()));
         let live = Live {
-            namespace: scope.namespace,
+            namespace: scope.namespace.clone(),
             services: scope.services,
+            config_maps: Api::namespaced(scope.client.clone(), &scope.namespace),
             watched: Arc::clone(&watched),
-            parts_calls: Arc::clone(&parts.stores.calls),
+            calls: Arc::clone(&parts.stores.calls),
             in_force: Arc::clone(&parts.stores.in_force),
             configuration,
             reporter,
@@ -118,8 +124,9 @@ impl Cluster {
 struct Live {
     namespace: String,
     services: ClusterServices,
+    config_maps: Api<ConfigMap>,
     watched: Arc<Watched>,
-    parts_calls: Arc<dyn crate::store::calls::Calls>,
+    calls: Arc<dyn Calls>,
     in_force: Arc<dyn InForce>,
     configuration: Configuration,
     reporter: Reporter,
@@ -192,7 +199,7 @@ impl Live {
 
     async fn recorded(&self) -> Result<Option<(InForceRecord, Sources)>, StoreError> {
         let Some(record) = self.in_force.get_in_force().await? else { return Ok(None) };
-        let content = self.parts_calls.get_version(&record.version).await?;
+        let content = self.calls.get_version(&record.version).await?;
         let sources = content.and_then(|content| serde_json::from_str::<Sources>(&content).ok());
         match sources {
             Some(mut sources) => {
@@ -208,11 +215,12 @@ impl Live {
 
     /// Puts in force what the API server holds now. Answers when to look again without a change.
     async fn follow(&mut self) -> Result<Option<Instant>, StoreError> {
+        if self.watched.objects().missing_list().is_some() {
+            return Ok(None);
+        }
+        let unread = self.read_texts().await;
         let wanted = {
             let objects = self.watched.objects();
-            if objects.missing_list().is_some() {
-                return Ok(None);
-            }
             let services = objects.services.specs().filter_map(|(_, addresses)| addresses.as_ref().ok());
             self.services.set(services.flatten().copied());
             objects.wanted(&self.namespace, self.configuration.in_force())
@@ -223,7 +231,36 @@ impl Live {
         } else {
             self.put_in_force(wanted).await?;
         }
-        Ok(self.begin(listed_at))
+        let unread = unread.then(|| Instant::now() + AFTER_A_FAILURE);
+        Ok(self.begin(listed_at).into_iter().chain(unread).min())
+    }
+
+    /// Reads the texts of ConfigMaps that a scenario has come to name: the watch keeps only those named before. Answers
+    /// whether one could not be read.
+    async fn read_texts(&self) -> bool {
+        let missing = self.watched.objects().name_config_maps(self.configuration.in_force());
+        let reads = futures_util::stream::iter(missing).map(|name| async move {
+            match tokio::time::timeout(READ_MAX, self.config_maps.get_opt(&name)).await {
+                Ok(Ok(Some(found))) => Ok((name, found)),
+                Ok(Ok(None)) => Err(format!("there is no ConfigMap {name} any more")),
+                Ok(Err(error)) => Err(format!("ConfigMap {name} cannot be read: {error}")),
+                Err(_) => Err(format!("ConfigMap {name} cannot be read: no answer within {READ_MAX:?}")),
+            }
+        });
+        let mut reads = std::pin::pin!(reads.buffer_unordered(READS_AT_ONCE));
+        let mut unread = false;
+        while let Some(read) = reads.next().await {
+            match read {
+                Ok((name, found)) => {
+                    self.watched.objects().take_texts(&name, texts(found));
+                }
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    unread = true;
+                }
+            }
+        }
+        unread
     }
 
     /// Begins once every Secret was asked for, or that takes too long. Answers when that will be.

@@ -87,9 +87,12 @@ pub(super) struct Objects {
     pub channels: Kind<ChannelSpec>,
     pub api_keys: Kind<ApiKeySpec>,
     pub runtimes: Kind<RuntimeSpec>,
-    pub config_maps: Kind<Texts>,
+    /// Texts of those in `named`; of any other only that it is there, as a namespace may hold many.
+    pub config_maps: Kind<Option<Texts>>,
     /// The addresses of each Service within the cluster.
     pub services: Kind<Vec<IpAddr>>,
+    /// The ConfigMaps that scenarios name.
+    pub named: BTreeSet<String>,
 }
 
 /// Everything that is wanted, and what of it cannot be read.
@@ -118,6 +121,29 @@ impl Objects {
         kinds.into_iter().find(|(is_filled, _)| !is_filled).map(|(_, kind)| kind)
     }
 
+    /// Looks up which ConfigMaps are named now, and forgets the texts of others. Answers those that are there and whose
+    /// texts are not.
+    pub(super) fn name_config_maps(&mut self, in_force: &Sources) -> Vec<String> {
+        let readable = self.scenarios.specs().filter_map(|(_, spec)| spec.as_ref().ok());
+        self.named = readable.chain(in_force.scenarios.values()).flat_map(config_maps).collect();
+        let mut missing = Vec::new();
+        for (name, object) in &mut self.config_maps.objects {
+            match &mut object.spec {
+                Ok(texts) if !self.named.contains(name) => *texts = None,
+                Ok(None) => missing.push(name.clone()),
+                _ => {}
+            }
+        }
+        missing
+    }
+
+    /// Takes the texts of a ConfigMap that was read by name, unless the watch has brought something newer meanwhile.
+    pub(super) fn take_texts(&mut self, name: &str, texts: Texts) {
+        if let Some(Object { spec: Ok(known @ None), .. }) = self.config_maps.objects.get_mut(name) {
+            *known = Some(texts);
+        }
+    }
+
     /// What is wanted now. What cannot be read stays as it is in force.
     pub(super) fn wanted(&self, namespace: &str, in_force: &Sources) -> Wanted {
         let mut broken = BTreeMap::new();
@@ -127,7 +153,7 @@ impl Objects {
         let api_keys = readable("ApiKey", &self.api_keys, &in_force.api_keys, &mut broken);
         let named: BTreeSet<String> = scenarios.values().flat_map(config_maps).collect();
         let texts = self.config_maps.specs().filter(|(name, _)| named.contains(*name));
-        let texts = texts.filter_map(|(name, texts)| Some((name.clone(), texts.as_ref().ok()?.clone())));
+        let texts = texts.filter_map(|(name, texts)| Some((name.clone(), texts.as_ref().ok()?.clone()?)));
         let oldest = self.runtimes.objects.iter().min_by_key(|(name, it)| (it.created, (*name).clone()));
         let runtime = oldest.and_then(|(name, object)| match &object.spec {
             Ok(spec) => Some(spec.clone()),
@@ -223,8 +249,13 @@ mod tests {
         let yaml = "{triggers: [{triggerRef: {name: t}}], audience: {everyone: {}}, nodes: [{name: n, message: \
             {channelRef: {name: c}, consent: None, log: {textFrom: {configMapKeyRef: {name: mails, key: a}}}}}]}";
         objects.scenarios.put("s".into(), object(0, yaml));
-        objects.config_maps.put("mails".into(), object(0, "a: Hello"));
+        objects.config_maps.put("mails".into(), object(0, "null"));
         objects.config_maps.put("kube-root-ca.crt".into(), object(0, "ca.crt: x"));
+        assert_eq!(objects.name_config_maps(&Sources::default()), ["mails"]);
+        let forgotten = objects.config_maps.specs().next().unwrap();
+        assert_eq!(forgotten, (&"kube-root-ca.crt".to_owned(), &Ok(None)));
+        objects.config_maps.put("mails".into(), object(0, "a: Hello"));
+        assert!(objects.name_config_maps(&Sources::default()).is_empty());
         let wanted = objects.wanted("shop", &Sources::default());
         assert_eq!(wanted.sources.texts.keys().collect::<Vec<_>>(), ["mails"]);
     }

@@ -3,6 +3,7 @@
 //! Whatever happens to an object also says that the Secrets it refers to are to be read again: the operator changes its
 //! status whenever one of them has changed.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,14 +19,14 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::objects::{Kind, Object, Objects};
+use super::objects::{Kind, Object, Objects, Texts};
 use super::secret_book::SecretBook;
 use crate::api::labels::api_key_secret_name;
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 use crate::compile::references::{channel_secrets, trigger_secret};
 
 /// How many objects a page of a list holds.
-const PAGE: u32 = 200;
+const PAGE: u32 = 100;
 
 /// What the watches write, and whom they tell.
 #[derive(Default)]
@@ -59,8 +60,8 @@ impl Watched {
 struct Way<K, S> {
     /// Where it is kept.
     kind: fn(&mut Objects) -> &mut Kind<S>,
-    /// What is kept of it.
-    pick: fn(K) -> S,
+    /// What is kept of it, given which ConfigMaps are named.
+    pick: fn(&BTreeSet<String>, K) -> S,
     /// The Secrets it refers to.
     secrets: fn(&str, &S) -> Vec<String>,
 }
@@ -76,35 +77,39 @@ pub(super) fn watch_all(
     let mut starter = Starter { client, namespace, watched, stop, tasks };
     starter.start(Way {
         kind: |objects| &mut objects.triggers,
-        pick: |it: ApiTrigger| it.spec,
+        pick: |_, it: ApiTrigger| it.spec,
         secrets: |name, spec| trigger_secret(name, spec).into_iter().map(|(secret, _)| secret).collect(),
     });
     starter.start(Way {
         kind: |objects| &mut objects.scenarios,
-        pick: |it: Scenario| it.spec,
+        pick: |_, it: Scenario| it.spec,
         secrets: |_, _| vec![],
     });
     starter.start(Way {
         kind: |objects| &mut objects.channels,
-        pick: |it: Channel| it.spec,
+        pick: |_, it: Channel| it.spec,
         secrets: |_, spec| channel_secrets(spec).into_iter().map(|key| key.secret).collect(),
     });
     starter.start(Way {
         kind: |objects| &mut objects.api_keys,
-        pick: |it: ApiKey| it.spec,
+        pick: |_, it: ApiKey| it.spec,
         secrets: |name, _| vec![api_key_secret_name(name)],
     });
     starter.start(Way {
         kind: |objects| &mut objects.runtimes,
-        pick: |it: Runtime| it.spec,
+        pick: |_, it: Runtime| it.spec,
         secrets: |_, _| vec![],
     });
     starter.start(Way {
         kind: |objects| &mut objects.config_maps,
-        pick: |it: ConfigMap| it.data.unwrap_or_default(),
+        pick: |named, it: ConfigMap| named.contains(&it.name_any()).then(|| texts(it)),
         secrets: |_, _| vec![],
     });
-    starter.start(Way { kind: |objects| &mut objects.services, pick: addresses, secrets: |_, _| vec![] });
+    starter.start(Way {
+        kind: |objects| &mut objects.services,
+        pick: |_, it| addresses(it),
+        secrets: |_, _| vec![],
+    });
 }
 
 struct Starter<'a> {
@@ -169,9 +174,25 @@ where
     K: Resource<DynamicType = ()>,
     S: PartialEq,
 {
-    use watcher::Event;
     let mut objects = watched.objects();
-    let kind = (way.kind)(&mut objects);
+    let named = std::mem::take(&mut objects.named);
+    let is_news = take_into((way.kind)(&mut objects), way, watched, &named, event);
+    objects.named = named;
+    is_news
+}
+
+fn take_into<K, S>(
+    kind: &mut Kind<S>,
+    way: &Way<K, S>,
+    watched: &Watched,
+    named: &BTreeSet<String>,
+    event: watcher::Event<DeserializeGuard<K>>,
+) -> bool
+where
+    K: Resource<DynamicType = ()>,
+    S: PartialEq,
+{
+    use watcher::Event;
     match event {
         Event::Init => {
             kind.begin_list();
@@ -179,7 +200,7 @@ where
         }
         Event::InitApply(object) => {
             if !is_going(&object) {
-                let (name, object) = picked(way, watched, object);
+                let (name, object) = picked(way, watched, named, object);
                 kind.listed(name, object);
             }
             false
@@ -190,7 +211,7 @@ where
         }
         Event::Apply(object) if is_going(&object) => kind.remove(&object.name_any()),
         Event::Apply(object) => {
-            let (name, object) = picked(way, watched, object);
+            let (name, object) = picked(way, watched, named, object);
             kind.put(name, object)
         }
         Event::Delete(object) => kind.remove(&object.name_any()),
@@ -201,17 +222,27 @@ fn is_going<K: Resource>(object: &DeserializeGuard<K>) -> bool {
     object.meta().deletion_timestamp.is_some()
 }
 
-fn picked<K, S>(way: &Way<K, S>, watched: &Watched, object: DeserializeGuard<K>) -> (String, Object<S>)
+fn picked<K, S>(
+    way: &Way<K, S>,
+    watched: &Watched,
+    named: &BTreeSet<String>,
+    object: DeserializeGuard<K>,
+) -> (String, Object<S>)
 where
     K: Resource<DynamicType = ()>,
 {
     let name = object.name_any();
     let created = object.meta().creation_timestamp.as_ref().map(|time| time.0);
-    let spec = object.0.map(way.pick).map_err(|invalid| invalid.error);
+    let spec = object.0.map(|object| (way.pick)(named, object)).map_err(|invalid| invalid.error);
     if let Ok(spec) = &spec {
         watched.secrets.touch(&(way.secrets)(&name, spec), Instant::now());
     }
     (name, Object { created, spec })
+}
+
+/// The texts of a ConfigMap.
+pub(super) fn texts(config_map: ConfigMap) -> Texts {
+    config_map.data.unwrap_or_default()
 }
 
 /// Where a Service is within the cluster. One that stands for a name elsewhere, or for its Pods each by itself, has no

@@ -14,6 +14,8 @@ use crate::store::calls::Calls;
 
 /// How many compiled versions are kept beside the one in force.
 const KEPT_MAX: usize = 16;
+/// How many objects all of them may hold: a namespace may hold thousands.
+const KEPT_OBJECTS_MAX: usize = 3000;
 
 /// Where the run engine finds versions.
 pub struct Library {
@@ -64,7 +66,11 @@ impl Library {
 fn keep(kept: &mut VecDeque<Arc<Snapshot>>, snapshot: &Arc<Snapshot>) {
     kept.retain(|other| other.version != snapshot.version);
     kept.push_back(Arc::clone(snapshot));
-    while kept.len() > KEPT_MAX {
+    let is_too_much = |kept: &VecDeque<Arc<Snapshot>>| {
+        let objects: usize = kept.iter().map(|snapshot| snapshot.objects()).sum();
+        kept.len() > KEPT_MAX || (kept.len() > 1 && objects > KEPT_OBJECTS_MAX)
+    };
+    while is_too_much(kept) {
         kept.pop_front();
     }
 }
