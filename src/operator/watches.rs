@@ -153,6 +153,11 @@ impl Links {
         self.wakes.runtimes.wake(refs(namespace, labels.get(RUNTIME_LABEL).cloned()));
     }
 
+    /// Something that only the Runtime itself tells of.
+    pub(super) fn runtime_changed_elsewhere(&self, namespace: &str, runtime: &str) {
+        self.wakes.runtimes.wake(refs(namespace, [runtime.to_owned()]));
+    }
+
     /// A replica came or went.
     pub(super) fn replicas_changed(&self, namespace: &str, runtime: &str) {
         self.wakes.runtimes.wake(refs(namespace, [runtime.to_owned()]));

@@ -43,6 +43,7 @@ struct Run {
     process: Child,
     address: Ipv4Addr,
     ready: bool,
+    place: PathBuf,
     told_to_end: Option<Instant>,
     grace: Duration,
 }
@@ -201,16 +202,26 @@ impl Work {
         let process = command.spawn()?;
         let grace =
             Duration::from_secs(u64::try_from(spec.termination_grace_period_seconds.unwrap_or(30)).unwrap());
-        self.running.insert(uid, Run { process, address, ready: false, told_to_end: None, grace });
+        self.running.insert(uid, Run { process, address, ready: false, place, told_to_end: None, grace });
         self.say(pods, pod, address, false).await?;
         Ok(())
     }
 
     async fn attend(&mut self, pods: &Api<Pod>, pod: &Pod, uid: &str) -> Result<(), kube::Error> {
         let run = self.running.get_mut(uid).unwrap();
-        if let Ok(Some(_ended)) = run.process.try_wait() {
+        if let Ok(Some(ended)) = run.process.try_wait() {
             // Begun anew, as `restartPolicy: Always` says.
+            let (address, place) = (run.address, run.place.clone());
             self.running.remove(uid);
+            let words = std::fs::read_to_string(place.join("log")).unwrap_or_default();
+            self.lament(
+                pods,
+                pod,
+                address,
+                ended.code().unwrap_or(-1),
+                words.trim().lines().last().unwrap_or(""),
+            )
+            .await?;
             return Ok(());
         }
         let (address, was) = (run.address, run.ready);
@@ -256,6 +267,25 @@ impl Work {
         }
     }
 
+    /// Says with which words a container ended.
+    async fn lament(
+        &self,
+        pods: &Api<Pod>,
+        pod: &Pod,
+        address: Ipv4Addr,
+        code: i32,
+        words: &str,
+    ) -> Result<(), kube::Error> {
+        self.say(pods, pod, address, false).await?;
+        let container = json!({"name": "runtime", "ready": false, "restartCount": 1, "image": "", "imageID": "",
+            "lastState": {"terminated": {"exitCode": code, "message": words}}});
+        let status = json!({"status": {"containerStatuses": [container]}});
+        match pods.patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Merge(&status)).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            said => said.map(drop),
+        }
+    }
+
     async fn say(
         &self,
         pods: &Api<Pod>,
@@ -270,6 +300,7 @@ impl Work {
             "podIP": address.to_string(),
             "podIPs": [{"ip": address.to_string()}],
             "startTime": now,
+            "containerStatuses": [{"name": "runtime", "ready": ready, "restartCount": 0, "image": "", "imageID": ""}],
             "conditions": [condition("Ready", ready), condition("ContainersReady", ready), condition("PodScheduled", true)],
         }});
         match pods.patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Strategic(&status)).await {

@@ -13,3 +13,4 @@ mod proxy;
 mod serving;
 mod stage;
 mod stories;
+mod tenants;

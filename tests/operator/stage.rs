@@ -83,6 +83,16 @@ impl Stage {
         stage
     }
 
+    /// Another namespace that the same operator may serve.
+    pub async fn another(&self, name: &str) -> Self {
+        let other = Stage::new(name).await;
+        let account = format!("--serviceaccount={}:fanfare-operator", self.system);
+        let binding = format!("of-{}", self.namespace);
+        let role = "--clusterrole=fanfare-operator";
+        other.kubectl(&["create", "rolebinding", &binding, role, &account, "-n", &other.namespace]);
+        other
+    }
+
     /// The kubeconfig of the operator's account.
     pub fn operator_kubeconfig(&self) -> String {
         self.cluster.kubeconfig_of(&self.system, "fanfare-operator")

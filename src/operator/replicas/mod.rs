@@ -3,6 +3,7 @@
 //! Which there are follows the ready Pods; each is asked by a task of its own, which ends with its Pod.
 
 mod poll;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +27,8 @@ pub(super) struct Replicas {
     links: Links,
     admin_port: u16,
     known: Mutex<HashMap<PodKey, Known>>,
+    /// What keeps Pods from being ready, by namespace and runtime.
+    troubles: Mutex<BTreeMap<(String, String), Vec<String>>>,
     pollers: TaskTracker,
     stop: CancellationToken,
 }
@@ -47,7 +50,14 @@ struct Known {
 impl Replicas {
     /// None are known yet.
     pub(super) fn new(links: Links, admin_port: u16, stop: CancellationToken) -> Self {
-        Replicas { links, admin_port, known: Mutex::default(), pollers: TaskTracker::new(), stop }
+        Replicas {
+            links,
+            admin_port,
+            known: Mutex::default(),
+            troubles: Mutex::default(),
+            pollers: TaskTracker::new(),
+            stop,
+        }
     }
 
     /// The ready replicas of a runtime, by the names of their Pods.
@@ -60,8 +70,15 @@ impl Replicas {
         replicas
     }
 
-    /// Asks the Pods that are ready now and no others.
+    /// What keeps a Pod of the runtime from being ready.
+    pub(super) fn trouble_of(&self, namespace: &str, runtime: &str) -> Option<String> {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.get(&(namespace.to_owned(), runtime.to_owned()))?.first().cloned()
+    }
+
+    /// Asks the Pods that are ready now and no others, and takes note of what is wrong with the rest.
     pub(super) fn follow(self: &Arc<Self>, pods: &[Arc<Pod>]) {
+        self.note_troubles(pods);
         let wanted: BTreeMap<String, PodKey> = pods
             .iter()
             .filter_map(|pod| ready_replica(pod))
@@ -94,6 +111,21 @@ impl Replicas {
         changed
             .into_iter()
             .for_each(|(namespace, runtime)| self.links.replicas_changed(&namespace, &runtime));
+    }
+
+    fn note_troubles(&self, pods: &[Arc<Pod>]) {
+        let mut now: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for pod in pods {
+            if let (Some(runtime), Some(told)) = (pod.labels().get(RUNTIME_LABEL), trouble::trouble(pod)) {
+                now.entry((pod.namespace().unwrap_or_default(), runtime.clone())).or_default().push(told);
+            }
+        }
+        let before = std::mem::replace(
+            &mut *self.troubles.lock().unwrap_or_else(PoisonError::into_inner),
+            now.clone(),
+        );
+        let changed = before.keys().chain(now.keys()).filter(|key| before.get(*key) != now.get(*key));
+        changed.for_each(|(namespace, runtime)| self.links.runtime_changed_elsewhere(namespace, runtime));
     }
 
     /// Takes note of what a replica said, and has everything looked at that it concerns.

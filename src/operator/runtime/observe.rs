@@ -19,10 +19,17 @@ pub(super) async fn workload(context: &Context, shape: &Shape<'_>) -> Result<Fin
         let message = format!("{kind} {name} is not made yet, as what it needs is not there");
         return Ok(Finding::progressing(WORKLOAD_READY, "NotMade", message));
     };
-    Ok(judge(kind, &name, found.metadata.generation, &found.data))
+    let trouble = context.replicas.trouble_of(shape.namespace, shape.name);
+    Ok(judge(kind, &name, found.metadata.generation, &found.data, trouble))
 }
 
-fn judge(kind: &str, name: &str, generation: Option<i64>, object: &Value) -> Finding {
+fn judge(
+    kind: &str,
+    name: &str,
+    generation: Option<i64>,
+    object: &Value,
+    trouble: Option<String>,
+) -> Finding {
     let count = |field: &str| object["status"][field].as_i64().unwrap_or_default();
     let wanted = object["spec"]["replicas"].as_i64().unwrap_or(1);
     if object["status"]["observedGeneration"].as_i64() < generation {
@@ -43,6 +50,10 @@ fn judge(kind: &str, name: &str, generation: Option<i64>, object: &Value) -> Fin
         let message = condition["message"].as_str().unwrap_or_default();
         return Finding::retrying(WORKLOAD_READY, "RolloutFailed", format!("{kind} {name}: {message}"));
     }
+    if let Some(trouble) = trouble {
+        let message = format!("{available} of {wanted} replicas are available; {trouble}");
+        return Finding::retrying(WORKLOAD_READY, "PodFailing", message);
+    }
     let message = format!(
         "{available} of {wanted} replicas are available, {updated} of the newest template; \
          `kubectl describe pod` says what one waits for"
@@ -59,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_rollout_is_ready_at_its_end_and_not_before() {
-        let standing = |object: Value| judge("Deployment", "main", Some(2), &object).standing;
+        let standing = |object: Value| judge("Deployment", "main", Some(2), &object, None).standing;
         let done = json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2}});
         assert_eq!(standing(done), Standing::Good);
         let stale = json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 1, "updatedReplicas": 2, "availableReplicas": 2}});

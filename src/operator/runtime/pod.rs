@@ -73,6 +73,8 @@ fn container(shape: &Shape<'_>) -> Value {
         "image": shape.settings.image,
         "imagePullPolicy": "IfNotPresent",
         "args": args(shape),
+        // The last words of a process that cannot run are what the Runtime's status says.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "env": [{ "name": "FANFARE_CLUSTER_ID", "value": shape.cluster_id }],
         "ports": [
             { "name": "calls", "containerPort": CALLS_PORT, "protocol": "TCP" },
