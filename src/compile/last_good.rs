@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::references::config_maps;
-use super::{Compilation, ObjectKind, ObjectName, Problem, Severity, Sources, compile};
+use super::{
+    Before, Compilation, ObjectKind, ObjectName, Problem, Severity, Sources, compile, compile_after,
+};
 
 /// What is put in force, and everything that is wrong with what was wanted.
 #[derive(Debug)]
@@ -22,6 +24,15 @@ pub struct Settled {
 
 /// Compiles what is wanted; what does not compile is replaced by its version in `previous`, or left out.
 pub fn settle(previous: &Sources, wanted: Sources) -> Settled {
+    settle_by(previous, wanted, compile)
+}
+
+/// The same, with what has not changed since taken over as it was compiled.
+pub fn settle_after(before: &Before, wanted: Sources) -> Settled {
+    settle_by(before.sources(), wanted, |sources| compile_after(sources, before))
+}
+
+fn settle_by(previous: &Sources, wanted: Sources, compile: impl Fn(&Sources) -> Compilation) -> Settled {
     let mut sources = wanted;
     let mut remedies: BTreeMap<ObjectName, Remedy> = BTreeMap::new();
     let mut compilation = compile(&sources);

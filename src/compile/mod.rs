@@ -3,6 +3,7 @@
 //! Invariant: pure; the operator, the runtime, `dev` and `validate` all call this same code.
 
 mod api_key;
+mod before;
 mod channel;
 mod digest;
 mod last_good;
@@ -15,9 +16,10 @@ mod sources;
 mod trigger;
 
 pub use api_key::ApiKey;
+pub use before::Before;
 pub use channel::{Channel, ChannelKind};
 pub use digest::{of_bytes as bytes_digest, spec_digest, texts_digest};
-pub use last_good::{Settled, settle};
+pub use last_good::{Settled, settle, settle_after};
 pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
 pub use scenario::{Audience, Listener, Scenario};
 pub use snapshot::Snapshot;
@@ -35,11 +37,20 @@ pub struct Compilation {
 
 /// Compiles everything that is in force in one namespace.
 pub fn compile(sources: &Sources) -> Compilation {
+    compile_with(sources, None)
+}
+
+/// The same, with what has not changed since taken over.
+pub fn compile_after(sources: &Sources, before: &Before) -> Compilation {
+    compile_with(sources, Some(before))
+}
+
+fn compile_with(sources: &Sources, before: Option<&Before>) -> Compilation {
     let mut problems = Problems::default();
     runtime::check(sources, &mut problems);
-    let triggers = trigger::compile_all(sources, &mut problems);
+    let triggers = trigger::compile_all(sources, before, &mut problems);
     let channels = channel::compile_all(sources, &mut problems);
-    let scenarios = scenario::compile_all(sources, &triggers, &channels, &mut problems);
+    let scenarios = scenario::compile_all(sources, before, &mut problems);
     let api_keys = api_key::compile_all(sources, &triggers, &mut problems);
     Compilation {
         snapshot: Snapshot {

@@ -24,8 +24,10 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// How many objects it holds: what it costs to keep.
-    pub fn objects(&self) -> usize {
-        self.triggers.len() + self.scenarios.len() + self.channels.len() + self.api_keys.len()
+    /// How many triggers and scenarios it shares with no other snapshot: what it costs to keep.
+    pub fn own_objects(&self) -> usize {
+        let triggers = self.triggers.values().filter(|trigger| Arc::strong_count(trigger) == 1);
+        let scenarios = self.scenarios.values().filter(|scenario| Arc::strong_count(scenario) == 1);
+        triggers.count() + scenarios.count()
     }
 }

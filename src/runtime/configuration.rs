@@ -12,7 +12,7 @@ use super::app::App;
 use super::dispatch::{ChannelHandle, ChannelHandles};
 use crate::channels::connect::{SecretSource, connect};
 use crate::channels::wire::Network;
-use crate::compile::{self, Settled, Snapshot, Sources, settle};
+use crate::compile::{self, Before, Compilation, Settled, Snapshot, Sources, settle_after};
 use crate::domain::credentials::Keyring;
 use crate::domain::name::ChannelName;
 use crate::domain::secret::Secret;
@@ -25,7 +25,7 @@ pub struct Configuration {
     audiences: Arc<dyn Audiences>,
     handles: ChannelHandles,
     network: Network,
-    in_force: Sources,
+    in_force: Before,
     connected: BTreeMap<ChannelName, Connected>,
 }
 
@@ -61,18 +61,18 @@ impl Configuration {
         handles: ChannelHandles,
         network: Network,
     ) -> Self {
-        let in_force = Sources::default();
+        let in_force = Before::nothing();
         Configuration { app, audiences, handles, network, in_force, connected: BTreeMap::new() }
     }
 
     /// What is in force.
     pub fn in_force(&self) -> &Sources {
-        &self.in_force
+        self.in_force.sources()
     }
 
     /// Compiles what is wanted without changing anything.
     pub fn settle(&self, wanted: Sources) -> Settled {
-        settle(&self.in_force, wanted)
+        settle_after(&self.in_force, wanted)
     }
 
     /// Puts what was settled in force.
@@ -86,13 +86,13 @@ impl Configuration {
         secrets: &dyn SecretSource,
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
-        let Settled { sources, compilation, .. } = settled;
-        let snapshot = Arc::new(compilation.snapshot);
+        let Settled { sources, compilation: Compilation { snapshot, problems }, .. } = settled;
+        let snapshot = Arc::new(snapshot);
         self.audiences.require_indexes(index_needs(&snapshot)).await?;
         // Channels first: a call that comes in with the new version finds them.
         let unconnected = self.connect_all(&snapshot, secrets);
         self.app.put_in_force(&sources, Arc::clone(&snapshot), keyring, now).await?;
-        self.in_force = sources;
+        self.in_force = Before::new(sources, Arc::clone(&snapshot), &problems);
         Ok(Applied { snapshot, unconnected })
     }
 

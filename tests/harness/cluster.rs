@@ -53,8 +53,13 @@ impl Cluster {
         let applied = cluster.kubectl(&["apply", "--server-side", "-f", &file("crds")]);
         assert!(applied.status.success(), "{}", stderr(&applied));
         let wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"];
-        let established = cluster.kubectl(&wait);
-        assert!(established.status.success(), "{}", stderr(&established));
+        // A definition that was just made may have no conditions yet, which kubectl takes for an error.
+        let established = (0..20).map(|_| cluster.kubectl(&wait)).find(|waited| waited.status.success());
+        assert!(
+            established.is_some(),
+            "the definitions are not established: {}",
+            stderr(&cluster.kubectl(&wait))
+        );
         cluster
     }
 

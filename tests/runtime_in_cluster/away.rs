@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::harness::cluster::Cluster;
 use crate::harness::{Process, Request, wait_for};
 use crate::space::{PASSWORD, Space, kind, scenario, trigger};
+use crate::tenant::unreachable;
 
 #[test]
 fn it_answers_while_the_api_server_hangs_or_is_gone_and_after_a_restart_of_its_own() {
@@ -58,11 +59,8 @@ fn it_answers_while_the_api_server_hangs_or_is_gone_and_after_a_restart_of_its_o
 #[test]
 fn with_nothing_in_its_store_it_is_alive_and_not_ready() {
     let space = Space::new();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let kubeconfig = std::fs::read_to_string(space.kubeconfig()).unwrap();
-    let (before, rest) = kubeconfig.split_once("https://").unwrap();
-    let (_, after) = rest.split_once('"').unwrap();
-    std::fs::write(space.kubeconfig(), format!("{before}https://{nobody}\"{after}")).unwrap();
+    std::fs::write(space.kubeconfig(), unreachable(&kubeconfig)).unwrap();
     let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = space.command_with_admin(&admin.to_string());
     let mut process = Process::start(&mut command, &space.log());

@@ -26,6 +26,11 @@ fn a_thousand_triggers_and_scenarios_are_in_force_within_memory() {
     };
     wait_for("all of them", || (count() == EACH).then_some(()));
     let in_force = begun.elapsed();
+    let before = runtime.report()["objects"]["Scenario/t0500"].clone();
+    space.apply(&scenario(&name(500), &name(500), "hook", "edited"));
+    let begun = Instant::now();
+    runtime.until_reported("an edit of one", |report| report["objects"]["Scenario/t0500"] != before);
+    println!("an edit of one is in force {:?} after kubectl has returned", begun.elapsed());
     let memory = runtime.process.memory_max_mib();
     println!("applied in {applied:?}, in force {:?} later, {memory} MiB at most", in_force - applied);
     assert!(memory < 200, "{memory} MiB");

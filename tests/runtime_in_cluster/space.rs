@@ -147,6 +147,21 @@ impl Space {
 
     /// The same, with its admin port at this address.
     pub fn command_with_admin(&self, admin: &str) -> Command {
+        let mut command = self.bare_command(admin);
+        command.arg("--data").arg(self.folder.path().join("data"));
+        command
+    }
+
+    /// The same, with its data in the PostgreSQL database at this URL, under a tenant's name.
+    pub fn command_on_postgres(&self, url: &str, tenant: &str) -> Command {
+        let file = self.folder.path().join("uri");
+        std::fs::write(&file, format!("{url}\n")).unwrap();
+        let mut command = self.bare_command("127.0.0.1:0");
+        command.arg("--database-file").arg(file).args(["--tenant", tenant]);
+        command
+    }
+
+    fn bare_command(&self, admin: &str) -> Command {
         let mut command = Process::command(["runtime", "--namespace", &self.name, "--name", "main"]);
         command.args([
             "--listen-calls",
@@ -157,7 +172,6 @@ impl Space {
             admin,
         ]);
         command.args(["--unready-for", "0s", "--egress-allow", "127.0.0.0/8"]);
-        command.arg("--data").arg(self.folder.path().join("data"));
         command.arg("--ready-file").arg(self.ready_file());
         command.env("KUBECONFIG", self.kubeconfig()).env_remove("KUBERNETES_SERVICE_HOST");
         command
@@ -174,8 +188,12 @@ impl Space {
 
     /// Starts a runtime and returns once it serves.
     pub fn start(&self) -> Runtime {
-        let (process, ready) =
-            Process::start_ready(&mut self.command(), &self.log(), Path::new(&self.ready_file()));
+        self.start_by(&mut self.command())
+    }
+
+    /// The same for a command of this namespace.
+    pub fn start_by(&self, command: &mut Command) -> Runtime {
+        let (process, ready) = Process::start_ready(command, &self.log(), Path::new(&self.ready_file()));
         let address = |name: &str| format!("http://{}", ready[name].as_str().unwrap());
         let (calls, api, admin) = (address("calls"), address("api"), address("admin"));
         Runtime { process, calls, api, admin, namespace: self.name.clone() }

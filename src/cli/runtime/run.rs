@@ -33,6 +33,8 @@ enum RuntimeError {
     Store(#[from] StoreProblem),
     #[error("cannot listen on {address}: {source}; choose another with --{flag}")]
     Listen { address: SocketAddr, flag: &'static str, source: io::Error },
+    #[error("the API server is not followed any more, which is a defect of Fanfare; the log says where")]
+    NotFollowed,
     #[error("{what}: {source}")]
     System { what: String, source: io::Error },
 }
@@ -89,7 +91,7 @@ impl RuntimeCommand {
         board.set_served(Arc::clone(&parts.app), Arc::clone(&parts.stores.log));
         let scope = Scope { client: api_server.client, namespace: self.namespace.clone(), services };
         let reporter = Reporter::new(&parts, Arc::clone(board));
-        let cluster = Cluster::start(scope, &parts, configuration, reporter);
+        let mut cluster = Cluster::start(scope, &parts, configuration, reporter);
         let has_begun = tokio::select! {
             () = signals.stop() => false,
             () = begun(&cluster, board) => true,
@@ -113,13 +115,16 @@ impl RuntimeCommand {
         };
         board.set_awaits(None);
         self.say_ready(&serving, admin)?;
-        signals.stop().await;
-        tracing::info!("told to stop; unready for {:?}, then no more calls are taken", self.unready_for);
+        let is_told = tokio::select! {
+            () = signals.stop() => true,
+            () = cluster.ended() => false,
+        };
+        tracing::info!("stopping; unready for {:?}, then no more calls are taken", self.unready_for);
         parts.app.begin_to_leave();
         tokio::time::sleep(self.unready_for).await;
         cluster.stop().await;
         parts.stop(serving, engine, Duration::ZERO, self.drain_for).await;
-        Ok(())
+        if is_told { Ok(()) } else { Err(RuntimeError::NotFollowed) }
     }
 
     fn network(&self, api_server: &ApiServer, services: &ClusterServices) -> Network {

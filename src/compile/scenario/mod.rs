@@ -16,11 +16,11 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Channel, ObjectKind, ObjectName, Problems, Sources, Trigger};
+use super::{Before, ObjectKind, ObjectName, Problems, Sources};
 use crate::api::{ConsentAssumption, OnStop, ScenarioSpec, State};
 use crate::domain::expression::{Condition, EventTypes, Place, Scope};
 use crate::domain::flow::Flow;
-use crate::domain::name::{ChannelName, ScenarioName, TriggerName};
+use crate::domain::name::{ScenarioName, TriggerName};
 use crate::domain::selection::IndexNeed;
 use report::Report;
 
@@ -84,13 +84,16 @@ impl Scenario {
 
 pub(super) fn compile_all(
     sources: &Sources,
-    _triggers: &BTreeMap<TriggerName, Arc<Trigger>>,
-    _channels: &BTreeMap<ChannelName, Arc<Channel>>,
+    before: Option<&Before>,
     problems: &mut Problems,
 ) -> BTreeMap<ScenarioName, Arc<Scenario>> {
     let consent_defaults = Arc::new(consent_defaults(sources));
     let mut compiled = BTreeMap::new();
     for (name, spec) in &sources.scenarios {
+        if let Some(same) = before.and_then(|before| before.scenario(name, sources)) {
+            compiled.insert(same.name.clone(), same);
+            continue;
+        }
         let object = ObjectName { kind: ObjectKind::Scenario, name: name.clone() };
         let mut report = Report::new(object, problems);
         let scenario = compile(name, spec, sources, &consent_defaults, &mut report);

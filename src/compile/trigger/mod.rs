@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::problem::Severity;
-use super::{ObjectKind, ObjectName, Problem, Problems, Sources};
+use super::{Before, ObjectKind, ObjectName, Problem, Problems, Sources};
 use crate::api::{ApiTriggerSpec, UnknownFields};
 use crate::domain::expression::{self, CompileError, Expression, TriggerScope};
 use crate::domain::name::TriggerName;
@@ -139,9 +139,17 @@ impl Findings<'_> {
     }
 }
 
-pub(super) fn compile_all(sources: &Sources, problems: &mut Problems) -> BTreeMap<TriggerName, Arc<Trigger>> {
+pub(super) fn compile_all(
+    sources: &Sources,
+    before: Option<&Before>,
+    problems: &mut Problems,
+) -> BTreeMap<TriggerName, Arc<Trigger>> {
     let mut compiled = BTreeMap::new();
     for (name, spec) in &sources.triggers {
+        if let Some(same) = before.and_then(|before| before.trigger(name, sources)) {
+            compiled.insert(same.name.clone(), same);
+            continue;
+        }
         let object = ObjectName { kind: ObjectKind::ApiTrigger, name: name.clone() };
         let trigger = compile(name, spec, &mut Findings { object: object.clone(), problems });
         if !problems.has_errors(&object) {

@@ -110,6 +110,13 @@ impl Cluster {
         }
     }
 
+    /// Waits for the end of a part, which before [`Self::stop`] is a defect: what is in force would never change again.
+    pub async fn ended(&mut self) {
+        if let Some(Err(error)) = self.tasks.join_next().await {
+            tracing::error!(%error, "a follower of the API server ended by a panic");
+        }
+    }
+
     /// Follows no more; what is in force stays.
     pub async fn stop(mut self) {
         self.stop.cancel();

@@ -14,8 +14,10 @@ use crate::store::calls::Calls;
 
 /// How many compiled versions are kept beside the one in force.
 const KEPT_MAX: usize = 16;
-/// How many objects all of them may hold: a namespace may hold thousands.
-const KEPT_OBJECTS_MAX: usize = 3000;
+/// So many are kept whatever they hold: runs go on with them.
+const KEPT_MIN: usize = 4;
+/// How many objects more of them may hold for themselves: a namespace may have thousands.
+const OWN_OBJECTS_MAX: usize = 4000;
 
 /// Where the run engine finds versions.
 pub struct Library {
@@ -64,15 +66,18 @@ impl Library {
 }
 
 fn keep(kept: &mut VecDeque<Arc<Snapshot>>, snapshot: &Arc<Snapshot>) {
+    let before = kept.len();
     kept.retain(|other| other.version != snapshot.version);
+    let is_new = kept.len() == before;
     kept.push_back(Arc::clone(snapshot));
-    let is_too_much = |kept: &VecDeque<Arc<Snapshot>>| {
-        let objects: usize = kept.iter().map(|snapshot| snapshot.objects()).sum();
-        kept.len() > KEPT_MAX || (kept.len() > 1 && objects > KEPT_OBJECTS_MAX)
-    };
-    while is_too_much(kept) {
+    while kept.len() > KEPT_MAX || (is_new && kept.len() > KEPT_MIN && own_objects(kept) > OWN_OBJECTS_MAX) {
         kept.pop_front();
     }
+}
+
+/// How many objects the versions do not share with others.
+fn own_objects(kept: &VecDeque<Arc<Snapshot>>) -> usize {
+    kept.iter().map(|snapshot| snapshot.own_objects()).sum()
 }
 
 #[async_trait]
