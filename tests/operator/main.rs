@@ -9,6 +9,7 @@ mod faults;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod kubelet;
+mod leadership;
 mod proxy;
 mod serving;
 mod stage;

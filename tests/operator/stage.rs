@@ -33,6 +33,21 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// Tells it to end, and gives the code it ends with.
+    #[allow(dead_code, reason = "the bench just drops it")]
+    pub async fn terminate(mut self) -> Option<i32> {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let begun = Instant::now();
+        loop {
+            if let Some(ended) = self.process.try_wait().unwrap() {
+                return ended.code();
+            }
+            assert!(begun.elapsed() < SOON, "it does not end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The process.
     #[allow(dead_code, reason = "the bench looks at its memory")]
     pub fn id(&self) -> u32 {

@@ -1,0 +1,30 @@
+//! Of several operators one works; the next one follows at once when it ends in order.
+
+use crate::kubelet::get;
+use crate::stage::{Operator, Stage};
+use crate::stories::TRIGGER;
+
+async fn leads(operator: &Operator) -> bool {
+    let metrics = get(&format!("http://{}/metrics", operator.admin)).await.map(|it| it.1).unwrap_or_default();
+    metrics.lines().any(|line| line.starts_with("leader_election_master_status{") && line.ends_with(" 1"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_works_and_the_next_one_follows() {
+    let stage = Stage::new("leader").await;
+    let first = stage.operator(&[]).await;
+    stage.until("the first one leads", async || leads(&first).await).await;
+    let second = stage.operator(&[]).await;
+    stage.apply(TRIGGER);
+    stage.until_reason("apitrigger", "storm", "Ready", "NoRuntime").await;
+    assert!(leads(&first).await && !leads(&second).await, "one stands by, and is ready to follow");
+    assert_eq!(first.terminate().await, Some(0));
+    // It gave its Lease back, or the second one would wait for it to run out.
+    let lease =
+        ["get", "lease", "fanfare-operator", "-n", &stage.system, "-o", "jsonpath={.spec.holderIdentity}"];
+    stage.until("the second one leads", async || leads(&second).await).await;
+    assert!(!stage.cluster.ask(&lease).starts_with("operator-1_"));
+    stage.apply(&TRIGGER.replace("type: string", "type: string, pattern: '('"));
+    stage.until_reason("apitrigger", "storm", "Ready", "Invalid").await;
+    assert_eq!(second.terminate().await, Some(0));
+}
