@@ -25,6 +25,11 @@ impl Backoff {
         spread(rest, object)
     }
 
+    /// How often it failed in a row.
+    pub(super) fn failures(&self, object: &str) -> u32 {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(object).copied().unwrap_or(0)
+    }
+
     /// It went well, or there is no such object any more.
     pub(super) fn forget(&self, object: &str) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(object);

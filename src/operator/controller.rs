@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
+use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Resource, ResourceExt as _};
@@ -102,9 +103,20 @@ async fn reconcile<K: Kind>(
         Err(_) => Err(ReconcileError::TimedOut(TIME_MAX)),
     };
     context.metrics.reconciled(K::NAME, begun.elapsed(), outcome.as_ref().err());
+    if let (Err(error), Ok(object)) = (&outcome, &object.0) {
+        tell_failure(&context, object, &key, error).await;
+    }
     let again = outcome?;
     context.backoff.forget(&key);
     Ok(Action::requeue(backoff::spread(again, &key)))
+}
+
+/// Says in an Event what goes wrong again and again: the first time it may pass by itself, and once said is enough.
+async fn tell_failure<K: Kind>(context: &Context, object: &K, key: &str, error: &ReconcileError) {
+    if context.backoff.failures(key) == 1 && !error.is_conflict() {
+        let note = error.to_string();
+        status::publish(context, object, EventType::Warning, "ReconcileFailed", "Reconcile", &note).await;
+    }
 }
 
 fn after_failure<K: Kind>(object: Arc<Guarded<K>>, error: &ReconcileError, context: Arc<Context>) -> Action {

@@ -5,6 +5,7 @@
 
 mod argocd;
 mod coherence;
+mod exposure;
 mod faults;
 #[path = "../harness/mod.rs"]
 mod harness;
