@@ -17,6 +17,7 @@ help:
 	@echo 'make demo DATABASE=postgres://user:password@host/database   either of them on PostgreSQL instead of files'
 	@echo 'make test          install what the tests need and run all of them'
 	@echo 'make chaos         strike three replicas on PostgreSQL with 200 faults; FAULTS=1000 for more, SEED=7 for those again'
+	@echo 'make bench-operator  measure operator and runtime on a real API server'
 	@echo 'make bench         measure the main job; PARTS="ingest broad" for some of it, BENCH_SCALE=0.1 for a tenth'
 	@echo 'make lint          format, clippy, licences, duplicate and foreign crates'
 	@echo 'make crds          write crds/ and docs/reference/ from the kinds'
