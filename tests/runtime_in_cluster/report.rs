@@ -1,7 +1,5 @@
 //! The report: what is in force, known by digests, given when it changes.
 
-use std::time::Duration;
-
 use fanfare::compile::{spec_digest, texts_digest};
 use serde_json::{Value, json};
 
@@ -49,7 +47,6 @@ fn it_is_what_is_declared_and_comes_when_it_changes() {
     assert!(!body.contains(crate::space::PASSWORD), "a secret is in the report");
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| ask(&runtime.admin, &tag, 50));
-        std::thread::sleep(Duration::from_millis(50));
         space.apply(&trigger("another"));
         let (status, other, body) = waiting.join().unwrap();
         assert_eq!(status, 200);
