@@ -61,7 +61,7 @@ bench:
 
 # How soon manifests are served, what a thousand of them cost, and what is asked of the API server at rest.
 bench-operator: cluster
-	cargo bench --locked --bench operator
+	cargo bench --locked --bench operator -- $(PARTS)
 
 lint: format-check clippy deny
 

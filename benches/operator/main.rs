@@ -35,11 +35,18 @@ fn main() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut report = report::Report::new();
+    let named: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let wanted = |part: &str| named.is_empty() || named.iter().any(|named| named == part);
     runtime.block_on(async {
         let town = town::Town::new().await;
         soon::run(&mut report, &town).await;
-        rest::run(&mut report, &town).await;
-        many::run(&mut report, &town).await;
+        if wanted("rest") {
+            rest::run(&mut report, &town).await;
+        }
+        if wanted("many") {
+            many::run(&mut report, &town).await;
+        }
     });
     report.finish("operator.json");
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::caller::{Caller, credentials};
+use crate::many::unready;
 use crate::report::Report;
 use crate::town::Town;
 
@@ -15,6 +16,7 @@ pub async fn run(report: &mut Report, town: &Town) {
     let trigger = "soon-0";
     let url = format!("{}/in/{}/{trigger}", town.calls(), town.stage.namespace);
     let credentials = credentials(&town.stage, trigger).await.unwrap();
+    settled(town).await;
     let objects = 2.0 * 40.0 + 2.0;
     let before = seen(town);
     let (calls, refused) = call_for(&url, &credentials, REST).await;
@@ -23,6 +25,8 @@ pub async fn run(report: &mut Report, town: &Town) {
     report.add("at rest for 5 minutes, calls flowing: calls", calls, "");
     report.add("same, not accepted", refused, "");
     report.add("same, writes but Leases", after.0 - before.0, "");
+    let written = town.before_operator.writes();
+    written.iter().skip(before.2).for_each(|write| eprintln!("  {write}"));
     report.add("same, reads a minute an object", (after.1 - before.1) / minutes / objects, "");
     town.before_operator.go_away();
     town.before_runtime.go_away();
@@ -34,11 +38,18 @@ pub async fn run(report: &mut Report, town: &Town) {
     town.stage.until_ready("runtime", "main").await;
 }
 
+/// Waits until everything that was applied before is ready.
+async fn settled(town: &Town) {
+    while unready(&town.stage, "ApiTrigger").await + unready(&town.stage, "Scenario").await > 0 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// Writes and reads of both, so far.
-fn seen(town: &Town) -> (f64, f64) {
+fn seen(town: &Town) -> (f64, f64, usize) {
     let of = |proxy: &crate::proxy::Proxy| (proxy.writes().len() as f64, proxy.reads() as f64);
     let (one, other) = (of(&town.before_operator), of(&town.before_runtime));
-    (one.0 + other.0, one.1 + other.1)
+    (one.0 + other.0, one.1 + other.1, town.before_operator.writes().len())
 }
 
 async fn call_for(url: &str, credentials: &str, time: Duration) -> (f64, f64) {

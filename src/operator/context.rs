@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
 use super::caches::Caches;
+use super::credentials::KnownSecrets;
 use super::metrics::Metrics;
 use super::namespace::Namespace;
 use super::replicas::Replicas;
@@ -30,6 +31,7 @@ pub(super) struct Context {
     pub metrics: Arc<Metrics>,
     pub recorder: Recorder,
     pub replicas: Arc<Replicas>,
+    pub secrets: Arc<KnownSecrets>,
     /// The UID of the namespace `kube-system`, by which the cluster is known.
     pub cluster_id: String,
     /// Whether the cluster knows HTTPRoutes.

@@ -24,6 +24,7 @@ use super::backoff::Backoff;
 use super::caches::{Caches, Guarded, Wakes, name_of, namespace_of};
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::{self, Kind};
+use super::credentials::KnownSecrets;
 use super::replicas::Replicas;
 use super::settings::Settings;
 use super::watches::{Links, attend, changes, labels_of};
@@ -74,6 +75,7 @@ impl Scope<'_> {
         let replicas = Arc::new(Replicas::new(links.clone(), settings.admin_port, term.clone()));
         let reporter =
             Reporter { controller: FIELD_MANAGER.into(), instance: Some(settings.identity.clone()) };
+        let secrets = Arc::new(KnownSecrets::default());
         let has_routes = Arc::new(AtomicBool::new(false));
         let context = Arc::new(Context {
             client: self.client.clone(),
@@ -83,6 +85,7 @@ impl Scope<'_> {
             metrics: Arc::clone(&health.metrics),
             recorder: Recorder::new(self.client.clone(), reporter),
             replicas: Arc::clone(&replicas),
+            secrets: Arc::clone(&secrets),
             cluster_id: cluster_id.to_owned(),
             has_routes: Arc::clone(&has_routes),
             term: term.clone(),
@@ -106,29 +109,43 @@ impl Scope<'_> {
         control(tasks, c, of_channels, &caches, |it| it.channels.clone(), wakes.channels, term);
         control(tasks, c, of_api_keys, &caches, |it| it.api_keys.clone(), wakes.api_keys, term);
         control(tasks, c, of_runtimes, &caches, |it| it.runtimes.clone(), wakes.runtimes, term);
-        self.attend_others(&links, term, tasks);
+        self.attend_others(&links, &secrets, term, tasks);
         self.attend_routes(&links, has_routes, term, tasks);
         tasks.spawn(follow_pods(self.api(), Arc::clone(&replicas), term.clone()));
         replicas
     }
 
     /// Watches what is not ours or what was made for a Runtime, by its metadata.
-    fn attend_others(&self, links: &Links, term: &CancellationToken, tasks: &mut JoinSet<()>) {
+    fn attend_others(
+        &self,
+        links: &Links,
+        known: &Arc<KnownSecrets>,
+        term: &CancellationToken,
+        tasks: &mut JoinSet<()>,
+    ) {
         let link = links.clone();
         let config_maps: Api<PartialObjectMeta<ConfigMap>> = self.api();
         let stop = term.clone();
         tasks.spawn(async move {
-            attend(config_maps, "", stop, |it| link.config_map_changed(&namespace_of(it), &name_of(it)))
-                .await;
+            let concerned =
+                |it: &PartialObjectMeta<ConfigMap>| link.config_map_changed(&namespace_of(it), &name_of(it));
+            attend(config_maps, "", stop, concerned, || {}).await;
         });
         for labels in [ALLOW_LABEL, TRIGGER_LABEL, API_KEY_LABEL] {
-            let (link, stop) = (links.clone(), term.clone());
+            let (link, known, stop) = (links.clone(), Arc::clone(known), term.clone());
             let secrets: Api<PartialObjectMeta<Secret>> = self.api();
             tasks.spawn(async move {
                 let concerned = |it: &PartialObjectMeta<Secret>| {
-                    link.secret_changed(&namespace_of(it), &name_of(it), &labels_of(it));
+                    let (namespace, name) = (namespace_of(it), name_of(it));
+                    known.told(&namespace, &name, it.metadata.resource_version.clone());
+                    link.secret_changed(&namespace, &name, &labels_of(it));
                 };
-                attend(secrets, labels, stop, concerned).await;
+                // What went while nobody watched is in no list.
+                let listed = || {
+                    known.forget_all();
+                    link.everyone();
+                };
+                attend(secrets, labels, stop, concerned, listed).await;
             });
         }
         self.attend_children::<Deployment>(links, term, tasks);
@@ -155,7 +172,14 @@ impl Scope<'_> {
         let (link, stop, children) = (links.clone(), term.clone(), self.api::<PartialObjectMeta<K>>());
         tasks.spawn(async move {
             let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
-            attend(children, &labels, stop, |it| link.child_changed(&namespace_of(it), &labels_of(it))).await;
+            attend(
+                children,
+                &labels,
+                stop,
+                |it| link.child_changed(&namespace_of(it), &labels_of(it)),
+                || link.all_runtimes(),
+            )
+            .await;
         });
     }
 
@@ -178,8 +202,14 @@ impl Scope<'_> {
             if until_known(&client, &kind.group, &stop).await {
                 known.store(true, Ordering::Release);
                 let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
-                attend(routes, &labels, stop, |it| link.child_changed(&namespace_of(it), &labels_of(it)))
-                    .await;
+                attend(
+                    routes,
+                    &labels,
+                    stop,
+                    |it| link.child_changed(&namespace_of(it), &labels_of(it)),
+                    || link.all_runtimes(),
+                )
+                .await;
             }
         });
     }

@@ -12,7 +12,7 @@ use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::caches::{Caches, Filled, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
+use super::caches::{Cache, Caches, Filled, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
 use super::controller::Kind;
 use super::namespace::Namespace;
 use crate::api::labels::{API_KEY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL};
@@ -25,12 +25,14 @@ use crate::domain::replica_report::ReplicaReport;
 pub(super) struct Links {
     pub caches: Caches,
     pub wakes: Wakes,
-    /// What others build upon of each Runtime, as it was last: its status changes far more often.
-    runtimes: Arc<Mutex<HashMap<ObjectRef<Guarded<Runtime>>, RuntimeFacts>>>,
+    /// What others build upon of each object, as it was last: its status changes far more often.
+    facts: Arc<Mutex<HashMap<Identity, Facts>>>,
 }
 
-/// What others build upon of a Runtime: which one it is, what it declares, and where it is reached.
-type RuntimeFacts = (Option<String>, Option<i64>, Option<String>);
+/// Kind, namespace and name.
+type Identity = (&'static str, String, String);
+/// What others build upon of an object: which one it is, what it declares, and where it is reached.
+type Facts = (Option<String>, Option<i64>, Option<String>);
 
 /// A watch of one of our kinds: the cache is written, and `concerned` is told of each change, deletions included. What
 /// goes wrong with it is logged and heals by itself; the controller never sees it, as it would rest for all its objects.
@@ -63,9 +65,15 @@ where
         .inspect_ok(concerned)
 }
 
-/// A watch beside those of our kinds, of which only the metadata count.
-pub(super) async fn attend<K>(api: Api<K>, labels: &str, stop: CancellationToken, concerned: impl Fn(&K))
-where
+/// A watch beside those of our kinds, of which only the metadata count. `listed` is told when a list has come anew: what
+/// is not in it is gone, and nobody told of that.
+pub(super) async fn attend<K>(
+    api: Api<K>,
+    labels: &str,
+    stop: CancellationToken,
+    concerned: impl Fn(&K),
+    listed: impl Fn(),
+) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
     K::DynamicType: Clone + Send + Sync,
 {
@@ -73,11 +81,22 @@ where
         "" => watcher::Config::default(),
         labels => watcher::Config::default().labels(labels),
     };
-    let stream = watcher(api, config).default_backoff().touched_objects().take_until(stop.cancelled_owned());
+    let stream = watcher(api, config).default_backoff().take_until(stop.cancelled_owned());
     tokio::pin!(stream);
-    while let Some(touched) = stream.next().await {
-        match touched {
-            Ok(object) => concerned(&object),
+    let mut is_first = true;
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(
+                watcher::Event::Apply(object)
+                | watcher::Event::InitApply(object)
+                | watcher::Event::Delete(object),
+            ) => {
+                concerned(&object);
+            }
+            Ok(watcher::Event::Init) => {}
+            // The first list comes before anything was judged.
+            Ok(watcher::Event::InitDone) if std::mem::take(&mut is_first) => {}
+            Ok(watcher::Event::InitDone) => listed(),
             Err(error) => tracing::debug!(%error, "a watch was interrupted and goes on"),
         }
     }
@@ -85,7 +104,7 @@ where
 
 impl Links {
     pub(super) fn new(caches: Caches, wakes: Wakes) -> Self {
-        Links { caches, wakes, runtimes: Arc::default() }
+        Links { caches, wakes, facts: Arc::default() }
     }
 
     fn space<'a>(&'a self, namespace: &'a str) -> Namespace<'a> {
@@ -94,6 +113,9 @@ impl Links {
 
     /// An ApiTrigger concerns the scenarios that listen to it, the keys that list it, and the Role of the runtime.
     pub(super) fn trigger_changed(&self, trigger: &Guarded<ApiTrigger>) {
+        if !self.is_news(trigger, &self.caches.triggers, None) {
+            return;
+        }
         let (namespace, name) = (namespace_of(trigger), name_of(trigger));
         let space = self.space(&namespace);
         self.wakes.scenarios.wake(refs(&namespace, space.scenarios_of_trigger(&name)));
@@ -103,6 +125,9 @@ impl Links {
 
     /// A Channel concerns the scenarios that send through it, and the Role of the runtime.
     pub(super) fn channel_changed(&self, channel: &Guarded<Channel>) {
+        if !self.is_news(channel, &self.caches.channels, None) {
+            return;
+        }
         let (namespace, name) = (namespace_of(channel), name_of(channel));
         self.wakes.scenarios.wake(refs(&namespace, self.space(&namespace).scenarios_of_channel(&name)));
         self.runtimes(&namespace);
@@ -110,27 +135,33 @@ impl Links {
 
     /// An ApiKey concerns the Role of the runtime.
     pub(super) fn api_key_changed(&self, key: &Guarded<ApiKey>) {
-        self.runtimes(&namespace_of(key));
+        if self.is_news(key, &self.caches.api_keys, None) {
+            self.runtimes(&namespace_of(key));
+        }
     }
 
     /// A Runtime concerns everything in its namespace.
     pub(super) fn runtime_changed(&self, runtime: &Guarded<Runtime>) {
-        let namespace = namespace_of(runtime);
-        let (key, meta) = (ObjectRef::from_obj(runtime), runtime.meta());
         let url = runtime.0.as_ref().ok().and_then(|it| it.status.as_ref()?.url.clone());
-        let mut known = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = if meta.deletion_timestamp.is_some() {
-            known.remove(&key);
-            true
-        } else {
-            let facts = (meta.uid.clone(), meta.generation, url);
-            known.insert(key, facts.clone()) != Some(facts)
-        };
-        drop(known);
-        if is_news || self.caches.runtimes.get(&ObjectRef::from_obj(runtime)).is_none() {
+        if self.is_news(runtime, &self.caches.runtimes, url) {
+            let namespace = namespace_of(runtime);
             self.runtimes(&namespace);
             self.all(&namespace);
         }
+    }
+
+    /// Whether something has changed of an object that others build upon, its end included.
+    fn is_news<K: Kind>(&self, object: &Guarded<K>, cache: &Cache<K>, url: Option<String>) -> bool {
+        let meta = object.meta();
+        let identity = (K::NAME, namespace_of(object), name_of(object));
+        let is_gone = meta.deletion_timestamp.is_some() || cache.get(&ObjectRef::from_obj(object)).is_none();
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_gone {
+            facts.remove(&identity);
+            return true;
+        }
+        let now = (meta.uid.clone(), meta.generation, url);
+        facts.insert(identity, now.clone()) != Some(now)
     }
 
     /// A ConfigMap concerns the scenarios that use texts of it.
@@ -145,7 +176,13 @@ impl Links {
         self.wakes.api_keys.wake(refs(namespace, owner(API_KEY_LABEL)));
         self.readers_of(namespace, &BTreeSet::from([name.to_owned()]));
         // Where the database is stands in a Secret too.
-        self.runtimes(namespace);
+        let runtimes = of_namespace(&self.caches.runtimes, namespace);
+        let reads = |it: &Guarded<Runtime>| {
+            let postgres = it.0.as_ref().ok().and_then(|it| it.spec.storage.postgres.as_ref());
+            postgres.is_some_and(|postgres| postgres.secret_ref.name == name)
+        };
+        let named = runtimes.iter().filter(|it| reads(it)).map(|it| name_of(it.as_ref()));
+        self.wakes.runtimes.wake(refs(namespace, named));
     }
 
     /// An object that was made for a Runtime concerns that.
@@ -224,6 +261,27 @@ impl Links {
         };
         let channels = channels.iter().filter(|it| reads(it)).map(|it| name_of(it.as_ref()));
         self.wakes.channels.wake(refs(namespace, channels));
+    }
+
+    /// Every Runtime there is.
+    pub(super) fn all_runtimes(&self) {
+        self.wakes
+            .runtimes
+            .wake(self.caches.runtimes.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+    }
+
+    /// Whoever has credentials, and every Runtime.
+    pub(super) fn everyone(&self) {
+        self.all_runtimes();
+        self.wakes
+            .triggers
+            .wake(self.caches.triggers.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+        self.wakes
+            .api_keys
+            .wake(self.caches.api_keys.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+        self.wakes
+            .channels
+            .wake(self.caches.channels.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
     }
 
     fn runtimes(&self, namespace: &str) {

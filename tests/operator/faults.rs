@@ -284,7 +284,7 @@ async fn f14_an_api_server_that_answers_429_500_and_410_and_goes_away() {
     let scene = Scene::new("f14").await;
     let operator = scene.stage.operator_with(&scene.proxy.kubeconfig(), &["--no-leader-election"]).await;
     for status in [429, 500, 410, 503] {
-        scene.proxy.answer_with(status, 25);
+        scene.proxy.answer_with(status, 10);
     }
     scene.apply_all();
     scene.settled().await;

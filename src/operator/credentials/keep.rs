@@ -1,6 +1,7 @@
 //! Keeps the Secret of generated credentials as planned: created once, changed only as it was read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -72,20 +73,10 @@ pub(in crate::operator) async fn keep(
     owner: &Owner<'_>,
     now: Timestamp,
 ) -> Result<Kept, ReconcileError> {
-    let api = context.api::<Secret>(owner.namespace);
     let name = &owner.secret;
-    let found = api.get_opt(name).await.map_err(ReconcileError::api(format!("get Secret {name}")))?;
-    let Some(found) = found else {
+    let Some(found) = read(context, owner).await? else {
         let state = begin(&owner.wishes(false, now), &|form| generate(owner.label.1, form))?;
-        let secret = owner.secret(&state, None);
-        // Created, never applied: of two who find none, one gets a conflict and reads what the other made.
-        let created = api
-            .create(
-                &PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() },
-                &secret,
-            )
-            .await;
-        let created = created.map_err(ReconcileError::api(format!("create Secret {name}")))?;
+        let created = write(context, owner, &owner.secret(&state, None), Write::Create).await?;
         tracing::info!(namespace = owner.namespace, secret = %name, "credentials were generated");
         return Ok(kept(&created, &Plan { state, again_at: None }, now));
     };
@@ -103,16 +94,51 @@ pub(in crate::operator) async fn keep(
     if is_as(&found, &wanted) {
         return Ok(kept(&found, &plan, now));
     }
-    let replaced = api
-        .replace(
-            name,
-            &PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() },
-            &wanted,
-        )
-        .await;
-    let replaced = replaced.map_err(ReconcileError::api(format!("change Secret {name}")))?;
+    let replaced = write(context, owner, &wanted, Write::Replace).await?;
     tracing::info!(namespace = owner.namespace, secret = %name, "the Secret of the credentials was changed");
     Ok(kept(&replaced, &plan, now))
+}
+
+/// The Secret, as it is known or else as it is read.
+async fn read(context: &Context, owner: &Owner<'_>) -> Result<Option<Arc<Secret>>, ReconcileError> {
+    let (namespace, name) = (owner.namespace, &owner.secret);
+    if let Some(known) = context.secrets.get(namespace, name) {
+        return Ok(Some(known));
+    }
+    let found = context.api::<Secret>(namespace).get_opt(name).await;
+    let found = found.map_err(ReconcileError::api(format!("get Secret {name}")))?.map(Arc::new);
+    match &found {
+        // The watch tells of what carries our labels, and of nothing else.
+        Some(found) if owner.may_keep(found) => context.secrets.put(namespace, name, Arc::clone(found)),
+        _ => context.secrets.forget(namespace, name),
+    }
+    Ok(found)
+}
+
+enum Write {
+    /// Created, never applied: of two who find none, one gets a conflict and reads what the other made.
+    Create,
+    /// Replaced as it was read, by its revision: of two who change it, one gets a conflict.
+    Replace,
+}
+
+async fn write(
+    context: &Context,
+    owner: &Owner<'_>,
+    secret: &Secret,
+    how: Write,
+) -> Result<Arc<Secret>, ReconcileError> {
+    let (api, name) = (context.api::<Secret>(owner.namespace), &owner.secret);
+    let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+    let written = match how {
+        Write::Create => api.create(&parameters, secret).await,
+        Write::Replace => api.replace(name, &parameters, secret).await,
+    };
+    // What was known led to something that cannot be: it is read anew.
+    let written = written.inspect_err(|_| context.secrets.forget(owner.namespace, name));
+    let written = Arc::new(written.map_err(ReconcileError::api(format!("write Secret {name}")))?);
+    context.secrets.put(owner.namespace, name, Arc::clone(&written));
+    Ok(written)
 }
 
 impl Owner<'_> {

@@ -1,9 +1,11 @@
 //! Generated credentials: made once, changed only by a rotation, each step of which is one write.
 
 mod keep;
+mod known;
 mod plan;
 
 pub(super) use keep::{Kept, Owner, keep};
+pub(super) use known::KnownSecrets;
 pub(super) use plan::Form;
 
 use std::time::Duration;
