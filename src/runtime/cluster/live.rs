@@ -192,8 +192,8 @@ impl Live {
             }
         };
         self.kept = KeptDigests::from_json(&record.credentials);
-        let runtime = sources.runtime.is_some().then(|| "in force".to_owned());
-        let wanted = Wanted { sources, runtime, broken: BTreeMap::new() };
+        // What the Runtime is called is not kept: it is reported once the API server names it.
+        let wanted = Wanted { sources, runtime: None, broken: BTreeMap::new() };
         while let Err(error) = self.put_in_force(wanted.clone()).await {
             tracing::error!(%error, "what was in force last cannot be taken up yet; trying again");
             tokio::time::sleep(AFTER_A_FAILURE).await;

@@ -3,7 +3,7 @@
 //! Facts come from whoever puts something in force; what changes by itself (providers, indexes, the store) is looked at
 //! each second.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -127,7 +127,7 @@ impl Reporter {
     }
 
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut store = Ok(vec![]);
+        let mut store = Ok(HashSet::new());
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -141,7 +141,7 @@ impl Reporter {
     }
 
     /// The indexes that are complete.
-    async fn look_at_the_store(&self) -> Result<Vec<IndexNeed>, String> {
+    async fn look_at_the_store(&self) -> Result<HashSet<IndexNeed>, String> {
         let look = async {
             let newest = CallFilter { since: Some(Timestamp::now()), limit: 1, ..CallFilter::default() };
             self.calls.list(newest).await?;
@@ -154,7 +154,7 @@ impl Reporter {
         Ok(complete.map(|state| state.need).collect())
     }
 
-    fn publish(&self, store: &Result<Vec<IndexNeed>, String>) {
+    fn publish(&self, store: &Result<HashSet<IndexNeed>, String>) {
         let facts = self.facts();
         let mut report = facts.report.clone();
         let handles = self.handles.load();
@@ -169,8 +169,8 @@ impl Reporter {
             }
         };
         report.channels = facts.channels.iter().map(|name| (name.clone(), standing(name))).collect();
-        let complete = store.as_deref().unwrap_or_default();
-        let progress = |needs: &Vec<IndexNeed>| match needs.iter().all(|need| complete.contains(need)) {
+        let is_complete = |need: &IndexNeed| store.as_ref().is_ok_and(|complete| complete.contains(need));
+        let progress = |needs: &Vec<IndexNeed>| match needs.iter().all(is_complete) {
             true => AudienceReport::Complete,
             false => AudienceReport::Filling,
         };

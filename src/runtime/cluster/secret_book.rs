@@ -110,11 +110,13 @@ impl SecretBook {
         }
     }
 
-    /// Those due now, at most so many; they count as asked for until [`Self::note`].
+    /// Those due now, at most so many, the longest due first; they count as asked for until [`Self::note`].
     pub(super) fn take_due(&self, now: Instant, limit: usize) -> Vec<String> {
         let mut entries = self.entries();
         let due = entries.iter_mut().filter(|(_, entry)| !entry.is_asked && entry.due <= now);
-        let taken = due.take(limit).map(|(name, entry)| {
+        let mut due: Vec<_> = due.collect();
+        due.sort_by_key(|(_, entry)| entry.due);
+        let taken = due.into_iter().take(limit).map(|(name, entry)| {
             entry.is_asked = true;
             name.clone()
         });
@@ -291,6 +293,16 @@ mod tests {
         assert!(book.note("a", Outcome::Missing, now + MISSING_FOR, 0.0));
         assert!(matches!(book.view().known("a"), Some(Known::Gone)));
         assert!(book.note("a", content("2"), now, 0.0));
+    }
+
+    #[test]
+    fn one_that_fails_again_and_again_waits_behind_those_due_before_it() {
+        let now = Instant::now();
+        let book = book(&["a", "b"], now);
+        assert_eq!(book.take_due(now, 1), ["a"]);
+        book.note("a", Outcome::Failed("no answer".into()), now, 0.0);
+        assert_eq!(book.take_due(now + LONGEST_REST, 1), ["b"]);
+        assert_eq!(book.take_due(now + LONGEST_REST, 1), ["a"]);
     }
 
     #[test]
