@@ -14,6 +14,7 @@ use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::Store;
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::{WatchStreamExt as _, reflector, watcher};
 use kube::{Api, Client, Resource};
 use tokio::task::JoinSet;
@@ -35,6 +36,15 @@ use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 
 /// How often it is looked whether the cluster has come to know a kind.
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(60);
+/// Where the watches write what they bring.
+struct Writers {
+    triggers: Writer<Guarded<ApiTrigger>>,
+    scenarios: Writer<Guarded<Scenario>>,
+    channels: Writer<Guarded<Channel>>,
+    api_keys: Writer<Guarded<ApiKey>>,
+    runtimes: Writer<Guarded<Runtime>>,
+}
+
 /// All namespaces, or one.
 pub(super) struct Scope<'a> {
     pub client: &'a Client,
@@ -61,11 +71,18 @@ impl Scope<'_> {
         term: &CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Arc<Replicas> {
-        let (triggers, trigger_writer) = reflector::store::<Guarded<ApiTrigger>>();
-        let (scenarios, scenario_writer) = reflector::store::<Guarded<Scenario>>();
-        let (channels, channel_writer) = reflector::store::<Guarded<Channel>>();
-        let (api_keys, api_key_writer) = reflector::store::<Guarded<ApiKey>>();
-        let (runtimes, runtime_writer) = reflector::store::<Guarded<Runtime>>();
+        let (triggers, trigger_writer) = reflector::store();
+        let (scenarios, scenario_writer) = reflector::store();
+        let (channels, channel_writer) = reflector::store();
+        let (api_keys, api_key_writer) = reflector::store();
+        let (runtimes, runtime_writer) = reflector::store();
+        let writers = Writers {
+            triggers: trigger_writer,
+            scenarios: scenario_writer,
+            channels: channel_writer,
+            api_keys: api_key_writer,
+            runtimes: runtime_writer,
+        };
         let filled = Arc::default();
         let caches =
             Caches { triggers, scenarios, channels, api_keys, runtimes, filled: Arc::clone(&filled) };
@@ -90,29 +107,41 @@ impl Scope<'_> {
             has_routes: Arc::clone(&has_routes),
             term: term.clone(),
         });
-        let link = links.clone();
-        let of_triggers =
-            changes(self.api(), trigger_writer, Arc::clone(&filled), move |it| link.trigger_changed(it));
-        let of_scenarios = changes(self.api(), scenario_writer, Arc::clone(&filled), |_| {});
-        let link = links.clone();
-        let of_channels =
-            changes(self.api(), channel_writer, Arc::clone(&filled), move |it| link.channel_changed(it));
-        let link = links.clone();
-        let of_api_keys =
-            changes(self.api(), api_key_writer, Arc::clone(&filled), move |it| link.api_key_changed(it));
-        let link = links.clone();
-        let of_runtimes =
-            changes(self.api(), runtime_writer, Arc::clone(&filled), move |it| link.runtime_changed(it));
-        let c = &context;
-        control(tasks, c, of_triggers, &caches, |it| it.triggers.clone(), wakes.triggers, term);
-        control(tasks, c, of_scenarios, &caches, |it| it.scenarios.clone(), wakes.scenarios, term);
-        control(tasks, c, of_channels, &caches, |it| it.channels.clone(), wakes.channels, term);
-        control(tasks, c, of_api_keys, &caches, |it| it.api_keys.clone(), wakes.api_keys, term);
-        control(tasks, c, of_runtimes, &caches, |it| it.runtimes.clone(), wakes.runtimes, term);
+        self.control_kinds(&context, &links, writers, term, tasks);
         self.attend_others(&links, &secrets, term, tasks);
         self.attend_routes(&links, has_routes, term, tasks);
         tasks.spawn(follow_pods(self.api(), Arc::clone(&replicas), term.clone()));
         replicas
+    }
+
+    /// Watches and reconciles each of our kinds.
+    fn control_kinds(
+        &self,
+        context: &Arc<Context>,
+        links: &Links,
+        writers: Writers,
+        term: &CancellationToken,
+        tasks: &mut JoinSet<()>,
+    ) {
+        let (caches, wakes, filled) = (&links.caches, links.wakes.clone(), &links.caches.filled);
+        let link = links.clone();
+        let triggers =
+            changes(self.api(), writers.triggers, Arc::clone(filled), move |it| link.trigger_changed(it));
+        let scenarios = changes(self.api(), writers.scenarios, Arc::clone(filled), |_| {});
+        let link = links.clone();
+        let channels =
+            changes(self.api(), writers.channels, Arc::clone(filled), move |it| link.channel_changed(it));
+        let link = links.clone();
+        let api_keys =
+            changes(self.api(), writers.api_keys, Arc::clone(filled), move |it| link.api_key_changed(it));
+        let link = links.clone();
+        let runtimes =
+            changes(self.api(), writers.runtimes, Arc::clone(filled), move |it| link.runtime_changed(it));
+        control(tasks, context, triggers, caches.triggers.clone(), wakes.triggers, term);
+        control(tasks, context, scenarios, caches.scenarios.clone(), wakes.scenarios, term);
+        control(tasks, context, channels, caches.channels.clone(), wakes.channels, term);
+        control(tasks, context, api_keys, caches.api_keys.clone(), wakes.api_keys, term);
+        control(tasks, context, runtimes, caches.runtimes.clone(), wakes.runtimes, term);
     }
 
     /// Watches what is not ours or what was made for a Runtime, by its metadata.
@@ -234,12 +263,11 @@ fn control<K: Kind>(
     tasks: &mut JoinSet<()>,
     context: &Arc<Context>,
     changes: impl futures_util::Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
-    caches: &Caches,
-    cache: impl Fn(&Caches) -> Store<Guarded<K>>,
+    cache: Store<Guarded<K>>,
     wake: super::caches::WakeOf<K>,
     term: &CancellationToken,
 ) {
-    tasks.spawn(controller::run(Arc::clone(context), changes, cache(caches), wake, term.clone()));
+    tasks.spawn(controller::run(Arc::clone(context), changes, cache, wake, term.clone()));
 }
 
 /// Keeps the replicas that are asked those that are ready.
