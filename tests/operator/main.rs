@@ -10,7 +10,9 @@ mod faults;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod kubelet;
+mod oddities;
 mod proxy;
+mod scene;
 mod serving;
 mod stage;
 mod stories;

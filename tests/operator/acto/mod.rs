@@ -11,8 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bases::{Base, ROUTES, SUPPORT, bases, referred};
+pub use effect::objects;
 use ignored::{IGNORED, is_listed};
-use lane::{Lane, Outcome, create};
+pub use lane::create;
+use lane::{Lane, Outcome};
 use mutations::{Mutation, fields, mutations};
 
 use crate::stage::{Operator, Stage};
