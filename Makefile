@@ -9,7 +9,7 @@ FANFARE := cargo run --locked --quiet --
 ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench bench-operator lint format-check clippy deny crds packages cluster
+.PHONY: help demo test chaos chaos-operator bench bench-operator lint format-check clippy deny crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
@@ -17,6 +17,7 @@ help:
 	@echo 'make demo DATABASE=postgres://user:password@host/database   either of them on PostgreSQL instead of files'
 	@echo 'make test          install what the tests need and run all of them'
 	@echo 'make chaos         strike three replicas on PostgreSQL with 200 faults; FAULTS=1000 for more, SEED=7 for those again'
+	@echo 'make chaos-operator   every class of faults that operators are known to fall over, in full numbers'
 	@echo 'make bench-operator  measure operator and runtime on a real API server'
 	@echo 'make bench         measure the main job; PARTS="ingest broad" for some of it, BENCH_SCALE=0.1 for a tenth'
 	@echo 'make lint          format, clippy, licences, duplicate and foreign crates'
@@ -40,6 +41,10 @@ test: cluster
 FAULTS := 200
 chaos: packages
 	FANFARE_CHAOS_FAULTS=$(FAULTS) $(if $(SEED),FANFARE_CHAOS_SEED=$(SEED)) cargo test --locked --test chaos -- --nocapture --test-threads 1
+
+# All of tests/operator, in numbers that are too slow for every change.
+chaos-operator: cluster
+	FANFARE_OPERATOR_FAULTS=all cargo test --locked --test operator -- --nocapture --test-threads 2
 
 # The Kubernetes API server that tests talk to, and the Lua of Argo CD: built from Go modules once, into a cache.
 cluster: packages

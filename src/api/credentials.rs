@@ -42,9 +42,9 @@ pub struct BasicAuth {
 /// When generated credentials change, and for how long the previous ones still work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Rotation {
-    /// The age at which credentials are replaced.
+    /// The age at which credentials are replaced; at least `1m`.
     pub every: DurationText,
-    /// How long the previous credentials still work after that.
+    /// How long the previous credentials still work after that; shorter than `every`.
     pub overlap: DurationText,
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::problem::Severity;
-use super::{ObjectKind, ObjectName, Problem, Problems, Sources, Trigger};
+use super::{ObjectKind, ObjectName, Problem, Problems, Sources, Trigger, rotation_schedule};
 use crate::api::{ApiKeySpec, KeyType, Permission as Declared};
 use crate::domain::credentials::{Permission, Permissions};
 use crate::domain::name::TriggerName;
@@ -73,6 +73,9 @@ fn findings(
     triggers: &BTreeMap<TriggerName, Arc<Trigger>>,
 ) -> Vec<Finding> {
     let mut found = shape(spec);
+    if let Some(Err((field, message))) = spec.rotation.as_ref().map(rotation_schedule) {
+        found.push((Severity::Error, format!("spec.rotation.{field}"), message));
+    }
     for (index, reference) in spec.triggers.iter().enumerate() {
         let (name, path) = (&reference.name, format!("spec.triggers[{index}]"));
         let Some(declared) = sources.triggers.get(name) else {
@@ -143,5 +146,12 @@ mod tests {
         assert_eq!(said.len(), 2, "{said:?}");
         let said = problems(json!({"permissions": ["ReadLog"], "triggers": [{"name": "open"}]}));
         assert_eq!(said.len(), 1, "{said:?}");
+    }
+
+    #[test]
+    fn a_schedule_that_cannot_be_kept_is_refused() {
+        let key = |every| json!({"permissions": ["ReadLog"], "rotation": {"every": every, "overlap": "1h"}});
+        assert_eq!(problems(key("1d")), Vec::<String>::new());
+        assert_eq!(problems(key("0s")), ["spec.rotation.every: must be at least 1m"]);
     }
 }

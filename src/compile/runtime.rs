@@ -24,6 +24,7 @@ fn without_effect(runtime: &RuntimeSpec) -> Vec<(&'static str, &'static str)> {
     let policies = runtime.policies.as_ref();
     let declared = [
         (runtime.retention.is_some(), "spec.retention", "retention is"),
+        (runtime.time_zone.is_some(), "spec.timeZone", "the time zone is"),
         (
             policies.is_some_and(|policies| !policies.frequency.is_empty()),
             "spec.policies.frequency",
@@ -47,13 +48,14 @@ mod tests {
         let spec = serde_json::json!({
             "storage": {"sqlite": {"size": "1Gi"}},
             "policies": {"quietHours": {"from": "21:00", "to": "08:00"}},
+            "timeZone": "Europe/Vienna",
         });
         let runtime = Some(serde_json::from_value(spec).unwrap());
         let sources = Sources { runtime, ..Sources::default() };
         let mut problems = Problems::default();
         check(&sources, &mut problems);
         let found = problems.into_vec();
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].to_string().split(": ").nth(1), Some("spec.policies.quietHours"));
+        let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(paths, ["spec.timeZone", "spec.policies.quietHours"]);
     }
 }

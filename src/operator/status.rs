@@ -6,7 +6,7 @@ use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::conditions::{Finding, Ground, ready};
 use super::context::{Context, FIELD_MANAGER};
@@ -27,35 +27,43 @@ pub(super) async fn write<K: Kind, S: Serialize + PartialEq>(
     if observed == Some(new) {
         return Ok(());
     }
-    let meta = object.meta();
-    let patch = json!({
-        "apiVersion": K::api_version(&()),
-        "kind": K::kind(&()),
-        // An object of the same name that was made since is another one: it must not get this status.
-        "metadata": { "uid": meta.uid },
-        "status": new,
-    });
-    patch_status::<K>(context, meta, &patch).await?;
+    let value = |status: &S| serde_json::to_value(status).unwrap_or_default();
+    let observed = observed.map(value).unwrap_or_default();
+    patch_status::<K>(context, object.meta(), &observed, value(new)).await?;
     let (before, after) = conditions;
     announce(context, object, before, after).await;
     Ok(())
 }
 
+/// Writes a status over the observed one. It is the operator's alone: with server-side apply, a condition or a field
+/// that somebody else wrote would stay for ever.
 async fn patch_status<K: Kind>(
     context: &Context,
     meta: &ObjectMeta,
-    patch: &serde_json::Value,
+    observed: &Value,
+    new: Value,
 ) -> Result<(), ReconcileError> {
     let (namespace, name) =
         (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
     let api: Api<DynamicObject> = context.dynamic(&K::api_version(&()), &K::kind(&()), namespace);
-    let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    match api.patch_status(name, &parameters, &Patch::Apply(patch)).await {
+    // An object of the same name that was made since is another one: it must not get this status.
+    let patch = json!({ "metadata": { "uid": meta.uid }, "status": over(observed, new) });
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    match api.patch_status(name, &parameters, &Patch::Merge(&patch)).await {
         Ok(_) => Ok(()),
         // It is gone, or another one has taken its name.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
         Err(error) => Err(ReconcileError::api(format!("write the status of {} {name}", K::NAME))(error)),
     }
+}
+
+/// The merge patch that makes a status of the observed one: what is no longer said is removed.
+fn over(observed: &Value, mut new: Value) -> Value {
+    let Some(members) = new.as_object_mut() else { return new };
+    for name in observed.as_object().into_iter().flat_map(serde_json::Map::keys) {
+        members.entry(name.as_str()).or_insert(Value::Null);
+    }
+    new
 }
 
 /// Tells in an Event that an object became ready, or why it is not.
@@ -111,9 +119,6 @@ pub(super) async fn write_unreadable<K: Kind>(
     if conditions == observed {
         return Ok(());
     }
-    let patch = json!({
-        "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": { "uid": meta.uid },
-        "status": { "observedGeneration": generation, "conditions": conditions },
-    });
-    patch_status::<K>(context, meta, &patch).await
+    let new = json!({ "observedGeneration": generation, "conditions": conditions });
+    patch_status::<K>(context, meta, &found.data["status"], new).await
 }

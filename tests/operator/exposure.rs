@@ -9,7 +9,7 @@ use crate::stories::TRIGGER;
 fn definition(kind: &str, plural: &str) -> String {
     format!(
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
-         metadata: {{name: {plural}.gateway.networking.k8s.io, annotations: {{api-approved.kubernetes.io: unapproved}}}}\n\
+         metadata: {{name: {plural}.gateway.networking.k8s.io, annotations: {{api-approved.kubernetes.io: 'unapproved, tests'}}}}\n\
          spec:\n  group: gateway.networking.k8s.io\n  scope: Namespaced\n\
          \x20 names: {{kind: {kind}, plural: {plural}, singular: {}}}\n\
          \x20 versions:\n  - name: v1\n    served: true\n    storage: true\n    subresources: {{status: {{}}}}\n\
@@ -59,7 +59,7 @@ async fn a_url_is_there_once_a_gateway_accepts_the_route() {
     for (kind, plural) in [("HTTPRoute", "httproutes"), ("Gateway", "gateways")] {
         let path = stage.folder.path().join(plural);
         std::fs::write(&path, definition(kind, plural)).unwrap();
-        stage.kubectl(&["apply", "--server-side", "-f", &path.display().to_string()]);
+        stage.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &path.display().to_string()]);
         let name = format!("crd/{plural}.gateway.networking.k8s.io");
         stage.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", &name]);
     }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod acto;
 mod argocd;
 mod coherence;
 mod exposure;
@@ -11,7 +12,9 @@ mod faults;
 mod harness;
 mod kubelet;
 mod leadership;
+mod oddities;
 mod proxy;
+mod scene;
 mod serving;
 mod stage;
 mod stories;

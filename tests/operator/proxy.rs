@@ -46,6 +46,8 @@ struct Faults {
     /// Lists as they were, by path.
     lists: HashMap<String, Bytes>,
     replay: bool,
+    /// What is read of our kinds has these words in place of those.
+    rewrites: Vec<(String, String)>,
     watches: CancellationToken,
 }
 
@@ -134,6 +136,13 @@ impl Proxy {
         }
     }
 
+    /// Shows our kinds with other words in place of some: objects as another version would write them.
+    pub fn rewrite(&self, words: &[(&str, &str)]) {
+        let words = words.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned()));
+        self.state.faults.lock().unwrap().rewrites = words.collect();
+        self.cut_watches();
+    }
+
     /// Ends every watch under way.
     pub fn cut_watches(&self) {
         let mut faults = self.state.faults.lock().unwrap();
@@ -174,15 +183,17 @@ impl State {
         let answered = self.client.send(request.body(Body::from(body.to_vec())).unwrap()).await;
         let answer = answered.map_err(std::io::Error::other)?;
         if is_watch {
-            return Ok(self.watched(answer));
+            return Ok(self.watched(answer, path));
         }
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+        let (mut head, body) = answer.into_parts();
+        let mut body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
         if is_write {
             self.wrote(&parts.method, &path, head.status);
         } else if parts.method == Method::GET {
             let mut faults = self.faults.lock().unwrap();
             faults.reads += 1;
+            body = faults.rewritten(&path, body);
+            head.headers.remove(http::header::CONTENT_LENGTH);
             faults.lists.entry(path).or_insert_with(|| body.clone());
         }
         Ok(Response::from_parts(head, full(body)))
@@ -229,17 +240,28 @@ impl State {
     }
 
     /// A watch, which may be cut or muted while it goes on.
-    fn watched(self: Arc<Self>, answer: Response<Body>) -> Answer {
+    fn watched(self: Arc<Self>, answer: Response<Body>, path: String) -> Answer {
         let (head, body) = answer.into_parts();
         let cut = self.faults.lock().unwrap().watches.clone();
         let frames = TryStreamExt::map_err(BodyStream::new(body), std::io::Error::other).try_filter_map(
             move |frame: Frame<Bytes>| {
-                let muted = self.faults.lock().unwrap().mute;
-                async move { Ok((!muted).then_some(frame)) }
+                let faults = self.faults.lock().unwrap();
+                let shown = (!faults.mute).then(|| frame.map_data(|data| faults.rewritten(&path, data)));
+                async move { Ok(shown) }
             },
         );
         let frames = frames.take_until(cut.cancelled_owned());
         Response::from_parts(head, BodyExt::boxed_unsync(StreamBody::new(frames)))
+    }
+}
+
+impl Faults {
+    fn rewritten(&self, path: &str, body: Bytes) -> Bytes {
+        if self.rewrites.is_empty() || !path.starts_with("/apis/fanfare.dev/") {
+            return body;
+        }
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        self.rewrites.iter().fold(text, |text, (from, to)| text.replace(from, to)).into()
     }
 }
 

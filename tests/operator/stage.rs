@@ -108,6 +108,16 @@ impl Stage {
         other
     }
 
+    /// Another namespace that the operator's account may serve.
+    pub fn serve_too(&self, name: &str) -> String {
+        let namespace = format!("{}-{name}", self.namespace);
+        self.kubectl(&["create", "namespace", &namespace]);
+        let account = format!("--serviceaccount={}:fanfare-operator", self.system);
+        let role = "--clusterrole=fanfare-operator";
+        self.kubectl(&["create", "rolebinding", "fanfare-operator", role, &account, "-n", &namespace]);
+        namespace
+    }
+
     /// The kubeconfig of the operator's account.
     pub fn operator_kubeconfig(&self) -> String {
         self.cluster.kubeconfig_of(&self.system, "fanfare-operator")
@@ -177,10 +187,15 @@ impl Stage {
 
     /// Applies a manifest to the namespace.
     pub fn apply(&self, manifest: &str) {
+        self.apply_in(&self.namespace, manifest);
+    }
+
+    /// Applies a manifest to another namespace.
+    pub fn apply_in(&self, namespace: &str, manifest: &str) {
         let path =
             self.folder.path().join(format!("{:x}.yaml", manifest.len() ^ std::process::id() as usize));
         std::fs::write(&path, manifest).unwrap();
-        self.kubectl(&["apply", "-n", &self.namespace, "-f", &path.display().to_string()]);
+        self.kubectl(&["apply", "-n", namespace, "-f", &path.display().to_string()]);
     }
 
     /// An object of the namespace; null if there is none.

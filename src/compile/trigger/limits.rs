@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{BasicSource, Deduplication, Expiry, Findings};
 use crate::api::{ApiKeys, ApiTriggerSpec, DurationText, TriggerAuth};
+use crate::compile::rotation_schedule;
 use crate::domain::duration::duration_from_text;
 use crate::domain::expression::{Place, Scope, TriggerScope};
 use crate::domain::rate_window::RateLimit;
@@ -20,6 +21,10 @@ pub(super) fn access(auth: Option<&TriggerAuth>, findings: &mut Findings<'_>) ->
             BasicSource::Generated
         }
     });
+    let rotation = auth.basic.as_ref().and_then(|basic| basic.rotation.as_ref());
+    if let Some(Err((field, message))) = rotation.map(rotation_schedule) {
+        findings.error(format!("spec.auth.basic.rotation.{field}"), message);
+    }
     if basic.is_none() && !api_keys {
         findings.error("spec.auth", "no call could get in: set basic, or apiKeys: Allowed");
     }

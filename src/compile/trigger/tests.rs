@@ -113,3 +113,9 @@ fn an_example_stands_where_the_mapping_reads_it() {
     let feature = json!({"properties": properties, "zones": ["A"], "id": "1"});
     assert_eq!(trigger.example, json!({"sender": "nws", "features": [feature]}));
 }
+
+#[test]
+fn a_rotation_that_never_ends_is_refused() {
+    let said = problems(json!({"auth": {"basic": {"rotation": {"every": "0s", "overlap": "0s"}}}}));
+    assert_eq!(said, ["spec.auth.basic.rotation.every: must be at least 1m"]);
+}

@@ -11,10 +11,10 @@ pub(super) use plan::Form;
 use std::time::Duration;
 
 use crate::api::Rotation;
-use crate::domain::duration::duration_from_text;
+use crate::compile::rotation_schedule;
 
-/// How old credentials become and for how long the previous ones still work; `None` if the declaration cannot be
-/// understood, which the compile step says.
+/// How old credentials become and for how long the previous ones still work; `None` if such a schedule cannot
+/// be kept, which the compile step says.
 pub(super) fn schedule(rotation: &Rotation) -> Option<(Duration, Duration)> {
-    Some((duration_from_text(&rotation.every.0).ok()?, duration_from_text(&rotation.overlap.0).ok()?))
+    rotation_schedule(rotation).ok()
 }

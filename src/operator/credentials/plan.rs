@@ -249,4 +249,54 @@ mod tests {
         let plan = advance(&world.first(), &wishes, &|form| world.generate(form)).unwrap();
         assert!(plan.state.credentials.current.username.is_empty());
     }
+
+    #[test]
+    fn days_on_which_clocks_change_are_as_long_as_others() {
+        let schedule = Some((Duration::from_secs(86_400), Duration::from_secs(3600)));
+        for day in ["2026-03-29", "2026-10-25", "2026-06-01"] {
+            let world = World { made: Cell::new(0) };
+            let midnight: Timestamp =
+                format!("{day}T00:00:00[Europe/Vienna]").parse::<jiff::Zoned>().unwrap().timestamp();
+            let mut state = world.first();
+            state.rotated_at = midnight;
+            let begun = (0..200).find(|quarter| {
+                let now = after(midnight, Duration::from_secs(quarter * 900));
+                let wishes = Wishes { form: Form::Pair, schedule, requested: None, is_taken: true, now };
+                let plan = advance(&state, &wishes, &|form| world.generate(form)).unwrap();
+                plan.state.credentials.next.is_some()
+            });
+            assert_eq!((begun, world.made.get()), (Some(96), 2), "{day}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_ends_nothing_early_and_begins_nothing_twice() {
+        let world = World { made: Cell::new(0) };
+        let begun = world.step(&world.first(), 1000, false, None).state;
+        let overlaps = world.step(&begun, 1002, true, None).state;
+        for earlier in [1001, 500, 0, -1_000_000] {
+            let plan = world.step(&overlaps, earlier, true, None);
+            assert_eq!(plan.state, overlaps, "at {earlier}");
+            assert_eq!(plan.again_at, overlaps.previous_expires_at);
+        }
+        assert_eq!(world.step(&begun, 500, false, None).state, begun);
+        let ended = world.step(&overlaps, 1102, true, None).state;
+        assert_eq!(names(&ended), "u2 - -");
+        assert_eq!(world.step(&ended, 3, true, None).state, ended, "it is younger than it seemed");
+        assert_eq!(names(&world.step(&ended, 2002, true, None).state), "u2 u3 -");
+    }
+
+    #[test]
+    fn times_at_the_ends_of_time_are_times() {
+        let world = World { made: Cell::new(0) };
+        for text in ["9999-12-30T22:00:00Z", "-009999-01-02T01:59:59Z", "yesterday", ""] {
+            let state = world.first();
+            let notes = BTreeMap::from(
+                [ROTATED_AT, PREVIOUS_EXPIRES_AT].map(|name| (name.to_owned(), text.to_owned())),
+            );
+            let read = State::read(&state.credentials.data(), &notes, Timestamp::UNIX_EPOCH).unwrap();
+            let plan = world.step(&read, 10, true, None);
+            assert!(plan.again_at.is_none_or(|at| at >= read.rotated_at), "{text}");
+        }
+    }
 }
