@@ -38,9 +38,12 @@ pub async fn run(report: &mut Report, town: &Town) {
     town.stage.until_ready("runtime", "main").await;
 }
 
-/// Waits until everything that was applied before is ready.
+/// Waits until everything that was applied before is ready, and the index of its audiences complete.
 async fn settled(town: &Town) {
-    while unready(&town.stage, "ApiTrigger").await + unready(&town.stage, "Scenario").await > 0 {
+    while unready(&town.stage, "ApiTrigger").await + unready(&town.stage, "Scenario").await > 0
+        || town.stage.reason("scenario", "soon-0", "AudienceIndexed").0 != "True"
+        || town.stage.reason("scenario", "soon-39", "AudienceIndexed").0 != "True"
+    {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -115,6 +115,25 @@ async fn what_is_applied_is_served_and_everything_becomes_ready() {
     served.stage.until("its endpoint is closed", async || served.call(&credentials).await == 404).await;
 }
 
+/// Calls are facts of the store: none of them is a write to the API server.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_rest_nothing_is_written_however_many_calls_there_are() {
+    let stage = Stage::new("rest").await;
+    let proxy = crate::proxy::Proxy::start(&stage.operator_kubeconfig()).await;
+    let operator = stage.operator_with(&proxy.kubeconfig(), &[]).await;
+    let kubelet = stage.kubelet(&[]);
+    stage.apply(&[RUNTIME, TRIGGER, CHANNEL, SCENARIO].join("---"));
+    let served = Served { stage, _operator: operator, _kubelet: kubelet };
+    served.all_ready().await;
+    served.stage.until_reason("scenario", "warning", "AudienceIndexed", "Succeeded").await;
+    served.stage.until_reason("channel", "out", "Connected", "Untried").await;
+    let (writes, credentials) = (proxy.writes().len(), served.credentials());
+    for _ in 0..500 {
+        assert_eq!(served.call(&credentials).await, 202);
+    }
+    assert_eq!(proxy.writes()[writes..], Vec::<String>::new());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn f11_an_invalid_edit_under_traffic_fails_no_call() {
     let served = Served::new("f11").await;
