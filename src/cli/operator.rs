@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use ipnet::IpNet;
-use kube::{Client, Config};
-use tokio::signal::unix::{SignalKind, signal};
+use kube::Client;
 
+use crate::cli::signals::Signals;
 use crate::operator::{EgressRules, Resources, Settings, start};
+use crate::runtime::cluster::{ApiServerError, configuration};
 use crate::telemetry;
 
 /// Run the controllers that make manifests in a cluster real.
@@ -73,23 +74,20 @@ impl OperatorCommand {
     }
 
     async fn serve(self) -> ExitCode {
-        let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
-            return failed(&"cannot receive signals");
+        let mut signals = match Signals::receive() {
+            Ok(signals) => signals,
+            Err(error) => return failed(&format!("cannot receive signals: {error}")),
         };
         let client = match client().await {
             Ok(client) => client,
-            Err(error) => return failed(&format!("the cluster's configuration cannot be used: {error}")),
+            Err(error) => return failed(&error),
         };
         let running = match start(client, self.settings()).await {
             Ok(running) => running,
             Err(error) => return failed(&error),
         };
         tracing::info!(admin = %running.admin, "the operator runs");
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.stop().await;
         running.stop().await;
         ExitCode::SUCCESS
     }
@@ -115,14 +113,8 @@ impl OperatorCommand {
     }
 }
 
-/// A client by the usual rules: `KUBECONFIG`, the file in the home folder, or the Pod's own account. Each request fails
-/// in time by itself: kube's own repetitions can go on for minutes, and the controllers have better ones.
-async fn client() -> Result<Client, Box<dyn std::error::Error>> {
-    // A provider that is installed already is this very one.
-    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut config = Config::infer().await?;
-    config.default_retry = false;
-    Ok(Client::try_from(config)?)
+async fn client() -> Result<Client, ApiServerError> {
+    Ok(Client::try_from(configuration().await?)?)
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {

@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
+use serde_json::Value;
+
 /// A kind of object a problem can be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectKind {
@@ -65,11 +67,38 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// The text of the field it is about, within the object as JSON.
+    pub fn text_in<'a>(&self, object: &'a Value) -> Option<&'a str> {
+        text_at(object, &self.path)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ObjectName { kind, name } = &self.object;
         write!(formatter, "{kind} {name}: {}: {}", self.path, self.message)
     }
+}
+
+/// The text at a field path such as `spec.nodes[0].condition.if` or `data[snowstorm.txt]`.
+fn text_at<'a>(object: &'a Value, path: &str) -> Option<&'a str> {
+    let mut value = object;
+    let mut rest = path;
+    while !rest.is_empty() {
+        let (step, behind) = if let Some(inner) = rest.strip_prefix('[') {
+            inner.split_once(']')?
+        } else {
+            let field = rest.strip_prefix('.').unwrap_or(rest);
+            field.split_at(field.find(['.', '[']).unwrap_or(field.len()))
+        };
+        value = match value {
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+            _ => value.get(step)?,
+        };
+        rest = behind;
+    }
+    value.as_str()
 }
 
 /// Collects all problems of a compilation, so that a person sees them at once.

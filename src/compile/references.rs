@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Sources;
-use crate::api::labels::{api_key_secret_name, trigger_secret_name};
+use crate::api::labels::{ALLOW_LABEL, api_key_secret_name, trigger_secret_name};
 use crate::api::{ApiTriggerSpec, ChannelSpec, ScenarioSpec};
 
 /// Why a Secret is read.
@@ -33,17 +33,29 @@ impl SecretUse {
             SecretUse::Storage => Some("storage"),
         }
     }
+
+    /// Whether a Secret with this label may be used so.
+    ///
+    /// # Errors
+    /// It may not; the text says how to allow it.
+    pub fn check(self, secret: &str, allowed: Option<&str>) -> Result<(), String> {
+        match self.label() {
+            Some(label) if allowed != Some(label) => Err(format!(
+                "Secret {secret} may not be used for this; allow it with \
+                 `kubectl label secret {secret} {ALLOW_LABEL}={label}`"
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
-/// A key that is read of a Secret, and the field that says so.
+/// A key that is read of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretKey {
     /// The Secret.
     pub secret: String,
     /// The key.
     pub key: String,
-    /// The field, as Kubernetes writes it.
-    pub path: &'static str,
 }
 
 /// The ConfigMaps a scenario names, wherever it does.
@@ -69,19 +81,18 @@ fn collect_config_maps(json: &Value, names: &mut BTreeSet<String>) {
 
 /// The Secret keys a channel reads.
 pub fn channel_secrets(channel: &ChannelSpec) -> Vec<SecretKey> {
-    const SMTP: &str = "spec.smtp.credentialsRef";
-    let key = |secret: &str, key: &str, path| SecretKey { secret: secret.into(), key: key.into(), path };
+    let key = |secret: &str, key: &str| SecretKey { secret: secret.into(), key: key.into() };
     let mut keys = Vec::new();
     if let Some(credentials) = channel.smtp.as_ref().and_then(|smtp| smtp.credentials_ref.as_ref()) {
-        keys.extend(["username", "password"].map(|name| key(&credentials.name, name, SMTP)));
+        keys.extend(["username", "password"].map(|name| key(&credentials.name, name)));
     }
     if let Some(twilio) = &channel.twilio {
         let token = &twilio.auth_token.secret_key_ref;
-        keys.push(key(&token.name, &token.key, "spec.twilio.authToken.secretKeyRef"));
+        keys.push(key(&token.name, &token.key));
     }
     if let Some(signing) = channel.webhook.as_ref().and_then(|webhook| webhook.signing_secret.as_ref()) {
         let secret = &signing.secret_key_ref;
-        keys.push(key(&secret.name, &secret.key, "spec.webhook.signingSecret.secretKeyRef"));
+        keys.push(key(&secret.name, &secret.key));
     }
     keys
 }
@@ -99,11 +110,20 @@ pub fn trigger_secret(name: &str, trigger: &ApiTriggerSpec) -> Option<(String, S
 /// Every Secret that what is declared makes a runtime read, with its uses. Where the database is, is not among them:
 /// that one is mounted.
 pub fn runtime_secrets(sources: &Sources) -> BTreeMap<String, BTreeSet<SecretUse>> {
+    let triggers = sources.triggers.iter().map(|(name, spec)| (name.as_str(), spec));
+    secrets_of(triggers, sources.channels.values(), sources.api_keys.keys().map(String::as_str))
+}
+
+/// The same of what is declared, wherever it is.
+pub fn secrets_of<'a>(
+    triggers: impl Iterator<Item = (&'a str, &'a ApiTriggerSpec)>,
+    channels: impl Iterator<Item = &'a ChannelSpec>,
+    api_keys: impl Iterator<Item = &'a str>,
+) -> BTreeMap<String, BTreeSet<SecretUse>> {
     let mut secrets: BTreeMap<String, BTreeSet<SecretUse>> = BTreeMap::new();
-    let triggers = sources.triggers.iter().filter_map(|(name, trigger)| trigger_secret(name, trigger));
-    let channels = sources.channels.values().flat_map(channel_secrets);
-    let channels = channels.map(|key| (key.secret, SecretUse::Channel));
-    let keys = sources.api_keys.keys().map(|name| (api_key_secret_name(name), SecretUse::Generated));
+    let triggers = triggers.filter_map(|(name, trigger)| trigger_secret(name, trigger));
+    let channels = channels.flat_map(channel_secrets).map(|key| (key.secret, SecretUse::Channel));
+    let keys = api_keys.map(|name| (api_key_secret_name(name), SecretUse::Generated));
     for (name, use_) in triggers.chain(channels).chain(keys) {
         secrets.entry(name).or_default().insert(use_);
     }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::diagnostic::Diagnostic;
 use super::manifest::{Manifest, Manifests};
 use crate::compile::{ObjectKind, Problem, Severity, Sources};
@@ -31,7 +29,7 @@ impl Manifests {
             manifest.kind == object.kind && is_named && manifest.namespace == namespace
         })?;
         let place = manifest.places.value(&problem.path);
-        let text = text_at(&manifest.object, &problem.path);
+        let text = problem.text_in(&manifest.object);
         let diagnostic = match (&problem.span, text) {
             (Some(span), Some(text)) => Diagnostic::within(place, text, span.clone(), &problem.message),
             _ => Diagnostic::error(place, &problem.message),
@@ -60,24 +58,4 @@ fn put(manifest: &Manifest, sources: &mut Sources) {
         }
         ObjectKind::Secret => {}
     }
-}
-
-/// The text at a field path such as `spec.nodes[0].condition.if` or `data[snowstorm.txt]`.
-fn text_at<'a>(object: &'a Value, path: &str) -> Option<&'a str> {
-    let mut value = object;
-    let mut rest = path;
-    while !rest.is_empty() {
-        let (step, behind) = if let Some(inner) = rest.strip_prefix('[') {
-            inner.split_once(']')?
-        } else {
-            let field = rest.strip_prefix('.').unwrap_or(rest);
-            field.split_at(field.find(['.', '[']).unwrap_or(field.len()))
-        };
-        value = match value {
-            Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
-            _ => value.get(step)?,
-        };
-        rest = behind;
-    }
-    value.as_str()
 }

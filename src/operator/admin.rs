@@ -10,6 +10,7 @@ use axum::routing::get;
 
 use super::caches::Caches;
 use super::metrics::Metrics;
+use crate::telemetry::OPENMETRICS;
 
 /// What the probes look at.
 #[derive(Clone)]
@@ -51,6 +52,6 @@ async fn ready(State(health): State<Health>) -> Response {
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
-    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let kind = HeaderValue::from_static(OPENMETRICS);
     ([(header::CONTENT_TYPE, kind)], health.metrics.text()).into_response()
 }

@@ -9,10 +9,10 @@ use super::api_trigger::not_owned;
 use super::caches::name_of;
 use super::conditions::{Finding, Ground};
 use super::context::Context;
-use super::controller::Kind;
+use super::controller::{Kind, again};
 use super::credentials::{Form, Kept, Owner, keep, schedule};
 use super::error::ReconcileError;
-use super::programmed::{Replica, Wanted, programmed};
+use super::programmed::{Replica, Wanted};
 use super::status;
 use super::verdict::judge;
 use crate::api::labels::{API_KEY_LABEL, ROTATE_ANNOTATION, api_key_secret_name};
@@ -20,8 +20,6 @@ use crate::api::status::Time;
 use crate::api::{ApiKey, ApiKeyStatus, KeyType, LocalRef};
 use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::ReplicaReport;
-
-const INTERVAL: Duration = Duration::from_secs(3600);
 
 impl Kind for ApiKey {
     const NAME: &'static str = "ApiKey";
@@ -32,16 +30,15 @@ impl Kind for ApiKey {
         let space = context.namespace(&namespace);
         let sources = space.sources_of_api_key(&name, &key.spec);
         let verdict = judge(&sources, ObjectKind::ApiKey, &name, &key.spec);
-        let runtime = space.runtime().map(|runtime| name_of(runtime.as_ref()));
-        let replicas = runtime.as_ref().map(|name| context.replicas.of(&namespace, name)).unwrap_or_default();
-        let (finding, kept) = secret(context, key, &replicas, now).await?;
+        let serving = context.serving(&namespace);
+        let (finding, kept) = secret(context, key, &serving.replicas, now).await?;
         let secret = api_key_secret_name(&name);
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&key.spec)),
             secrets: kept.iter().map(|kept| (secret.clone(), kept.revision.clone())).collect(),
             ..Wanted::default()
         };
-        let programmed = programmed(runtime.as_deref(), &replicas, &wanted);
+        let programmed = serving.programmed(&wanted);
         let observed = key.status.as_ref();
         let generation = key.metadata.generation;
         let conditions = observed.map_or(&[][..], |status| &status.conditions);
@@ -55,8 +52,7 @@ impl Kind for ApiKey {
             previous_expires_at: kept.as_ref().and_then(|kept| kept.previous_expires_at).map(Time),
         };
         status::write(context, key, observed, &new, (conditions, &new.conditions)).await?;
-        let due = kept.and_then(|kept| kept.again_in);
-        Ok(due.map_or(INTERVAL, |due| due.min(INTERVAL)).max(Duration::from_millis(100)))
+        Ok(again(true, kept.and_then(|kept| kept.again_in)))
     }
 }
 

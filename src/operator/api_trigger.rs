@@ -10,10 +10,10 @@ use super::apply;
 use super::caches::name_of;
 use super::conditions::{Finding, Ground};
 use super::context::Context;
-use super::controller::Kind;
+use super::controller::{Kind, again};
 use super::credentials::{Form, Kept, Owner, keep};
 use super::error::ReconcileError;
-use super::programmed::{Replica, Wanted, programmed};
+use super::programmed::{Replica, Wanted};
 use super::status;
 use super::user_secret::{self, RESOLVED_REFS, UserSecret};
 use super::verdict::judge;
@@ -24,11 +24,6 @@ use crate::compile::references::{SecretUse, trigger_secret};
 use crate::compile::{ObjectKind, curl, spec_digest};
 use crate::domain::name::TriggerName;
 use crate::domain::replica_report::ReplicaReport;
-
-/// How often it is looked at when nothing happens.
-const INTERVAL: Duration = Duration::from_secs(3600);
-/// How often a reference is looked up that is not there, or may not be used: nothing tells when that changes.
-const UNRESOLVED_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The trigger's own credentials, as they stand.
 struct Credentials {
@@ -49,19 +44,15 @@ impl Kind for ApiTrigger {
         let mut sources = space.sources();
         sources.triggers.insert(name.clone(), trigger.spec.clone());
         let verdict = judge(&sources, ObjectKind::ApiTrigger, &name, &trigger.spec);
-        let runtime = space.runtime();
-        let runtime_name = runtime.as_ref().map(|runtime| name_of(runtime.as_ref()));
-        let replicas =
-            runtime_name.as_ref().map(|name| context.replicas.of(&namespace, name)).unwrap_or_default();
-        let base = runtime.as_ref().and_then(|it| it.0.as_ref().ok()?.status.as_ref()?.url.clone());
-        let url = base.map(|base| format!("{base}/in/{namespace}/{name}"));
-        let credentials = credentials(context, trigger, url.as_deref(), &replicas, now).await?;
+        let serving = context.serving(&namespace);
+        let url = serving.url.as_ref().map(|base| format!("{base}/in/{namespace}/{name}"));
+        let credentials = credentials(context, trigger, url.as_deref(), &serving.replicas, now).await?;
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&trigger.spec)),
             secrets: credentials.secret.clone().zip(credentials.revision.clone()).into_iter().collect(),
             ..Wanted::default()
         };
-        let programmed = programmed(runtime_name.as_deref(), &replicas, &wanted);
+        let programmed = serving.programmed(&wanted);
         let example =
             verdict.snapshot.triggers.get(&TriggerName::new(name.as_str())).map(|it| it.example.clone());
         let observed = trigger.status.as_ref();
@@ -88,11 +79,7 @@ impl Kind for ApiTrigger {
         };
         let conditions = (ground.observed, new.conditions.as_slice());
         status::write(context, trigger, observed, &new, conditions).await?;
-        let again = if is_resolved { INTERVAL } else { UNRESOLVED_INTERVAL };
-        Ok(kept
-            .and_then(|kept| kept.again_in)
-            .map_or(again, |due| due.min(again))
-            .max(Duration::from_millis(100)))
+        Ok(again(is_resolved, kept.and_then(|kept| kept.again_in)))
     }
 }
 

@@ -9,9 +9,9 @@ use kube::ResourceExt as _;
 use super::caches::name_of;
 use super::conditions::{Finding, Ground, Standing};
 use super::context::Context;
-use super::controller::Kind;
+use super::controller::{Kind, again};
 use super::error::ReconcileError;
-use super::programmed::{Replica, Wanted, programmed};
+use super::programmed::{Replica, Wanted};
 use super::status;
 use super::user_secret::{self, RESOLVED_REFS, UserSecret};
 use super::verdict::judge;
@@ -20,8 +20,6 @@ use crate::compile::references::{SecretUse, channel_secrets};
 use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::{ChannelReport, ReplicaReport};
 
-const INTERVAL: Duration = Duration::from_secs(3600);
-const UNRESOLVED_INTERVAL: Duration = Duration::from_secs(60);
 const CONNECTED: &str = "Connected";
 
 impl Kind for Channel {
@@ -35,15 +33,14 @@ impl Kind for Channel {
         let mut sources = space.sources();
         sources.channels.insert(name.clone(), channel.spec.clone());
         let verdict = judge(&sources, ObjectKind::Channel, &name, &channel.spec);
-        let runtime = space.runtime().map(|runtime| name_of(runtime.as_ref()));
-        let replicas = runtime.as_ref().map(|name| context.replicas.of(&namespace, name)).unwrap_or_default();
+        let serving = context.serving(&namespace);
         let (resolved, revisions) = secrets(context, channel, &namespace).await?;
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&channel.spec)),
             secrets: revisions.iter().map(|it| (it.name.clone(), it.revision.clone())).collect(),
             ..Wanted::default()
         };
-        let programmed = programmed(runtime.as_deref(), &replicas, &wanted);
+        let programmed = serving.programmed(&wanted);
         let observed = channel.status.as_ref();
         let generation = channel.metadata.generation;
         let conditions = observed.map_or(&[][..], |status| &status.conditions);
@@ -51,12 +48,14 @@ impl Kind for Channel {
         let is_resolved = resolved.standing == Standing::Good;
         let new = ChannelStatus {
             observed_generation: generation,
-            conditions: ground
-                .conditions(&[verdict.finding(), resolved, programmed], &[connected(&name, &replicas)]),
+            conditions: ground.conditions(
+                &[verdict.finding(), resolved, programmed],
+                &[connected(&name, &serving.replicas)],
+            ),
             secret_revisions: revisions,
         };
         status::write(context, channel, observed, &new, (conditions, &new.conditions)).await?;
-        Ok(if is_resolved { INTERVAL } else { UNRESOLVED_INTERVAL })
+        Ok(again(is_resolved, None))
     }
 }
 

@@ -12,10 +12,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
-use super::caches::Caches;
+use super::caches::{Caches, name_of};
 use super::credentials::KnownSecrets;
 use super::metrics::Metrics;
 use super::namespace::Namespace;
+use super::programmed::Serving;
 use super::replicas::Replicas;
 use super::settings::Settings;
 
@@ -44,6 +45,17 @@ impl Context {
     /// A namespace as the caches show it.
     pub(super) fn namespace<'a>(&'a self, name: &'a str) -> Namespace<'a> {
         Namespace { caches: &self.caches, name }
+    }
+
+    /// Who serves a namespace.
+    pub(super) fn serving(&self, namespace: &str) -> Serving {
+        let Some(runtime) = self.namespace(namespace).runtime() else { return Serving::default() };
+        let name = name_of(runtime.as_ref());
+        Serving {
+            url: runtime.0.as_ref().ok().and_then(|it| it.status.as_ref()?.url.clone()),
+            replicas: self.replicas.of(namespace, &name),
+            runtime: Some(name),
+        }
     }
 
     /// Objects of a kind in a namespace.

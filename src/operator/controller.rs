@@ -30,6 +30,19 @@ const TIME_MAX: Duration = Duration::from_secs(30);
 /// How soon it is tried again after somebody else wrote in between.
 const AFTER_CONFLICT: Duration = Duration::from_millis(100);
 
+/// How often an object is looked at when nothing happens.
+const INTERVAL: Duration = Duration::from_secs(3600);
+/// How often a reference is looked up that is not there, or may not be used: nothing tells when that changes.
+const UNRESOLVED_INTERVAL: Duration = Duration::from_secs(60);
+/// What is due at once is looked at after this.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// When an object is to be looked at again: what is due of it, or what it refers to, may be earlier than usual.
+pub(super) fn again(is_resolved: bool, due: Option<Duration>) -> Duration {
+    let usual = if is_resolved { INTERVAL } else { UNRESOLVED_INTERVAL };
+    due.map_or(usual, |due| due.min(usual)).max(AT_ONCE)
+}
+
 /// A kind the operator makes real.
 pub(super) trait Kind:
     Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
@@ -140,7 +153,7 @@ async fn not_understood<K: Kind>(
     let what =
         format!("this version of Fanfare cannot read it: {}; correct it, or upgrade Fanfare", invalid.error);
     status::write_unreadable::<K>(context, &invalid.metadata, &what).await?;
-    Ok(Duration::from_secs(3600))
+    Ok(INTERVAL)
 }
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> String {

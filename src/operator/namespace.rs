@@ -10,7 +10,7 @@ use kube::Resource as _;
 use super::caches::{Caches, Guarded, get, name_of, of_namespace};
 use crate::api::{ApiKeySpec, Runtime, ScenarioSpec};
 use crate::compile::Sources;
-use crate::compile::references::{config_maps, runtime_secrets};
+use crate::compile::references::{config_maps, secrets_of};
 
 /// A namespace as the caches show it.
 pub(super) struct Namespace<'a> {
@@ -65,20 +65,14 @@ impl Namespace<'_> {
 
     /// Every Secret a runtime of the namespace reads.
     pub(super) fn secrets(&self) -> BTreeSet<String> {
-        let mut sources = self.sources();
         let triggers = of_namespace(&self.caches.triggers, self.name);
-        sources.triggers.extend(
-            triggers.iter().filter_map(|it| Some((name_of(it.as_ref()), it.0.as_ref().ok()?.spec.clone()))),
-        );
         let channels = of_namespace(&self.caches.channels, self.name);
-        sources.channels.extend(
-            channels.iter().filter_map(|it| Some((name_of(it.as_ref()), it.0.as_ref().ok()?.spec.clone()))),
-        );
         let keys = of_namespace(&self.caches.api_keys, self.name);
-        sources.api_keys.extend(
-            keys.iter().filter_map(|it| Some((name_of(it.as_ref()), it.0.as_ref().ok()?.spec.clone()))),
-        );
-        runtime_secrets(&sources).into_keys().collect()
+        let triggers =
+            triggers.iter().filter_map(|it| Some((it.meta().name.as_deref()?, &it.0.as_ref().ok()?.spec)));
+        let channels = channels.iter().filter_map(|it| Some(&it.0.as_ref().ok()?.spec));
+        let keys = keys.iter().filter(|it| it.0.is_ok()).filter_map(|it| it.meta().name.as_deref());
+        secrets_of(triggers, channels, keys).into_keys().collect()
     }
 
     /// The scenarios that something refers to by the condition.

@@ -27,6 +27,24 @@ pub(super) struct Replica {
     pub report: Result<std::sync::Arc<ReplicaReport>, String>,
 }
 
+/// Who serves a namespace.
+#[derive(Debug, Default)]
+pub(super) struct Serving {
+    /// The Runtime in force.
+    pub runtime: Option<String>,
+    /// Where its triggers are, without `/in/...`, once it is reachable.
+    pub url: Option<String>,
+    /// Its ready replicas.
+    pub replicas: Vec<Replica>,
+}
+
+impl Serving {
+    /// Whether every ready replica has what is wanted.
+    pub(super) fn programmed(&self, wanted: &Wanted) -> Finding {
+        programmed(self.runtime.as_deref(), &self.replicas, wanted)
+    }
+}
+
 /// Whether every ready replica has what is wanted.
 pub(super) fn programmed(runtime: Option<&str>, replicas: &[Replica], wanted: &Wanted) -> Finding {
     let Some(runtime) = runtime else {

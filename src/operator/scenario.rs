@@ -10,10 +10,10 @@ use kube::ResourceExt as _;
 use super::caches::{get, name_of};
 use super::conditions::{Finding, Ground, Standing};
 use super::context::Context;
-use super::controller::Kind;
+use super::controller::{Kind, again};
 use super::error::ReconcileError;
 use super::namespace::{Namespace, channels_of};
-use super::programmed::{Replica, Wanted, programmed};
+use super::programmed::{Replica, Wanted};
 use super::status;
 use super::user_secret::RESOLVED_REFS;
 use super::verdict::{ACCEPTED, Verdict, judge};
@@ -23,8 +23,6 @@ use crate::compile::{ObjectKind, Sources, spec_digest, texts_digest};
 use crate::domain::name::ScenarioName;
 use crate::domain::replica_report::{AudienceReport, ReplicaReport};
 
-const INTERVAL: Duration = Duration::from_secs(3600);
-const UNRESOLVED_INTERVAL: Duration = Duration::from_secs(60);
 const AUDIENCE_INDEXED: &str = "AudienceIndexed";
 
 impl Kind for Scenario {
@@ -41,19 +39,18 @@ impl Kind for Scenario {
         let with = accepted_with(&space, scenario);
         let verdict = judge(&sources, ObjectKind::Scenario, &name, &scenario.spec);
         let accepted = accepted(scenario, &verdict, missing.as_ref(), &with);
-        let runtime = space.runtime().map(|runtime| name_of(runtime.as_ref()));
-        let replicas = runtime.as_ref().map(|name| context.replicas.of(&namespace, name)).unwrap_or_default();
+        let serving = context.serving(&namespace);
         let digests = sources.texts.iter().map(|(name, texts)| (name.clone(), texts_digest(texts)));
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&scenario.spec)),
             config_maps: digests.collect(),
             ..Wanted::default()
         };
-        let programmed = programmed(runtime.as_deref(), &replicas, &wanted);
+        let programmed = serving.programmed(&wanted);
         let compiled = verdict.snapshot.scenarios.get(&ScenarioName::new(name.as_str()));
         let audience = compiled.map(|compiled| compiled.plan_in_words());
         let (is_accepted, is_resolved) = (accepted.standing == Standing::Good, missing.is_none());
-        let indexed = indexed(&name, audience.as_deref(), &replicas);
+        let indexed = indexed(&name, audience.as_deref(), &serving.replicas);
         let resolved =
             missing.unwrap_or_else(|| Finding::good(RESOLVED_REFS, "everything it refers to is there"));
         let observed = scenario.status.as_ref();
@@ -69,7 +66,7 @@ impl Kind for Scenario {
             accepted_with: if is_accepted { with } else { before },
         };
         status::write(context, scenario, observed, &new, (conditions, &new.conditions)).await?;
-        Ok(if is_resolved { INTERVAL } else { UNRESOLVED_INTERVAL })
+        Ok(again(is_resolved, None))
     }
 }
 

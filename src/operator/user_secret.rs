@@ -41,10 +41,7 @@ fn judge(found: Option<&Secret>, name: &str, keys: &[&str], wanted: SecretUse) -
             format!("there is no Secret {name}; create it, with the label `{ALLOW_LABEL}: {label}`");
         return unusable("SecretNotFound", message);
     };
-    if secret.labels().get(ALLOW_LABEL).map(String::as_str) != Some(label) {
-        let message = format!(
-            "Secret {name} may not be used for this; allow it with `kubectl label secret {name} {ALLOW_LABEL}={label}`"
-        );
+    if let Err(message) = wanted.check(name, secret.labels().get(ALLOW_LABEL).map(String::as_str)) {
         return unusable("SecretNotAllowed", message);
     }
     let has = |key: &&str| secret.data.as_ref().is_some_and(|data| data.contains_key(*key));

@@ -1,6 +1,7 @@
 //! What the compile step says of one object, in words for a condition: field path, line and caret.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::conditions::Finding;
 use crate::compile::{ObjectKind, Problem, Severity, Snapshot, Sources, compile};
@@ -26,7 +27,6 @@ pub(super) struct Verdict {
 /// Compiles `sources`, which hold one object and what it refers to, and picks out what is about it. Problems in texts
 /// that only it uses are about it too.
 pub(super) fn judge<S: Serialize>(sources: &Sources, kind: ObjectKind, name: &str, spec: &S) -> Verdict {
-    let spec = serde_json::json!({ "spec": spec });
     let compilation = compile(sources);
     let mut verdict = Verdict { snapshot: compilation.snapshot, errors: Vec::new(), warnings: Vec::new() };
     for problem in compilation.problems {
@@ -34,8 +34,8 @@ pub(super) fn judge<S: Serialize>(sources: &Sources, kind: ObjectKind, name: &st
         if !is_text && !(is_own && (problem.object.name == name || kind == ObjectKind::Runtime)) {
             continue;
         }
-        let text = if is_text { text_of(sources, &problem) } else { text_at(&spec, &problem.path) };
-        let told = tell(&problem, text.as_deref());
+        let object = object(sources, spec, &problem);
+        let told = tell(&problem, problem.text_in(&object));
         match problem.severity {
             Severity::Error => verdict.errors.push(told),
             Severity::Warning => verdict.warnings.push(told),
@@ -94,19 +94,12 @@ fn excerpt(text: &str, start: usize, end: usize) -> (String, String) {
     (format!("line {number}, column {}", column + 1), format!("  {line}\n  {carets}"))
 }
 
-fn text_of(sources: &Sources, problem: &Problem) -> Option<String> {
-    let key = problem.path.strip_prefix("data[")?.strip_suffix(']')?;
-    sources.texts.get(&problem.object.name)?.get(key).cloned()
-}
-
-/// The text at a field path such as `spec.nodes[0].condition.if`.
-fn text_at(object: &serde_json::Value, path: &str) -> Option<String> {
-    let pointer: String = path
-        .split(['.', '['])
-        .filter(|step| !step.is_empty())
-        .map(|step| format!("/{}", step.trim_end_matches(']')))
-        .collect();
-    object.pointer(&pointer)?.as_str().map(str::to_owned)
+/// The object that a problem is about, as JSON: the one that was judged, or a ConfigMap that it uses.
+fn object<S: Serialize>(sources: &Sources, spec: &S, problem: &Problem) -> Value {
+    match problem.object.kind {
+        ObjectKind::ConfigMap => json!({ "data": sources.texts.get(&problem.object.name) }),
+        _ => json!({ "spec": spec }),
+    }
 }
 
 #[cfg(test)]

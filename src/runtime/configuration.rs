@@ -12,6 +12,7 @@ use super::app::App;
 use super::dispatch::{ChannelHandle, ChannelHandles};
 use crate::channels::connect::{SecretSource, connect};
 use crate::channels::wire::Network;
+use crate::compile::references::channel_secrets;
 use crate::compile::{self, Before, Compilation, Settled, Snapshot, Sources, settle_after};
 use crate::domain::credentials::Keyring;
 use crate::domain::name::ChannelName;
@@ -147,14 +148,8 @@ impl Configuration {
 
 /// The values a channel's manifest refers to now; a change of one of them means to connect anew.
 fn secret_values(channel: &compile::Channel, secrets: &dyn SecretSource) -> Vec<Option<Secret>> {
-    let spec = &channel.spec;
-    let smtp = spec.smtp.iter().filter_map(|smtp| smtp.credentials_ref.as_ref());
-    let pairs = smtp.flat_map(|it| [(&it.name, "username"), (&it.name, "password")]);
-    let twilio = spec.twilio.iter().map(|twilio| &twilio.auth_token.secret_key_ref);
-    let webhook =
-        spec.webhook.iter().filter_map(|it| it.signing_secret.as_ref()).map(|it| &it.secret_key_ref);
-    let keyed = twilio.chain(webhook).map(|reference| (&reference.name, reference.key.as_str()));
-    pairs.chain(keyed).map(|(name, key)| secrets.secret(name, key).ok()).collect()
+    let keys = channel_secrets(&channel.spec);
+    keys.iter().map(|key| secrets.secret(&key.secret, &key.key).ok()).collect()
 }
 
 /// The indexes that the audiences of all scenarios need, drafts included: they are planned too.

@@ -5,3 +5,6 @@
 mod logs;
 
 pub use logs::init;
+
+/// The content type of numbers, as collectors ask for it.
+pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::shape::Shape;
-use crate::api::{IngressExposure, ParentRef, RouteExposure};
+use crate::api::{IngressExposure, RouteExposure};
 use crate::operator::conditions::Finding;
 use crate::operator::context::Context;
 use crate::operator::error::{ReconcileError, is_absent};
@@ -188,7 +188,6 @@ async fn base_of(
         section.is_none_or(|section| listener["name"] == section)
             && port.is_none_or(|port| listener["port"] == port)
     };
-    let own = route.parent_refs.iter().find(|it| is_same(it, parent));
     let listeners: Vec<&Value> = listeners.as_array().into_iter().flatten().filter(matching).collect();
     // Of several, the one that protects calls.
     let listener = listeners.iter().find(|it| it["protocol"] == "HTTPS").or(listeners.first());
@@ -199,12 +198,8 @@ async fn base_of(
         Some(listener) if listener["protocol"] == "HTTP" => ("http", 80),
         _ => ("https", 443),
     };
-    let port = listener.and_then(|it| it["port"].as_i64()).filter(|port| *port != usual && own.is_some());
+    let port = listener.and_then(|it| it["port"].as_i64()).filter(|port| *port != usual);
     Some(port.map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
-}
-
-fn is_same(declared: &ParentRef, parent: &Value) -> bool {
-    parent["name"] == declared.name.as_str()
 }
 
 #[cfg(test)]

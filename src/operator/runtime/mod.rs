@@ -115,16 +115,18 @@ fn wanted(name: &str, runtime: &Runtime) -> Wanted {
 
 /// Applies everything that belongs to the Runtime, and removes what the former declaration left.
 async fn make(context: &Context, owner: &OwnerReference, shape: &Shape<'_>) -> Result<(), ReconcileError> {
-    for wanted in shape.objects() {
-        match apply::apply(context, owner, wanted).await {
+    let wanted = shape.objects();
+    let unwanted = shape.unwanted(&wanted);
+    for object in wanted {
+        match apply::apply(context, owner, object).await {
             // Whether there can be routes, the condition Exposed says.
             Err(ReconcileError::UnknownKind { kind }) if kind == "HTTPRoute" => {}
             applied => applied?,
         }
     }
     let can_be = |object: &Value| object["kind"] != "HTTPRoute" || context.has_routes.load(Ordering::Acquire);
-    for unwanted in shape.unwanted().into_iter().filter(can_be) {
-        apply::remove(context, owner, &unwanted).await?;
+    for object in unwanted.into_iter().filter(can_be) {
+        apply::remove(context, owner, &object).await?;
     }
     workload::grow_volume(context, shape).await
 }

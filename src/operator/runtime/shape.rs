@@ -38,8 +38,7 @@ impl Shape<'_> {
     }
 
     /// Objects that another declaration would have, so that a former one may have left them.
-    pub(super) fn unwanted(&self) -> Vec<Value> {
-        let wanted = self.objects();
+    pub(super) fn unwanted(&self, wanted: &[Value]) -> Vec<Value> {
         let is_wanted = |object: &Value| {
             wanted.iter().any(|it| {
                 it["kind"] == object["kind"] && it["metadata"]["name"] == object["metadata"]["name"]

@@ -14,7 +14,7 @@ mod problem;
 mod view;
 
 pub use auth::{Control, May, ReadCustomers, ReadLog, Track};
-pub(super) use probes::{numbers, readiness};
+pub(super) use probes::{numbers, readiness, store_answers};
 
 use std::sync::Arc;
 

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 
 use super::Desk;
 use crate::runtime::app::App;
-use crate::store::calls::CallFilter;
+use crate::store::StoreError;
+use crate::store::calls::{CallFilter, Calls};
 use crate::store::run_log::RunLog;
+use crate::telemetry::OPENMETRICS;
 
 /// Whether the process lives.
 #[utoipa::path(get, path = "/livez", tag = "probes", responses((status = 200, description = "It lives")))]
@@ -33,9 +35,13 @@ pub(in crate::runtime) async fn readiness(app: &App) -> Result<(), String> {
     if app.is_leaving() {
         return Err("this process is about to end".into());
     }
-    let now = Some(Timestamp::now());
-    let answered = app.calls.list(CallFilter { since: now, limit: 1, ..CallFilter::default() }).await;
-    answered.map(drop).map_err(|error| error.to_string())
+    store_answers(app.calls.as_ref()).await.map_err(|error| error.to_string())
+}
+
+/// Asks the store for something that costs it nothing.
+pub(in crate::runtime) async fn store_answers(calls: &dyn Calls) -> Result<(), StoreError> {
+    let newest = CallFilter { since: Some(Timestamp::now()), limit: 1, ..CallFilter::default() };
+    calls.list(newest).await.map(drop)
 }
 
 /// The process's numbers, in OpenMetrics.
@@ -51,6 +57,6 @@ pub(in crate::runtime) async fn numbers(app: &App, log: &dyn RunLog) -> Response
         // The rest is worth showing all the more while the store does not answer.
         Err(error) => tracing::warn!(%error, "the backlog cannot be counted"),
     }
-    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let kind = HeaderValue::from_static(OPENMETRICS);
     ([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response()
 }

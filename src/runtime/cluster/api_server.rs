@@ -30,19 +30,28 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Finds it: `KUBECONFIG`, the file in the home folder, or the Pod's own account. It need not answer.
+    /// Finds it by the usual rules. It need not answer.
     ///
     /// # Errors
     /// See [`ApiServerError`].
     pub async fn find() -> Result<Self, ApiServerError> {
-        // A provider that is installed already is this very one.
-        let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let mut config = Config::infer().await?;
-        // kube's own repetitions can go on for minutes; those who ask have better ones.
-        config.default_retry = false;
+        let config = configuration().await?;
         let addresses = addresses(&config.cluster_url).await;
         Ok(ApiServer { client: Client::try_from(config)?, addresses })
     }
+}
+
+/// How a cluster is reached: `KUBECONFIG`, the file in the home folder, or the Pod's own account. TLS is ready after it.
+///
+/// # Errors
+/// There is none of these.
+pub async fn configuration() -> Result<Config, ApiServerError> {
+    // A provider that is installed already is this very one.
+    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut config = Config::infer().await?;
+    // kube's own repetitions can go on for minutes; those who ask have better ones.
+    config.default_retry = false;
+    Ok(config)
 }
 
 async fn addresses(url: &http::Uri) -> Vec<SocketAddr> {

@@ -81,13 +81,7 @@ impl Content {
     }
 
     fn may(&self, name: &str, wanted: SecretUse) -> Result<(), String> {
-        let Some(label) = wanted.label() else { return Ok(()) };
-        if self.allowed.as_deref() == Some(label) {
-            return Ok(());
-        }
-        Err(format!(
-            "Secret {name} may not be used for this; allow it with `kubectl label secret {name} {ALLOW_LABEL}={label}`"
-        ))
+        wanted.check(name, self.allowed.as_deref())
     }
 }
 

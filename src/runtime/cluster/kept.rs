@@ -49,12 +49,7 @@ impl KeptDigests {
 }
 
 fn key(secret: &str, wanted: SecretUse) -> String {
-    let word = match wanted {
-        SecretUse::Generated => "generated",
-        SecretUse::Channel => "channel",
-        SecretUse::Trigger => "trigger",
-        SecretUse::Storage => "storage",
-    };
+    let word = wanted.label().unwrap_or("generated");
     format!("{word}/{secret}")
 }
 

@@ -18,7 +18,6 @@ use super::kept::KeptDigests;
 use super::keyring::gather;
 use super::objects::Wanted;
 use super::reporter::{Facts, Reporter};
-use super::secret_book::View;
 use super::secret_reader::read_secrets;
 use super::watches::{Watched, texts, watch_all};
 use crate::channels::egress::ClusterServices;
@@ -371,6 +370,3 @@ impl Said {
         self.problems = now;
     }
 }
-
-/// What is known of Secrets, for the report.
-pub(super) type Secrets = View;

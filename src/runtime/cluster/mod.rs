@@ -16,6 +16,6 @@ mod secret_book;
 mod secret_reader;
 mod watches;
 
-pub use api_server::{ApiServer, ApiServerError};
+pub use api_server::{ApiServer, ApiServerError, configuration};
 pub use live::{Cluster, Scope};
 pub use reporter::Reporter;

@@ -7,23 +7,22 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::live::Secrets;
-use super::secret_book::Known;
+use super::secret_book::{Known, View};
 use crate::compile::references::config_maps;
 use crate::compile::{Settled, spec_digest, texts_digest};
 use crate::domain::replica_report::{AudienceReport, ChannelReport, ReplicaReport, SecretReport};
 use crate::domain::selection::IndexNeed;
 use crate::runtime::admin::Board;
+use crate::runtime::api::store_answers;
 use crate::runtime::configuration::Unconnected;
 use crate::runtime::dispatch::{ChannelHandles, Standing};
 use crate::runtime::process::Parts;
 use crate::store::StoreError;
 use crate::store::audiences::{Audiences, IndexProgress};
-use crate::store::calls::{CallFilter, Calls};
+use crate::store::calls::Calls;
 
 /// How often what changes by itself is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -75,7 +74,7 @@ impl Facts {
     }
 
     /// Notes what is known of Secrets, and which channels cannot be used.
-    pub(super) fn know(&mut self, secrets: &Secrets, unconnected: &[Unconnected]) {
+    pub(super) fn know(&mut self, secrets: &View, unconnected: &[Unconnected]) {
         let known = secrets.all().map(|(name, uses, known)| {
             let report = match known {
                 Known::Read(content) => match uses.iter().find_map(|wanted| content.problem(name, *wanted)) {
@@ -143,8 +142,7 @@ impl Reporter {
     /// The indexes that are complete.
     async fn look_at_the_store(&self) -> Result<HashSet<IndexNeed>, String> {
         let look = async {
-            let newest = CallFilter { since: Some(Timestamp::now()), limit: 1, ..CallFilter::default() };
-            self.calls.list(newest).await?;
+            store_answers(self.calls.as_ref()).await?;
             self.audiences.index_states().await
         };
         let states = tokio::time::timeout(STORE_ANSWERS_IN, look).await;
