@@ -91,6 +91,11 @@ impl Request {
         Answer::parse(&answer)
     }
 
+    /// Sends it from a task, which goes on with others meanwhile.
+    pub async fn sent(self) -> io::Result<Answer> {
+        tokio::task::spawn_blocking(move || self.send()).await.expect("sending does not panic")
+    }
+
     /// Sends it to a server that must answer.
     pub fn must(&self) -> Answer {
         self.send().unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.url))

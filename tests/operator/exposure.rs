@@ -2,27 +2,12 @@
 
 use serde_json::json;
 
+use crate::scene::RUNTIME;
 use crate::stage::Stage;
 use crate::stories::TRIGGER;
 
-/// As much of the Gateway API as is looked at; its controller is this test.
-fn definition(kind: &str, plural: &str) -> String {
-    format!(
-        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
-         metadata: {{name: {plural}.gateway.networking.k8s.io, annotations: {{api-approved.kubernetes.io: 'unapproved, tests'}}}}\n\
-         spec:\n  group: gateway.networking.k8s.io\n  scope: Namespaced\n\
-         \x20 names: {{kind: {kind}, plural: {plural}, singular: {}}}\n\
-         \x20 versions:\n  - name: v1\n    served: true\n    storage: true\n    subresources: {{status: {{}}}}\n\
-         \x20   schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}\n",
-        kind.to_lowercase()
-    )
-}
-
 fn runtime(exposure: &str) -> String {
-    format!(
-        "apiVersion: fanfare.dev/v1alpha1\nkind: Runtime\nmetadata: {{name: main}}\n\
-         spec: {{storage: {{sqlite: {{size: 1Gi}}}}{exposure}}}\n"
-    )
+    RUNTIME.replace("}}}", &format!("}}}}{exposure}}}"))
 }
 
 const ROUTE: &str = ", exposure: {route: {parentRefs: [{name: public, sectionName: https}]}}";
@@ -56,13 +41,7 @@ fn say(stage: &Stage, accepted: &str, reason: &str, message: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_url_is_there_once_a_gateway_accepts_the_route() {
     let stage = Stage::new("route").await;
-    for (kind, plural) in [("HTTPRoute", "httproutes"), ("Gateway", "gateways")] {
-        let path = stage.folder.path().join(plural);
-        std::fs::write(&path, definition(kind, plural)).unwrap();
-        stage.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &path.display().to_string()]);
-        let name = format!("crd/{plural}.gateway.networking.k8s.io");
-        stage.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", &name]);
-    }
+    crate::gateway::install(&stage);
     let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: public}\n\
                    spec: {listeners: [{name: http, protocol: HTTP, port: 80}, {name: https, protocol: HTTPS, port: 8443, hostname: calls.example.com}]}\n";
     stage.apply(gateway);

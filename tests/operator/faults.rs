@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::scene::{RUNTIME, Scene, WRITES_MAX, metrics, of};
+use crate::scene::{KINDS, RUNTIME, Scene, WRITES_MAX, of};
 use crate::stories::{CHANNEL, TRIGGER};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,21 +37,16 @@ async fn f01_a_crash_between_any_two_writes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f02_an_api_server_that_shows_an_older_state() {
     let scene = Scene::new("f02").await;
-    let operator = scene.begin();
+    let operator = scene.stage.operator_with(&scene.proxy.kubeconfig(), &["--no-leader-election"]).await;
     scene.apply_all();
     scene.settled().await;
     let (before, service) =
         (scene.password(), scene.stage.get("service", "main-runtime")["metadata"]["uid"].clone());
     // Everything was empty when it was listed first; a lagging server shows that once more.
-    scene.proxy.lag(true);
     let writes = scene.proxy.writes().len();
-    tokio::time::timeout(Duration::from_secs(20), async {
-        while scene.proxy.reads() == 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await
-    .unwrap();
+    scene.proxy.lag(true);
+    let shown = async || scene.proxy.replayed() >= KINDS.len();
+    scene.stage.until("every kind is listed as it was", shown).await;
     scene.proxy.lag(false);
     scene.oracle(&operator, WRITES_MAX * 2).await;
     assert_eq!(scene.password(), before, "nothing was made anew");
@@ -143,7 +138,7 @@ async fn f13_two_operators_at_once() {
     scene.settled().await;
     let password = scene.password();
     scene.oracle(&one, WRITES_MAX * 3).await;
-    assert!(of(&metrics(&two).await, "Runtime") > 0, "both worked");
+    assert!(of(&two.metrics().await, "Runtime") > 0, "both worked");
     assert_eq!(scene.password(), password);
 }
 
@@ -158,8 +153,8 @@ async fn f14_an_api_server_that_answers_429_500_and_410_and_goes_away() {
     scene.settled().await;
     scene.proxy.go_away();
     scene.stage.apply(&CHANNEL.replace("{log: {}}", "{log: {}, window: 7}"));
-    let alive = crate::kubelet::get(&format!("http://{}/livez", operator.admin)).await.unwrap();
-    assert_eq!(alive.0, 200, "an API server that is away is no reason to be started anew");
+    let alive = operator.ask("livez").await.unwrap();
+    assert_eq!(alive.status, 200, "an API server that is away is no reason to be started anew");
     scene.proxy.revive();
     scene.oracle(&operator, WRITES_MAX * 2).await;
 }

@@ -14,6 +14,7 @@ use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostPa
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
+use crate::harness::Request;
 use crate::harness::cluster::Cluster;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -311,18 +312,6 @@ impl Work {
 }
 
 async fn is_ready(address: Ipv4Addr) -> bool {
-    let url = format!("http://{address}:8082/readyz");
-    let asked = tokio::time::timeout(Duration::from_secs(5), get(&url));
-    matches!(asked.await, Ok(Ok((200, _))))
-}
-
-/// GETs over a connection of its own.
-pub async fn get(url: &str) -> Result<(u16, String), Box<dyn std::error::Error + Send + Sync>> {
-    use http_body_util::{BodyExt as _, Empty};
-    use hyper_util::client::legacy::Client as Http;
-    let http: Http<_, Empty<bytes::Bytes>> = Http::builder(hyper_util::rt::TokioExecutor::new()).build_http();
-    let answer = http.get(url.parse()?).await?;
-    let status = answer.status().as_u16();
-    let body = answer.into_body().collect().await?.to_bytes();
-    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    let asked = Request::get(format!("http://{address}:8082/readyz")).within(Duration::from_secs(5));
+    asked.sent().await.is_ok_and(|answer| answer.status == 200)
 }

@@ -1,11 +1,10 @@
 //! Of several operators one works; the next one follows at once when it ends in order.
 
-use crate::kubelet::get;
 use crate::stage::{Operator, Stage};
 use crate::stories::TRIGGER;
 
 async fn leads(operator: &Operator) -> bool {
-    let metrics = get(&format!("http://{}/metrics", operator.admin)).await.map(|it| it.1).unwrap_or_default();
+    let metrics = operator.metrics().await;
     metrics.lines().any(|line| line.starts_with("leader_election_master_status{") && line.ends_with(" 1"))
 }
 

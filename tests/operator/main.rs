@@ -8,6 +8,7 @@ mod argocd;
 mod coherence;
 mod exposure;
 mod faults;
+mod gateway;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod kubelet;

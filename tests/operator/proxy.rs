@@ -1,6 +1,6 @@
 //! A proxy in front of the API server: counts what is written, and fails as API servers and networks do.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -18,6 +18,13 @@ use kube::client::Body;
 use tokio_util::sync::CancellationToken;
 
 type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
+
+/// What a watch says whose place in time the server has forgotten.
+const GONE: &str = concat!(
+    r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","#,
+    r#""message":"too old","reason":"Expired","code":410}}"#,
+    "\n"
+);
 
 /// The proxy. Requests are made with the rights of the kubeconfig it was started with.
 pub struct Proxy {
@@ -46,6 +53,8 @@ struct Faults {
     /// Lists as they were, by path.
     lists: HashMap<String, Bytes>,
     replay: bool,
+    /// Which lists were answered so.
+    replayed: HashSet<String>,
     /// What is read of our kinds has these words in place of those.
     rewrites: Vec<(String, String)>,
     watches: CancellationToken,
@@ -93,6 +102,7 @@ impl Proxy {
     }
 
     /// How often was read, watches not counted.
+    #[allow(dead_code, reason = "the bench counts them")]
     pub fn reads(&self) -> usize {
         self.state.faults.lock().unwrap().reads
     }
@@ -149,10 +159,16 @@ impl Proxy {
         std::mem::take(&mut faults.watches).cancel();
     }
 
+    /// How many lists were answered as they were first.
+    pub fn replayed(&self) -> usize {
+        self.state.faults.lock().unwrap().replayed.len()
+    }
+
     /// Answers lists as they were answered first, and lets watches see nothing: a server that lags behind.
     pub fn lag(&self, lag: bool) {
         let mut faults = self.state.faults.lock().unwrap();
         (faults.replay, faults.mute) = (lag, lag);
+        faults.replayed.clear();
         std::mem::take(&mut faults.watches).cancel();
     }
 }
@@ -218,16 +234,21 @@ impl State {
                 .body(full(text.into()));
             return Some(Ok(answer.unwrap()));
         }
-        let is_list = method == Method::GET && !is_watch && faults.lists.contains_key(path) && faults.replay;
+        // A namespace's objects of one of our kinds, as a list or a watch.
         let is_of_kinds = path.contains("/apis/fanfare.dev/") && path.matches('/').count() <= 6;
-        if is_list && is_of_kinds {
-            let body = faults.lists[path].clone();
-            return Some(Ok(Response::builder()
-                .header("content-type", "application/json")
-                .body(full(body))
-                .unwrap()));
+        if method != Method::GET || !is_of_kinds || !faults.replay || !faults.lists.contains_key(path) {
+            return None;
         }
-        None
+        let body = match is_watch {
+            false => {
+                faults.replayed.insert(path.to_owned());
+                faults.lists[path].clone()
+            }
+            // Whoever watches is told to list once more.
+            true if !faults.replayed.contains(path) => GONE.into(),
+            true => return None,
+        };
+        Some(Ok(Response::builder().header("content-type", "application/json").body(full(body)).unwrap()))
     }
 
     fn wrote(&self, method: &Method, path: &str, status: StatusCode) {

@@ -80,13 +80,13 @@ impl Scene {
     }
 
     async fn look(&self, operator: &Operator, mark: &str) {
-        let before = reconciles(operator).await;
+        let before = operator.metrics().await;
         for (kind, name) in KINDS {
             let mark = format!("looked={mark}");
             self.stage.kubectl(&["annotate", "--overwrite", "-n", &self.stage.namespace, kind, name, &mark]);
         }
         let all = async || {
-            let now = reconciles(operator).await;
+            let now = operator.metrics().await;
             ["Runtime", "ApiTrigger", "ApiKey", "Channel", "Scenario"]
                 .iter()
                 .all(|kind| of(&now, kind) > of(&before, kind))
@@ -99,7 +99,7 @@ impl Scene {
         self.settled().await;
         let writes = self.writes_of_a_second_look(operator).await;
         assert_eq!(writes, Vec::<String>::new(), "a second look writes nothing");
-        let metrics = metrics(operator).await;
+        let metrics = operator.metrics().await;
         let panics =
             metrics.lines().filter(|line| line.starts_with("controller_runtime_reconcile_panics_total"));
         assert!(panics.clone().all(|line| line.ends_with(" 0")), "{:?}", panics.collect::<Vec<_>>());
@@ -110,17 +110,6 @@ impl Scene {
     pub fn password(&self) -> Value {
         self.stage.get("secret", "storm-trigger")["data"]["password"].clone()
     }
-}
-
-pub async fn metrics(operator: &Operator) -> String {
-    crate::kubelet::get(&format!("http://{}/metrics", operator.admin))
-        .await
-        .map(|it| it.1)
-        .unwrap_or_default()
-}
-
-async fn reconciles(operator: &Operator) -> String {
-    metrics(operator).await
 }
 
 /// How often a kind was reconciled with success.

@@ -2,20 +2,13 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client as Http;
 use serde_json::{Value, json};
 
+use crate::harness::Request;
 use crate::kubelet::Kubelet;
+use crate::scene::RUNTIME;
 use crate::stage::{Operator, Stage};
 use crate::stories::{CHANNEL, SCENARIO, TRIGGER};
-
-pub const RUNTIME: &str = "
-apiVersion: fanfare.dev/v1alpha1
-kind: Runtime
-metadata: {name: main}
-spec: {storage: {sqlite: {size: 1Gi}}}
-";
 
 /// A namespace that is served.
 pub struct Served {
@@ -53,15 +46,7 @@ impl Served {
 
     /// The trigger's credentials, as a provider reads them.
     pub fn credentials(&self) -> (String, String) {
-        let secret = self.stage.get("secret", "storm-trigger");
-        let text = |key: &str| {
-            use base64::Engine as _;
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(secret["data"][key].as_str().unwrap())
-                .unwrap();
-            String::from_utf8(bytes).unwrap()
-        };
-        (text("username"), text("password"))
+        self.stage.pair("storm-trigger")
     }
 
     /// Calls the trigger; gives the status.
@@ -71,23 +56,9 @@ impl Served {
     }
 }
 
+/// The status of a call; 0 if there was no answer.
 pub async fn call(url: &str, (username, password): &(String, String), body: &Value) -> u16 {
-    use base64::Engine as _;
-    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
-    let http: Http<_, Full<bytes::Bytes>> = Http::builder(hyper_util::rt::TokioExecutor::new()).build_http();
-    let request = http::Request::post(url)
-        .header("authorization", format!("Basic {basic}"))
-        .header("content-type", "application/json")
-        .body(Full::from(body.to_string()))
-        .unwrap();
-    match http.request(request).await {
-        Ok(answer) => {
-            let status = answer.status().as_u16();
-            let _body = answer.into_body().collect().await;
-            status
-        }
-        Err(_) => 0,
-    }
+    Request::post(url).basic(username, password).json(body).sent().await.map_or(0, |answer| answer.status)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::coherence;
 use crate::harness::cluster::{Cluster, file};
+use crate::harness::{Answer, Request};
 use crate::kubelet::Kubelet;
 
 /// How long anything may take.
@@ -28,11 +31,22 @@ pub struct Stage {
 /// A process that is killed when it is dropped.
 pub struct Operator {
     process: Child,
-    pub admin: String,
+    admin: String,
     log: PathBuf,
 }
 
 impl Operator {
+    /// What its own port answers; `None` if nothing does.
+    pub async fn ask(&self, path: &str) -> Option<Answer> {
+        Request::get(format!("http://{}/{path}", self.admin)).sent().await.ok()
+    }
+
+    /// Its numbers.
+    #[allow(dead_code, reason = "the bench counts at the proxy")]
+    pub async fn metrics(&self) -> String {
+        self.ask("metrics").await.map(|answer| answer.body).unwrap_or_default()
+    }
+
     /// Tells it to end, and gives the code it ends with.
     #[allow(dead_code, reason = "the bench just drops it")]
     pub async fn terminate(mut self) -> Option<i32> {
@@ -98,14 +112,15 @@ impl Stage {
         stage
     }
 
-    /// Another namespace that the same operator may serve.
-    pub async fn another(&self, name: &str) -> Self {
-        let other = Stage::new(name).await;
-        let account = format!("--serviceaccount={}:fanfare-operator", self.system);
-        let binding = format!("of-{}", self.namespace);
-        let role = "--clusterrole=fanfare-operator";
-        other.kubectl(&["create", "rolebinding", &binding, role, &account, "-n", &other.namespace]);
-        other
+    /// Another namespace that the operator's account may serve, as a stage of its own.
+    pub fn another(&self, name: &str) -> Self {
+        Stage {
+            cluster: Arc::clone(&self.cluster),
+            namespace: self.serve_too(name),
+            system: self.system.clone(),
+            folder: tempfile::tempdir().unwrap(),
+            client: self.client.clone(),
+        }
     }
 
     /// Another namespace that the operator's account may serve.
@@ -131,11 +146,7 @@ impl Stage {
     /// Starts the operator with a kubeconfig.
     pub async fn operator_with(&self, kubeconfig: &str, extra: &[&str]) -> Operator {
         let operator = self.begin_operator(kubeconfig, extra);
-        let ready = async || {
-            crate::kubelet::get(&format!("http://{}/readyz", operator.admin))
-                .await
-                .is_ok_and(|it| it.0 == 200)
-        };
+        let ready = async || operator.ask("readyz").await.is_some_and(|answer| answer.status == 200);
         self.until("the operator is ready", ready).await;
         operator
     }
@@ -211,6 +222,16 @@ impl Stage {
             "--ignore-not-found",
         ]);
         serde_json::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    /// Username and password as a Secret holds them.
+    pub fn pair(&self, secret: &str) -> (String, String) {
+        let secret = self.get("secret", secret);
+        let text = |key: &str| {
+            let bytes = STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        (text("username"), text("password"))
     }
 
     /// The reason of an object's Ready condition, or of another one's.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::scene::RUNTIME;
 use crate::stage::Stage;
 
 pub const TRIGGER: &str = "
@@ -117,11 +118,7 @@ async fn a_scenario_says_what_is_wrong_where_and_who_broke_it() {
 async fn the_oldest_runtime_is_in_force_and_the_next_one_after_it() {
     let stage = Stage::new("oldest").await;
     let _operator = stage.operator(&[]).await;
-    let runtime = |name: &str| {
-        format!(
-            "apiVersion: fanfare.dev/v1alpha1\nkind: Runtime\nmetadata: {{name: {name}}}\nspec: {{storage: {{sqlite: {{size: 1Gi}}}}}}\n"
-        )
-    };
+    let runtime = |name: &str| RUNTIME.replace("name: main", &format!("name: {name}"));
     stage.apply(&runtime("main"));
     stage.until_reason("runtime", "main", "Accepted", "Succeeded").await;
     // Times of objects have whole seconds; within one the name decides.
@@ -141,7 +138,7 @@ async fn the_oldest_runtime_is_in_force_and_the_next_one_after_it() {
 async fn the_role_names_exactly_the_secrets_that_are_read() {
     let stage = Stage::new("role").await;
     let _operator = stage.operator(&[]).await;
-    stage.apply("apiVersion: fanfare.dev/v1alpha1\nkind: Runtime\nmetadata: {name: main}\nspec: {storage: {sqlite: {size: 1Gi}}}\n");
+    stage.apply(RUNTIME);
     stage.until("there is a Role", async || !stage.get("role", "main-runtime").is_null()).await;
     let names = || {
         let role = stage.get("role", "main-runtime");
@@ -170,13 +167,15 @@ fn denied(stage: &Stage, account: &str, verb: &str, resource: &str, namespace: &
 async fn what_operator_and_runtime_may_not_do() {
     let stage = Stage::new("rights").await;
     let _operator = stage.operator(&[]).await;
-    stage.apply("apiVersion: fanfare.dev/v1alpha1\nkind: Runtime\nmetadata: {name: main}\nspec: {storage: {sqlite: {size: 1Gi}}}\n");
+    stage.apply(RUNTIME);
     stage.apply(TRIGGER);
     let role = async || stage.get("role", "main-runtime")["rules"].to_string().contains("storm-trigger");
     stage.until("the runtime may read the trigger's Secret", role).await;
     let (own, other) = (stage.namespace.clone(), "kube-system");
     let runtime = format!("{own}:main-runtime");
-    assert!(!denied(&stage, &runtime, "get", "secrets/storm-trigger", &own), "what is named is allowed");
+    // Who decides about rights learns of a Role a moment after it is there.
+    let named = async || !denied(&stage, &runtime, "get", "secrets/storm-trigger", &own);
+    stage.until("what is named is allowed", named).await;
     for (verb, resource, namespace) in [
         ("get", "secrets/another", own.as_str()),
         ("list", "secrets", &own),

@@ -1,10 +1,10 @@
 //! Tenants are kept apart: every way from one namespace to another's data, Secrets or endpoints, tried.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::serving::{RUNTIME, call};
+use crate::harness::Request;
+use crate::scene::RUNTIME;
+use crate::serving::call;
 use crate::stage::Stage;
 use crate::stories::{CHANNEL, SCENARIO, TRIGGER};
 
@@ -15,32 +15,18 @@ metadata: {name: crm}
 spec: {permissions: [Track, Trigger, ReadLog, ReadCustomers, Control]}
 ";
 
-fn pair(stage: &Stage, secret: &str) -> (String, String) {
-    let secret = stage.get("secret", secret);
-    let text = |key: &str| {
-        String::from_utf8(STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap()).unwrap()
-    };
-    (text("username"), text("password"))
-}
-
 fn address(stage: &Stage) -> String {
     stage.get("pod", "main-runtime-0")["status"]["podIP"].as_str().unwrap().to_owned()
 }
 
 async fn get(url: &str, (username, password): &(String, String)) -> u16 {
-    use http_body_util::Empty;
-    use hyper_util::client::legacy::Client;
-    let http: Client<_, Empty<bytes::Bytes>> =
-        Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
-    let basic = STANDARD.encode(format!("{username}:{password}"));
-    let request = http::Request::get(url).header("authorization", format!("Basic {basic}"));
-    http.request(request.body(Empty::new()).unwrap()).await.unwrap().status().as_u16()
+    Request::get(url).basic(username, password).sent().await.unwrap().status
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_way_leads_from_one_namespace_into_another() {
     let own = Stage::new("own").await;
-    let other = own.another("other").await;
+    let other = own.another("other");
     let _operator = own.operator(&["--watch", &other.namespace]).await;
     let (_kubelet, _others) = (own.kubelet(&[]), other.kubelet(&[]));
     for stage in [&own, &other] {
@@ -53,8 +39,8 @@ async fn no_way_leads_from_one_namespace_into_another() {
             stage.until_ready(kind, name).await;
         }
     }
-    let (mine, theirs) = (pair(&own, "storm-trigger"), pair(&other, "storm-trigger"));
-    let (my_key, their_key) = (pair(&own, "crm-apikey"), pair(&other, "crm-apikey"));
+    let (mine, theirs) = (own.pair("storm-trigger"), other.pair("storm-trigger"));
+    let (my_key, their_key) = (own.pair("crm-apikey"), other.pair("crm-apikey"));
     let (here, there) = (address(&own), address(&other));
     let body = json!({"city": "Vienna"});
     let endpoint = |at: &str, namespace: &str| format!("http://{at}:8080/in/{namespace}/storm");
@@ -89,7 +75,7 @@ async fn no_way_leads_from_one_namespace_into_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_has_one_holder() {
     let own = Stage::new("holder").await;
-    let other = own.another("intruder").await;
+    let other = own.another("intruder");
     let _operator = own.operator(&["--watch", &other.namespace]).await;
     let (_kubelet, _others) = (own.kubelet(&[]), other.kubelet(&[]));
     let server = tokio::task::spawn_blocking(crate::harness::Postgres::shared).await.unwrap();

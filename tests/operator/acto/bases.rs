@@ -172,20 +172,3 @@ pub fn referred() -> Vec<(&'static str, &'static str, Value)> {
         ("Channel", "out", of_channel(3)),
     ]
 }
-
-/// A cluster with a Gateway API, as far as the operator sees it.
-pub const ROUTES: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: httproutes.gateway.networking.k8s.io, annotations: {api-approved.kubernetes.io: 'unapproved, tests'}}
-spec:
-  group: gateway.networking.k8s.io
-  names: {kind: HTTPRoute, plural: httproutes, singular: httproute}
-  scope: Namespaced
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    subresources: {status: {}}
-    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-";

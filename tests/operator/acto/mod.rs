@@ -10,7 +10,7 @@ mod mutations;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use bases::{Base, ROUTES, SUPPORT, bases, referred};
+use bases::{Base, SUPPORT, bases, referred};
 pub use effect::objects;
 use ignored::{IGNORED, is_listed};
 pub use lane::create;
@@ -33,8 +33,7 @@ struct Place {
 impl Place {
     async fn new(runtimes: usize) -> Self {
         let stage = Stage::new("acto").await;
-        stage.apply(ROUTES);
-        stage.kubectl(&["wait", "--for=condition=Established", "crd/httproutes.gateway.networking.k8s.io"]);
+        crate::gateway::install(&stage);
         let others: Vec<String> =
             (0..runtimes).map(|number| stage.serve_too(&format!("r{number}"))).collect();
         let served = others.iter().flat_map(|namespace| ["--watch", namespace]);
