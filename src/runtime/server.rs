@@ -54,6 +54,16 @@ pub struct Listen {
     pub surface: Surface,
 }
 
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct ListenError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: std::io::Error,
+}
+
 /// A running server. Dropping it stops accepting, but joins nothing: call [`Running::drain`].
 #[derive(Debug)]
 pub struct Running {
@@ -67,7 +77,7 @@ pub struct Running {
 ///
 /// # Errors
 /// An address cannot be listened on.
-pub async fn start(listen: &[Listen], app: &Arc<App>, routes: &Router) -> std::io::Result<Running> {
+pub async fn start(listen: &[Listen], app: &Arc<App>, routes: &Router) -> Result<Running, ListenError> {
     let mut running = Running::closed();
     let purge = ingest::forget_expired_keys(Arc::clone(app), running.stop.clone());
     running.connections.spawn(purge);
@@ -83,7 +93,7 @@ pub async fn start(listen: &[Listen], app: &Arc<App>, routes: &Router) -> std::i
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub async fn start_routes(address: SocketAddr, routes: Router) -> std::io::Result<Running> {
+pub async fn start_routes(address: SocketAddr, routes: Router) -> Result<Running, ListenError> {
     let mut running = Running::closed();
     running.open(address, Door { calls: None, routes: Some(routes) }).await?;
     Ok(running)
@@ -94,9 +104,10 @@ impl Running {
         Running { addresses: Vec::new(), stop: CancellationToken::new(), connections: TaskTracker::new() }
     }
 
-    async fn open(&mut self, address: SocketAddr, door: Door) -> std::io::Result<()> {
-        let listener = TcpListener::bind(address).await?;
-        self.addresses.push(listener.local_addr()?);
+    async fn open(&mut self, address: SocketAddr, door: Door) -> Result<(), ListenError> {
+        let failed = |source| ListenError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        self.addresses.push(listener.local_addr().map_err(failed)?);
         let (stop, connections) = (self.stop.clone(), self.connections.clone());
         self.connections.spawn(accept_until_stopped(listener, door, stop, connections));
         Ok(())

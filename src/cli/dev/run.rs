@@ -22,7 +22,7 @@ use crate::runtime::api;
 use crate::runtime::configuration::Applied;
 use crate::runtime::engine::Running as RunningEngine;
 use crate::runtime::process::Parts;
-use crate::runtime::server::{self, Listen, Running as RunningServer, Surface};
+use crate::runtime::server::{self, Listen, ListenError, Running as RunningServer, Surface};
 use crate::runtime::stores::{Stores, StoresError};
 use crate::telemetry;
 
@@ -57,13 +57,8 @@ pub enum DevError {
     #[error(transparent)]
     Import(#[from] import::ImportError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another with --listen")]
-    Listen {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error("{0}; choose another with --listen")]
+    Listen(#[from] ListenError),
     /// A file cannot be written, signals cannot be received, or the folder cannot be watched.
     #[error("{what}: {source}")]
     System {
@@ -141,8 +136,7 @@ impl DevCommand {
         let listen = Listen { address: self.listen, surface: Surface::Everything };
         let log = Arc::clone(&parts.stores.log);
         let routes = api::routes(Arc::clone(&parts.app), log, Some(engine.control()));
-        let started = server::start(&[listen], &parts.app, &routes).await;
-        started.map_err(|source| DevError::Listen { address: self.listen, source })
+        Ok(server::start(&[listen], &parts.app, &routes).await?)
     }
 
     fn say_ready(

@@ -1,7 +1,6 @@
 //! Starts everything in its order, serves until told to stop, and drains.
 
 use std::io;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use crate::runtime::admin::Board;
 use crate::runtime::api;
 use crate::runtime::cluster::{ApiServer, ApiServerError, Cluster, Reporter, Scope};
 use crate::runtime::process::Parts;
-use crate::runtime::server::{self, Listen, Running, Surface};
+use crate::runtime::server::{self, Listen, ListenError, Running, Surface};
 use crate::telemetry;
 
 /// How often it is said why nothing can be served yet.
@@ -31,8 +30,8 @@ enum RuntimeError {
     ApiServer(#[from] ApiServerError),
     #[error(transparent)]
     Store(#[from] StoreProblem),
-    #[error("cannot listen on {address}: {source}; choose another with --{flag}")]
-    Listen { address: SocketAddr, flag: &'static str, source: io::Error },
+    #[error("{source}; choose another with --{flag}")]
+    Listen { flag: &'static str, source: ListenError },
     #[error("the API server is not followed any more, which is a defect of Fanfare; the log says where")]
     NotFollowed,
     #[error("{what}: {source}")]
@@ -61,7 +60,7 @@ impl RuntimeCommand {
         let board = Arc::new(Board::default());
         // There from the beginning, so that whoever looks is told what is waited for.
         let admin = server::start_routes(self.listen_admin, board.routes()).await;
-        let admin = admin.map_err(listen_error(self.listen_admin, "listen-admin"))?;
+        let admin = admin.map_err(|source| RuntimeError::Listen { flag: "listen-admin", source })?;
         let starting = async {
             let api_server = ApiServer::find().await?;
             Ok::<_, RuntimeError>((api_server, store::open(&self, &board).await?))
@@ -138,17 +137,14 @@ impl RuntimeCommand {
     }
 
     async fn listen(&self, parts: &Parts, routes: &axum::Router) -> Result<Running, RuntimeError> {
-        // One after the other, so that an error names the address.
-        for (address, flag) in [(self.listen_calls, "listen-calls"), (self.listen_api, "listen-api")] {
-            let free = tokio::net::TcpListener::bind(address).await;
-            drop(free.map_err(listen_error(address, flag))?);
-        }
         let listen = [
             Listen { address: self.listen_calls, surface: Surface::Calls },
             Listen { address: self.listen_api, surface: Surface::Api },
         ];
-        let started = server::start(&listen, &parts.app, routes).await;
-        started.map_err(listen_error(self.listen_calls, "listen-calls"))
+        server::start(&listen, &parts.app, routes).await.map_err(|source| {
+            let flag = if source.address == self.listen_calls { "listen-calls" } else { "listen-api" };
+            RuntimeError::Listen { flag, source }
+        })
     }
 
     fn say_ready(&self, serving: &Running, admin: &Running) -> Result<(), RuntimeError> {
@@ -176,10 +172,6 @@ async fn begun(cluster: &Cluster, board: &Board) {
             return;
         }
     }
-}
-
-fn listen_error(address: SocketAddr, flag: &'static str) -> impl FnOnce(io::Error) -> RuntimeError {
-    move |source| RuntimeError::Listen { address, flag, source }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
