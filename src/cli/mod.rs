@@ -15,6 +15,7 @@ mod operator;
 mod reference;
 mod runtime;
 mod sandbox;
+mod stop;
 mod validate;
 
 mod client;
@@ -44,6 +45,14 @@ enum Command {
     Log(Box<log::LogCommand>),
     /// List deliveries, or decide about one that is held.
     Deliveries(Box<deliveries::DeliveriesCommand>),
+    /// Let a call, a scenario, a channel or everything rest.
+    Pause(Box<stop::PauseCommand>),
+    /// Let go on what rests.
+    Resume(Box<stop::ResumeCommand>),
+    /// Cancel what has not been sent of what is under way.
+    Cancel(Box<stop::CancelCommand>),
+    /// Show what is paused.
+    Pauses(Box<stop::PausesCommand>),
     /// Bring customers or events in from a file.
     Import(Box<import::ImportCommand>),
     /// Look at customers.
@@ -72,6 +81,10 @@ pub fn run() -> ExitCode {
         Command::Call(command) => command.run(),
         Command::Log(command) => command.run(),
         Command::Deliveries(command) => command.run(),
+        Command::Pause(command) => command.run(),
+        Command::Resume(command) => command.run(),
+        Command::Cancel(command) => command.run(),
+        Command::Pauses(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Customers(command) => command.run(),
         Command::Credentials(command) => command.run(),

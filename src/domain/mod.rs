@@ -13,6 +13,7 @@ pub mod flow;
 pub mod mail_address;
 pub mod name;
 pub mod params;
+pub mod pause;
 pub mod rate_window;
 pub mod render;
 pub mod replica_report;

@@ -2,9 +2,11 @@
 //!
 //! No secret is in it, and no digest of one: a Secret is known by the revision the API server gave it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+
+use super::pause::PauseReport;
 
 /// A replica's account of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,10 @@ pub struct ReplicaReport {
     pub channels: BTreeMap<String, ChannelReport>,
     /// Whether the index of each scenario's audience is complete.
     pub audiences: BTreeMap<String, AudienceReport>,
+    /// Scenarios that do not fire any more and still have runs under way.
+    pub finishing: BTreeSet<String>,
+    /// What people have paused, calls left out, by [`Self::paused`].
+    pub pauses: BTreeMap<String, PauseReport>,
     /// Why the store cannot be used; `None` if it can.
     pub store_problem: Option<String>,
 }
@@ -63,6 +69,12 @@ pub enum AudienceReport {
 impl ReplicaReport {
     /// The name an object has in [`Self::objects`].
     pub fn object(kind: &str, name: &str) -> String {
+        format!("{kind}/{name}")
+    }
+
+    /// The name of what is paused in [`Self::pauses`]: its kind in lower case and its name, which is empty for the
+    /// whole runtime.
+    pub fn paused(kind: &str, name: &str) -> String {
         format!("{kind}/{name}")
     }
 }

@@ -11,6 +11,7 @@ use super::conditions::{Finding, Ground, Standing};
 use super::context::Context;
 use super::controller::{Kind, again};
 use super::error::ReconcileError;
+use super::paused::paused;
 use super::programmed::{Replica, Wanted};
 use super::status;
 use super::user_secret::{self, RESOLVED_REFS, UserSecret};
@@ -46,12 +47,11 @@ impl Kind for Channel {
         let conditions = observed.map_or(&[][..], |status| &status.conditions);
         let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now };
         let is_resolved = resolved.standing == Standing::Good;
+        let mut beside = vec![connected(&name, &serving.replicas)];
+        beside.extend(paused(&serving.replicas, "channel", &name));
         let new = ChannelStatus {
             observed_generation: generation,
-            conditions: ground.conditions(
-                &[verdict.finding(), resolved, programmed],
-                &[connected(&name, &serving.replicas)],
-            ),
+            conditions: ground.conditions(&[verdict.finding(), resolved, programmed], &beside),
             secret_revisions: revisions,
         };
         status::write(context, channel, observed, &new, (conditions, &new.conditions)).await?;

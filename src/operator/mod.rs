@@ -18,6 +18,7 @@ mod error;
 mod leadership;
 mod metrics;
 mod namespace;
+mod paused;
 mod programmed;
 mod replicas;
 mod runtime;

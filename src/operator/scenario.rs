@@ -13,6 +13,7 @@ use super::context::Context;
 use super::controller::{Kind, again};
 use super::error::ReconcileError;
 use super::namespace::{Namespace, channels_of};
+use super::paused::paused;
 use super::programmed::{Replica, Wanted};
 use super::status;
 use super::user_secret::RESOLVED_REFS;
@@ -50,7 +51,9 @@ impl Kind for Scenario {
         let compiled = verdict.snapshot.scenarios.get(&ScenarioName::new(name.as_str()));
         let audience = compiled.map(|compiled| compiled.plan_in_words());
         let (is_accepted, is_resolved) = (accepted.standing == Standing::Good, missing.is_none());
-        let indexed = indexed(&name, audience.as_deref(), &serving.replicas);
+        let mut beside = vec![indexed(&name, audience.as_deref(), &serving.replicas)];
+        beside.extend(paused(&serving.replicas, "scenario", &name));
+        let is_finishing = finishing(&name, &serving.replicas);
         let resolved =
             missing.unwrap_or_else(|| Finding::good(RESOLVED_REFS, "everything it refers to is there"));
         let observed = scenario.status.as_ref();
@@ -60,8 +63,8 @@ impl Kind for Scenario {
         let before = observed.map(|status| status.accepted_with.clone()).unwrap_or_default();
         let new = ScenarioStatus {
             observed_generation: generation,
-            state: Some(state(scenario, is_accepted || !is_resolved).to_owned()),
-            conditions: ground.conditions(&[accepted, resolved, programmed], &[indexed]),
+            state: Some(state(scenario, is_accepted || !is_resolved, is_finishing).to_owned()),
+            conditions: ground.conditions(&[accepted, resolved, programmed], &beside),
             audience,
             accepted_with: if is_accepted { with } else { before },
         };
@@ -181,9 +184,15 @@ fn culprit(scenario: &Scenario, with: &[ObservedObject]) -> Option<String> {
     (!changed.is_empty()).then(|| format!("it was right until {}:", changed.join(" and ")))
 }
 
-fn state(scenario: &Scenario, is_right: bool) -> &'static str {
+/// Whether runs are under way, as any replica tells: they share one store.
+fn finishing(name: &str, replicas: &[Replica]) -> bool {
+    replicas.iter().any(|replica| replica.report.as_ref().is_ok_and(|report| report.finishing.contains(name)))
+}
+
+fn state(scenario: &Scenario, is_right: bool, is_finishing: bool) -> &'static str {
     match scenario.spec.state {
         _ if !is_right => "Stalled",
+        State::Draft | State::Inactive if is_finishing => "Finishing",
         State::Draft => "Draft",
         State::Active => "Active",
         State::Inactive => "Inactive",

@@ -225,6 +225,20 @@ impl Links {
         if before.store_problem != now.store_problem {
             self.wakes.runtimes.wake(refs(namespace, [runtime.to_owned()]));
         }
+        let finishing = before.finishing.symmetric_difference(&now.finishing).cloned();
+        self.wakes.scenarios.wake(refs(namespace, finishing));
+        for key in different(&before.pauses, &now.pauses) {
+            self.paused(namespace, runtime, &key);
+        }
+    }
+
+    /// What was paused or resumed, as a replica names it; a pause of everything concerns all.
+    fn paused(&self, namespace: &str, runtime: &str, key: &str) {
+        match key.split_once('/') {
+            Some(("scenario", name)) => self.object(namespace, &ReplicaReport::object("Scenario", name)),
+            Some(("channel", name)) => self.object(namespace, &ReplicaReport::object("Channel", name)),
+            _ => self.replicas_changed(namespace, runtime),
+        }
     }
 
     /// An object as a replica names it.

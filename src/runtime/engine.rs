@@ -8,12 +8,13 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::dispatch::{ChannelHandles, Counter, Post};
 use super::lease::{LeaseClock, keep_lease};
-use super::run::{Board, Control, Desk, Playbooks, hear, take_calls, watch_stops, work};
+use super::run::{Board, Control, Desk, Playbooks, hear, take_calls, watch_pauses, watch_stops, work};
 use crate::store::audiences::Audiences;
 use crate::store::calls::Calls;
 use crate::store::channel_rates::ChannelRates;
 use crate::store::customers::Customers;
 use crate::store::deliveries::Deliveries;
+use crate::store::pauses::PauseBook;
 use crate::store::replicas::Replicas;
 use crate::store::run_log::RunLog;
 use crate::store::runs::Runs;
@@ -36,6 +37,8 @@ pub struct Deps {
     pub playbooks: Arc<dyn Playbooks>,
     /// What this process shares with others on the same store.
     pub replicas: Arc<dyn Replicas>,
+    /// What people have paused.
+    pub pauses: Arc<dyn PauseBook>,
     /// Where starts are given out, if several replicas share channels' rates.
     pub rates: Option<Arc<dyn ChannelRates>>,
     /// The channels that can be used now.
@@ -52,6 +55,7 @@ pub struct Engine;
 pub struct Running {
     board: Arc<Board>,
     log: Arc<dyn RunLog>,
+    pauses: Arc<dyn PauseBook>,
     post: Arc<Post>,
     replicas: Arc<dyn Replicas>,
     stop: watch::Sender<bool>,
@@ -96,7 +100,9 @@ impl Engine {
         tasks.spawn(hear(Arc::clone(&board), Arc::clone(&deps.replicas), stop.subscribe()));
         tasks.spawn(work(Arc::clone(&board), stop.subscribe()));
         tasks.spawn(watch_stops(Arc::clone(&board), stop.subscribe()));
-        Running { board, log: deps.log, post, replicas: deps.replicas, stop, leave, keeping, tasks }
+        tasks.spawn(watch_pauses(Arc::clone(&board), Arc::clone(&deps.pauses), stop.subscribe()));
+        let Deps { log, pauses, replicas, .. } = deps;
+        Running { board, log, pauses, post, replicas, stop, leave, keeping, tasks }
     }
 }
 
@@ -129,7 +135,11 @@ impl Running {
 
     /// What people may do to runs under way.
     pub fn control(&self) -> Control {
-        Control { board: Arc::clone(&self.board), log: Arc::clone(&self.log) }
+        Control {
+            board: Arc::clone(&self.board),
+            log: Arc::clone(&self.log),
+            pauses: Arc::clone(&self.pauses),
+        }
     }
 
     /// How many runs are under way.

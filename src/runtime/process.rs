@@ -62,6 +62,7 @@ impl Parts {
             deliveries: Arc::clone(&stores.deliveries),
             log: Arc::clone(&stores.log),
             replicas: Arc::clone(&stores.replicas),
+            pauses: Arc::clone(&stores.pauses),
             rates: stores.rates.clone(),
             customers: Arc::clone(&stores.customers),
             audiences: Arc::clone(&stores.audiences),

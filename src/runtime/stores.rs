@@ -12,6 +12,7 @@ use crate::store::channel_rates::ChannelRates;
 use crate::store::customers::Customers;
 use crate::store::deliveries::Deliveries;
 use crate::store::in_force::InForce;
+use crate::store::pauses::PauseBook;
 use crate::store::postgres::{
     self, Database, PostgresAddress, PostgresCustomers, PostgresLedger, Tenant, TenantError,
 };
@@ -53,6 +54,8 @@ pub struct Stores {
     pub rates: Option<Arc<dyn ChannelRates>>,
     /// What was in force last, and whose the tenant is.
     pub in_force: Arc<dyn InForce>,
+    /// What people have paused.
+    pub pauses: Arc<dyn PauseBook>,
     /// Customers and events.
     pub customers: Arc<dyn Customers>,
     /// Audiences and their indexes.
@@ -81,7 +84,8 @@ impl Stores {
             deliveries: shared.clone(),
             log: shared.clone(),
             replicas: shared.clone(),
-            in_force: shared,
+            in_force: shared.clone(),
+            pauses: shared,
             rates: None,
             customers: customers.clone(),
             audiences: customers.clone(),
@@ -104,6 +108,7 @@ impl Stores {
             log: ledger.clone(),
             replicas: ledger.clone(),
             in_force: ledger.clone(),
+            pauses: ledger.clone(),
             rates: Some(ledger.clone()),
             customers: customers.clone(),
             audiences: customers.clone(),

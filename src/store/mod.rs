@@ -14,6 +14,7 @@ pub mod deliveries;
 mod documents;
 pub mod in_force;
 mod merge;
+pub mod pauses;
 mod pick;
 pub mod postgres;
 pub mod replicas;

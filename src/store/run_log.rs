@@ -2,6 +2,8 @@
 //!
 //! Finished chunks are summed from what they counted; only open ones are counted anew.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -79,6 +81,12 @@ pub trait RunLog: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     async fn backlog(&self) -> Result<Backlog, StoreError>;
+
+    /// The scenarios that have runs under way, at most so many, by the same indexes.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn scenarios_under_way(&self, most: u32) -> Result<BTreeSet<ScenarioName>, StoreError>;
 
     /// The runs of a call, in the order they began.
     ///

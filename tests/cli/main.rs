@@ -8,4 +8,5 @@ mod command;
 mod import;
 mod refusals;
 mod reload;
+mod stop;
 mod weather;

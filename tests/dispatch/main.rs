@@ -12,6 +12,7 @@ mod fencing;
 mod heard;
 mod kills;
 mod ledger;
+mod pauses;
 mod plans;
 mod provider;
 mod real;
@@ -62,6 +63,12 @@ mod told {
             a_stopped_scenario_sends_nothing_more_within_a_second_and_counts_exactly,
             a_clean_stop_leaves_nothing_in_doubt,
             a_broad_run_does_not_hold_up_a_narrow_one;
+        pauses:
+            a_paused_scenario_rests_over_a_restart_while_others_go_on,
+            a_pause_that_is_ended_at_once_loses_and_doubles_nothing,
+            a_paused_channel_keeps_its_messages_and_the_other_sends,
+            what_is_cancelled_while_it_rests_is_counted_exactly,
+            a_run_that_expires_while_it_rests_comes_to_its_end;
         crashes:
             nothing_is_lost_doubled_or_decided_twice;
         sockets:

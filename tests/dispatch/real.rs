@@ -58,12 +58,13 @@ impl Real {
         let in_force = Arc::clone(&snapshot);
         let playbooks =
             Arc::new(Library::new("default", Arc::clone(&ledger.calls), move || in_force.clone()));
-        let Ledger { calls, runs, deliveries, log, replicas, rates, .. } = ledger.clone();
+        let Ledger { calls, runs, deliveries, log, replicas, pauses, rates, .. } = ledger.clone();
         let engine = Engine::start(Deps {
             calls,
             runs,
             log,
             replicas,
+            pauses,
             rates,
             deliveries,
             customers: customers.clone(),

@@ -213,7 +213,7 @@ async fn a_run_that_one_replica_stops_is_halted_in_all_within_a_second() {
     let third = Replica::of(&world, ["c-sms", "c-mail"], willing(), willing()).await;
     third.channels.store(Arc::default());
     let asked = third.start(&world);
-    assert_eq!(asked.control().cancel_call(&call).await.unwrap(), 1);
+    assert_eq!(asked.control().cancel(&fanfare::domain::pause::Scope::Call(call.clone())).await.unwrap(), 1);
     assert_eq!(world.until_ended(&call, milliseconds(1000)).await, "cancelled");
     let sent = world.record.lock().unwrap().len();
     for engine in engines.into_iter().chain([asked]) {

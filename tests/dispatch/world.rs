@@ -83,6 +83,7 @@ impl World {
             runs: ledger.runs,
             log: ledger.log,
             replicas: ledger.replicas,
+            pauses: ledger.pauses,
             rates: ledger.rates,
             deliveries: ledger.deliveries,
             customers: customers.clone(),

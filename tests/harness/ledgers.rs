@@ -6,6 +6,7 @@ use std::time::Duration;
 use fanfare::store::calls::Calls;
 use fanfare::store::channel_rates::ChannelRates;
 use fanfare::store::deliveries::Deliveries;
+use fanfare::store::pauses::PauseBook;
 use fanfare::store::postgres::{Database, PostgresCustomers, PostgresLedger};
 use fanfare::store::replicas::Replicas;
 use fanfare::store::run_log::RunLog;
@@ -25,6 +26,7 @@ pub struct Ledger {
     pub deliveries: Arc<dyn Deliveries>,
     pub log: Arc<dyn RunLog>,
     pub replicas: Arc<dyn Replicas>,
+    pub pauses: Arc<dyn PauseBook>,
     /// Where starts are given out, if replicas share them.
     pub rates: Option<Arc<dyn ChannelRates>>,
     kept: Kept,
@@ -44,7 +46,8 @@ impl Ledger {
             runs: shared.clone(),
             deliveries: shared.clone(),
             log: shared.clone(),
-            replicas: shared,
+            replicas: shared.clone(),
+            pauses: shared,
             rates: None,
             kept: Kept::Sqlite(ledger),
         }
@@ -57,6 +60,7 @@ impl Ledger {
             deliveries: ledger.clone(),
             log: ledger.clone(),
             replicas: ledger.clone(),
+            pauses: ledger.clone(),
             rates: Some(ledger.clone()),
             kept: Kept::Postgres(ledger),
         }

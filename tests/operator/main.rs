@@ -14,6 +14,7 @@ mod harness;
 mod kubelet;
 mod leadership;
 mod oddities;
+mod paused;
 mod proxy;
 mod scene;
 mod serving;

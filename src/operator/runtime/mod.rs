@@ -22,6 +22,7 @@ use super::conditions::{Finding, Ground};
 use super::context::Context;
 use super::controller::Kind;
 use super::error::ReconcileError;
+use super::paused::paused;
 use super::programmed::{Replica, Wanted, programmed};
 use super::status;
 use super::user_secret::{self, RESOLVED_REFS, UserSecret};
@@ -56,7 +57,7 @@ impl Kind for Runtime {
                     "a namespace has one Runtime in force, the oldest, and that is {older}; delete one of them"
                 );
                 let findings = [Finding::stalled(ACCEPTED, "NotTheOldest", message)];
-                report(context, runtime, &findings, None, None).await?;
+                report(context, runtime, &findings, None).await?;
                 Ok(INTERVAL)
             }
             // It is newer than the cache.
@@ -101,7 +102,8 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         programmed(Some(&name), &replicas, &wanted(&name, runtime)),
     ];
     let is_settled = findings.iter().all(|finding| finding.standing == super::conditions::Standing::Good);
-    report(context, runtime, &findings, exposed.url, i32::try_from(replicas.len()).ok()).await?;
+    let seen = Seen { url: exposed.url, replicas: &replicas };
+    report(context, runtime, &findings, Some(seen)).await?;
     match failed {
         Some(error) if !matches!(error, ReconcileError::NotOurs { .. }) => Err(error),
         _ => Ok(if is_settled { INTERVAL } else { UNSETTLED_INTERVAL }),
@@ -189,23 +191,29 @@ fn store_ready(replicas: &[Replica]) -> Finding {
     }
 }
 
+/// What is seen of the Runtime in force.
+struct Seen<'a> {
+    url: Option<String>,
+    replicas: &'a [Replica],
+}
+
 async fn report(
     context: &Context,
     runtime: &Runtime,
     findings: &[Finding],
-    url: Option<String>,
-    ready_replicas: Option<i32>,
+    seen: Option<Seen<'_>>,
 ) -> Result<(), ReconcileError> {
     let observed = runtime.status.as_ref();
     let generation = runtime.metadata.generation;
     let conditions = observed.map_or(&[][..], |status| &status.conditions);
     let ground =
         Ground { observed: conditions, generation: generation.unwrap_or_default(), now: Timestamp::now() };
+    let paused = seen.as_ref().and_then(|seen| paused(seen.replicas, "runtime", ""));
     let new = RuntimeStatus {
         observed_generation: generation,
-        conditions: ground.conditions(findings, &[]),
-        url,
-        ready_replicas,
+        conditions: ground.conditions(findings, paused.as_slice()),
+        ready_replicas: seen.as_ref().and_then(|seen| i32::try_from(seen.replicas.len()).ok()),
+        url: seen.and_then(|seen| seen.url),
     };
     status::write(context, runtime, observed, &new, (conditions, &new.conditions)).await
 }

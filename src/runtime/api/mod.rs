@@ -9,6 +9,7 @@ mod deliveries;
 mod held;
 mod id;
 mod openapi;
+mod pauses;
 mod probes;
 mod problem;
 mod view;
@@ -47,6 +48,7 @@ pub fn routes(app: Arc<App>, log: Arc<dyn RunLog>, control: Option<EngineControl
         .route("/api/v1/deliveries", get(deliveries::list))
         .route("/api/v1/deliveries/{id}/resend", post(held::resend))
         .route("/api/v1/deliveries/{id}/close", post(held::close))
+        .merge(pauses::routes())
         .route("/api/v1/customers", post(customers::post_customers))
         .route("/api/v1/customers/{id}", get(customers::detail))
         .route("/api/v1/events", post(customers::post_events))

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 
 use super::problem::ProblemBody;
-use super::{calls, customers, deliveries, held, probes};
+use super::{calls, customers, deliveries, held, pauses, probes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,13 @@ use super::{calls, customers, deliveries, held, probes};
         deliveries::list,
         held::resend,
         held::close,
+        pauses::list,
+        pauses::pause,
+        pauses::resume,
+        pauses::cancel,
+        pauses::pause_runtime,
+        pauses::resume_runtime,
+        pauses::cancel_runtime,
         customers::post_customers,
         customers::post_events,
         customers::detail,

@@ -3,7 +3,7 @@
 //! Facts come from whoever puts something in force; what changes by itself (providers, indexes, the store) is looked at
 //! each second.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +11,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::secret_book::{Known, View};
+use crate::api::State;
 use crate::compile::references::config_maps;
 use crate::compile::{Settled, spec_digest, texts_digest};
+use crate::domain::pause::{PauseReport, Scope as PauseScope};
 use crate::domain::replica_report::{AudienceReport, ChannelReport, ReplicaReport, SecretReport};
 use crate::domain::selection::IndexNeed;
 use crate::runtime::admin::Board;
@@ -23,9 +25,13 @@ use crate::runtime::process::Parts;
 use crate::store::StoreError;
 use crate::store::audiences::{Audiences, IndexProgress};
 use crate::store::calls::Calls;
+use crate::store::pauses::PauseBook;
+use crate::store::run_log::RunLog;
 
 /// How often what changes by itself is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many scenarios with runs under way are looked for: as many as a namespace may reasonably have.
+const SCENARIOS_MAX: u32 = 10_000;
 /// How long the store may take to answer.
 const STORE_ANSWERS_IN: Duration = Duration::from_secs(3);
 
@@ -36,6 +42,8 @@ pub(super) struct Facts {
     /// The indexes of each scenario's audience.
     needs: BTreeMap<String, Vec<IndexNeed>>,
     channels: Vec<String>,
+    /// Scenarios that do not fire.
+    at_rest: Vec<String>,
     unconnected: BTreeMap<String, String>,
 }
 
@@ -68,6 +76,12 @@ impl Facts {
         Facts {
             report,
             needs: scenarios.map(|it| (it.name.to_string(), it.index_needs())).collect(),
+            at_rest: snapshot
+                .scenarios
+                .values()
+                .filter(|scenario| scenario.state != State::Active)
+                .map(|scenario| scenario.name.to_string())
+                .collect(),
             channels: snapshot.channels.keys().map(ToString::to_string).collect(),
             unconnected: BTreeMap::new(),
         }
@@ -100,6 +114,16 @@ pub struct Reporter {
     handles: ChannelHandles,
     audiences: Arc<dyn Audiences>,
     calls: Arc<dyn Calls>,
+    log: Arc<dyn RunLog>,
+    pauses: Arc<dyn PauseBook>,
+}
+
+/// What changes by itself, as the store says.
+#[derive(Default)]
+struct Looked {
+    complete: HashSet<IndexNeed>,
+    finishing: BTreeSet<String>,
+    pauses: BTreeMap<String, PauseReport>,
 }
 
 impl Reporter {
@@ -112,6 +136,8 @@ impl Reporter {
             handles: Arc::clone(&parts.handles),
             audiences: Arc::clone(&parts.stores.audiences),
             calls: Arc::clone(&parts.stores.calls),
+            log: Arc::clone(&parts.stores.log),
+            pauses: Arc::clone(&parts.stores.pauses),
         }
     }
 
@@ -126,7 +152,7 @@ impl Reporter {
     }
 
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut store = Ok(HashSet::new());
+        let mut store = Ok(Looked::default());
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -139,20 +165,45 @@ impl Reporter {
         }
     }
 
-    /// The indexes that are complete.
-    async fn look_at_the_store(&self) -> Result<HashSet<IndexNeed>, String> {
+    async fn look_at_the_store(&self) -> Result<Looked, String> {
         let look = async {
             store_answers(self.calls.as_ref()).await?;
-            self.audiences.index_states().await
+            let states = self.audiences.index_states().await?;
+            let complete = states.into_iter().filter(|state| state.progress == IndexProgress::Complete);
+            Ok(Looked {
+                complete: complete.map(|state| state.need).collect(),
+                finishing: self.finishing().await?,
+                pauses: self.paused().await?,
+            })
         };
-        let states = tokio::time::timeout(STORE_ANSWERS_IN, look).await;
-        let states = states.unwrap_or_else(|_| Err(StoreError::Unavailable("it does not answer".into())));
-        let states = states.map_err(|error| error.to_string())?;
-        let complete = states.into_iter().filter(|state| state.progress == IndexProgress::Complete);
-        Ok(complete.map(|state| state.need).collect())
+        let looked = tokio::time::timeout(STORE_ANSWERS_IN, look).await;
+        let looked = looked.unwrap_or_else(|_| Err(StoreError::Unavailable("it does not answer".into())));
+        looked.map_err(|error| error.to_string())
     }
 
-    fn publish(&self, store: &Result<HashSet<IndexNeed>, String>) {
+    /// Scenarios that do not fire and have runs under way.
+    async fn finishing(&self) -> Result<BTreeSet<String>, StoreError> {
+        let at_rest = self.facts().at_rest.clone();
+        if at_rest.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let under_way = self.log.scenarios_under_way(SCENARIOS_MAX).await?;
+        Ok(at_rest.into_iter().filter(|name| under_way.contains(name.as_str())).collect())
+    }
+
+    /// What is paused, without the calls: nothing in a cluster stands for one.
+    async fn paused(&self) -> Result<BTreeMap<String, PauseReport>, StoreError> {
+        let pauses = self.pauses.pauses().await?;
+        let pauses = pauses.iter().filter(|pause| !matches!(pause.scope, PauseScope::Call(_)));
+        Ok(pauses
+            .map(|pause| {
+                let named = ReplicaReport::paused(pause.scope.kind(), pause.scope.name());
+                (named, PauseReport::from(pause))
+            })
+            .collect())
+    }
+
+    fn publish(&self, store: &Result<Looked, String>) {
         let facts = self.facts();
         let mut report = facts.report.clone();
         let handles = self.handles.load();
@@ -167,12 +218,17 @@ impl Reporter {
             }
         };
         report.channels = facts.channels.iter().map(|name| (name.clone(), standing(name))).collect();
-        let is_complete = |need: &IndexNeed| store.as_ref().is_ok_and(|complete| complete.contains(need));
+        let is_complete =
+            |need: &IndexNeed| store.as_ref().is_ok_and(|looked| looked.complete.contains(need));
         let progress = |needs: &Vec<IndexNeed>| match needs.iter().all(is_complete) {
             true => AudienceReport::Complete,
             false => AudienceReport::Filling,
         };
         report.audiences = facts.needs.iter().map(|(name, it)| (name.clone(), progress(it))).collect();
+        if let Ok(looked) = store {
+            report.finishing.clone_from(&looked.finishing);
+            report.pauses.clone_from(&looked.pauses);
+        }
         report.store_problem = store.as_ref().err().cloned();
         drop(facts);
         self.board.show(&report);

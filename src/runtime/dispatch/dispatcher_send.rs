@@ -33,6 +33,10 @@ impl Dispatcher {
                 self.give_up_lost();
                 continue;
             }
+            if self.ready.front().is_some_and(|job| job.chunk.run.is_paused()) {
+                self.put_back_first("its run is paused");
+                continue;
+            }
             if !self.bucket.take(now) {
                 return;
             }
@@ -139,19 +143,23 @@ impl Dispatcher {
 
     /// What is on disk but was not started goes back, without having used up an attempt.
     pub(super) fn put_back(&mut self) {
-        let now = Timestamp::now();
-        for job in std::mem::take(&mut self.ready) {
-            let verdict = Verdict {
-                state: DeliveryState::Queued,
-                attempts: job.attempt - 1,
-                doubtful: false,
-                provider_id: None,
-                reason: Some("it waits for its channel".into()),
-                retry_at: Some(now),
-            };
-            let outcome = outcome(&job, verdict);
-            self.answered.push(Answered { job, outcome });
+        while !self.ready.is_empty() {
+            self.put_back_first("it waits for its channel");
         }
+    }
+
+    fn put_back_first(&mut self, reason: &str) {
+        let Some(job) = self.ready.pop_front() else { return };
+        let verdict = Verdict {
+            state: DeliveryState::Queued,
+            attempts: job.attempt - 1,
+            doubtful: false,
+            provider_id: None,
+            reason: Some(reason.into()),
+            retry_at: Some(Timestamp::now()),
+        };
+        let outcome = outcome(&job, verdict);
+        self.answered.push(Answered { job, outcome });
     }
 
     /// Hands deliveries whose time has come back to their walks, which render them again.

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::dispatcher::{Counter, Dispatcher, Stop};
 use super::outbox::Outbox;
 use crate::domain::name::ChannelName;
+use crate::domain::pause::Pauses;
 
 /// The post office: a dispatcher a channel, started when its first message comes.
 pub struct Post {
@@ -20,6 +21,7 @@ pub struct Post {
 
 #[derive(Default)]
 struct Offices {
+    pauses: Arc<Pauses>,
     outboxes: HashMap<ChannelName, Arc<Outbox>>,
     dispatchers: JoinSet<()>,
 }
@@ -37,6 +39,7 @@ impl Post {
             return Arc::clone(outbox);
         }
         let outbox = Arc::new(Outbox::new(channel.clone()));
+        outbox.pause(offices.pauses.hold_channel(channel));
         outbox.set_closed(!self.counter.handles.load().contains_key(channel));
         let dispatcher = Dispatcher::new(Arc::clone(&outbox), &self.counter, self.stop.subscribe());
         offices.dispatchers.spawn(dispatcher.run());
@@ -47,6 +50,13 @@ impl Post {
     /// What becomes of unknowns on the channel, if it can be used now.
     pub fn on_unknown(&self, channel: &ChannelName) -> Option<super::OnUnknown> {
         self.counter.handles.load().get(channel).map(|handle| handle.retry.on_unknown)
+    }
+
+    /// Lets exactly these channels rest from now on, and every dispatcher look again.
+    pub fn let_rest(&self, pauses: &Arc<Pauses>) {
+        let mut offices = self.offices.lock().unwrap_or_else(PoisonError::into_inner);
+        offices.pauses = Arc::clone(pauses);
+        offices.outboxes.iter().for_each(|(channel, outbox)| outbox.pause(pauses.hold_channel(channel)));
     }
 
     /// Lets every dispatcher look again: a run was halted or a channel changed.

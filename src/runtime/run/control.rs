@@ -1,21 +1,26 @@
-//! What people decide about runs under way: cancel them, send a held delivery again.
+//! What people decide about runs under way: let them rest, cancel them, send a held delivery again.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::calls::take_up;
-use super::{Board, News, stops};
+use super::pauses::read_pauses;
+use super::{Board, News, PlaybookError, stops};
 use crate::domain::delivery::DeliveryId;
-use crate::domain::name::{CallId, ChannelName, RunId};
+use crate::domain::name::RunId;
+use crate::domain::pause::{Pause, Scope};
 use crate::store::StoreError;
+use crate::store::pauses::PauseBook;
 use crate::store::run_log::{Reopened, RunLog};
+use crate::store::runs::UnfinishedRun;
 
 /// The engine's controls. Cheap to clone.
 #[derive(Clone)]
 pub struct Control {
     pub(in crate::runtime) board: Arc<Board>,
     pub(in crate::runtime) log: Arc<dyn RunLog>,
+    pub(in crate::runtime) pauses: Arc<dyn PauseBook>,
 }
 
 impl Control {
@@ -52,27 +57,71 @@ impl Control {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn cancel_run(&self, id: RunId) -> Result<bool, StoreError> {
+    async fn cancel_run(&self, id: RunId) -> Result<bool, StoreError> {
         match self.board.run(id) {
             Some(run) => stops::cancel(&self.board, &run).await,
             None => self.board.desk.runs.stop_run(id).await,
         }
     }
 
-    /// Cancels what has not been sent of all runs of a call; gives how many were under way.
+    /// Lets something rest until it is resumed, here at once and elsewhere within a second. Gives the pause that
+    /// holds, which may be an earlier one; `None` if there are too many already.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn cancel_call(&self, id: &CallId) -> Result<usize, StoreError> {
+    pub async fn pause(&self, pause: &Pause) -> Result<Option<Pause>, StoreError> {
+        let holds = self.pauses.pause(pause).await?;
+        read_pauses(&self.board, self.pauses.as_ref()).await?;
+        Ok(holds)
+    }
+
+    /// Lets it go on; gives the pause there was.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn resume(&self, scope: &Scope) -> Result<Option<Pause>, StoreError> {
+        let ended = self.pauses.resume(scope).await?;
+        read_pauses(&self.board, self.pauses.as_ref()).await?;
+        Ok(ended)
+    }
+
+    /// All pauses that hold, the oldest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        self.pauses.pauses().await
+    }
+
+    /// Cancels what has not been sent of the runs that are under way now: of a call, of a scenario, of those that send
+    /// by a channel, or of all. Gives how many.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; some may have been cancelled.
+    pub async fn cancel(&self, scope: &Scope) -> Result<usize, StoreError> {
         let mut cancelled = 0;
-        for run in self.log.runs_of_call(id).await? {
-            cancelled += usize::from(self.cancel_run(run.id).await?);
+        for run in self.board.desk.runs.unfinished_runs(&[]).await? {
+            if self.is_in(&run, scope).await? {
+                cancelled += usize::from(self.cancel_run(run.id).await?);
+            }
         }
         Ok(cancelled)
     }
 
-    /// Stops sending by a channel, or resumes; until the process ends.
-    pub fn pause_channel(&self, channel: &ChannelName, paused: bool) {
-        self.board.desk.post.outbox(channel).pause(paused);
+    async fn is_in(&self, run: &UnfinishedRun, scope: &Scope) -> Result<bool, StoreError> {
+        let channel = match scope {
+            Scope::Runtime => return Ok(true),
+            Scope::Scenario(name) => return Ok(run.scenario == *name),
+            Scope::Call(id) => return Ok(run.call.id == *id),
+            Scope::Channel(channel) => channel,
+        };
+        match self.board.desk.playbooks.get(&run.call.version).await {
+            Ok(playbook) => Ok(playbook
+                .script(&run.call, &run.scenario)
+                .is_some_and(|script| script.channels().contains(channel))),
+            Err(PlaybookError::Store(error)) => Err(error),
+            // It cannot send by any channel.
+            Err(PlaybookError::Unusable { .. }) => Ok(false),
+        }
     }
 }

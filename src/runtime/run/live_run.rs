@@ -1,6 +1,6 @@
 //! A run as the engine holds it while it is under way.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -35,6 +35,7 @@ pub struct LiveRun {
     /// What it does to each customer.
     pub script: Arc<dyn Script>,
     halted: AtomicU8,
+    paused: AtomicBool,
     /// The first chunk, taken with the audience and not yet walked.
     first: Mutex<Option<TakenChunk>>,
 }
@@ -53,6 +54,7 @@ impl LiveRun {
             expires_at: run.call.expires_at,
             script,
             halted: AtomicU8::new(if run.stopping { CANCELLED } else { 0 }),
+            paused: AtomicBool::new(false),
             first: Mutex::default(),
         }
     }
@@ -75,6 +77,17 @@ impl LiveRun {
             _ if self.expires_at.is_some_and(|at| at <= now) => Some(Halt::Expired),
             _ => None,
         }
+    }
+
+    /// Whether people let it rest: nothing of it is decided or sent until they resume. It can still come to its end
+    /// by its expiry, or be cancelled.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
+    /// Lets it rest or go on.
+    pub(super) fn pause(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Release);
     }
 
     /// Stops it in this process; the ledger has been told before.

@@ -9,6 +9,7 @@ mod draft;
 mod finish;
 mod live_chunk;
 mod live_run;
+mod pauses;
 mod places;
 mod recover;
 mod script;
@@ -27,6 +28,7 @@ pub use live_run::{Halt, LiveRun};
 pub use script::{Composed, Playbook, PlaybookError, Playbooks, Script};
 
 pub(super) use calls::{hear, take_calls};
+pub(super) use pauses::watch_pauses;
 pub(super) use stops::watch_stops;
 pub(super) use work::work;
 

@@ -42,6 +42,8 @@ pub(super) enum WalkEnd {
     Done,
     /// Another process has the chunk.
     Elsewhere,
+    /// Its run was paused: the chunk was left as after a crash, and is taken again when the run goes on.
+    Paused,
 }
 
 /// Leaves the chunk when the walk ends, by a panic too.
@@ -90,6 +92,9 @@ impl Walk {
                 return Ok(WalkEnd::Elsewhere);
             }
             let halted = self.chunk.run.halt(Timestamp::now()).is_some();
+            if self.chunk.run.is_paused() && !halted {
+                return Ok(WalkEnd::Paused);
+            }
             if halted || self.undecided.as_slice().is_empty() {
                 self.slot = None;
             }

@@ -37,6 +37,8 @@ enum Gave {
     Chunks(OpenChunks),
     /// A walk went to its end.
     Walked,
+    /// A walk was left because its run is paused.
+    Paused,
     /// Another process has it.
     Elsewhere,
 }
@@ -110,6 +112,7 @@ async fn begin(board: Arc<Board>, task: Task) -> Done {
             walk_chunk(desk, run, id, slot).await.map(|end| match end {
                 WalkEnd::Done => Gave::Walked,
                 WalkEnd::Elsewhere => Gave::Elsewhere,
+                WalkEnd::Paused => Gave::Paused,
             })
         }
         Task::Look(run) => desk.runs.open_chunks(run.id, &desk.owner).await.map(Gave::Chunks),
@@ -162,6 +165,7 @@ async fn note(board: &Board, done: Done) {
     match (piece, gave) {
         (Piece::Select, Some(Gave::Elsewhere)) => board.is_selected_elsewhere(run.id),
         (Piece::Walk(n), Some(Gave::Elsewhere)) => board.is_elsewhere(run.id, n),
+        (Piece::Walk(n), Some(Gave::Paused)) => board.walked(run.id, n, false),
         (Piece::Walk(n), gave) => board.walked(run.id, n, gave.is_some()),
         (Piece::Select, gave) => board.prepared(run.id, gave.and_then(Gave::chunks), true),
         (Piece::WindUp, gave) => board.prepared(run.id, gave.and_then(Gave::chunks), false),
@@ -174,7 +178,7 @@ impl Gave {
     fn chunks(self) -> Option<OpenChunks> {
         match self {
             Gave::Chunks(chunks) => Some(chunks),
-            Gave::Walked | Gave::Elsewhere => None,
+            Gave::Walked | Gave::Paused | Gave::Elsewhere => None,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! whose channel cannot be used, so that neither a broad run nor a dead channel holds up the others.
 
 mod look;
+mod rest;
+mod slot;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,9 +14,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+pub(super) use self::slot::Slot;
 use super::places::Places;
 use super::{Desk, Halt, LiveChunk, LiveRun};
 use crate::domain::name::{ChannelName, RunId};
+use crate::domain::pause::Pauses;
 use crate::store::runs::{ChunkId, Fence, OpenChunks};
 
 /// How many chunks of one run are decided at once.
@@ -40,6 +44,8 @@ struct State {
     by_channel: HashMap<ChannelName, Places>,
     selecting: usize,
     live: HashMap<ChunkId, Weak<LiveChunk>>,
+    /// What people have paused; until that is known nothing is begun.
+    pauses: Option<Pauses>,
 }
 
 struct Entry {
@@ -76,37 +82,6 @@ pub(super) enum Task {
     Look(Arc<LiveRun>),
     /// End the run.
     Finish(Arc<LiveRun>),
-}
-
-/// A place among the chunks that are being decided; given back when it is dropped.
-pub(super) struct Slot {
-    board: Arc<Board>,
-    run: RunId,
-    channels: Vec<ChannelName>,
-    narrow: bool,
-}
-
-impl Slot {
-    /// Makes the chunk that is walked in this place known.
-    pub(super) fn announce(&self, chunk: &Arc<LiveChunk>) {
-        self.board.set_live(chunk);
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut state = self.board.lock();
-        for channel in &self.channels {
-            if let Some(places) = state.by_channel.get_mut(channel) {
-                *places.of(self.narrow) -= 1;
-            }
-        }
-        if let Some(entry) = state.runs.get_mut(&self.run) {
-            entry.deciding -= 1;
-        }
-        drop(state);
-        self.board.bell.notify_one();
-    }
 }
 
 impl Entry {
@@ -149,6 +124,7 @@ impl Board {
             return;
         }
         let narrow = chunks.len() <= 1;
+        run.pause(state.rests(&run));
         let entry = Entry {
             run,
             stage,
@@ -203,6 +179,9 @@ impl Board {
         let selecting = state.selecting;
         let entry = state.runs.get_mut(&id)?;
         let halt = entry.run.halt(now);
+        if entry.run.is_paused() && halt.is_none() {
+            return None;
+        }
         if entry.look_at.is_some_and(|at| at > Instant::now()) && entry.has_nothing_here() {
             return None;
         }

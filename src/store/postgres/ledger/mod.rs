@@ -11,6 +11,7 @@ mod held;
 mod in_force;
 mod listen;
 mod partitions;
+mod pauses;
 mod replicas;
 mod rows;
 mod run_log;

@@ -1,5 +1,7 @@
 //! The trait [`RunLog`]: runs and deliveries as people read them, each answer on one snapshot.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -18,6 +20,7 @@ use crate::store::runs::RunTotals;
 
 const WAITING: &str =
     "SELECT channel, state, count(*) FROM pending_delivery GROUP BY channel, state ORDER BY 1, 2";
+const UNDER_WAY: &str = "SELECT DISTINCT scenario FROM run WHERE state IN (0, 1) LIMIT $1";
 const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1)),
     (SELECT count(*) FROM run WHERE state IN (0, 1))";
 
@@ -89,6 +92,12 @@ impl RunLog for PostgresLedger {
             runs: get::<i64>(&counts, 1)?.unsigned_abs(),
             deliveries: waiting.collect::<Result<_, StoreError>>()?,
         })
+    }
+
+    async fn scenarios_under_way(&self, most: u32) -> Result<BTreeSet<ScenarioName>, StoreError> {
+        let mut session = self.database.customers().await?;
+        let rows = session.query(UNDER_WAY, &[&i64::from(most)]).await?;
+        rows.iter().map(|row| Ok(ScenarioName::new(get::<&str>(row, 0)?))).collect()
     }
 
     async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError> {

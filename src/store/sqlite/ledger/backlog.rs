@@ -1,14 +1,18 @@
 //! Counting what is not at its end: each count is read from a partial index that holds nothing else.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use super::rows::delivery_state;
-use crate::domain::name::ChannelName;
+use crate::domain::name::{ChannelName, ScenarioName};
 use crate::store::run_log::Backlog;
 
 const WAITING: &str =
     "SELECT channel, state, count(*) FROM delivery WHERE state IN (0, 2) GROUP BY channel, state
      UNION ALL SELECT channel, state, count(*) FROM delivery WHERE state = 6 GROUP BY channel";
+
+const UNDER_WAY: &str = "SELECT DISTINCT scenario FROM run WHERE state IN (0, 1) LIMIT ?1";
 
 /// Counts, on one snapshot.
 pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
@@ -24,6 +28,13 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
         runs: one("SELECT count(*) FROM run WHERE state IN (0, 1)")?,
         deliveries: waiting.collect::<rusqlite::Result<_>>()?,
     })
+}
+
+/// The scenarios that have runs under way.
+pub(super) fn scenarios(connection: &Connection, most: u32) -> rusqlite::Result<BTreeSet<ScenarioName>> {
+    let mut statement = connection.prepare_cached(UNDER_WAY)?;
+    let names = statement.query_map([most], |row| row.get::<_, String>(0).map(ScenarioName::new))?;
+    names.collect()
 }
 
 #[cfg(test)]

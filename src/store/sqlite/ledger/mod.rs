@@ -9,6 +9,7 @@ mod held;
 mod in_force;
 mod ledger_deliveries;
 mod ledger_runs;
+mod pauses;
 mod rows;
 mod run_log;
 mod runs;
@@ -23,8 +24,11 @@ use tokio::sync::Notify;
 use super::{Database, OpenError};
 
 /// Migrations of the ledger's file; this list only ever grows at its end.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/ledger_1.sql"), include_str!("../migrations/ledger_2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/ledger_1.sql"),
+    include_str!("../migrations/ledger_2.sql"),
+    include_str!("../migrations/ledger_3.sql"),
+];
 
 /// The ledger on SQLite. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -64,6 +68,6 @@ mod tests {
                 row.get::<_, i64>(0)
             })
         });
-        assert_eq!(tables.await, Ok(10));
+        assert_eq!(tables.await, Ok(11));
     }
 }

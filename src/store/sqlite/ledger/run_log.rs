@@ -1,5 +1,7 @@
 //! The trait [`RunLog`] on the ledger's file: reading runs and deliveries.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -19,6 +21,10 @@ use crate::store::run_log::{Backlog, DeliveryFilter, DeliveryRecord, Reopened, R
 impl RunLog for Ledger {
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.database.read(backlog::count).await
+    }
+
+    async fn scenarios_under_way(&self, most: u32) -> Result<BTreeSet<ScenarioName>, StoreError> {
+        self.database.read(move |connection| backlog::scenarios(connection, most)).await
     }
 
     async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError> {
