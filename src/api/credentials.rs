@@ -41,11 +41,26 @@ pub struct BasicAuth {
 
 /// When generated credentials change, and for how long the previous ones still work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Rotation {
     /// The age at which credentials are replaced; at least `1m`.
     pub every: DurationText,
     /// How long the previous credentials still work after that; shorter than `every`.
     pub overlap: DurationText,
+    /// What becomes of previous credentials that are still in use when the overlap ends. However that may be, they end
+    /// when the next rotation is due, and those of a rotation that was asked for end with the overlap.
+    #[serde(default)]
+    pub when_still_in_use: StillInUse,
+}
+
+/// What becomes of previous credentials that are still in use at their end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum StillInUse {
+    /// They work until nobody uses them any more.
+    #[default]
+    Wait,
+    /// They are refused.
+    Refuse,
 }
 
 /// Whether API keys are accepted.

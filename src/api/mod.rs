@@ -31,7 +31,7 @@ pub use channel::{
     Channel, ChannelSpec, ChannelStatus, LogChannel, OnUnknown, Rate, Retry, Smtp, SmtpTls, Twilio, Webhook,
 };
 pub use content::{EmailContent, LogContent, SmsContent, WebhookContent};
-pub use credentials::{ApiKeys, BasicAuth, Rotation, TriggerAuth};
+pub use credentials::{ApiKeys, BasicAuth, Rotation, StillInUse, TriggerAuth};
 pub use definitions::definitions;
 pub use duration::DurationText;
 pub use parameter::{Parameter, ParameterType};

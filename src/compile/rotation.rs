@@ -35,12 +35,16 @@ fn length(field: &'static str, text: &DurationText) -> Result<Duration, (&'stati
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::StillInUse;
 
     #[test]
     fn a_schedule_that_cannot_be_kept_is_refused() {
         let wrong = |every: &str, overlap: &str| {
-            let rotation =
-                Rotation { every: DurationText(every.into()), overlap: DurationText(overlap.into()) };
+            let rotation = Rotation {
+                every: DurationText(every.into()),
+                overlap: DurationText(overlap.into()),
+                when_still_in_use: StillInUse::Wait,
+            };
             rotation_schedule(&rotation).err().map(|(field, _)| field)
         };
         assert_eq!(wrong("90d", "1d"), None);

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::pause::PauseReport;
@@ -28,6 +29,8 @@ pub struct ReplicaReport {
     pub finishing: BTreeSet<String>,
     /// What people have paused, calls left out, by [`Self::paused`].
     pub pauses: BTreeMap<String, PauseReport>,
+    /// When the previous credentials of a Secret were used last, in steps of some seconds.
+    pub outdated: BTreeMap<String, Timestamp>,
     /// Why the store cannot be used; `None` if it can.
     pub store_problem: Option<String>,
 }

@@ -52,6 +52,9 @@ impl Kind for ApiKey {
             previous_expires_at: kept.as_ref().and_then(|kept| kept.previous_expires_at).map(Time),
         };
         status::write(context, key, observed, &new, (conditions, &new.conditions)).await?;
+        if let Some(kept) = &kept {
+            kept.warn(context, key, conditions, &new.conditions).await;
+        }
         Ok(again(true, kept.and_then(|kept| kept.again_in)))
     }
 }

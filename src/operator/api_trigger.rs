@@ -79,6 +79,9 @@ impl Kind for ApiTrigger {
         };
         let conditions = (ground.observed, new.conditions.as_slice());
         status::write(context, trigger, observed, &new, conditions).await?;
+        if let Some(kept) = &kept {
+            kept.warn(context, trigger, ground.observed, &new.conditions).await;
+        }
         Ok(again(is_resolved, kept.and_then(|kept| kept.again_in)))
     }
 }
@@ -151,7 +154,7 @@ pub(super) fn not_owned(secret: &str) -> Finding {
     Finding::retrying(RESOLVED_REFS, "SecretNotOwned", message)
 }
 
-fn schedule(trigger: &ApiTrigger) -> Option<(Duration, Duration)> {
+fn schedule(trigger: &ApiTrigger) -> Option<super::credentials::Schedule> {
     let rotation = trigger.spec.auth.as_ref()?.basic.as_ref()?.rotation.as_ref()?;
     super::credentials::schedule(rotation)
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
-use super::api::{numbers, readiness};
+use super::api::numbers;
 use super::app::App;
 use crate::compile::bytes_digest;
 use crate::domain::replica_report::ReplicaReport;
@@ -105,10 +105,10 @@ async fn ready(State(board): State<Arc<Board>>) -> Response {
     match (awaits, board.served.get()) {
         (Some(why), _) => unready(why),
         (None, None) => unready("nothing is served yet".into()),
-        (None, Some((app, _))) => match readiness(app).await {
-            Ok(()) => "ok".into_response(),
-            Err(why) => unready(why),
-        },
+        (None, Some((app, _))) if app.is_leaving() => unready("this process is about to end".into()),
+        // A store that is away does not make it unready: with no replica left, callers would be told nothing at all,
+        // where a replica tells them 503 and when to come back.
+        (None, Some(_)) => "ok".into_response(),
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::ingest::{RateWindows, RefusalLog};
 use super::metrics::Metrics;
+use super::outdated::OutdatedUses;
 use crate::compile::{Snapshot, Sources};
 use crate::domain::credentials::Keyring;
 use crate::store::StoreError;
@@ -30,6 +31,8 @@ pub struct App {
     pub rates: RateWindows,
     /// What was turned away.
     pub refusals: RefusalLog,
+    /// When credentials that are about to end were used last.
+    pub outdated: OutdatedUses,
     /// The process's numbers.
     pub metrics: Metrics,
     leaving: AtomicBool,
@@ -51,6 +54,7 @@ impl App {
             customers,
             rates: RateWindows::default(),
             refusals,
+            outdated: OutdatedUses::default(),
             metrics: Metrics::default(),
             leaving: AtomicBool::new(false),
         }

@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod lease;
 pub mod library;
 pub mod metrics;
+pub mod outdated;
 pub mod process;
 pub mod run;
 pub mod server;

@@ -6,11 +6,15 @@
 mod acto;
 mod argocd;
 mod coherence;
+#[allow(dead_code, reason = "the chaos of replicas closes halves of connections too")]
+#[path = "../chaos/proxy.rs"]
+mod database_proxy;
 mod exposure;
 mod faults;
 mod gateway;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod interplay;
 mod kubelet;
 mod leadership;
 mod oddities;

@@ -203,6 +203,42 @@ async fn f18_credentials_rotate_under_load_and_nobody_is_refused() {
     assert_eq!(served.credentials(), second);
 }
 
+/// A scheduled rotation does not shut out a provider that has not taken up the new credentials, and says whom to tell.
+#[tokio::test(flavor = "multi_thread")]
+async fn f18_previous_credentials_that_are_in_use_are_named_and_outlive_their_overlap() {
+    let served = Served::new("outdated").await;
+    let namespace = served.stage.namespace.clone();
+    let rotation = "spec:\n  auth: {basic: {generate: true, rotation: {every: 1h, overlap: 10s}}}";
+    served.stage.apply(&TRIGGER.replace("spec:", rotation));
+    served.all_ready().await;
+    let old = served.credentials();
+    let long_ago = (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(2)).to_string();
+    let note = format!("fanfare.dev/rotated-at={long_ago}");
+    served.stage.kubectl(&["annotate", "--overwrite", "-n", &namespace, "secret", "storm-trigger", &note]);
+    served.stage.until("there are new ones", async || served.credentials() != old).await;
+    let mut ends: Option<jiff::Timestamp> = None;
+    served
+        .stage
+        .until("the old ones work after their time", async || {
+            assert_eq!(served.call(&old).await, 202);
+            let status = served.stage.get("apitrigger", "storm")["status"]["previousExpiresAt"].clone();
+            ends = status.as_str().map(|at| at.parse().unwrap());
+            ends.is_some_and(|at| jiff::Timestamp::now() > at + jiff::SignedDuration::from_secs(2))
+        })
+        .await;
+    let events = served.stage.kubectl(&["get", "events", "-n", &namespace, "-o", "json"]);
+    let events: Value = serde_json::from_str(&events).unwrap();
+    let warned = |event: &&Value| event["reason"] == "PreviousStillInUse";
+    let warned: Vec<&Value> = events["items"].as_array().unwrap().iter().filter(warned).collect();
+    assert_eq!(warned.len(), 1, "{events:#}");
+    assert_eq!(warned[0]["involvedObject"]["name"], "storm");
+    // Nobody uses them any more, and they end.
+    let now = || served.stage.get("secret", "storm-trigger")["data"]["previousUsername"].clone();
+    served.stage.until("they have ended", async || now().is_null()).await;
+    served.stage.until("they are refused", async || served.call(&old).await == 401).await;
+    assert_eq!(served.call(&served.credentials()).await, 202);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runtime_that_is_deleted_keeps_its_volume_and_its_successor_goes_on_with_it() {
     let served = Served::new("volume").await;

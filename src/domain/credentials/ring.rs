@@ -38,6 +38,8 @@ pub struct TriggerAccess {
 pub struct Caller {
     /// Who, as the log names it.
     pub credential: CredentialName,
+    /// The Secret that holds what was presented as its previous credentials: they are about to end.
+    pub outdated: Option<Arc<str>>,
 }
 
 /// Why a request is turned away.
@@ -58,6 +60,8 @@ pub struct Keyring {
     /// Public tokens by the digest of the token: they may stand in a page, and hashing hides nothing more.
     public: HashMap<[u8; 32], ApiKeyEntry>,
     triggers: HashMap<TriggerName, TriggerAccess>,
+    /// The Secrets of previous credentials, by what is presented.
+    previous: HashMap<[u8; 32], Arc<str>>,
 }
 
 impl Keyring {
@@ -76,6 +80,17 @@ impl Keyring {
         self.triggers.insert(name, access);
     }
 
+    /// Marks what is presented as a Secret's previous credentials.
+    pub fn add_previous(&mut self, digest: &Digest, secret: Arc<str>) {
+        self.previous.insert(*digest.as_bytes(), secret);
+    }
+
+    /// Who it is, once that is proven by this digest.
+    fn caller(&self, credential: &CredentialName, digest: &Digest) -> Caller {
+        let outdated = self.previous.get(digest.as_bytes()).map(Arc::clone);
+        Caller { credential: Arc::clone(credential), outdated }
+    }
+
     /// Who calls the trigger, if whoever it is may.
     ///
     /// # Errors
@@ -90,7 +105,7 @@ impl Keyring {
         if let (Some(access), Presented::Pair { id, .. }) = (access, presented)
             && let Some(username) = own_username(access, id, &digest)
         {
-            return Ok(Caller { credential: username });
+            return Ok(self.caller(&username, &digest));
         }
         let entry = self.find(presented, &digest).ok_or(Rejected::Unknown)?;
         let narrowed_out = entry.triggers.as_ref().is_some_and(|triggers| !triggers.contains(trigger));
@@ -98,7 +113,7 @@ impl Keyring {
         if refused || narrowed_out || !entry.permissions.allow(Permission::Trigger) {
             return Err(Rejected::NotAllowed);
         }
-        Ok(Caller { credential: Arc::clone(&entry.name) })
+        Ok(self.caller(&entry.name, &digest))
     }
 
     /// Who asks for something other than a trigger, if whoever it is may.
@@ -106,11 +121,12 @@ impl Keyring {
     /// # Errors
     /// See [`Rejected`].
     pub fn authorize(&self, permission: Permission, presented: &Presented) -> Result<Caller, Rejected> {
-        let entry = self.find(presented, &digest_of(presented)).ok_or(Rejected::Unknown)?;
+        let digest = digest_of(presented);
+        let entry = self.find(presented, &digest).ok_or(Rejected::Unknown)?;
         if !entry.permissions.allow(permission) {
             return Err(Rejected::NotAllowed);
         }
-        Ok(Caller { credential: Arc::clone(&entry.name) })
+        Ok(self.caller(&entry.name, &digest))
     }
 
     fn find(&self, presented: &Presented, digest: &Digest) -> Option<&ApiKeyEntry> {
@@ -188,6 +204,17 @@ mod tests {
         assert_eq!(call("storm", &pair("storm-2", "new")), Ok("storm-2".into()));
         assert_eq!(call("storm", &pair("storm-2", "old")), Err(Rejected::Unknown));
         assert_eq!(call("goal", &pair("storm-2", "new")), Err(Rejected::Unknown));
+    }
+
+    #[test]
+    fn whoever_uses_what_is_about_to_end_is_known() {
+        let mut ring = ring();
+        ring.add_previous(&Digest::of("old"), "storm-trigger".into());
+        let storm = TriggerName::new("storm");
+        let outdated = |pair: &Presented| ring.authorize_trigger(&storm, pair).unwrap().outdated;
+        assert_eq!(outdated(&pair("storm-1", "old")).as_deref(), Some("storm-trigger"));
+        assert_eq!(outdated(&pair("storm-2", "new")), None);
+        assert_eq!(outdated(&pair("crm", "s1")), None);
     }
 
     #[test]

@@ -7,21 +7,28 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
 use kube::ResourceExt as _;
 use kube::api::{ObjectMeta, PostParams};
+use kube::runtime::events::EventType;
 
-use super::plan::{Form, Plan, State, Wishes, advance, begin};
+use super::plan::{Form, Plan, Schedule, Wishes, advance, begin};
+use super::state::State;
 use crate::api::labels::{MANAGED_BY, MANAGED_BY_LABEL};
 use crate::domain::credentials::{GenerateError, Pair, generate_secret, generate_username};
-use crate::operator::conditions::Finding;
+use crate::operator::conditions::{Finding, find};
 use crate::operator::context::{Context, FIELD_MANAGER};
+use crate::operator::controller::Kind;
 use crate::operator::error::ReconcileError;
 use crate::operator::programmed::{Replica, is_read_by_all};
+use crate::operator::status::publish;
 use crate::operator::user_secret::RESOLVED_REFS;
 
 /// The key of the endpoint's address within the Secret.
 const URL: &str = "url";
+
+/// What to do about previous credentials that are still in use.
+const OUTDATED: &str = "whoever calls with them must take the ones that are in the Secret now";
 
 /// Whose credentials they are, and what is wished for them.
 pub(in crate::operator) struct Owner<'a> {
@@ -34,7 +41,7 @@ pub(in crate::operator) struct Owner<'a> {
     pub label: (&'static str, &'a str),
     pub reference: OwnerReference,
     pub form: Form,
-    pub schedule: Option<(Duration, Duration)>,
+    pub schedule: Option<Schedule>,
     pub requested: Option<&'a str>,
     /// Where the endpoint is, once it is reachable.
     pub url: Option<&'a str>,
@@ -51,16 +58,35 @@ pub(in crate::operator) struct Kept {
     pub again_in: Option<Duration>,
     /// Whether a rotation waits for the replicas.
     pub is_rotating: bool,
+    /// Whether the previous ones are in use although they end soon.
+    pub is_outdated_in_use: bool,
 }
 
 impl Kept {
+    /// Whoever still uses what ends soon must be told of in an Event, once: when it is said for the first time.
+    pub(in crate::operator) async fn warn<K: Kind>(
+        &self,
+        context: &Context,
+        object: &K,
+        before: &[Condition],
+        after: &[Condition],
+    ) {
+        let [before, after] = [before, after].map(|it| find(it, RESOLVED_REFS).map(|it| it.message.as_str()));
+        let Some(message) = after.filter(|_| self.is_outdated_in_use && before != after) else { return };
+        publish(context, object, EventType::Warning, "PreviousStillInUse", "Rotate", message).await;
+    }
+
     /// What is said of the Secret. A rotation under way does not make anything unready: what there was still works.
     pub(in crate::operator) fn finding(&self, secret: &str, what: &str) -> Finding {
         let rotating = match self.is_rotating {
             true => "; a rotation is under way and ends once every replica takes the new ones",
             false => "",
         };
-        Finding::good(RESOLVED_REFS, format!("{what} in Secret {secret}{rotating}"))
+        let outdated = match self.previous_expires_at.filter(|_| self.is_outdated_in_use) {
+            Some(at) => format!("; the previous ones end at {at} and are still in use: {OUTDATED}"),
+            None => String::new(),
+        };
+        Finding::good(RESOLVED_REFS, format!("{what} in Secret {secret}{rotating}{outdated}"))
     }
 }
 
@@ -78,7 +104,7 @@ pub(in crate::operator) async fn keep(
         let state = begin(&owner.wishes(false, now), &|form| generate(owner.label.1, form))?;
         let created = write(context, owner, &owner.secret(&state, None), Write::Create).await?;
         tracing::info!(namespace = owner.namespace, secret = %name, "credentials were generated");
-        return Ok(kept(&created, &Plan { state, again_at: None }, now));
+        return Ok(kept(&created, &settled(state), now));
     };
     if !owner.may_keep(&found) {
         return Err(ReconcileError::NotOurs { kind: "Secret".into(), name: name.clone() });
@@ -88,7 +114,7 @@ pub(in crate::operator) async fn keep(
     let made = found.creation_timestamp().map_or(now, |time| time.0);
     let plan = match State::read(&texts(&found), found.annotations(), made) {
         Some(state) => advance(&state, &wishes, &|form| generate(owner.label.1, form))?,
-        None => Plan { state: begin(&wishes, &|form| generate(owner.label.1, form))?, again_at: None },
+        None => settled(begin(&wishes, &|form| generate(owner.label.1, form))?),
     };
     let wanted = owner.secret(&plan.state, Some(&found));
     if is_as(&found, &wanted) {
@@ -143,7 +169,10 @@ async fn write(
 
 impl Owner<'_> {
     fn wishes(&self, is_taken: bool, now: Timestamp) -> Wishes<'_> {
-        Wishes { form: self.form, schedule: self.schedule, requested: self.requested, is_taken, now }
+        let reports = self.replicas.iter().filter_map(|replica| replica.report.as_ref().ok());
+        let previous_used_at = reports.filter_map(|report| report.outdated.get(&self.secret)).max().copied();
+        let (form, schedule, requested) = (self.form, self.schedule, self.requested);
+        Wishes { form, schedule, requested, is_taken, previous_used_at, now }
     }
 
     /// Ours is what carries our labels and belongs to this object, to an earlier one of its name, or to nobody: a Secret
@@ -169,7 +198,7 @@ impl Owner<'_> {
         labels.insert(MANAGED_BY_LABEL.into(), MANAGED_BY.into());
         labels.insert(self.label.0.into(), self.label.1.into());
         let annotations = metadata.annotations.get_or_insert_default();
-        for name in [super::plan::ROTATED_AT, super::plan::PREVIOUS_EXPIRES_AT, super::plan::HANDLED] {
+        for name in super::state::NOTES {
             annotations.remove(name);
         }
         annotations.extend(state.notes());
@@ -188,6 +217,11 @@ fn is_as(found: &Secret, wanted: &Secret) -> bool {
         && found.owner_references() == wanted.owner_references()
 }
 
+/// New credentials, of which nothing is due.
+fn settled(state: State) -> Plan {
+    Plan { state, again_at: None, is_outdated_in_use: false }
+}
+
 fn kept(secret: &Secret, plan: &Plan, now: Timestamp) -> Kept {
     let in_time = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
     Kept {
@@ -196,6 +230,7 @@ fn kept(secret: &Secret, plan: &Plan, now: Timestamp) -> Kept {
         previous_expires_at: plan.state.previous_expires_at,
         again_in: plan.again_at.map(in_time),
         is_rotating: plan.state.credentials.next.is_some(),
+        is_outdated_in_use: plan.is_outdated_in_use,
     }
 }
 

@@ -3,18 +3,17 @@
 mod keep;
 mod known;
 mod plan;
+mod state;
 
 pub(super) use keep::{Kept, Owner, keep};
 pub(super) use known::KnownSecrets;
-pub(super) use plan::Form;
+pub(super) use plan::{Form, Schedule};
 
-use std::time::Duration;
-
-use crate::api::Rotation;
+use crate::api::{Rotation, StillInUse};
 use crate::compile::rotation_schedule;
 
-/// How old credentials become and for how long the previous ones still work; `None` if such a schedule cannot
-/// be kept, which the compile step says.
-pub(super) fn schedule(rotation: &Rotation) -> Option<(Duration, Duration)> {
-    rotation_schedule(rotation).ok()
+/// The schedule; `None` if such a one cannot be kept, which the compile step says.
+pub(super) fn schedule(rotation: &Rotation) -> Option<Schedule> {
+    let (every, overlap) = rotation_schedule(rotation).ok()?;
+    Some(Schedule { every, overlap, is_strict: rotation.when_still_in_use == StillInUse::Refuse })
 }

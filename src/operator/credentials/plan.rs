@@ -3,22 +3,16 @@
 //! The Secret is the only state: a crash between any two steps leaves one of its states, from which the next pass
 //! goes on. A caller is told new credentials only once every replica takes them, so a rotation refuses nobody.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::state::{OVERLAP, State, after};
 use crate::domain::credentials::{GenerateError, KeptCredentials, Pair};
 
-/// When the current credentials were generated.
-pub(super) const ROTATED_AT: &str = "fanfare.dev/rotated-at";
-/// Until when the previous ones work.
-pub(super) const PREVIOUS_EXPIRES_AT: &str = "fanfare.dev/previous-expires-at";
-/// The last request for a rotation that was taken up.
-pub(super) const HANDLED: &str = "fanfare.dev/rotation-handled";
-
-/// For how long previous credentials work where no schedule says so.
-const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+/// Previous credentials are in use if they were used within a quarter of the overlap, between these bounds.
+const QUIET_MIN: Duration = Duration::from_secs(10);
+const QUIET_MAX: Duration = Duration::from_secs(3600);
 
 /// What kind of credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,25 +23,27 @@ pub(in crate::operator) enum Form {
     Token,
 }
 
-/// What a Secret holds beside the credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct State {
-    pub credentials: KeptCredentials,
-    pub rotated_at: Timestamp,
-    pub previous_expires_at: Option<Timestamp>,
-    /// The last request that was taken up.
-    pub handled: Option<String>,
+/// On which schedule credentials change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::operator) struct Schedule {
+    /// How old they become.
+    pub every: Duration,
+    /// For how long the previous ones still work.
+    pub overlap: Duration,
+    /// Whether the previous ones end then, even if somebody still uses them.
+    pub is_strict: bool,
 }
 
 /// What decides about a rotation.
 pub(super) struct Wishes<'a> {
     pub form: Form,
-    /// The schedule: how old credentials become, and for how long the previous ones still work.
-    pub schedule: Option<(Duration, Duration)>,
+    pub schedule: Option<Schedule>,
     /// The request on the object.
     pub requested: Option<&'a str>,
     /// Whether every replica takes what the Secret holds now.
     pub is_taken: bool,
+    /// When a replica saw the previous ones used last.
+    pub previous_used_at: Option<Timestamp>,
     pub now: Timestamp,
 }
 
@@ -56,6 +52,8 @@ pub(super) struct Wishes<'a> {
 pub(super) struct Plan {
     pub state: State,
     pub again_at: Option<Timestamp>,
+    /// Whether the previous ones are in use although they end soon.
+    pub is_outdated_in_use: bool,
 }
 
 /// New credentials of the form.
@@ -69,6 +67,7 @@ pub(super) fn begin(wishes: &Wishes<'_>, generate: Generate<'_>) -> Result<State
         previous_expires_at: None,
         // What was asked for before there was anything to rotate has come true.
         handled: wishes.requested.map(str::to_owned),
+        was_due: false,
     })
 }
 
@@ -80,11 +79,11 @@ pub(super) fn advance(
 ) -> Result<Plan, GenerateError> {
     let form = if state.credentials.current.username.is_empty() { Form::Token } else { Form::Pair };
     if form != wishes.form {
-        return Ok(Plan { state: begin(wishes, generate)?, again_at: None });
+        let state = begin(wishes, generate)?;
+        return Ok(Plan { state, again_at: None, is_outdated_in_use: false });
     }
     let mut next = state.clone();
-    let overlap = wishes.schedule.map_or(OVERLAP, |(_, overlap)| overlap);
-    if next.previous_expires_at.is_some_and(|at| at <= wishes.now) || next.credentials.previous.is_none() {
+    if next.credentials.previous.is_none() || previous_ends(&next, wishes) {
         next.credentials.previous = None;
         next.previous_expires_at = None;
     }
@@ -92,52 +91,60 @@ pub(super) fn advance(
         next.credentials.previous = Some(std::mem::replace(&mut next.credentials.current, promoted));
         next.credentials.next = None;
         next.rotated_at = whole(wishes.now);
-        next.previous_expires_at = Some(after(next.rotated_at, overlap));
+        next.previous_expires_at = Some(after(next.rotated_at, wishes.overlap()));
     }
     let is_free = next.credentials.next.is_none() && next.credentials.previous.is_none();
     let requested = wishes.requested.filter(|requested| Some(*requested) != next.handled.as_deref());
-    let due_at = wishes.schedule.map(|(every, _)| after(next.rotated_at, every));
+    let due_at = wishes.schedule.map(|schedule| after(next.rotated_at, schedule.every));
     if is_free && (requested.is_some() || due_at.is_some_and(|at| at <= wishes.now)) {
         next.credentials.next = Some(generate(form)?);
+        next.was_due = requested.is_none();
         next.handled = wishes.requested.map(str::to_owned).or(next.handled);
     }
-    let again_at = next.previous_expires_at.or(due_at.filter(|_| next.credentials.next.is_none()));
-    Ok(Plan { state: next, again_at })
+    let due_at = due_at.filter(|_| next.credentials.next.is_none());
+    let again_at = next.previous_expires_at.map(|at| wishes.look_again(at)).or(due_at);
+    let is_outdated_in_use = next.previous_expires_at.is_some_and(|at| wishes.warns_at(at) <= wishes.now)
+        && wishes.is_previous_in_use();
+    Ok(Plan { state: next, again_at, is_outdated_in_use })
 }
 
-impl State {
-    /// Reads what a Secret says; `None` if it holds no credentials that could be used.
-    pub(super) fn read(
-        data: &BTreeMap<String, String>,
-        notes: &BTreeMap<String, String>,
-        made: Timestamp,
-    ) -> Option<Self> {
-        let credentials = KeptCredentials::read(data).ok()?;
-        let time = |name: &str| notes.get(name).and_then(|text| text.parse::<Timestamp>().ok());
-        // A previous credential of which nobody knows how long it works, works no longer than is usual.
-        let expires = credentials
-            .previous
-            .as_ref()
-            .map(|_| time(PREVIOUS_EXPIRES_AT).unwrap_or_else(|| after(made, OVERLAP)));
-        Some(State {
-            credentials,
-            rotated_at: time(ROTATED_AT).unwrap_or(made),
-            previous_expires_at: expires,
-            handled: notes.get(HANDLED).cloned(),
-        })
+/// Whether the previous credentials end now. Those of a rotation that was due wait for whoever still uses them, unless
+/// the schedule is strict, but never beyond the next one.
+fn previous_ends(state: &State, wishes: &Wishes<'_>) -> bool {
+    if state.previous_expires_at.is_none_or(|at| at > wishes.now) {
+        return false;
     }
-
-    /// What the Secret's annotations say.
-    pub(super) fn notes(&self) -> BTreeMap<String, String> {
-        let mut notes = BTreeMap::from([(ROTATED_AT.to_owned(), self.rotated_at.to_string())]);
-        notes.extend(self.previous_expires_at.map(|at| (PREVIOUS_EXPIRES_AT.to_owned(), at.to_string())));
-        notes.extend(self.handled.clone().map(|handled| (HANDLED.to_owned(), handled)));
-        notes
-    }
+    let waits = |schedule: Schedule| {
+        state.was_due && !schedule.is_strict && wishes.now < after(state.rotated_at, schedule.every)
+    };
+    !(wishes.schedule.is_some_and(waits) && wishes.is_previous_in_use())
 }
 
-fn after(from: Timestamp, length: Duration) -> Timestamp {
-    from.checked_add(length).unwrap_or(Timestamp::MAX)
+impl Wishes<'_> {
+    fn overlap(&self) -> Duration {
+        self.schedule.map_or(OVERLAP, |schedule| schedule.overlap)
+    }
+
+    /// For how long nobody may have used credentials that are said to be out of use.
+    fn quiet(&self) -> Duration {
+        (self.overlap() / 4).clamp(QUIET_MIN, QUIET_MAX)
+    }
+
+    fn is_previous_in_use(&self) -> bool {
+        self.previous_used_at.is_some_and(|at| after(at, self.quiet()) > self.now)
+    }
+
+    /// From when on people are told that the previous ones are still in use.
+    fn warns_at(&self, expires_at: Timestamp) -> Timestamp {
+        expires_at.checked_sub(self.quiet()).unwrap_or(expires_at)
+    }
+
+    /// When to look again while previous ones work: when people would be warned, at the end, and while it waits.
+    fn look_again(&self, expires_at: Timestamp) -> Timestamp {
+        let times = [self.warns_at(expires_at), expires_at];
+        let next = times.into_iter().find(|at| *at > self.now);
+        next.unwrap_or_else(|| after(self.now, self.quiet() / 2))
+    }
 }
 
 /// Times in Kubernetes have whole seconds.
@@ -148,9 +155,11 @@ fn whole(time: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::domain::secret::Secret;
+    use crate::operator::credentials::state::{PREVIOUS_EXPIRES_AT, ROTATED_AT};
 
     struct World {
         made: Cell<u32>,
@@ -165,22 +174,24 @@ mod tests {
         }
 
         fn step(&self, state: &State, second: i64, taken: bool, requested: Option<&str>) -> Plan {
-            let schedule = Some((Duration::from_secs(1000), Duration::from_secs(100)));
             let now = Timestamp::from_second(second).unwrap();
-            let wishes = Wishes { form: Form::Pair, schedule, requested, is_taken: taken, now };
+            let schedule = Some(schedule(false));
+            let wishes = Wishes { schedule, requested, is_taken: taken, ..at(now) };
             advance(state, &wishes, &|form| self.generate(form)).unwrap()
         }
 
         fn first(&self) -> State {
-            let wishes = Wishes {
-                form: Form::Pair,
-                schedule: None,
-                requested: None,
-                is_taken: false,
-                now: Timestamp::UNIX_EPOCH,
-            };
-            begin(&wishes, &|form| self.generate(form)).unwrap()
+            begin(&at(Timestamp::UNIX_EPOCH), &|form| self.generate(form)).unwrap()
         }
+    }
+
+    fn at(now: Timestamp) -> Wishes<'static> {
+        let (schedule, requested, previous_used_at) = (None, None, None);
+        Wishes { form: Form::Pair, schedule, requested, is_taken: false, previous_used_at, now }
+    }
+
+    fn schedule(is_strict: bool) -> Schedule {
+        Schedule { every: Duration::from_secs(1000), overlap: Duration::from_secs(100), is_strict }
     }
 
     fn names(state: &State) -> String {
@@ -204,7 +215,9 @@ mod tests {
         assert_eq!(waits.state, begun, "nothing changes until every replica takes it");
         let overlaps = world.step(&begun, 1002, true, None);
         assert_eq!(names(&overlaps.state), "u2 - u1");
-        assert_eq!(overlaps.again_at, Some(Timestamp::from_second(1102).unwrap()));
+        assert_eq!(overlaps.again_at, Some(Timestamp::from_second(1077).unwrap()), "is it still in use?");
+        let late = world.step(&overlaps.state, 1080, true, None);
+        assert_eq!(late.again_at, Some(Timestamp::from_second(1102).unwrap()));
         let still = world.step(&overlaps.state, 1101, true, Some("now"));
         assert_eq!(names(&still.state), "u2 - u1", "a third one waits");
         let asked = world.step(&still.state, 1102, true, Some("now"));
@@ -212,6 +225,46 @@ mod tests {
         let handled = world.step(&asked.state, 1103, false, Some("now"));
         assert_eq!(handled.state, asked.state);
         assert_eq!(world.made.get(), 3);
+    }
+
+    #[test]
+    fn previous_credentials_that_are_in_use_end_later_but_end() {
+        let world = World { made: Cell::new(0) };
+        let begun = world.step(&world.first(), 1000, true, None).state;
+        let overlaps = world.step(&begun, 1002, true, None).state;
+        let step = |state: &State, second: i64, used: i64, is_strict: bool| {
+            let now = Timestamp::from_second(second).unwrap();
+            let previous_used_at = Some(Timestamp::from_second(used).unwrap());
+            let wishes =
+                Wishes { schedule: Some(schedule(is_strict)), is_taken: true, previous_used_at, ..at(now) };
+            advance(state, &wishes, &|form| world.generate(form)).unwrap()
+        };
+        assert!(!step(&overlaps, 1050, 1049, false).is_outdated_in_use, "there is time");
+        assert!(step(&overlaps, 1080, 1079, false).is_outdated_in_use);
+        assert!(!step(&overlaps, 1080, 1003, false).is_outdated_in_use, "they took the new ones");
+        let waits = step(&overlaps, 1102, 1101, false);
+        assert_eq!((names(&waits.state).as_str(), waits.is_outdated_in_use), ("u2 - u1", true));
+        assert_eq!(waits.again_at, Some(Timestamp::from_millisecond(1_114_500).unwrap()));
+        assert_eq!(names(&step(&overlaps, 1102, 1101, true).state), "u2 - -", "strict");
+        assert_eq!(names(&step(&overlaps, 1130, 1101, false).state), "u2 - -", "quiet for long enough");
+        let last = step(&overlaps, 2002, 2001, false);
+        assert_eq!(names(&last.state), "u2 u3 -", "the next one is due");
+
+        let asked = world.step(&world.first(), 1, true, Some("leaked")).state;
+        let overlaps = world.step(&asked, 2, true, Some("leaked")).state;
+        let wishes = |second| Timestamp::from_second(second).unwrap();
+        let ended = advance(
+            &overlaps,
+            &Wishes {
+                schedule: Some(schedule(false)),
+                requested: Some("leaked"),
+                is_taken: true,
+                previous_used_at: Some(wishes(101)),
+                ..at(wishes(102))
+            },
+            &|form| world.generate(form),
+        );
+        assert!(ended.unwrap().state.credentials.previous.is_none(), "what was asked for is not put off");
     }
 
     #[test]
@@ -239,20 +292,15 @@ mod tests {
     #[test]
     fn another_form_means_other_credentials() {
         let world = World { made: Cell::new(0) };
-        let wishes = Wishes {
-            form: Form::Token,
-            schedule: None,
-            requested: None,
-            is_taken: true,
-            now: Timestamp::UNIX_EPOCH,
-        };
+        let wishes = Wishes { form: Form::Token, is_taken: true, ..at(Timestamp::UNIX_EPOCH) };
         let plan = advance(&world.first(), &wishes, &|form| world.generate(form)).unwrap();
         assert!(plan.state.credentials.current.username.is_empty());
     }
 
     #[test]
     fn days_on_which_clocks_change_are_as_long_as_others() {
-        let schedule = Some((Duration::from_secs(86_400), Duration::from_secs(3600)));
+        let (every, overlap) = (Duration::from_secs(86_400), Duration::from_secs(3600));
+        let schedule = Some(Schedule { every, overlap, is_strict: false });
         for day in ["2026-03-29", "2026-10-25", "2026-06-01"] {
             let world = World { made: Cell::new(0) };
             let midnight: Timestamp =
@@ -261,7 +309,7 @@ mod tests {
             state.rotated_at = midnight;
             let begun = (0..200).find(|quarter| {
                 let now = after(midnight, Duration::from_secs(quarter * 900));
-                let wishes = Wishes { form: Form::Pair, schedule, requested: None, is_taken: true, now };
+                let wishes = Wishes { schedule, is_taken: true, ..at(now) };
                 let plan = advance(&state, &wishes, &|form| world.generate(form)).unwrap();
                 plan.state.credentials.next.is_some()
             });
@@ -277,7 +325,7 @@ mod tests {
         for earlier in [1001, 500, 0, -1_000_000] {
             let plan = world.step(&overlaps, earlier, true, None);
             assert_eq!(plan.state, overlaps, "at {earlier}");
-            assert_eq!(plan.again_at, overlaps.previous_expires_at);
+            assert_eq!(plan.again_at, Some(Timestamp::from_second(1077).unwrap()));
         }
         assert_eq!(world.step(&begun, 500, false, None).state, begun);
         let ended = world.step(&overlaps, 1102, true, None).state;

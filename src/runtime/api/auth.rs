@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use jiff::Timestamp;
 
 use super::Desk;
 use super::problem::ApiProblem;
@@ -59,7 +60,10 @@ impl<N: Needs> FromRequestParts<Desk> for May<N> {
         };
         let presented = presented.ok_or_else(ApiProblem::unauthorized)?;
         match desk.app.keyring.load().authorize(N::PERMISSION, &presented) {
-            Ok(caller) => Ok(May { caller, needs: PhantomData }),
+            Ok(caller) => {
+                desk.app.outdated.note(&caller, Timestamp::now());
+                Ok(May { caller, needs: PhantomData })
+            }
             Err(Rejected::Unknown) => Err(ApiProblem::unauthorized()),
             Err(Rejected::NotAllowed) => Err(ApiProblem::forbidden(N::PERMISSION.word())),
         }

@@ -15,7 +15,7 @@ mod problem;
 mod view;
 
 pub use auth::{Control, May, ReadCustomers, ReadLog, Track};
-pub(super) use probes::{numbers, readiness, store_answers};
+pub(super) use probes::{numbers, store_answers};
 
 use std::sync::Arc;
 

@@ -31,7 +31,7 @@ pub(super) async fn ready(State(desk): State<Desk>) -> Response {
 }
 
 /// Whether calls can be taken, or why not.
-pub(in crate::runtime) async fn readiness(app: &App) -> Result<(), String> {
+async fn readiness(app: &App) -> Result<(), String> {
     if app.is_leaving() {
         return Err("this process is about to end".into());
     }

@@ -24,6 +24,8 @@ pub(super) struct Content {
     /// What a user's label allows it for.
     allowed: Option<String>,
     generated: Result<Vec<Taken>, String>,
+    /// The digest of the previous credentials that were generated.
+    previous: Option<Digest>,
     own: Result<Vec<Taken>, String>,
     channel: BTreeMap<String, Secret>,
 }
@@ -40,6 +42,7 @@ impl Content {
         let is_ours = object.labels().get(MANAGED_BY_LABEL).map(String::as_str) == Some(MANAGED_BY);
         Content {
             revision: object.resource_version().unwrap_or_default(),
+            previous: previous(&texts).filter(|_| is_ours),
             generated: if is_ours { generated(&name, &texts) } else { Err(not_ours(&name)) },
             own: own(&name, &texts),
             channel: match allowed.as_deref() {
@@ -61,6 +64,11 @@ impl Content {
             _ => &self.own,
         };
         found.as_deref().map_err(Clone::clone)
+    }
+
+    /// What is presented as the previous credentials, while they still work.
+    pub(super) fn previous(&self) -> Option<&Digest> {
+        self.previous.as_ref()
     }
 
     /// One key of it, for a channel.
@@ -95,6 +103,11 @@ fn generated(name: &str, texts: &BTreeMap<String, String>) -> Result<Vec<Taken>,
         (Arc::from(pair.username.as_str()), Digest::of(pair.password.expose()))
     };
     Ok(kept.taken().map(taken).collect())
+}
+
+fn previous(texts: &BTreeMap<String, String>) -> Option<Digest> {
+    let previous = KeptCredentials::read(texts).ok()?.previous?;
+    Some(Digest::of(previous.password.expose()))
 }
 
 fn own(name: &str, texts: &BTreeMap<String, String>) -> Result<Vec<Taken>, String> {

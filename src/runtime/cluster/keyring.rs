@@ -52,6 +52,9 @@ impl Gathering<'_> {
         let taken = match self.secrets.known(secret) {
             // A Secret that does not hold what it should, or may not be used, is named in the report.
             Some(Known::Read(content)) => {
+                if let Some(previous) = content.previous().filter(|_| wanted == SecretUse::Generated) {
+                    self.gathered.keyring.add_previous(previous, secret.into());
+                }
                 content.credentials(secret, wanted).map(<[Taken]>::to_vec).unwrap_or_default()
             }
             Some(Known::Gone) => vec![],

@@ -19,6 +19,7 @@ use crate::domain::replica_report::{AudienceReport, ChannelReport, ReplicaReport
 use crate::domain::selection::IndexNeed;
 use crate::runtime::admin::Board;
 use crate::runtime::api::store_answers;
+use crate::runtime::app::App;
 use crate::runtime::configuration::Unconnected;
 use crate::runtime::dispatch::{ChannelHandles, Standing};
 use crate::runtime::process::Parts;
@@ -113,6 +114,7 @@ pub struct Reporter {
     board: Arc<Board>,
     handles: ChannelHandles,
     audiences: Arc<dyn Audiences>,
+    app: Arc<App>,
     calls: Arc<dyn Calls>,
     log: Arc<dyn RunLog>,
     pauses: Arc<dyn PauseBook>,
@@ -135,6 +137,7 @@ impl Reporter {
             board,
             handles: Arc::clone(&parts.handles),
             audiences: Arc::clone(&parts.stores.audiences),
+            app: Arc::clone(&parts.app),
             calls: Arc::clone(&parts.stores.calls),
             log: Arc::clone(&parts.stores.log),
             pauses: Arc::clone(&parts.stores.pauses),
@@ -225,6 +228,7 @@ impl Reporter {
             false => AudienceReport::Filling,
         };
         report.audiences = facts.needs.iter().map(|(name, it)| (name.clone(), progress(it))).collect();
+        report.outdated = self.app.outdated.all();
         if let Ok(looked) = store {
             report.finishing.clone_from(&looked.finishing);
             report.pauses.clone_from(&looked.pauses);

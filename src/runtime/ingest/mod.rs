@@ -82,6 +82,7 @@ where
     }
     body::check_declared_length(&parts.headers, trigger.body_bytes_max)?;
     let caller = request::authenticate(&app.keyring.load(), &trigger.name, &parts)?;
+    app.outdated.note(&caller, received_at);
     visit.credential = Some(Arc::clone(&caller.credential));
     let body = body::read(body, trigger.body_bytes_max).await?;
     let media = if body.is_empty() { body::Media::Json } else { body::media(&parts.headers)? };

@@ -27,7 +27,7 @@ fn triggers() -> Vec<Base> {
         {"name": "wind", "type": "number", "required": false, "default": 50, "minimum": 1, "maximum": 200.5},
         {"name": "until", "type": "timestamp", "example": "2026-01-02T03:04:05Z"},
     ]);
-    let rotation = json!({"every": "90d", "overlap": "12h"});
+    let rotation = json!({"every": "90d", "overlap": "12h", "whenStillInUse": "Wait"});
     let generated = json!({
         "parameters": parameters,
         "forEach": "body.city",
@@ -49,7 +49,7 @@ fn triggers() -> Vec<Base> {
 fn api_keys() -> Vec<Base> {
     let key = json!({
         "type": "Private", "permissions": ["Trigger", "Track"], "triggers": [{"name": "storm"}],
-        "rotation": {"every": "90d", "overlap": "12h"},
+        "rotation": {"every": "90d", "overlap": "12h", "whenStillInUse": "Wait"},
     });
     vec![base("ApiKey", 2, key)]
 }

@@ -15,6 +15,15 @@ const API: &str = "fanfare.dev/v1alpha1";
 const LOOK_EVERY: Duration = Duration::from_millis(40);
 const SOON: Duration = Duration::from_secs(10);
 
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Complaint {
+    /// Neither refused, nor said to be wrong, nor coherent.
+    Judged(String),
+    /// It is not as it was before.
+    NotRecovered(String),
+}
+
 /// What became of a mutation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
@@ -75,15 +84,16 @@ impl Lane {
     }
 
     /// Does a mutation, judges it, and puts back what was there.
-    pub async fn judge(&self, mutation: &Mutation) -> Result<Outcome, String> {
+    pub async fn judge(&self, mutation: &Mutation) -> Result<Outcome, Complaint> {
         let outcome = match self.write(&mutation.spec).await {
             Err(refused) if (400..500).contains(&refused.code) => return Ok(Outcome::Rejected),
-            Err(failed) => return Err(format!("the API server failed: {failed}")),
+            Err(failed) => return Err(Complaint::Judged(format!("the API server failed: {failed}"))),
             Ok(written) if written["spec"] == self.base => return Ok(Outcome::Same),
-            Ok(_) => self.outcome().await?,
+            Ok(_) => self.outcome().await.map_err(Complaint::Judged)?,
         };
-        self.write(&self.base).await.map_err(|refused| format!("it cannot be put back: {refused}"))?;
-        self.recovered().await.map(|()| outcome)
+        let put_back = self.write(&self.base).await;
+        put_back.map_err(|refused| Complaint::NotRecovered(format!("it cannot be put back: {refused}")))?;
+        self.recovered().await.map(|()| outcome).map_err(Complaint::NotRecovered)
     }
 
     async fn outcome(&self) -> Result<Outcome, String> {

@@ -14,13 +14,14 @@ use bases::{Base, SUPPORT, bases, referred};
 pub use effect::objects;
 use ignored::{IGNORED, is_listed};
 pub use lane::create;
-use lane::{Lane, Outcome};
+use lane::{Complaint, Lane, Outcome};
 use mutations::{Mutation, fields, mutations};
+use tokio::sync::OnceCell;
 
 use crate::stage::{Operator, Stage};
 
 /// What became of every mutation: the field, what was done to it, and the outcome or a complaint.
-type Results = Vec<(String, String, Result<Outcome, String>)>;
+type Results = Vec<(String, String, Result<Outcome, Complaint>)>;
 
 /// Namespaces with all that is referred to, and one operator for them.
 struct Place {
@@ -112,16 +113,30 @@ fn count(results: &Results) {
     }
 }
 
+/// The results, found out once for the three tests that look at them.
+async fn shared() -> &'static Results {
+    static RESULTS: OnceCell<Results> = OnceCell::const_new();
+    RESULTS
+        .get_or_init(async || {
+            let results = results().await;
+            count(&results);
+            results
+        })
+        .await
+}
+
+/// What went wrong with mutations in this way.
+fn complaints(results: &Results, way: impl Fn(&Complaint) -> Option<&str>) -> Vec<String> {
+    let wrong = |(field, what, outcome): &(String, String, Result<Outcome, Complaint>)| {
+        Some(format!("{field} {what}: {}", way(outcome.as_ref().err()?)?))
+    };
+    results.iter().filter_map(wrong).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn f04_f06_f07_every_field_counts_or_is_refused_and_what_is_put_back_recovers() {
-    let results = results().await;
-    count(&results);
-    let complaints: Vec<String> = results
-        .iter()
-        .filter_map(|(field, what, outcome)| Some(format!("{field} {what}: {}", outcome.as_ref().err()?)))
-        .collect();
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
-    let is_ignored = |(field, what, outcome): &(String, String, Result<Outcome, String>)| {
+async fn f04_every_field_has_an_effect_whenever_it_is_changed() {
+    let results = shared().await;
+    let is_ignored = |(field, what, outcome): &(String, String, Result<Outcome, Complaint>)| {
         (*outcome == Ok(Outcome::Ignored)).then(|| (field.clone(), what.clone()))
     };
     let found: Vec<(String, String)> = results.iter().filter_map(is_ignored).collect();
@@ -131,4 +146,26 @@ async fn f04_f06_f07_every_field_counts_or_is_refused_and_what_is_put_back_recov
     let is_needed = |known: &str| found.iter().any(|(field, what)| is_listed(known, field, what));
     let stale: Vec<_> = IGNORED.iter().filter(|(known, _)| !is_needed(known)).collect();
     assert!(stale.is_empty(), "these have an effect now; take them off the list: {stale:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f06_what_no_one_can_want_is_refused_or_said_to_be_wrong() {
+    let results = shared().await;
+    let wrong = complaints(results, |it| match it {
+        Complaint::Judged(why) => Some(why),
+        Complaint::NotRecovered(_) => None,
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for outcome in [Outcome::Rejected, Outcome::Stalled, Outcome::Effective] {
+        assert!(results.iter().any(|it| it.2 == Ok(outcome)), "nothing came to {outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f07_what_is_put_back_recovers() {
+    let wrong = complaints(shared().await, |it| match it {
+        Complaint::NotRecovered(why) => Some(why),
+        Complaint::Judged(_) => None,
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
