@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use kube::Client;
 
 use crate::cli::signals::Signals;
+use crate::domain::egress_target::EgressTarget;
 use crate::operator::{EgressRules, Resources, Settings, start};
 use crate::runtime::cluster::{ApiServerError, configuration};
 use crate::telemetry;
@@ -53,8 +54,8 @@ pub struct OperatorCommand {
     #[arg(long, default_value_t = 8082)]
     runtime_admin_port: u16,
     /// Addresses that are not public and that channels may reach all the same.
-    #[arg(long = "egress-allow", value_name = "CIDR")]
-    egress_allow: Vec<IpNet>,
+    #[arg(long = "egress-allow", value_name = "CIDR|NAMESPACE/SERVICE")]
+    egress_allow: Vec<EgressTarget>,
     /// Addresses that channels may never reach: nodes, API servers.
     #[arg(long = "egress-deny", value_name = "CIDR")]
     egress_deny: Vec<IpNet>,

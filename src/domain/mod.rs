@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod customer;
 pub mod delivery;
 pub mod duration;
+pub mod egress_target;
 pub mod expression;
 pub mod flow;
 pub mod mail_address;

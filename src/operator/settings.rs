@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
+use crate::domain::egress_target::EgressTarget;
+
 /// The operator's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -44,7 +46,7 @@ pub struct Resources {
 #[derive(Debug, Clone, Default)]
 pub struct EgressRules {
     /// These.
-    pub allow: Vec<IpNet>,
+    pub allow: Vec<EgressTarget>,
     /// Never these, whatever else is allowed: nodes, API servers.
     pub deny: Vec<IpNet>,
     /// The Services of the runtime's own namespace.

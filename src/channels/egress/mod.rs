@@ -161,13 +161,14 @@ impl Egress {
                 .map_err(|source| EgressError::Unresolved { host: host.into(), source })?,
         };
         let (mut allowed, mut refused) = (Vec::new(), None);
+        let is_named = self.rules.name(host);
         for address in found.into_iter().take(ADDRESSES_MAX) {
             let (place, host) = (SocketAddr::new(address, port), host.to_owned());
             if self.rules.deny(place) {
                 refused = Some(EgressError::Denied { host, address });
                 continue;
             }
-            match self.refusal(address) {
+            match self.refusal(address).filter(|range| !(is_named && range.is_private())) {
                 None => allowed.push(place),
                 Some(range) => refused = refused.or(Some(EgressError::Refused { host, address, range })),
             }

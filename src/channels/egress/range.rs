@@ -31,6 +31,13 @@ pub enum Range {
     Reserved,
 }
 
+impl Range {
+    /// Whether a cluster may give such addresses to its Services.
+    pub(super) fn is_private(&self) -> bool {
+        matches!(self, Range::Private | Range::UniqueLocal | Range::CarrierNat)
+    }
+}
+
 impl fmt::Display for Range {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 use super::range::unwrapped;
+use crate::domain::egress_target::ServiceName;
 
 /// The addresses of a namespace's Services; whoever watches them sets them, whoever connects asks.
 #[derive(Debug, Clone, Default)]
@@ -33,11 +34,20 @@ pub struct Rules {
     pub deny: Vec<IpNet>,
     /// Where the API server is: its address on every port; on this machine, where others may listen too, this port.
     pub api_server: Vec<SocketAddr>,
+    /// Services that may be reached by their whole names, and the domain of the cluster.
+    pub named: Vec<ServiceName>,
+    /// The domain of the cluster's Services: `cluster.local`.
+    pub cluster_domain: String,
     /// Services that may be reached, though their addresses are private; none unless the chart allows it.
     pub services: ClusterServices,
 }
 
 impl Rules {
+    /// Whether the host is a Service that is allowed by name: its addresses may be private then, and nothing else.
+    pub(super) fn name(&self, host: &str) -> bool {
+        self.named.iter().any(|service| service.is(host, &self.cluster_domain))
+    }
+
     /// Whether nothing may ever connect there. An IPv6 address that carries an IPv4 one is judged by both.
     pub(super) fn deny(&self, place: SocketAddr) -> bool {
         let (address, plain) = (place.ip(), unwrapped(place.ip()));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::domain::egress_target::ServiceName;
 
 /// Gives the first answer once and the second from then on.
 struct Changing(Vec<IpAddr>, Vec<IpAddr>, AtomicUsize);
@@ -176,4 +177,22 @@ async fn a_service_that_stands_for_a_name_elsewhere_gains_nothing() {
     assert!(why.contains("a metadata service"), "{why}");
     let why = may(&egress, "mail.other.svc", 80).await.unwrap_err();
     assert!(why.contains("a private address"), "a Service of another namespace: {why}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_allowed_by_name_is_reached_by_its_whole_name_only() {
+    let named = vec![ServiceName { namespace: "mail".into(), name: "relay".into() }];
+    let rules = || Rules { named: named.clone(), cluster_domain: "cluster.local".into(), ..Rules::default() };
+    let at = |address| ruled(&[], &[], rules()).with_resolver(resolving(&[address], &[address]));
+    for name in ["relay.mail.svc", "relay.mail.svc.cluster.local."] {
+        assert_eq!(may(&at("10.96.0.9"), name, 25).await, Ok(()));
+        assert_eq!(may(&at("fd00::9"), name, 25).await, Ok(()));
+    }
+    for name in ["relay.mail", "relay.example.com", "10.96.0.9", "relay.shop.svc"] {
+        assert!(may(&at("10.96.0.9"), name, 25).await.is_err(), "{name}");
+    }
+    for elsewhere in ["169.254.169.254", "127.0.0.1", "::1", "fe80::1", "::ffff:127.0.0.1"] {
+        let why = may(&at(elsewhere), "relay.mail.svc", 25).await.unwrap_err();
+        assert!(why.contains("unless the egress rules allow it"), "{elsewhere}: {why}");
+    }
 }

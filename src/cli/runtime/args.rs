@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::domain::duration::duration_from_text;
+use crate::domain::egress_target::EgressTarget;
 use crate::store::in_force::Holder;
 
 /// What a cluster is called that nobody has named.
@@ -60,8 +61,11 @@ pub struct RuntimeCommand {
     #[arg(long, default_value = "0.0.0.0:8082")]
     pub(super) listen_admin: SocketAddr,
     /// Addresses that are not public and that channels may reach all the same.
-    #[arg(long = "egress-allow", value_name = "CIDR")]
-    pub(super) egress_allow: Vec<IpNet>,
+    #[arg(long = "egress-allow", value_name = "CIDR|NAMESPACE/SERVICE")]
+    pub(super) egress_allow: Vec<EgressTarget>,
+    /// The domain of the cluster's Services.
+    #[arg(long, default_value = "cluster.local", value_name = "DOMAIN")]
+    pub(super) cluster_domain: String,
     /// Addresses that channels may never reach.
     #[arg(long = "egress-deny", value_name = "CIDR")]
     pub(super) egress_deny: Vec<IpNet>,

@@ -11,6 +11,7 @@ use super::store::{self, Opened, StoreProblem};
 use crate::channels::egress::{ClusterServices, Egress, HostMap, Rules};
 use crate::channels::wire::{Network, Tls};
 use crate::cli::signals::Signals;
+use crate::domain::egress_target::EgressTarget;
 use crate::runtime::admin::Board;
 use crate::runtime::api;
 use crate::runtime::cluster::{ApiServer, ApiServerError, Cluster, Reporter, Scope};
@@ -127,12 +128,21 @@ impl RuntimeCommand {
     }
 
     fn network(&self, api_server: &ApiServer, services: &ClusterServices) -> Network {
+        let (mut allow, mut named) = (Vec::new(), Vec::new());
+        for target in &self.egress_allow {
+            match target {
+                EgressTarget::Range(net) => allow.push(*net),
+                EgressTarget::Service(service) => named.push(service.clone()),
+            }
+        }
         let rules = Rules {
+            named,
+            cluster_domain: self.cluster_domain.clone(),
             deny: self.egress_deny.clone(),
             api_server: api_server.addresses.clone(),
             services: if self.same_namespace_egress { services.clone() } else { ClusterServices::default() },
         };
-        let egress = Egress::new(self.egress_allow.clone(), HostMap::default()).with_rules(rules);
+        let egress = Egress::new(allow, HostMap::default()).with_rules(rules);
         Network { egress: Arc::new(egress), tls: Tls::default() }
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::pod::{API_PORT, CALLS_PORT};
 use super::shape::Shape;
+use crate::domain::egress_target::EgressTarget;
 
 /// The port of PostgreSQL, and of the poolers in front of it that have their own.
 const DATABASE_PORTS: [u16; 2] = [5432, 6432];
@@ -57,6 +58,16 @@ fn ingress(shape: &Shape<'_>) -> Value {
     ])
 }
 
+/// Who a target is to a NetworkPolicy, which knows no Services: all Pods of the Service's namespace.
+fn peer(target: &EgressTarget) -> Value {
+    match target {
+        EgressTarget::Range(net) => json!({ "ipBlock": { "cidr": net.to_string() } }),
+        EgressTarget::Service(service) => json!({
+            "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": service.namespace } },
+        }),
+    }
+}
+
 /// Names, the API server, the database, and providers. The guard in the process is the finer one: it knows names and
 /// checks each connection.
 fn egress(shape: &Shape<'_>) -> Value {
@@ -77,8 +88,7 @@ fn egress(shape: &Shape<'_>) -> Value {
     }
     let allowed = &shape.settings.egress.allow;
     if !allowed.is_empty() {
-        let blocks: Vec<Value> =
-            allowed.iter().map(|net| json!({ "ipBlock": { "cidr": net.to_string() } })).collect();
+        let blocks: Vec<Value> = allowed.iter().map(peer).collect();
         rules.push(json!({ "to": blocks }));
     }
     json!(rules)

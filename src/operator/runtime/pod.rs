@@ -113,7 +113,8 @@ fn args(shape: &Shape<'_>) -> Vec<String> {
     add("drain-for", DRAIN_FOR.to_owned());
     let egress = &shape.settings.egress;
     add("same-namespace-egress", egress.same_namespace.to_string());
-    egress.allow.iter().for_each(|net| add("egress-allow", net.to_string()));
+    add("cluster-domain", shape.settings.cluster_domain.clone());
+    egress.allow.iter().for_each(|target| add("egress-allow", target.to_string()));
     egress.deny.iter().for_each(|net| add("egress-deny", net.to_string()));
     args
 }
