@@ -5,15 +5,19 @@
 
 mod acto;
 mod argocd;
+#[path = "../store/certificate.rs"]
+mod certificate;
 mod coherence;
 mod exposure;
 mod faults;
+mod forwards;
 mod gateway;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod kubelet;
 mod leadership;
 mod oddities;
+mod plugin;
 mod proxy;
 mod scene;
 mod serving;

@@ -15,7 +15,7 @@ pub struct Served {
     pub stage: Stage,
     /// Ends with the rest.
     _operator: Operator,
-    _kubelet: Kubelet,
+    pub kubelet: Kubelet,
 }
 
 impl Served {
@@ -25,7 +25,7 @@ impl Served {
         let operator = stage.operator(&[]).await;
         let kubelet = stage.kubelet(&[]);
         stage.apply(&[RUNTIME, TRIGGER, CHANNEL, SCENARIO].join("---"));
-        let served = Served { stage, _operator: operator, _kubelet: kubelet };
+        let served = Served { stage, _operator: operator, kubelet };
         served.all_ready().await;
         served
     }
@@ -94,7 +94,7 @@ async fn at_rest_nothing_is_written_however_many_calls_there_are() {
     let operator = stage.operator_with(&proxy.kubeconfig(), &[]).await;
     let kubelet = stage.kubelet(&[]);
     stage.apply(&[RUNTIME, TRIGGER, CHANNEL, SCENARIO].join("---"));
-    let served = Served { stage, _operator: operator, _kubelet: kubelet };
+    let served = Served { stage, _operator: operator, kubelet };
     served.all_ready().await;
     served.stage.until_reason("scenario", "warning", "AudienceIndexed", "Succeeded").await;
     served.stage.until_reason("channel", "out", "Connected", "Untried").await;
