@@ -74,6 +74,8 @@ async fn what_is_applied_is_served_and_everything_becomes_ready() {
     served.stage.apply(&SCENARIO.replace("A storm is coming", "A heavy storm is coming"));
     let edited = served.stage.until_ready("scenario", "warning").await;
     assert_eq!(edited["metadata"]["generation"], 2);
+    let summary = "On calls of storm: customers where customer.city == params.city get tell through out.";
+    assert_eq!(edited["status"]["summary"], summary);
     // A broken one takes nothing else down, and nothing at all out of force.
     served.stage.apply(&SCENARIO.replace("params.city }}", "params.town }}"));
     served.stage.until_reason("scenario", "warning", "Ready", "Invalid").await;
