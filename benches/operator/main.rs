@@ -3,9 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench ends by panicking")]
 
+#[path = "../../tests/store/certificate.rs"]
+mod certificate;
 #[allow(dead_code, reason = "the tests use the rest of it")]
 #[path = "../../tests/operator/coherence.rs"]
 mod coherence;
+#[allow(dead_code, reason = "the bench cuts nothing")]
+#[path = "../../tests/operator/forwards.rs"]
+mod forwards;
 #[path = "../../tests/harness/mod.rs"]
 mod harness;
 #[allow(dead_code, reason = "the tests use the rest of it")]

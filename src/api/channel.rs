@@ -33,6 +33,12 @@ use super::{DurationText, LocalRef, SecretKeySource};
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Connected")].status"#
     ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

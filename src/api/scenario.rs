@@ -29,8 +29,14 @@ use super::{EmailContent, LocalRef, LogContent, SmsContent, WebhookContent};
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
     ),
-    printcolumn(name = "Audience", type_ = "string", json_path = ".status.audience", priority = 1),
+    printcolumn(name = "Audience", type_ = "string", json_path = ".status.audience"),
     printcolumn(name = "Triggers", type_ = "string", json_path = ".spec.triggers[*].triggerRef.name"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -180,6 +186,9 @@ pub struct ScenarioStatus {
     /// What the scenario is doing: Draft, Active, Finishing, Inactive or Stalled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// What it does and whom it reaches, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
     /// How the audience is found: by which indexes, or by a full scan and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,

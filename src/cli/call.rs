@@ -8,10 +8,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::AsyncReadExt;
 
 use super::client::{Answer, Client, ClientError, ServerArgs};
+use super::cluster::Need;
 use super::exit::{self, Exit};
 use super::output::{OutputArgs, print, print_json};
 use super::view::Accepted;
 use super::{log, watch};
+use crate::api::Permission;
 
 /// Call a trigger.
 ///
@@ -38,10 +40,6 @@ pub struct CallCommand {
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<HeaderValue>,
 
-    /// The trigger's namespace.
-    #[arg(short, long, default_value = "default", value_name = "NAME")]
-    namespace: String,
-
     /// Stay until every message has an outcome, and show the progress on a terminal.
     #[arg(short, long)]
     watch: bool,
@@ -59,12 +57,17 @@ impl CallCommand {
     }
 
     async fn call(self) -> Result<Exit, ClientError> {
-        let client = self.server.client()?;
+        let client = self.server.client(Need::Call(&self.trigger)).await?;
+        // Before the call: one that is made and cannot be watched would be made again.
+        let watcher = match self.watch {
+            true => Some(self.server.client(Need::May(Permission::ReadLog)).await?),
+            false => None,
+        };
         let body = self.data.read().await?;
-        let answer = client.post(&["in", &self.namespace, &self.trigger], self.headers(), body).await?;
-        match self.watch {
-            true => self.watch(&client, &answer).await,
-            false => self.print(&answer),
+        let answer = client.post(&["in", client.namespace(), &self.trigger], self.headers(), body).await?;
+        match watcher {
+            Some(watcher) => self.watch(&watcher, &answer).await,
+            None => self.print(&answer),
         }
     }
 

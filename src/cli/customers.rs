@@ -7,8 +7,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::client::{ClientError, ServerArgs};
+use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_json, table};
+use crate::api::Permission;
 
 /// Look at customers. The key needs the permission ReadCustomers.
 #[derive(Debug, clap::Args)]
@@ -47,7 +49,8 @@ impl CustomersCommand {
 
 impl GetArgs {
     async fn get(self) -> Result<Exit, ClientError> {
-        let answer = self.server.client()?.get(&["api", "v1", "customers", &self.id], &[]).await?;
+        let client = self.server.client(Need::May(Permission::ReadCustomers)).await?;
+        let answer = client.get(&["api", "v1", "customers", &self.id], &[]).await?;
         match self.output.is_json() {
             true => print_json(&answer)?,
             false => print(&shown(&answer.json()?))?,

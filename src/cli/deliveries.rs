@@ -7,9 +7,11 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::client::{ClientError, ServerArgs};
+use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_json, table};
 use super::view::Page;
+use crate::api::Permission;
 
 /// List deliveries, or decide about one that is held.
 ///
@@ -93,7 +95,8 @@ impl ListArgs {
             Some(call) => &["api", "v1", "calls", call, "deliveries"],
             None => &["api", "v1", "deliveries"],
         };
-        let answer = self.server.client()?.get(path, &query).await?;
+        let client = self.server.client(Need::May(Permission::ReadLog)).await?;
+        let answer = client.get(path, &query).await?;
         match self.output.is_json() {
             true => print_json(&answer)?,
             false => print(&shown(&answer.json()?))?,
@@ -105,7 +108,8 @@ impl ListArgs {
 impl DecideArgs {
     async fn decide(self, decision: &str, outcome: &str) -> Result<Exit, ClientError> {
         let path = ["api", "v1", "deliveries", &self.id, decision];
-        let answer = self.server.client()?.post(&path, HeaderMap::new(), Bytes::from_static(b"{}")).await?;
+        let client = self.server.client(Need::May(Permission::Control)).await?;
+        let answer = client.post(&path, HeaderMap::new(), Bytes::from_static(b"{}")).await?;
         match self.output.is_json() {
             true => print_json(&answer)?,
             false => print(&format!("{} {outcome}", self.id))?,

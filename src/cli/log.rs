@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use super::client::{Answer, ClientError, ServerArgs};
+use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_json, table};
 use super::view::{Call, Page};
+use crate::api::Permission;
 use crate::domain::expression::parse_duration;
 
 /// Show the calls there were, newest first, or one call with what came of it.
@@ -53,7 +55,7 @@ impl LogCommand {
     }
 
     async fn read(self) -> Result<Exit, ClientError> {
-        let client = self.server.client()?;
+        let client = self.server.client(Need::May(Permission::ReadLog)).await?;
         if let Some(call) = &self.call {
             let answer = client.get(&["api", "v1", "calls", call], &[]).await?;
             show(&answer, self.output)?;

@@ -19,15 +19,17 @@ mod stop;
 mod validate;
 
 mod client;
+mod cluster;
 mod exit;
 mod output;
+mod plugin_completion;
 mod signals;
 mod view;
 mod watch;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// One call about something that happened in the world reaches every customer it concerns.
 #[derive(Debug, Parser)]
@@ -75,9 +77,32 @@ enum Command {
     Validate(validate::Validate),
 }
 
+/// What a person who works with a cluster has no use for.
+const NOT_FOR_PLUGIN: [&str; 7] =
+    ["completion", "crds", "credentials", "dev", "operator", "runtime", "sandbox"];
+
+/// The command line as it is spoken here: kubectl's plugin shows only what is for people who use a cluster.
+fn command_line() -> clap::Command {
+    match cluster::is_plugin() {
+        false => Cli::command(),
+        true => NOT_FOR_PLUGIN.iter().fold(Cli::command().bin_name("kubectl fanfare"), |command, name| {
+            command.mut_subcommand(name, |it| it.hide(true))
+        }),
+    }
+}
+
 /// Runs the command a person typed and turns its outcome into an exit code.
 pub fn run() -> ExitCode {
-    match Cli::parse().command {
+    if plugin_completion::is_asked() {
+        let typed: Vec<String> =
+            std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        return match output::print(&plugin_completion::answer(&command_line(), &typed)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    let parsed = Cli::from_arg_matches(&command_line().get_matches());
+    match parsed.unwrap_or_else(|error| error.exit()).command {
         Command::Call(command) => command.run(),
         Command::Log(command) => command.run(),
         Command::Deliveries(command) => command.run(),

@@ -8,9 +8,11 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::client::{ClientError, ServerArgs};
+use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_json, table};
 use super::view::Page;
+use crate::api::Permission;
 use crate::domain::pause::PauseReport;
 
 const KINDS: [&str; 4] = ["call", "scenario", "channel", "runtime"];
@@ -123,7 +125,12 @@ impl PausesCommand {
     }
 
     async fn list(self) -> Result<Exit, ClientError> {
-        let answer = self.server.client()?.get(&["api", "v1", "pauses"], &[]).await?;
+        let answer = self
+            .server
+            .client(Need::May(Permission::ReadLog))
+            .await?
+            .get(&["api", "v1", "pauses"], &[])
+            .await?;
         match self.output.is_json() {
             true => print_json(&answer)?,
             false => print(&shown(&answer.json()?))?,
@@ -145,7 +152,11 @@ async fn ask(
         "runtime" => vec!["api", "v1", "runtime", verb],
         _ => vec!["api", "v1", &plural, &name, verb],
     };
-    let answer = server.client()?.post(&path, HeaderMap::new(), Bytes::from(body)).await?;
+    let answer = server
+        .client(Need::May(Permission::Control))
+        .await?
+        .post(&path, HeaderMap::new(), Bytes::from(body))
+        .await?;
     if output.is_json() {
         print_json(&answer)?;
         return Ok(Exit::Done);

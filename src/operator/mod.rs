@@ -23,6 +23,7 @@ mod programmed;
 mod replicas;
 mod runtime;
 mod scenario;
+mod scenario_summary;
 mod scope;
 mod settings;
 mod start;

@@ -15,6 +15,7 @@ use super::error::ReconcileError;
 use super::namespace::{Namespace, channels_of};
 use super::paused::paused;
 use super::programmed::{Replica, Wanted};
+use super::scenario_summary::summary;
 use super::status;
 use super::user_secret::RESOLVED_REFS;
 use super::verdict::{ACCEPTED, Verdict, judge};
@@ -66,6 +67,7 @@ impl Kind for Scenario {
             state: Some(state(scenario, is_accepted || !is_resolved, is_finishing).to_owned()),
             conditions: ground.conditions(&[accepted, resolved, programmed], &beside),
             audience,
+            summary: Some(summary(scenario)),
             accepted_with: if is_accepted { with } else { before },
         };
         status::write(context, scenario, observed, &new, (conditions, &new.conditions)).await?;

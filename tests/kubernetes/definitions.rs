@@ -76,3 +76,42 @@ fn the_storage_engine_and_the_tenant_cannot_be_changed() {
         assert!(stderr(&refused).contains(&format!("{field}: ")), "{spec}: {}", stderr(&refused));
     }
 }
+
+#[test]
+fn what_a_person_wants_to_know_at_a_glance_has_a_column() {
+    let cluster = Cluster::shared();
+    cluster.ask(&["create", "namespace", "columns"]);
+    let manifest = crate::cluster::file("tests/kubernetes/design.yaml");
+    cluster.ask(&["apply", "-n", "columns", "-f", &manifest]);
+    let status = serde_json::json!({"status": {"state": "Active", "audience": "by index on customer.city", "conditions": [
+        {"type": "Ready", "status": "True", "reason": "Succeeded", "message": "in force", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
+    let patch = [
+        "patch",
+        "scenario",
+        "snowstorm-warning",
+        "-n",
+        "columns",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+    ];
+    cluster.ask(&[&patch[..], &[&status.to_string()]].concat());
+    let columns = |kind: &str, more: &[&str]| {
+        let table = cluster.ask(&[&["get", kind, "-n", "columns"], more].concat());
+        table
+            .lines()
+            .map(|line| {
+                line.split("  ").map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+            })
+            .collect::<Vec<Vec<String>>>()
+    };
+    let scenario = columns("ffs", &[]);
+    assert_eq!(scenario[0], ["NAME", "READY", "STATE", "REASON", "AUDIENCE", "TRIGGERS", "AGE"]);
+    assert_eq!(
+        scenario[1][..5],
+        ["snowstorm-warning", "True", "Active", "Succeeded", "by index on customer.city"]
+    );
+    assert_eq!(columns("fft", &[])[0], ["NAME", "READY", "REASON", "URL", "AGE"]);
+    assert_eq!(columns("ffr", &[])[0], ["NAME", "READY", "REASON", "URL", "REPLICAS", "AGE"]);
+    assert_eq!(columns("ffs", &["-o", "wide"])[1][6], "in force");
+}

@@ -14,6 +14,7 @@ use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostPa
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
+use crate::forwards::Forwards;
 use crate::harness::Request;
 use crate::harness::cluster::Cluster;
 
@@ -24,6 +25,8 @@ const LIVES_EVERY: Duration = Duration::from_secs(10);
 /// The kubelet of one namespace. Dropping it ends every process it started.
 pub struct Kubelet {
     task: tokio::task::JoinHandle<()>,
+    /// Where the API server carries port-forwards to.
+    pub forwards: Forwards,
 }
 
 struct Work {
@@ -31,6 +34,7 @@ struct Work {
     cluster: Arc<Cluster>,
     namespace: String,
     node: String,
+    port: u16,
     folder: PathBuf,
     running: HashMap<String, Run>,
     lived: Option<Instant>,
@@ -66,7 +70,9 @@ impl Kubelet {
         extra: Vec<String>,
         kubeconfig: Option<String>,
     ) -> Self {
+        let forwards = Forwards::start(client.clone());
         let mut work = Work {
+            port: forwards.address.port(),
             client,
             cluster,
             namespace: namespace.to_owned(),
@@ -85,7 +91,7 @@ impl Kubelet {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         });
-        Kubelet { task }
+        Kubelet { task, forwards }
     }
 }
 
@@ -138,7 +144,11 @@ impl Work {
         let now = jiff::Timestamp::now().to_string();
         let ready = json!({"type": "Ready", "status": "True", "reason": "Tests", "message": "it lives",
             "lastHeartbeatTime": now, "lastTransitionTime": "2026-01-01T00:00:00Z"});
-        let status = json!({"status": {"conditions": [ready]}});
+        let status = json!({"status": {
+            "conditions": [ready],
+            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self.port}},
+        }});
         nodes.patch_status(&self.node, &PatchParams::default(), &Patch::Strategic(&status)).await?;
         self.lived = Some(Instant::now());
         Ok(())

@@ -5,12 +5,15 @@
 
 mod acto;
 mod argocd;
+#[path = "../store/certificate.rs"]
+mod certificate;
 mod coherence;
 #[allow(dead_code, reason = "the chaos of replicas closes halves of connections too")]
 #[path = "../chaos/proxy.rs"]
 mod database_proxy;
 mod exposure;
 mod faults;
+mod forwards;
 mod gateway;
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -19,6 +22,7 @@ mod kubelet;
 mod leadership;
 mod oddities;
 mod paused;
+mod plugin;
 mod proxy;
 mod scene;
 mod serving;

@@ -15,7 +15,7 @@ pub struct Served {
     pub stage: Stage,
     /// Ends with the rest.
     _operator: Operator,
-    _kubelet: Kubelet,
+    pub kubelet: Kubelet,
 }
 
 impl Served {
@@ -25,7 +25,7 @@ impl Served {
         let operator = stage.operator(&[]).await;
         let kubelet = stage.kubelet(&[]);
         stage.apply(&[RUNTIME, TRIGGER, CHANNEL, SCENARIO].join("---"));
-        let served = Served { stage, _operator: operator, _kubelet: kubelet };
+        let served = Served { stage, _operator: operator, kubelet };
         served.all_ready().await;
         served
     }
@@ -74,6 +74,8 @@ async fn what_is_applied_is_served_and_everything_becomes_ready() {
     served.stage.apply(&SCENARIO.replace("A storm is coming", "A heavy storm is coming"));
     let edited = served.stage.until_ready("scenario", "warning").await;
     assert_eq!(edited["metadata"]["generation"], 2);
+    let summary = "On calls of storm: customers where customer.city == params.city get tell through out.";
+    assert_eq!(edited["status"]["summary"], summary);
     // A broken one takes nothing else down, and nothing at all out of force.
     served.stage.apply(&SCENARIO.replace("params.city }}", "params.town }}"));
     served.stage.until_reason("scenario", "warning", "Ready", "Invalid").await;
@@ -94,7 +96,7 @@ async fn at_rest_nothing_is_written_however_many_calls_there_are() {
     let operator = stage.operator_with(&proxy.kubeconfig(), &[]).await;
     let kubelet = stage.kubelet(&[]);
     stage.apply(&[RUNTIME, TRIGGER, CHANNEL, SCENARIO].join("---"));
-    let served = Served { stage, _operator: operator, _kubelet: kubelet };
+    let served = Served { stage, _operator: operator, kubelet };
     served.all_ready().await;
     served.stage.until_reason("scenario", "warning", "AudienceIndexed", "Succeeded").await;
     served.stage.until_reason("channel", "out", "Connected", "Untried").await;

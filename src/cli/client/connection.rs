@@ -67,12 +67,20 @@ async fn over(
     // The connection ends with the answer; its error is the answer's.
     let driver = tokio::spawn(connection);
     let answer = sender.send_request(request).await.map_err(failed)?;
+    let read = read_answer(answer).await;
+    driver.abort();
+    read
+}
+
+/// Reads the whole of an answer.
+pub(in crate::cli) async fn read_answer(
+    answer: http::Response<hyper::body::Incoming>,
+) -> Result<(StatusCode, Bytes), ClientError> {
     let status = answer.status();
     let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
         .collect()
         .await
         .map_err(|error| ClientError::NotUnderstood { reason: error.to_string() })?;
-    driver.abort();
     Ok((status, body.to_bytes()))
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Problem;
+use crate::cli::cluster::ClusterError;
 use crate::cli::exit::Exit;
 
 /// Why a client command stopped.
@@ -12,6 +13,15 @@ pub(in crate::cli) enum ClientError {
     /// `--server` is no server.
     #[error("`{given}` is not a server's address; write http://host:port or https://host")]
     Server { given: String },
+    /// `-n` where there is no cluster.
+    #[error(
+        "-n names a namespace of a cluster\n  run this as `kubectl fanfare`, or name the cluster by --context; \
+         `fanfare dev` has one namespace"
+    )]
+    NamespaceOfServer,
+    /// A cluster's Runtime could not be reached or opened.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The variable with the key does not hold one.
     #[error("{variable} must be <username>:<password>; `fanfare credentials` shows those of a data folder")]
     Key { variable: &'static str },
@@ -50,8 +60,14 @@ pub(in crate::cli) enum ClientError {
     #[error(transparent)]
     Import(#[from] crate::track::import::ImportError),
     /// An import ended before its file did.
-    #[error("{source}\n  {kept} lines were imported before that; go on from line {before}")]
-    ImportStopped { kept: u64, before: u64, source: Box<ClientError> },
+    #[error("{source}\n  {kept} lines were imported before that; {}", match doubtful {
+        Some(last) => format!(
+            "lines {before} to {last} may be in or not: look at one with `customers get`, then go on from line {before} \
+             or {}", last + 1
+        ),
+        None => format!("go on from line {before}"),
+    })]
+    ImportStopped { kept: u64, before: u64, doubtful: Option<u64>, source: Box<ClientError> },
     /// The server would not keep some lines of an import.
     #[error(
         "the server refused the lines named above; {kept} others were imported\n  correct them, or leave them out with \
@@ -64,10 +80,26 @@ pub(in crate::cli) enum ClientError {
 }
 
 impl ClientError {
+    /// Whether what was asked may be asked again: nothing of it arrived, or arriving twice does no harm.
+    pub(in crate::cli) fn may_repeat(&self, is_repeatable: bool) -> bool {
+        match self {
+            ClientError::Cluster(ClusterError::Broken { is_sent, .. }) => is_repeatable || !is_sent,
+            _ => false,
+        }
+    }
+
+    /// Whether it is not known if what was asked has been done.
+    pub(in crate::cli) fn is_in_doubt(&self) -> bool {
+        matches!(self, ClientError::Cluster(ClusterError::Broken { is_sent: true, .. }))
+    }
+
     /// What the shell gets to see.
     pub(in crate::cli) fn exit(&self) -> Exit {
         match self {
-            ClientError::Server { .. } | ClientError::Key { .. } => Exit::Usage,
+            ClientError::Server { .. } | ClientError::Key { .. } | ClientError::NamespaceOfServer => {
+                Exit::Usage
+            }
+            ClientError::Cluster(error) => error.exit(),
             ClientError::Unreachable { .. } | ClientError::TimedOut { .. } => Exit::Unreachable,
             ClientError::Unauthorized { .. } | ClientError::Forbidden(_) => Exit::NotAllowed,
             ClientError::ImportStopped { source, .. } => source.exit(),

@@ -15,7 +15,10 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
 use serde::de::DeserializeOwned;
 
+use super::cluster::{ClusterError, Tunnel};
+
 pub(super) use address::ServerArgs;
+pub(super) use connection::read_answer;
 pub(super) use error::ClientError;
 pub(super) use problem::Problem;
 
@@ -25,8 +28,19 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// A server and the key to it.
 #[derive(Debug)]
 pub(super) struct Client {
+    way: Way,
     server: url::Url,
+    namespace: String,
     authorization: Option<http::HeaderValue>,
+}
+
+/// How a server is reached.
+#[derive(Debug)]
+enum Way {
+    /// At its address.
+    Server,
+    /// Through a port-forward, with the key of a Secret unless the person brought one.
+    Cluster { tunnel: Box<Tunnel>, secret: Option<String> },
 }
 
 /// What the server said; only a 2xx gets here.
@@ -44,6 +58,11 @@ impl Answer {
 }
 
 impl Client {
+    /// The namespace whose triggers are called.
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// Reads one thing; `query` leaves out what is `None`.
     pub(super) async fn get(
         &self,
@@ -86,6 +105,9 @@ impl Client {
     /// What a status other than 2xx means.
     pub(super) fn refusal(&self, status: StatusCode, body: &[u8]) -> ClientError {
         match status {
+            StatusCode::UNAUTHORIZED if let Way::Cluster { secret: Some(secret), .. } = &self.way => {
+                ClusterError::KeyRefused { secret: secret.clone() }.into()
+            }
             StatusCode::UNAUTHORIZED => ClientError::Unauthorized { had_key: self.authorization.is_some() },
             StatusCode::FORBIDDEN => ClientError::Forbidden(Problem::read(status, body)),
             status => ClientError::Refused(Problem::read(status, body)),
@@ -140,6 +162,9 @@ impl Client {
             // What the person typed by --header is meant to win.
             request.headers_mut().entry(AUTHORIZATION).or_insert(authorization.clone());
         }
-        connection::exchange(url, request).await
+        match &self.way {
+            Way::Server => connection::exchange(url, request).await,
+            Way::Cluster { tunnel, .. } => tunnel.exchange(request).await,
+        }
     }
 }

@@ -102,8 +102,9 @@ impl Sender {
         self.body.push(b']');
         let (body, numbers) =
             (Bytes::from(std::mem::take(&mut self.body)), std::mem::take(&mut self.numbers));
-        let stopped = |source, report: &Report| ClientError::ImportStopped {
+        let stopped = |source: ClientError, report: &Report| ClientError::ImportStopped {
             kept: report.kept_so_far(),
+            doubtful: source.is_in_doubt().then(|| numbers.last().copied().unwrap_or_default()),
             before: numbers.first().copied().unwrap_or_default(),
             source: Box::new(source),
         };
@@ -123,16 +124,26 @@ impl Sender {
         Ok(())
     }
 
-    /// Offers a batch until the server is not too busy for it.
+    /// Offers a batch until the server is not too busy for it, and again when the connection to a Pod was lost.
     async fn offer(&self, body: Bytes) -> Result<BatchAnswer, ClientError> {
         for pause in PAUSES {
-            match self.offer_once(body.clone()).await? {
-                Some(answer) => return Ok(answer),
-                None => tokio::time::sleep(pause).await,
+            match self.offer_once(body.clone()).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
+                Err(error) if error.may_repeat(self.is_repeatable()) => {
+                    self.bar.set_message(error.to_string());
+                }
+                Err(error) => return Err(error),
             }
+            tokio::time::sleep(pause).await;
         }
         let busy = || ClientError::Refused(Problem::read(StatusCode::SERVICE_UNAVAILABLE, &[]));
         self.offer_once(body).await?.ok_or_else(busy)
+    }
+
+    /// Customers may be offered twice, since what a line says is then there already. Events may not: they have no id.
+    fn is_repeatable(&self) -> bool {
+        self.what == "customers"
     }
 
     /// `None` for 503, which says that nothing of the batch was kept. Any other failure ends the import: offered again,

@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::client::{ClientError, ServerArgs};
+use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_value};
+use crate::api::Permission;
 use crate::track::import::{ImportError, ImportLine, ImportLines, read_customers, read_events};
 use crate::track::line::{customer_to_json, event_to_json};
 use batches::Sender;
@@ -101,7 +103,7 @@ impl FileArgs {
         what: &'static str,
         lines: impl Fn(&Path) -> Result<ImportLines<Value>, ImportError>,
     ) -> Result<Exit, ClientError> {
-        let client = self.server.client()?;
+        let client = self.server.client(Need::May(Permission::Track)).await?;
         let mut report = Report::new(&self.file);
         if !self.skip_invalid {
             for line in lines(&self.file)? {
