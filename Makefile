@@ -9,7 +9,7 @@ FANFARE := cargo run --locked --quiet --
 ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos chaos-operator bench bench-operator lint format-check clippy deny crds packages cluster
+.PHONY: help demo test chaos chaos-operator bench bench-operator lint format-check clippy deny workflows crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
@@ -68,7 +68,7 @@ bench:
 bench-operator: cluster
 	cargo bench --locked --bench operator -- $(PARTS)
 
-lint: format-check clippy deny
+lint: format-check clippy deny workflows
 
 format-check:
 	cargo fmt --check
@@ -83,6 +83,10 @@ deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION):
 	cargo install --locked --root target/tools --version $(CARGO_DENY_VERSION) cargo-deny
 	mv $(TOOLS)/cargo-deny $@
+
+workflows:
+	tests/cluster/cluster build workflows
+	$${FANFARE_TOOLS:-$$HOME/.cache/fanfare-cluster}/bin/actionlint -no-color
 
 crds:
 	$(FANFARE) crds > target/crds.yaml

@@ -6,6 +6,7 @@
 #[path = "../harness/cluster.rs"]
 mod cluster;
 mod definitions;
+mod gitops;
 mod manifests;
 mod text;
 mod verdict;
