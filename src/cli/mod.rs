@@ -2,6 +2,7 @@
 //!
 //! Invariant: a command parses its arguments, calls the library and prints; it holds no logic of its own.
 
+mod backup;
 mod call;
 mod completion;
 mod crds;
@@ -57,6 +58,10 @@ enum Command {
     Pauses(Box<stop::PausesCommand>),
     /// Bring customers or events in from a file.
     Import(Box<import::ImportCommand>),
+    /// Write a copy of a data folder's databases to stdout.
+    Backup(backup::BackupCommand),
+    /// Make the databases of a data folder from such a copy.
+    Restore(backup::RestoreCommand),
     /// Look at customers.
     Customers(Box<customers::CustomersCommand>),
     /// Show the credentials that `fanfare dev` generated.
@@ -111,6 +116,8 @@ pub fn run() -> ExitCode {
         Command::Cancel(command) => command.run(),
         Command::Pauses(command) => command.run(),
         Command::Import(command) => command.run(),
+        Command::Backup(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::Customers(command) => command.run(),
         Command::Credentials(command) => command.run(),
         Command::Completion(command) => command.run(),

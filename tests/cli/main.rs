@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod backup;
 mod command;
 mod import;
 mod refusals;

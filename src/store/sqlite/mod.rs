@@ -2,12 +2,14 @@
 //!
 //! No transaction spans both files; each asserts `synchronous=FULL` when it is opened.
 
+mod archive;
 mod customers;
 mod database;
 mod ledger;
 mod readers;
 mod writer;
 
+pub use archive::{ArchiveError, read_archive, write_archive};
 pub use customers::SqliteCustomers;
 pub use database::{Database, OpenError};
 pub use ledger::Ledger;
