@@ -18,3 +18,4 @@ pub mod process;
 pub mod run;
 pub mod server;
 pub mod stores;
+mod traces;

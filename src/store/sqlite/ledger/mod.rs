@@ -23,8 +23,11 @@ use tokio::sync::Notify;
 use super::{Database, OpenError};
 
 /// Migrations of the ledger's file; this list only ever grows at its end.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/ledger_1.sql"), include_str!("../migrations/ledger_2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/ledger_1.sql"),
+    include_str!("../migrations/ledger_2.sql"),
+    include_str!("../migrations/ledger_4.sql"),
+];
 
 /// The ledger on SQLite. Cheap to clone.
 #[derive(Debug, Clone)]
