@@ -29,6 +29,7 @@ mod tests {
             key: "0af3".into(),
             address: String::new(),
             content: Content::Log { text: "hi".into() },
+            trace: None,
         };
         assert_eq!(Log.attempt(&line).await, Attempt::Sent { provider_id: None });
         let sms = Outgoing { content: Content::Sms { body: "hi".into() }, ..line };

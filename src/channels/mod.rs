@@ -16,6 +16,8 @@ pub mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::trace::TraceParent;
+
 /// A rendered message on its way to one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
@@ -26,6 +28,8 @@ pub struct Outgoing {
     pub address: String,
     /// What it says.
     pub content: Content,
+    /// The span of this attempt, if it belongs to a trace; told to providers that are ours to tell.
+    pub trace: Option<TraceParent>,
 }
 
 /// What a message says, by the kind of channel it is for.

@@ -18,6 +18,7 @@ pub use signature::{SigningKey, SigningKeyError};
 static ID: HeaderName = HeaderName::from_static("webhook-id");
 static TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 static SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Posts each message to one URL. The receiver knows a repetition by its `webhook-id`, which is the delivery's key.
 pub struct Webhook {
@@ -56,9 +57,16 @@ impl Channel for Webhook {
     async fn attempt(&self, message: &Outgoing) -> Attempt {
         let Content::Webhook { body } = &message.content else { return wrong_content("a webhook body") };
         let now = Timestamp::now();
-        let Some(headers) = self.headers(&message.key, body, now) else {
+        let Some(mut headers) = self.headers(&message.key, body, now) else {
             return Attempt::Refused { reason: "the delivery's key cannot stand in a header".into() };
         };
+        if let Some(trace) = message.trace {
+            let value = HeaderValue::from_str(&trace.to_string());
+            headers.insert(
+                TRACE_PARENT.clone(),
+                value.expect("hexadecimal digits and hyphens are a header's value"),
+            );
+        }
         match self.client.post(headers, Bytes::copy_from_slice(body.as_bytes())).await {
             Ok(answer) => judge(&answer, now),
             Err(failure) => of_failure(failure),

@@ -8,7 +8,7 @@ use kube::Client;
 
 use crate::cli::signals::Signals;
 use crate::domain::egress_target::EgressTarget;
-use crate::operator::{EgressRules, Resources, Settings, start};
+use crate::operator::{EgressRules, Resources, Settings, Tracing, start};
 use crate::runtime::cluster::{ApiServerError, configuration};
 use crate::telemetry;
 
@@ -62,6 +62,23 @@ pub struct OperatorCommand {
     /// Whether channels may reach the Services of their own namespace.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     same_namespace_egress: bool,
+    /// Where runtimes send traces, by OTLP over HTTP: `http://collector.observability:4318`. Without it they make none.
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    trace_endpoint: Option<String>,
+    /// Which of their calls have a trace, as OpenTelemetry names it.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "parentbased_traceidratio",
+        env = "OTEL_TRACES_SAMPLER"
+    )]
+    trace_sampler: String,
+    /// The share of calls that have one, where the caller does not say.
+    #[arg(long, value_name = "SHARE", default_value = "0.01", env = "OTEL_TRACES_SAMPLER_ARG")]
+    trace_sampler_arg: String,
+    /// What runtimes are called in traces.
+    #[arg(long, value_name = "NAME", default_value = "fanfare", env = "OTEL_SERVICE_NAME")]
+    trace_service_name: String,
 }
 
 impl OperatorCommand {
@@ -110,6 +127,12 @@ impl OperatorCommand {
                 same_namespace: self.same_namespace_egress,
             },
             admin_port: self.runtime_admin_port,
+            tracing: self.trace_endpoint.filter(|endpoint| !endpoint.is_empty()).map(|endpoint| Tracing {
+                endpoint,
+                sampler: self.trace_sampler,
+                sampler_argument: Some(self.trace_sampler_arg).filter(|argument| !argument.is_empty()),
+                service: self.trace_service_name,
+            }),
         }
     }
 }

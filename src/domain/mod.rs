@@ -22,4 +22,5 @@ pub mod secret;
 pub mod selection;
 pub mod state;
 pub mod tally;
+pub mod trace;
 pub mod value;

@@ -33,5 +33,5 @@ mod verdict;
 mod wake;
 mod watches;
 
-pub use settings::{EgressRules, Resources, Settings};
+pub use settings::{EgressRules, Resources, Settings, Tracing};
 pub use start::{Running, StartError, start};

@@ -31,6 +31,68 @@ pub struct Settings {
     pub egress: EgressRules,
     /// Where replicas' admin ports are.
     pub admin_port: u16,
+    /// Where runtimes send their traces; they make none without.
+    pub tracing: Option<Tracing>,
+}
+
+/// Where traces go and how many calls have one: the values of OpenTelemetry's variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracing {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: a collector's address for OTLP over HTTP, `http://collector.observability:4318`.
+    pub endpoint: String,
+    /// `OTEL_TRACES_SAMPLER`: `parentbased_traceidratio` and others.
+    pub sampler: String,
+    /// `OTEL_TRACES_SAMPLER_ARG`: the share of calls, `0.01`.
+    pub sampler_argument: Option<String>,
+    /// `OTEL_SERVICE_NAME`.
+    pub service: String,
+}
+
+impl Tracing {
+    /// The variables of a runtime's container, with the namespace and the Runtime it belongs to.
+    pub fn variables(&self, namespace: &str, runtime: &str) -> Vec<(&'static str, String)> {
+        let attributes = format!("k8s.namespace.name={namespace},fanfare.runtime={runtime}");
+        let mut variables = vec![
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", self.endpoint.clone()),
+            ("OTEL_TRACES_SAMPLER", self.sampler.clone()),
+            ("OTEL_SERVICE_NAME", self.service.clone()),
+            ("OTEL_RESOURCE_ATTRIBUTES", attributes),
+        ];
+        let argument = self.sampler_argument.clone();
+        variables.extend(argument.map(|argument| ("OTEL_TRACES_SAMPLER_ARG", argument)));
+        variables
+    }
+
+    /// The collector's port, which the runtimes' NetworkPolicy lets out.
+    pub fn port(&self) -> Option<u16> {
+        let rest = self.endpoint.split_once("://")?;
+        let (usual, authority) = (if rest.0 == "https" { 443 } else { 80 }, rest.1.split('/').next()?);
+        let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+        port.map_or(Some(usual), |port| port.parse().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collectors_port_is_what_its_address_says() {
+        let port = |endpoint: &str| {
+            Tracing {
+                endpoint: endpoint.into(),
+                sampler: String::new(),
+                sampler_argument: None,
+                service: String::new(),
+            }
+            .port()
+        };
+        assert_eq!(port("http://collector.observability:4318"), Some(4318));
+        assert_eq!(port("https://collector.example/otlp"), Some(443));
+        assert_eq!(port("http://[fd00::1]:4318/"), Some(4318));
+        assert_eq!(port("http://[fd00::1]"), Some(80));
+        assert_eq!(port("collector:4318"), None);
+    }
 }
 
 /// What a container asks for, in Kubernetes' notation of quantities.

@@ -19,3 +19,4 @@ pub mod process;
 pub mod run;
 pub mod server;
 pub mod stores;
+mod traces;

@@ -13,6 +13,7 @@ use crate::domain::admission::{Answer, Refusal};
 use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::rate_window::RateLimit;
 use crate::domain::state::CallState;
+use crate::domain::trace::TraceParent;
 
 /// A call that was accepted and not yet matched, as the run engine takes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,8 @@ pub struct AcceptedCall {
     pub expires_at: Option<Timestamp>,
     /// The declared params after mapping, defaults and checks; timestamps as RFC 3339.
     pub params: serde_json::Map<String, serde_json::Value>,
+    /// Its span, if it belongs to a trace.
+    pub trace: Option<TraceParent>,
 }
 
 /// A key that only one body may occupy until it expires.
@@ -83,6 +86,8 @@ pub struct NewRequest {
     pub gate: Option<Gate>,
     /// The trigger's rate window, where the store keeps it; see [`Calls::keeps_rates`].
     pub rate: Option<RateLimit>,
+    /// The span of each of its calls, if they belong to a trace.
+    pub trace: Option<TraceParent>,
 }
 
 /// What came of a request that was put before the store.

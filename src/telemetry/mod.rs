@@ -1,10 +1,22 @@
-//! Logs and metrics: what an operator looks at when something is wrong.
+//! Logs, metrics and traces: what an operator looks at when something is wrong.
 //!
 //! Invariant: no secret and no customer's data is ever a label or a log field.
 
+mod collector;
 mod logs;
+pub mod traces;
 
 pub use logs::init;
+
+/// Does the work with traces, if the environment asks for them, and sends the last of them before it is over.
+pub async fn traced<T>(work: impl Future<Output = T>) -> T {
+    let traces = traces::Traces::start();
+    let done = work.await;
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
+    done
+}
 
 /// The content type of numbers, as collectors ask for it.
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -99,7 +99,7 @@ fn message(channel: &str) -> Outgoing {
         "twilio" => ("+431", Content::Sms { body: "T".into() }),
         _ => ("", Content::Webhook { body: "{}".into() }),
     };
-    Outgoing { key: "0af3".into(), address: address.into(), content }
+    Outgoing { key: "0af3".into(), address: address.into(), content, trace: None }
 }
 
 fn tell(attempt: &Attempt) -> Told {

@@ -41,6 +41,7 @@ fn request() -> NewRequest {
         calls: vec![call],
         gate: None,
         rate: None,
+        trace: None,
     }
 }
 

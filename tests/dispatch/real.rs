@@ -100,6 +100,7 @@ impl Real {
             calls: vec![call],
             gate: None,
             rate: None,
+            trace: None,
         };
         self.ledger.calls.accept(request).await.unwrap();
         id

@@ -117,6 +117,7 @@ impl World {
             calls: vec![call],
             gate: None,
             rate: None,
+            trace: None,
         };
         self.ledger.calls.accept(request).await.unwrap();
         id

@@ -29,6 +29,7 @@ fn request(id: String) -> NewRequest {
         calls: vec![NewCall { id: CallId::new(id), expires_at: None, params, deduplication: None }],
         gate: None,
         rate: None,
+        trace: None,
     }
 }
 

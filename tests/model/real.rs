@@ -74,6 +74,7 @@ impl Real {
             calls: vec![call],
             gate: None,
             rate: None,
+            trace: None,
         };
         self.ledger.calls.accept(request).await.unwrap();
         let call = self.ledger.calls.get(&id).await.unwrap().unwrap().seq;

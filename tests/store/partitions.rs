@@ -81,6 +81,7 @@ impl World {
             calls: vec![call],
             gate: None,
             rate: None,
+            trace: None,
         };
         self.ledger.accept(request).await.unwrap();
         let seq = self.ledger.get_call(&id).await;

@@ -46,6 +46,7 @@ async fn webhooks(report: &mut Report, connections: usize) {
             key: format!("{number:032x}").into(),
             address: String::new(),
             content: Content::Webhook { body: body(number) },
+            trace: None,
         };
         rates.push(attempts(&channel, connections, total, message).await);
     }
@@ -86,6 +87,7 @@ async fn mails(report: &mut Report) {
                 text: None,
                 html: Some(html.to_string()),
             },
+            trace: None,
         };
         rates.push(attempts(&channel, 16, total, message).await);
     }

@@ -37,7 +37,7 @@ fn smtp(port: u16, credentials: Option<Credentials>) -> Smtp {
 
 fn to(address: &str) -> Outgoing {
     let content = Content::Email { subject: "Snow".into(), text: Some("Hello\n.dot".into()), html: None };
-    Outgoing { key: "0af3".into(), address: address.into(), content }
+    Outgoing { key: "0af3".into(), address: address.into(), content, trace: None }
 }
 
 async fn outcome(script: Vec<Step>) -> Attempt {

@@ -23,7 +23,7 @@ fn twilio(port: u16, from: &str) -> Twilio {
 
 fn message() -> Outgoing {
     let content = Content::Sms { body: "Schnee & Eis + 5\u{20ac}".into() };
-    Outgoing { key: "0af3".into(), address: "+43 123".into(), content }
+    Outgoing { key: "0af3".into(), address: "+43 123".into(), content, trace: None }
 }
 
 async fn answered(head: &str, body: &str) -> Attempt {

@@ -17,7 +17,7 @@ fn webhook(port: u16) -> Webhook {
 
 fn message() -> Outgoing {
     let content = Content::Webhook { body: r#"{"n":1}"#.into() };
-    Outgoing { key: "0af3".into(), address: String::new(), content }
+    Outgoing { key: "0af3".into(), address: String::new(), content, trace: None }
 }
 
 async fn answered(head: &str) -> Attempt {

@@ -101,7 +101,9 @@ async fn mail_by_start_tls(certificate: &Certificate, port: u16) -> Attempt {
     let from = crate::domain::mail_address::Mailbox::parse("a@example.com").unwrap();
     let channel = Smtp::new(network, server, from, std::time::Duration::from_secs(5), 4);
     let content = Content::Email { subject: "S".into(), text: Some("T".into()), html: None };
-    channel.attempt(&Outgoing { key: "0af3".into(), address: "ann@example.org".into(), content }).await
+    channel
+        .attempt(&Outgoing { key: "0af3".into(), address: "ann@example.org".into(), content, trace: None })
+        .await
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use crate::runtime::engine::Running as RunningEngine;
 use crate::runtime::process::Parts;
 use crate::runtime::server::{self, Listen, ListenError, Running as RunningServer, Surface};
 use crate::runtime::stores::{Stores, StoresError};
-use crate::telemetry;
+use crate::telemetry::{self, traced};
 
 /// How long requests and sends under way may take once `dev` is told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ impl DevCommand {
                 return ExitCode::from(2);
             }
         };
-        match runtime.block_on(self.serve()) {
+        match runtime.block_on(traced(self.serve())) {
             Ok(code) => code,
             Err(error) => {
                 eprintln!("fanfare dev: {error}");

@@ -17,7 +17,7 @@ use crate::runtime::api;
 use crate::runtime::cluster::{ApiServer, ApiServerError, Cluster, Reporter, Scope};
 use crate::runtime::process::Parts;
 use crate::runtime::server::{self, Listen, ListenError, Running, Surface};
-use crate::telemetry;
+use crate::telemetry::{self, traced};
 
 /// How often it is said why nothing can be served yet.
 const SAY_EVERY: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ impl RuntimeCommand {
             Ok(runtime) => runtime,
             Err(error) => return failed(&error),
         };
-        match runtime.block_on(self.serve()) {
+        match runtime.block_on(traced(self.serve())) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error),
         }

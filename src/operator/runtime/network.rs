@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::pod::{API_PORT, CALLS_PORT};
 use super::shape::Shape;
 use crate::domain::egress_target::EgressTarget;
+use crate::operator::settings::Tracing;
 
 /// The port of PostgreSQL, and of the poolers in front of it that have their own.
 const DATABASE_PORTS: [u16; 2] = [5432, 6432];
@@ -82,6 +83,10 @@ fn egress(shape: &Shape<'_>) -> Value {
         let ports: Vec<Value> =
             DATABASE_PORTS.iter().map(|port| json!({ "port": port, "protocol": "TCP" })).collect();
         rules.push(json!({ "ports": ports }));
+    }
+    if let Some(port) = shape.settings.tracing.as_ref().and_then(Tracing::port) {
+        // Where the collector is, only its name says.
+        rules.push(json!({ "ports": [{ "port": port, "protocol": "TCP" }] }));
     }
     if shape.settings.egress.same_namespace {
         rules.push(json!({ "to": [{ "podSelector": {} }] }));

@@ -75,7 +75,7 @@ fn container(shape: &Shape<'_>) -> Value {
         "args": args(shape),
         // The last words of a process that cannot run are what the Runtime's status says.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "env": [{ "name": "FANFARE_CLUSTER_ID", "value": shape.cluster_id }],
+        "env": environment(shape),
         "ports": [
             { "name": "calls", "containerPort": CALLS_PORT, "protocol": "TCP" },
             { "name": "api", "containerPort": API_PORT, "protocol": "TCP" },
@@ -94,6 +94,13 @@ fn container(shape: &Shape<'_>) -> Value {
         },
         "volumeMounts": mounts(shape),
     })
+}
+
+fn environment(shape: &Shape<'_>) -> Value {
+    let tracing = shape.settings.tracing.iter();
+    let variables = tracing.flat_map(|tracing| tracing.variables(shape.namespace, shape.name));
+    let all = [("FANFARE_CLUSTER_ID", shape.cluster_id.to_owned())].into_iter().chain(variables);
+    all.map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
 fn args(shape: &Shape<'_>) -> Vec<String> {
@@ -136,4 +143,65 @@ fn volumes(shape: &Shape<'_>) -> Value {
         volumes.push(json!({ "name": "database", "secret": secret }));
     }
     json!(volumes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::operator::settings::{EgressRules, Resources, Settings, Tracing};
+
+    fn settings(tracing: Option<Tracing>) -> Settings {
+        Settings {
+            namespaces: Vec::new(),
+            own_namespace: "fanfare-system".into(),
+            identity: "one".into(),
+            elects_leader: false,
+            admin: "127.0.0.1:0".parse().unwrap(),
+            image: "fanfare:test".into(),
+            pull_secrets: Vec::new(),
+            cluster_domain: "cluster.local".into(),
+            resources: Resources { cpu_request: "100m".into(), memory: "512Mi".into() },
+            egress: EgressRules::default(),
+            admin_port: 8082,
+            tracing,
+        }
+    }
+
+    fn objects(tracing: Option<Tracing>) -> String {
+        let (settings, spec) =
+            (settings(tracing), serde_yaml_ng::from_str("storage: {sqlite: {size: 1Gi}}").unwrap());
+        let shape = Shape {
+            name: "main",
+            namespace: "shop",
+            spec: &spec,
+            settings: &settings,
+            cluster_id: "c",
+            secrets: BTreeSet::new(),
+            database_revision: None,
+            volume_size: "1Gi".into(),
+        };
+        json!(shape.objects()).to_string()
+    }
+
+    #[test]
+    fn runtimes_are_told_where_traces_go_and_may_reach_it() {
+        let tracing = Tracing {
+            endpoint: "http://collector.observability:4318".into(),
+            sampler: "parentbased_traceidratio".into(),
+            sampler_argument: Some("0.05".into()),
+            service: "fanfare".into(),
+        };
+        let made = objects(Some(tracing));
+        for variable in [
+            r#"{"name":"OTEL_EXPORTER_OTLP_ENDPOINT","value":"http://collector.observability:4318"}"#,
+            r#"{"name":"OTEL_TRACES_SAMPLER_ARG","value":"0.05"}"#,
+            r#"{"name":"OTEL_RESOURCE_ATTRIBUTES","value":"k8s.namespace.name=shop,fanfare.runtime=main"}"#,
+            r#"{"port":4318,"protocol":"TCP"}"#,
+        ] {
+            assert!(made.contains(variable), "{variable}: {made}");
+        }
+        assert!(!objects(None).contains("OTEL_"));
+    }
 }

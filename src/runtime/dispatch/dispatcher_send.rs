@@ -14,9 +14,11 @@ use super::verdict::{RetryPolicy, Tried, Verdict, judge};
 use crate::channels::Attempt;
 use crate::domain::state::DeliveryState;
 use crate::runtime::run::{Halt, LiveChunk, News};
+use crate::runtime::traces;
 use crate::store::StoreError;
 use crate::store::channel_rates::Starts;
 use crate::store::deliveries::Outcome;
+use crate::telemetry::traces::Span;
 
 /// How many waiting deliveries are handed back to their walks at once.
 const RELEASED_AT_ONCE: usize = 256;
@@ -40,14 +42,19 @@ impl Dispatcher {
             if !self.bucket.take(now) {
                 return;
             }
-            let Some(job) = self.ready.pop_front() else { return };
+            let Some(mut job) = self.ready.pop_front() else { return };
             if let Some(halt) = job.chunk.run.halt(Timestamp::now()) {
                 self.give_up_opened(job, halt);
                 continue;
             }
             let channel = Arc::clone(&handle.channel);
+            let span = traces::attempt(self.outbox.name.as_str(), &job);
+            job.message.trace = span.as_ref().map(Span::place);
             self.attempts.push(Box::pin(async move {
                 let attempt = channel.attempt(&job.message).await;
+                if let Some(span) = span {
+                    traces::end_attempt(span, &attempt);
+                }
                 (job, attempt)
             }));
         }

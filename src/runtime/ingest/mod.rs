@@ -31,6 +31,8 @@ use super::app::App;
 use crate::compile::{Snapshot, Trigger};
 use crate::domain::admission::{Answer, Refusal};
 use crate::domain::name::TriggerName;
+use crate::domain::trace::TraceParent;
+use crate::runtime::traces::CallSpan;
 
 /// Every trigger's path begins with this.
 pub const PATH_PREFIX: &str = "/in/";
@@ -42,11 +44,16 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (received_at, began) = (now(), Instant::now());
-    let mut visit = Visit { trigger: None, credential: None };
+    let span = CallSpan::begin(request.headers());
+    let trace = span.as_ref().and_then(CallSpan::place);
+    let mut visit = Visit { trigger: None, credential: None, trace };
     let admitted = admit(app, request, received_at, &mut visit).await;
     let status = admitted.as_ref().map_or_else(Refusal::status, |_| 202);
     let declared = visit.trigger.as_ref().filter(|_| status != 404);
     app.metrics.answered(declared, status, began.elapsed());
+    if let Some(span) = span {
+        span.end(declared, &admitted);
+    }
     match admitted {
         Ok(answer) => answer::accepted(&answer),
         Err(refusal) => {
@@ -62,6 +69,8 @@ where
 struct Visit {
     trigger: Option<TriggerName>,
     credential: Option<Arc<str>>,
+    /// The request's span, if it belongs to a trace.
+    trace: Option<TraceParent>,
 }
 
 async fn admit<B>(
@@ -99,6 +108,7 @@ where
         idempotency_key,
         request: trigger.for_each.is_some().then(|| ids::new_call_id(received_at)),
         elements,
+        trace: visit.trace,
     };
     submit::submit(app, submission).await
 }

@@ -14,8 +14,9 @@ use super::rates::Rate;
 use crate::compile::Trigger;
 use crate::domain::admission::{Answer, Refusal};
 use crate::domain::credentials::Digest;
-use crate::domain::name::{CallId, VersionId};
+use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::params::params_to_json;
+use crate::domain::trace::TraceParent;
 use crate::runtime::app::App;
 use crate::store::StoreError;
 use crate::store::calls::{Admitted, Gate, NewCall, NewKey, NewRequest};
@@ -34,6 +35,8 @@ pub(super) struct Submission<'a> {
     /// The request's id, where it makes a call of each of several elements.
     pub request: Option<CallId>,
     pub elements: Vec<Element>,
+    /// The request's span, if it belongs to a trace.
+    pub trace: Option<TraceParent>,
 }
 
 /// Puts a request before the store and answers once its calls are on disk.
@@ -57,6 +60,7 @@ pub(super) async fn submit(app: &App, submission: Submission<'_>) -> Result<Answ
     } else {
         gate.check(&(0..request.calls.len()).collect::<Vec<_>>())?;
     }
+    let (call, trigger) = (request.calls.first().map(|call| call.id.clone()), request.trigger.clone());
     match app.calls.accept(request).await {
         Ok(Admitted::Accepted(answer) | Admitted::Again(answer)) => Ok(answer),
         Ok(Admitted::Refused(refusal)) => Err(refusal),
@@ -64,7 +68,7 @@ pub(super) async fn submit(app: &App, submission: Submission<'_>) -> Result<Answ
             if let Some(rate) = rate {
                 rate.give_back(taken.load(Ordering::Relaxed));
             }
-            Err(unkept(&error))
+            Err(unkept(&error, &trigger, call.as_ref()))
         }
     }
 }
@@ -95,7 +99,7 @@ impl Limits {
 }
 
 fn new_request(submission: Submission<'_>, keyed: bool) -> NewRequest {
-    let Submission { trigger, version, credential, received_at, body, .. } = submission;
+    let Submission { trigger, version, credential, received_at, body, trace, .. } = submission;
     let kept_until = |length| received_at.checked_add(length).unwrap_or(Timestamp::MAX);
     let idempotency = submission.idempotency_key.map(|key| NewKey {
         scope: format!("{}/{credential}", trigger.name),
@@ -124,19 +128,22 @@ fn new_request(submission: Submission<'_>, keyed: bool) -> NewRequest {
         calls: calls.collect(),
         gate: None,
         rate: None,
+        trace,
         credential,
     }
 }
 
-fn unkept(error: &StoreError) -> Refusal {
+/// `call` is the id that the first call of the request would have had; the trigger log knows the refusal by another.
+fn unkept(error: &StoreError, trigger: &TriggerName, call: Option<&CallId>) -> Refusal {
+    let call = call.map_or("none", CallId::as_str);
     match error {
         StoreError::Refused(_) => {
-            tracing::error!(%error, "a call cannot be kept");
+            tracing::error!(call, %trigger, %error, "a call cannot be kept");
             Refusal::WrongBody("the call cannot be kept as it is; sending it again does not help".into())
         }
         StoreError::Busy => Refusal::Unavailable,
         StoreError::Unavailable(_) | StoreError::Closed => {
-            tracing::error!(%error, "a call could not be kept");
+            tracing::error!(call, %trigger, %error, "a call could not be kept");
             Refusal::Unavailable
         }
     }

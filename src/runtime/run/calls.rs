@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::{Board, LiveRun, News, PlaybookError};
 use crate::domain::name::RunId;
 use crate::domain::state::RunState;
+use crate::runtime::traces;
 use crate::store::StoreError;
 use crate::store::calls::{AcceptedCall, Calls};
 use crate::store::replicas::Replicas;
@@ -142,12 +143,17 @@ async fn begin(board: &Board, call: AcceptedCall) -> Result<(), StoreError> {
             return runs.end_unmatched(call.seq, UnmatchedEnd::Failed(error.to_string()), now).await;
         }
     };
+    let mut span = traces::matching(&call);
     let matched = playbook.match_call(&call);
     tracing::info!(
         call = %call.id, trigger = %call.trigger, fired = matched.fired.len(),
         not_fired = matched.not_fired.len(), "call matched"
     );
+    if let Some(span) = &mut span {
+        span.note("fanfare.fired", i64::try_from(matched.fired.len()).unwrap_or(i64::MAX));
+    }
     let ids = runs.begin_runs(call.seq, matched.clone(), &board.desk.owner, now).await?;
+    drop(span);
     for (scenario, id) in matched.fired.into_iter().zip(ids) {
         let script = playbook.script(&call, &scenario);
         let (state, stopping, call) = (RunState::Selecting, false, call.clone());

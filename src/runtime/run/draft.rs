@@ -107,6 +107,11 @@ fn first_job(
         doubtful: false,
         first_at: None,
         digest: digest(&composed.address, &composed.content),
-        message: Outgoing { key: composed.key, address: composed.address, content: composed.content },
+        message: Outgoing {
+            key: composed.key,
+            address: composed.address,
+            content: composed.content,
+            trace: None,
+        },
     }
 }

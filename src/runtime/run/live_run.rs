@@ -1,12 +1,13 @@
 //! A run as the engine holds it while it is under way.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use super::Script;
 use crate::domain::name::{CallId, RunId, ScenarioName, VersionId};
+use crate::domain::trace::TraceParent;
 use crate::store::runs::{TakenChunk, UnfinishedRun};
 
 /// Why nothing of a run is sent any more.
@@ -36,9 +37,15 @@ pub struct LiveRun {
     pub script: Arc<dyn Script>,
     halted: AtomicU8,
     paused: AtomicBool,
+    /// Its call's span, if that belongs to a trace.
+    trace: Option<TraceParent>,
+    traced_attempts: AtomicU32,
     /// The first chunk, taken with the audience and not yet walked.
     first: Mutex<Option<TakenChunk>>,
 }
+
+/// So many attempts of a run have a span: a broadcast would bury the rest of its trace.
+const TRACED_ATTEMPTS_MAX: u32 = 1_000;
 
 const CANCELLED: u8 = 1;
 const FAILED: u8 = 2;
@@ -55,8 +62,19 @@ impl LiveRun {
             script,
             halted: AtomicU8::new(if run.stopping { CANCELLED } else { 0 }),
             paused: AtomicBool::new(false),
+            trace: run.call.trace,
+            traced_attempts: AtomicU32::new(0),
             first: Mutex::default(),
         }
+    }
+
+    /// The span that the next attempt's is below, if it is to have one.
+    pub fn next_traced_attempt(&self) -> Option<TraceParent> {
+        let trace = self.trace?;
+        let earlier = self.traced_attempts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |earlier| {
+            (earlier < TRACED_ATTEMPTS_MAX).then_some(earlier + 1)
+        });
+        earlier.is_ok().then_some(trace)
     }
 
     /// Keeps the first chunk, which was taken when the audience was written, for its walk.

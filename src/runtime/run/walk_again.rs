@@ -106,6 +106,11 @@ fn next_job(chunk: &Arc<LiveChunk>, row: &Delivery, composed: Composed, last: bo
         doubtful: row.doubtful,
         first_at: row.first_at,
         digest: digest(&composed.address, &composed.content),
-        message: Outgoing { key: composed.key, address: composed.address, content: composed.content },
+        message: Outgoing {
+            key: composed.key,
+            address: composed.address,
+            content: composed.content,
+            trace: None,
+        },
     }
 }

@@ -95,12 +95,12 @@ pub(super) fn delivery(row: &Row) -> Result<Delivery, StoreError> {
 /// The columns [`accepted_call`] reads, of a table called `c`.
 macro_rules! call_columns {
     () => {
-        "c.seq, c.id, c.trigger_name, c.version, c.received_at, c.expires_at, c.params"
+        "c.seq, c.id, c.trigger_name, c.version, c.received_at, c.expires_at, c.params, c.trace"
     };
 }
 pub(super) use call_columns;
 
-/// Reads an accepted call from seven columns, the first of which is `from`.
+/// Reads an accepted call from eight columns, the first of which is `from`.
 pub(super) fn accepted_call(row: &Row, from: usize) -> Result<AcceptedCall, StoreError> {
     let params = get::<Option<&str>>(row, from + 6)?.unwrap_or("{}");
     Ok(AcceptedCall {
@@ -111,5 +111,7 @@ pub(super) fn accepted_call(row: &Row, from: usize) -> Result<AcceptedCall, Stor
         received_at: time(row, from + 4)?,
         expires_at: optional_time(row, from + 5)?,
         params: serde_json::from_str(params).map_err(|error| unreadable(format!("params ({error})")))?,
+        // A trace that cannot be read is no reason to keep a call from its customers.
+        trace: get::<Option<&str>>(row, from + 7)?.and_then(|text| text.parse().ok()),
     })
 }

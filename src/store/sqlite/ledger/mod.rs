@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/ledger_1.sql"),
     include_str!("../migrations/ledger_2.sql"),
     include_str!("../migrations/ledger_3.sql"),
+    include_str!("../migrations/ledger_4.sql"),
 ];
 
 /// The ledger on SQLite. Cheap to clone.

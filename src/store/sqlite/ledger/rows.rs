@@ -82,12 +82,12 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
 /// The columns [`accepted_call`] reads, of a table called `c`.
 macro_rules! call_columns {
     () => {
-        "c.seq, c.id, c.trigger_name, c.version, c.received_at, c.expires_at, c.params"
+        "c.seq, c.id, c.trigger_name, c.version, c.received_at, c.expires_at, c.params, c.trace"
     };
 }
 pub(super) use call_columns;
 
-/// Reads an accepted call from seven columns, the first of which is `from`.
+/// Reads an accepted call from eight columns, the first of which is `from`.
 pub(super) fn accepted_call(row: &Row<'_>, from: usize) -> rusqlite::Result<AcceptedCall> {
     let params = row.get_ref(from + 6)?.as_str_or_null()?.unwrap_or("{}");
     Ok(AcceptedCall {
@@ -98,5 +98,7 @@ pub(super) fn accepted_call(row: &Row<'_>, from: usize) -> rusqlite::Result<Acce
         received_at: timestamp(row.get(from + 4)?)?,
         expires_at: optional_timestamp(row, from + 5)?,
         params: serde_json::from_str(params).map_err(|error| unreadable(format!("params ({error})")))?,
+        // A trace that cannot be read is no reason to keep a call from its customers.
+        trace: row.get_ref(from + 7)?.as_str_or_null()?.and_then(|text| text.parse().ok()),
     })
 }

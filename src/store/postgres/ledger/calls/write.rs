@@ -17,6 +17,9 @@ use crate::store::postgres::session::{Failed, Session};
 const ACCEPT: &str =
     "SELECT accept_calls_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
     $18, $19)";
+const ACCEPT_TRACED: &str =
+    "SELECT accept_traced_calls_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+    $20, $21)";
 const IS_WRITTEN: &str = "SELECT EXISTS (SELECT FROM call WHERE id = $1)";
 
 /// Refused calls have an id of their own, so that a repetition writes none twice.
@@ -75,7 +78,17 @@ pub(super) async fn accept(
     if columns.id.is_empty() && columns.key_kind.is_empty() {
         return Ok(Written::Yes);
     }
-    match session.ask(ACCEPT, &columns.with_windows()).await {
+    let (traced_id, traced_by) =
+        (std::mem::take(&mut columns.traced_id), std::mem::take(&mut columns.traced_by));
+    let columns = columns.with_windows();
+    let asked = match traced_id.is_empty() {
+        true => session.ask(ACCEPT, &columns).await,
+        false => {
+            let traced: [&(dyn ToSql + Sync); 2] = [&traced_id, &traced_by];
+            session.ask(ACCEPT_TRACED, &[&columns[..], &traced].concat()).await
+        }
+    };
+    match asked {
         Ok(_) => Ok(Written::Yes),
         Err(Failed::Postgres(error)) if is_decide_anew(&error) => Ok(Written::DecideAnew),
         Err(failed) => Err(failed.into_store_error()),
@@ -122,6 +135,8 @@ struct Columns<'a> {
     rate_calls: Vec<i64>,
     rate_since: Vec<i64>,
     rate_new: Vec<i64>,
+    traced_id: Vec<&'a str>,
+    traced_by: Vec<String>,
 }
 
 impl<'a> Columns<'a> {
@@ -134,6 +149,10 @@ impl<'a> Columns<'a> {
         self.expires.push(call.expires_at.map(Timestamp::as_microsecond));
         self.version.push(request.version.as_str());
         self.params.push(&call.params);
+        if let Some(trace) = request.trace {
+            self.traced_id.push(call.id.as_str());
+            self.traced_by.push(trace.to_string());
+        }
     }
 
     fn window(&mut self, request: &'a NewRequest, new: usize) {

@@ -29,8 +29,8 @@ pub(super) fn accept(connection: &Connection, request: &NewRequest) -> rusqlite:
 fn write_call(connection: &Connection, request: &NewRequest, call: &NewCall) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO call (id, request, trigger_name, credential, received_at, expires_at, version, params, state,
-                           http_status)
-         VALUES (:id, :request, :trigger, :credential, :received_at, :expires_at, :version, :params, :state, 202)",
+                           http_status, trace)
+         VALUES (:id, :request, :trigger, :credential, :received_at, :expires_at, :version, :params, :state, 202, :trace)",
     )?;
     insert.execute(named_params! {
         ":id": call.id.as_str(),
@@ -42,6 +42,7 @@ fn write_call(connection: &Connection, request: &NewRequest, call: &NewCall) -> 
         ":version": request.version.as_str(),
         ":params": call.params,
         ":state": CallState::Accepted.code(),
+        ":trace": request.trace.map(|trace| trace.to_string()),
     })?;
     if let Some(key) = &call.deduplication {
         let first = Answer { id: call.id.clone(), calls: None };

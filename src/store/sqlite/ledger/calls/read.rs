@@ -14,7 +14,7 @@ use crate::store::calls::{AcceptedCall, CallFilter, CallRecord};
 pub(super) fn open_calls(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<AcceptedCall>> {
     // The first condition is the partial index's own, so that the planner can use it.
     let mut select = connection.prepare_cached(
-        "SELECT seq, id, trigger_name, version, received_at, expires_at, params FROM call
+        "SELECT seq, id, trigger_name, version, received_at, expires_at, params, trace FROM call
          WHERE state IN (0, 1) AND state = 0 ORDER BY seq LIMIT ?1",
     )?;
     let calls = select.query_map([limit], |row| {
@@ -27,6 +27,7 @@ pub(super) fn open_calls(connection: &Connection, limit: u32) -> rusqlite::Resul
             received_at: time(row, "received_at")?,
             expires_at: optional_time(row, "expires_at")?,
             params: serde_json::from_str(&params).map_err(|error| unreadable(6, Type::Text, error))?,
+            trace: row.get::<_, Option<String>>("trace")?.and_then(|text| text.parse().ok()),
         })
     })?;
     calls.collect()
