@@ -21,7 +21,7 @@ help:
 	@echo 'make bench-operator  measure operator and runtime on a real API server'
 	@echo 'make bench         measure the main job; PARTS="ingest broad" for some of it, BENCH_SCALE=0.1 for a tenth'
 	@echo 'make lint          format, clippy, licences, duplicate and foreign crates'
-	@echo 'make crds          write crds/ and docs/reference/ from the kinds'
+	@echo 'make crds          write crds/, docs/reference/ and what the chart holds of them from the kinds'
 	@echo '.ci/run            what a change must pass'
 
 # ONCE=1 is for scripts: a port and a data folder of its own, so that neither a running demo nor an earlier one is in its way.
@@ -46,9 +46,9 @@ chaos: packages
 chaos-operator: cluster
 	FANFARE_OPERATOR_FAULTS=all cargo test --locked --test operator -- --nocapture --test-threads 2
 
-# The Kubernetes API server that tests talk to, and the Lua of Argo CD: built from Go modules once, into a cache.
+# The Kubernetes API server that tests talk to, the Lua of Argo CD and Helm: built from Go modules once, into a cache.
 cluster: packages
-	tests/cluster/cluster build api lua
+	tests/cluster/cluster build api lua helm
 
 packages:
 	@missing=; for pair in openssl=openssl curl=curl python3=python3; do \
@@ -88,3 +88,5 @@ crds:
 	$(FANFARE) crds > target/crds.yaml
 	mv target/crds.yaml crds/fanfare.yaml
 	$(FANFARE) crds --reference docs/reference
+	cp crds/fanfare.yaml charts/fanfare/files/crds.yaml
+	cp config/operator/rbac.yaml config/operator/people.yaml charts/fanfare/files/

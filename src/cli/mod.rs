@@ -3,6 +3,7 @@
 //! Invariant: a command parses its arguments, calls the library and prints; it holds no logic of its own.
 
 mod call;
+mod check_install;
 mod completion;
 mod crds;
 mod credentials;
@@ -50,6 +51,8 @@ enum Command {
     Customers(Box<customers::CustomersCommand>),
     /// Show the credentials that `fanfare dev` generated.
     Credentials(Box<credentials::CredentialsCommand>),
+    /// Check whether the operator of a cluster is installed as it should be.
+    CheckInstall(check_install::CheckInstall),
     /// Print a script that completes this command in a shell.
     Completion(completion::CompletionCommand),
     /// Print the CustomResourceDefinitions of all kinds.
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Import(command) => command.run(),
         Command::Customers(command) => command.run(),
         Command::Credentials(command) => command.run(),
+        Command::CheckInstall(command) => command.run(),
         Command::Completion(command) => command.run(),
         Command::Crds(command) => command.run(),
         Command::Dev(command) => command.run(),

@@ -11,6 +11,7 @@ mod faults;
 mod gateway;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod installation;
 mod kubelet;
 mod leadership;
 mod oddities;
