@@ -9,13 +9,15 @@ FANFARE := cargo run --locked --quiet --
 ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos chaos-operator bench bench-operator lint format-check clippy deny crds packages cluster
+.PHONY: help demo test test-cluster image chaos chaos-operator bench bench-operator lint format-check clippy deny crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
 	@echo 'make demo ONCE=1   the same, and end: 0 if all was as the example promises'
 	@echo 'make demo DATABASE=postgres://user:password@host/database   either of them on PostgreSQL instead of files'
 	@echo 'make test          install what the tests need and run all of them'
+	@echo 'make test-cluster  install the chart on a real node and tell stories there; needs root'
+	@echo 'make image         build the image with Docker, for this machine'
 	@echo 'make chaos         strike three replicas on PostgreSQL with 200 faults; FAULTS=1000 for more, SEED=7 for those again'
 	@echo 'make chaos-operator   every class of faults that operators are known to fall over, in full numbers'
 	@echo 'make bench-operator  measure operator and runtime on a real API server'
@@ -36,6 +38,17 @@ endif
 
 test: cluster
 	cargo test --locked --all-targets
+
+# Traefik, Flux and the rest of a node are built from Go modules, once. How long each step took stands in
+# target/on_cluster/times.txt.
+test-cluster: packages
+	tests/cluster/cluster build api node helm gateway flux
+	rm -f target/on_cluster/times.txt
+	cargo test --locked --test on_cluster -- --test-threads 4 $(STORY)
+
+IMAGE := ghcr.io/fanfare-dev/fanfare:0.1.0
+image:
+	docker build -t $(IMAGE) .
 
 # As in `make test`, but long. A full disk needs the right to mount, or FANFARE_SMALL_DISK.
 FAULTS := 200
@@ -75,6 +88,7 @@ format-check:
 
 clippy:
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --test on_cluster -- -D warnings
 
 # Advisories need a network and change without us; `cargo deny check advisories` shows them.
 deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)

@@ -11,6 +11,7 @@ mod cluster;
 mod config;
 mod copies;
 mod helm;
+mod image;
 mod readme;
 mod refused;
 mod rendered;
