@@ -9,19 +9,21 @@ FANFARE := cargo run --locked --quiet --
 ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos chaos-operator bench bench-operator lint format-check clippy deny workflows crds packages cluster
+.PHONY: help demo test test-cluster image chaos chaos-operator bench bench-operator lint format-check clippy deny workflows crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
 	@echo 'make demo ONCE=1   the same, and end: 0 if all was as the example promises'
 	@echo 'make demo DATABASE=postgres://user:password@host/database   either of them on PostgreSQL instead of files'
 	@echo 'make test          install what the tests need and run all of them'
+	@echo 'make test-cluster  install the chart on a real node and tell stories there; needs root'
+	@echo 'make image         build the image with Docker, for this machine'
 	@echo 'make chaos         strike three replicas on PostgreSQL with 200 faults; FAULTS=1000 for more, SEED=7 for those again'
 	@echo 'make chaos-operator   every class of faults that operators are known to fall over, in full numbers'
 	@echo 'make bench-operator  measure operator and runtime on a real API server'
 	@echo 'make bench         measure the main job; PARTS="ingest broad" for some of it, BENCH_SCALE=0.1 for a tenth'
 	@echo 'make lint          format, clippy, licences, duplicate and foreign crates'
-	@echo 'make crds          write crds/ and docs/reference/ from the kinds'
+	@echo 'make crds          write crds/, docs/reference/ and what the chart holds of them from the kinds'
 	@echo '.ci/run            what a change must pass'
 
 # ONCE=1 is for scripts: a port and a data folder of its own, so that neither a running demo nor an earlier one is in its way.
@@ -37,6 +39,17 @@ endif
 test: cluster
 	cargo test --locked --all-targets
 
+# Traefik, Flux and the rest of a node are built from Go modules, once. How long each step took stands in
+# target/on_cluster/times.txt.
+test-cluster: packages
+	tests/cluster/cluster build api node helm gateway flux
+	rm -f target/on_cluster/times.txt
+	cargo test --locked --test on_cluster -- --test-threads 4 $(STORY)
+
+IMAGE := ghcr.io/fanfare-dev/fanfare:0.1.0
+image:
+	docker build -t $(IMAGE) .
+
 # As in `make test`, but long. A full disk needs the right to mount, or FANFARE_SMALL_DISK.
 FAULTS := 200
 chaos: packages
@@ -46,9 +59,9 @@ chaos: packages
 chaos-operator: cluster
 	FANFARE_OPERATOR_FAULTS=all cargo test --locked --test operator -- --nocapture --test-threads 2
 
-# The Kubernetes API server that tests talk to, and the Lua of Argo CD: built from Go modules once, into a cache.
+# The Kubernetes API server that tests talk to, the Lua of Argo CD and Helm: built from Go modules once, into a cache.
 cluster: packages
-	tests/cluster/cluster build api lua
+	tests/cluster/cluster build api lua helm
 
 packages:
 	@missing=; for pair in openssl=openssl curl=curl python3=python3; do \
@@ -75,6 +88,7 @@ format-check:
 
 clippy:
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --test on_cluster -- -D warnings
 
 # Advisories need a network and change without us; `cargo deny check advisories` shows them.
 deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
@@ -92,3 +106,5 @@ crds:
 	$(FANFARE) crds > target/crds.yaml
 	mv target/crds.yaml crds/fanfare.yaml
 	$(FANFARE) crds --reference docs/reference
+	cp crds/fanfare.yaml charts/fanfare/files/crds.yaml
+	cp config/operator/rbac.yaml config/operator/people.yaml charts/fanfare/files/

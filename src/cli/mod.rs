@@ -4,6 +4,7 @@
 
 mod backup;
 mod call;
+mod check_install;
 mod completion;
 mod crds;
 mod credentials;
@@ -66,6 +67,8 @@ enum Command {
     Customers(Box<customers::CustomersCommand>),
     /// Show the credentials that `fanfare dev` generated.
     Credentials(Box<credentials::CredentialsCommand>),
+    /// Check whether the operator of a cluster is installed as it should be.
+    CheckInstall(check_install::CheckInstall),
     /// Print a script that completes this command in a shell.
     Completion(completion::CompletionCommand),
     /// Print the CustomResourceDefinitions of all kinds.
@@ -120,6 +123,7 @@ pub fn run() -> ExitCode {
         Command::Restore(command) => command.run(),
         Command::Customers(command) => command.run(),
         Command::Credentials(command) => command.run(),
+        Command::CheckInstall(command) => command.run(),
         Command::Completion(command) => command.run(),
         Command::Crds(command) => command.run(),
         Command::Dev(command) => command.run(),

@@ -15,6 +15,7 @@ mod context;
 mod controller;
 mod credentials;
 mod error;
+mod installation;
 mod leadership;
 mod metrics;
 mod namespace;
@@ -33,5 +34,6 @@ mod verdict;
 mod wake;
 mod watches;
 
+pub use installation::{Finding, Installation};
 pub use settings::{EgressRules, Resources, Settings, Tracing};
 pub use start::{Running, StartError, start};

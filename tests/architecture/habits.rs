@@ -82,7 +82,8 @@ pub fn header(source: &Source) -> Vec<String> {
 /// Home folders written into text files. They work on one machine and tell others who wrote them.
 pub fn machine_paths() -> Vec<String> {
     let mut found = Vec::new();
-    for folder in ["src", "tests", "docs", "examples", "crds", ".ci", "bench", "benches"] {
+    for folder in ["src", "tests", "docs", "examples", "crds", "charts", "config", ".ci", "bench", "benches"]
+    {
         search(&root().join(folder), &mut found);
     }
     for entry in std::fs::read_dir(root()).expect("the repository can be read").flatten() {

@@ -18,6 +18,7 @@ pub struct Request {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     answer_max: Duration,
+    at: Option<String>,
 }
 
 /// What came back.
@@ -41,7 +42,14 @@ impl Request {
 
     /// Any method, at an absolute `http://` URL.
     pub fn new(method: &'static str, url: impl Into<String>) -> Self {
-        Self { method, url: url.into(), headers: Vec::new(), body: Vec::new(), answer_max: ANSWER_TIMEOUT }
+        Self {
+            method,
+            url: url.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            answer_max: ANSWER_TIMEOUT,
+            at: None,
+        }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -63,6 +71,12 @@ impl Request {
         self
     }
 
+    /// Connects to this address instead of the URL's host, as if a name led there.
+    pub fn at(mut self, address: &str) -> Self {
+        self.at = Some(address.to_owned());
+        self
+    }
+
     /// Waits no longer for a part of the answer.
     pub fn within(mut self, answer_max: Duration) -> Self {
         self.answer_max = answer_max;
@@ -73,7 +87,7 @@ impl Request {
     pub fn send(&self) -> io::Result<Answer> {
         let rest = self.url.strip_prefix("http://").expect("an http:// URL");
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let mut stream = TcpStream::connect(host)?;
+        let mut stream = TcpStream::connect(self.at.as_deref().unwrap_or(host))?;
         stream.set_read_timeout(Some(self.answer_max))?;
         stream.set_nodelay(true)?;
         let mut request = format!(

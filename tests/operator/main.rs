@@ -17,6 +17,7 @@ mod forwards;
 mod gateway;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod installation;
 mod interplay;
 mod kubelet;
 mod leadership;

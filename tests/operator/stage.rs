@@ -41,6 +41,12 @@ impl Operator {
         Request::get(format!("http://{}/{path}", self.admin)).sent().await.ok()
     }
 
+    /// Where its own port is.
+    #[allow(dead_code, reason = "the bench asks through this handle only")]
+    pub fn address(&self) -> &str {
+        &self.admin
+    }
+
     /// Its numbers.
     #[allow(dead_code, reason = "the bench counts at the proxy")]
     pub async fn metrics(&self) -> String {

@@ -154,10 +154,23 @@ fn verdict(parent: &RouteParent, generation: Option<i64>) -> Result<(), (&'stati
             return Err(("NotTakenUp", format!("{gateway} has not looked at the route as it is now yet")));
         }
         if found.status != "True" {
-            return Err(("RouteNotAccepted", format!("{gateway}: {}: {}", found.reason, found.message)));
+            return Err(("RouteNotAccepted", format!("{gateway}: {}: {}", found.reason, words(found))));
         }
     }
     Ok(())
+}
+
+/// A Gateway's own words. Some controllers have none.
+fn words(found: &RouteCondition) -> &str {
+    match (found.message.as_str(), found.reason.as_str()) {
+        ("", "NotAllowedByListeners") => {
+            "no listener of it takes routes of this namespace; allow it under allowedRoutes"
+        }
+        ("", "NoMatchingListenerHostname") => "no listener of it has one of these host names",
+        ("", "NoMatchingParent") => "it has no such listener or port",
+        ("", _) => "the Gateway says no more; look at its controller's log",
+        (message, _) => message,
+    }
 }
 
 fn name_of(parent: &Value) -> String {
@@ -227,5 +240,18 @@ mod tests {
             "Gateway infra/public: NotAllowedByListeners: listener https allows routes from Same namespace"
         );
         assert_eq!(judged(json!([accepted])).unwrap_err().0, "NotTakenUp");
+    }
+
+    #[test]
+    fn a_gateway_without_words_is_given_some() {
+        let refused = json!({"type": "Accepted", "status": "False", "reason": "NotAllowedByListeners",
+            "message": "", "observedGeneration": 2});
+        let (reason, message) = judged(json!([refused])).unwrap_err();
+        assert_eq!(reason, "RouteNotAccepted");
+        assert_eq!(
+            message,
+            "Gateway infra/public: NotAllowedByListeners: no listener of it takes routes of this namespace; allow it \
+             under allowedRoutes"
+        );
     }
 }

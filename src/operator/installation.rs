@@ -1,0 +1,122 @@
+//! Whether an operator is installed as it should be: it is ready, the kinds are served, and its account sees them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::{Api, Client};
+use tokio::time::Instant;
+
+use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
+
+/// How long one question may take.
+const ASK_MAX: Duration = Duration::from_secs(5);
+/// The rest between two looks.
+const REST: Duration = Duration::from_millis(500);
+/// The largest answer that is read of the operator's probe.
+const ANSWER_BYTES_MAX: usize = 4096;
+
+/// What is looked at.
+#[derive(Debug, Clone)]
+pub struct Installation {
+    /// Where the operator's admin port is: `http://fanfare-operator:8082`.
+    pub operator: String,
+    /// The namespaces it serves; empty for all.
+    pub namespaces: Vec<String>,
+    /// For how long what is not yet so is looked at again.
+    pub patience: Duration,
+}
+
+/// One thing that was looked at.
+#[derive(Debug)]
+pub struct Finding {
+    /// What should be so.
+    pub what: String,
+    /// Why it is not.
+    pub trouble: Option<String>,
+}
+
+impl Installation {
+    /// Looks at everything, as the account of this client.
+    pub async fn look(&self, client: &Client) -> Vec<Finding> {
+        let end = Instant::now() + self.patience;
+        let mut findings = vec![
+            until(end, "the operator is ready", async || self.operator_is_ready().await).await,
+            until(end, "the API server serves all kinds", async || kinds_are_served(client).await).await,
+        ];
+        let named = self.namespaces.iter().map(|name| Some(name.as_str()));
+        let scopes: Vec<Option<&str>> = if self.namespaces.is_empty() { vec![None] } else { named.collect() };
+        for scope in scopes {
+            let place = scope.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
+            let what = format!("this account may list all kinds in {place}");
+            findings.push(until(end, &what, async || kinds_are_listed(client, scope).await).await);
+        }
+        findings
+    }
+
+    async fn operator_is_ready(&self) -> Result<(), String> {
+        let uri = format!("{}/readyz", self.operator.trim_end_matches('/'));
+        let uri = uri.parse().map_err(|_| format!("{} is no address", self.operator))?;
+        let http: HttpClient<_, Empty<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
+        let answer = http.get(uri).await.map_err(|error| {
+            let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            format!("{} cannot be reached: {error}: {why}", self.operator)
+        })?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        Err(format!("it answers {status}: {}", String::from_utf8_lossy(&body)))
+    }
+}
+
+/// Looks again until it is so, or there is no more time.
+async fn until(end: Instant, what: &str, is_so: impl AsyncFn() -> Result<(), String>) -> Finding {
+    loop {
+        let looked = tokio::time::timeout(ASK_MAX, is_so()).await;
+        let trouble = looked.unwrap_or_else(|_| Err(format!("no answer within {ASK_MAX:?}"))).err();
+        if trouble.is_none() || Instant::now() + REST > end {
+            return Finding { what: what.to_owned(), trouble };
+        }
+        tokio::time::sleep(REST).await;
+    }
+}
+
+/// The kinds, as the API server is asked for them.
+fn kinds() -> [ApiResource; 5] {
+    [
+        ApiResource::erase::<ApiKey>(&()),
+        ApiResource::erase::<ApiTrigger>(&()),
+        ApiResource::erase::<Channel>(&()),
+        ApiResource::erase::<Runtime>(&()),
+        ApiResource::erase::<Scenario>(&()),
+    ]
+}
+
+async fn kinds_are_served(client: &Client) -> Result<(), String> {
+    for kind in kinds() {
+        let served = client.list_api_group_resources(&kind.api_version).await;
+        let served = served.map_err(|error| format!("{} is not served: {error}", kind.api_version))?;
+        if !served.resources.iter().any(|resource| resource.name == kind.plural) {
+            return Err(format!("{} is not served; apply its CustomResourceDefinition", kind.kind));
+        }
+    }
+    Ok(())
+}
+
+async fn kinds_are_listed(client: &Client, namespace: Option<&str>) -> Result<(), String> {
+    for kind in kinds() {
+        let api: Api<DynamicObject> = match namespace {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind),
+            None => Api::all_with(client.clone(), &kind),
+        };
+        let listed = api.list_metadata(&ListParams::default().limit(1)).await;
+        listed.map_err(|error| format!("{}: {error}", kind.plural))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! What values lead to.
+
+use serde_json::{Value, json};
+
+use crate::helm::{CORPUS, find, template};
+
+fn args(objects: &[Value]) -> Vec<String> {
+    let operator = find(objects, "Deployment", "fanfare-operator");
+    serde_json::from_value(operator["spec"]["template"]["spec"]["containers"][0]["args"].clone()).unwrap()
+}
+
+fn kinds(objects: &[Value]) -> Vec<&str> {
+    objects.iter().map(|object| object["kind"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn pods_may_do_nothing_but_their_work() {
+    for values in CORPUS {
+        let objects = template(values);
+        let pods = objects.iter().filter_map(|object| match object["kind"].as_str() {
+            Some("Deployment") => Some(&object["spec"]["template"]["spec"]),
+            Some("Pod") => Some(&object["spec"]),
+            _ => None,
+        });
+        let pods: Vec<&Value> = pods.collect();
+        assert_eq!(pods.len(), 2, "the operator and the test");
+        for pod in pods {
+            let security = &pod["securityContext"];
+            assert_eq!((&security["runAsUser"], &security["runAsGroup"]), (&json!(65532), &json!(65532)));
+            assert_eq!(security["runAsNonRoot"], true);
+            let container = &pod["containers"][0]["securityContext"];
+            assert_eq!(container["readOnlyRootFilesystem"], true);
+            assert_eq!(container["capabilities"]["drop"], json!(["ALL"]));
+            assert!(pod["containers"][0]["resources"]["limits"]["memory"].is_string());
+        }
+    }
+}
+
+#[test]
+fn rights_are_given_in_the_named_namespaces_only() {
+    let everywhere = template("{}");
+    find(&everywhere, "ClusterRoleBinding", "fanfare-operator");
+    let named = template("{watchNamespaces: [shop, news]}");
+    let bindings: Vec<(&Value, &Value)> = named
+        .iter()
+        .filter(|object| object["kind"] == "RoleBinding" || object["kind"] == "ClusterRoleBinding")
+        .map(|object| (&object["metadata"]["name"], &object["metadata"]["namespace"]))
+        .collect();
+    let (shop, news, own) = (json!("shop"), json!("news"), json!("fanfare-system"));
+    let (all, cluster, lease) =
+        (json!("fanfare-operator"), json!("fanfare-operator-cluster"), json!("fanfare-operator-own"));
+    for wanted in [(&all, &shop), (&all, &news), (&lease, &own), (&cluster, &Value::Null)] {
+        assert!(bindings.contains(&wanted), "{wanted:?} of {bindings:?}");
+    }
+    assert_eq!(bindings.len(), 4);
+    let args = args(&named);
+    assert!(args.contains(&"--watch=shop".into()) && args.contains(&"--watch=news".into()), "{args:?}");
+}
+
+#[test]
+fn every_flag_of_the_operator_is_a_value() {
+    let all = "{watchNamespaces: [shop], leaderElection: false, image: {pullSecrets: [key]},
+      egress: {allow: [10.20.0.0/16], deny: [10.20.1.0/24]}}";
+    let objects = template(all);
+    let help =
+        std::process::Command::new(env!("CARGO_BIN_EXE_fanfare")).args(["operator", "--help"]).output();
+    let help = String::from_utf8(help.unwrap().stdout).unwrap();
+    let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
+    let flags = flags.map(|rest| rest.split([' ', '\n']).next().unwrap_or_default());
+    let set = args(&objects);
+    // Who the process is, the Pod says.
+    let by_environment = ["own-namespace", "identity", "help", "version"];
+    let mut count = 0;
+    for flag in flags.filter(|flag| !by_environment.contains(flag)) {
+        let given = |arg: &String| *arg == format!("--{flag}") || arg.starts_with(&format!("--{flag}="));
+        assert!(set.iter().any(given), "--{flag} is not set by the chart: {set:?}");
+        count += 1;
+    }
+    assert!(count >= 10, "{help}");
+}
+
+#[test]
+fn several_operators_have_a_budget_and_one_has_none() {
+    assert!(!kinds(&template("{}")).contains(&"PodDisruptionBudget"));
+    let several = template("{replicas: 2}");
+    assert!(kinds(&several).contains(&"PodDisruptionBudget"));
+    let pod = &find(&several, "Deployment", "fanfare-operator")["spec"]["template"]["spec"];
+    assert_eq!(pod["topologySpreadConstraints"][0]["topologyKey"], "kubernetes.io/hostname");
+}
+
+#[test]
+fn an_image_is_the_same_for_operator_and_runtimes() {
+    let objects = template("{image: {repository: a/b, tag: '2'}}");
+    let operator =
+        &find(&objects, "Deployment", "fanfare-operator")["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(operator["image"], "a/b:2");
+    assert!(args(&objects).contains(&"--image=a/b:2".into()));
+}
+
+#[test]
+fn what_is_not_asked_for_is_not_there() {
+    let objects = template("{}");
+    for kind in ["NetworkPolicy", "ServiceMonitor", "PodMonitor", "PrometheusRule", "ConfigMap"] {
+        assert!(!kinds(&objects).contains(&kind), "{kind}");
+    }
+    let monitored = template(CORPUS[4]);
+    for kind in ["NetworkPolicy", "ServiceMonitor", "PodMonitor"] {
+        assert!(kinds(&monitored).contains(&kind), "{kind}");
+    }
+    assert_eq!(
+        find(&monitored, "ServiceMonitor", "fanfare-operator")["metadata"]["labels"]["release"],
+        "prometheus"
+    );
+}
+
+#[test]
+fn alerts_and_dashboard_are_rendered_if_the_chart_has_them() {
+    let monitored = template(CORPUS[4]);
+    for (file, kind, name) in [
+        ("alerts.yaml", "PrometheusRule", "fanfare-alerts"),
+        ("dashboard.json", "ConfigMap", "fanfare-dashboard"),
+    ] {
+        let there = std::path::Path::new(&crate::cluster::file("charts/fanfare/files")).join(file).exists();
+        assert_eq!(kinds(&monitored).contains(&kind), there, "{file}");
+        if there {
+            find(&monitored, kind, name);
+        }
+    }
+}

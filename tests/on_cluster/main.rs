@@ -1,0 +1,27 @@
+//! Stories on a real node: the chart installed by Helm, runtimes in Pods, messages at a sandbox in a Pod of its own.
+//!
+//! `make test-cluster` runs them. They share one node, which the last of them takes down; what moves everybody's Pods
+//! waits for the others and is alone.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../checker/mod.rs"]
+mod checker;
+#[path = "../harness/mod.rs"]
+mod harness;
+#[path = "../story/mod.rs"]
+mod story;
+
+mod exposure;
+mod flux;
+mod forward;
+mod leftovers;
+mod node;
+mod postgres;
+mod readme;
+mod rolling;
+mod space;
+mod sqlite;
+mod times;
+mod traffic;
+mod world;

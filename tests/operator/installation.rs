@@ -1,0 +1,35 @@
+//! `fanfare check-install`, which `helm test` runs: it says what is well, and in words what is not.
+
+use std::process::{Command, Output};
+
+use crate::stage::Stage;
+
+fn check(stage: &Stage, operator: &str, namespace: &str) -> Output {
+    let kubeconfig = stage.folder.path().join("account");
+    std::fs::write(&kubeconfig, stage.operator_kubeconfig()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    command.args(["check-install", "--operator", operator, "--watch", namespace, "--patience", "1s"]);
+    command.env("KUBECONFIG", kubeconfig).output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_is_checked_as_the_operators_account() {
+    let stage = Stage::new("installation").await;
+    let operator = stage.operator(&[]).await;
+    let address = format!("http://{}", operator.address());
+    let well = check(&stage, &address, &stage.namespace);
+    let text = String::from_utf8(well.stdout).unwrap();
+    assert_eq!((well.status.code(), text.matches("ok  ").count()), (Some(0), 3), "{text}");
+
+    let elsewhere = check(&stage, &address, "default");
+    let text = String::from_utf8(elsewhere.stderr).unwrap();
+    assert_eq!(elsewhere.status.code(), Some(1));
+    assert!(text.contains("not ok  this account may list all kinds in namespace default: apikeys"), "{text}");
+    assert!(text.contains("forbidden"), "{text}");
+
+    assert_eq!(operator.terminate().await, Some(0));
+    let gone = check(&stage, &address, &stage.namespace);
+    let text = String::from_utf8(gone.stderr).unwrap();
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(text.contains("not ok  the operator is ready") && text.contains("cannot be reached"), "{text}");
+}
