@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use kube::Client;
 
 use crate::cli::signals::Signals;
-use crate::operator::{EgressRules, Resources, Settings, start};
+use crate::operator::{EgressRules, EgressTarget, Resources, Settings, start};
 use crate::runtime::cluster::{ApiServerError, configuration};
 use crate::telemetry;
 
@@ -52,9 +52,10 @@ pub struct OperatorCommand {
     /// The port on which replicas report what they have in force.
     #[arg(long, default_value_t = 8082)]
     runtime_admin_port: u16,
-    /// Addresses that are not public and that channels may reach all the same.
-    #[arg(long = "egress-allow", value_name = "CIDR")]
-    egress_allow: Vec<IpNet>,
+    /// Addresses that are not public and that channels may reach all the same: a network, or a Service of another
+    /// namespace, which channels name as <service>.<namespace>.svc.
+    #[arg(long = "egress-allow", value_name = "CIDR|NAMESPACE/SERVICE")]
+    egress_allow: Vec<EgressTarget>,
     /// Addresses that channels may never reach: nodes, API servers.
     #[arg(long = "egress-deny", value_name = "CIDR")]
     egress_deny: Vec<IpNet>,
@@ -93,6 +94,13 @@ impl OperatorCommand {
     }
 
     fn settings(self) -> Settings {
+        let (mut allow, mut services) = (Vec::new(), Vec::new());
+        for target in self.egress_allow {
+            match target {
+                EgressTarget::Network(network) => allow.push(network),
+                EgressTarget::Service(service) => services.push(service),
+            }
+        }
         Settings {
             namespaces: self.namespaces,
             own_namespace: self.own_namespace,
@@ -104,7 +112,8 @@ impl OperatorCommand {
             cluster_domain: self.cluster_domain,
             resources: Resources { cpu_request: self.runtime_cpu, memory: self.runtime_memory },
             egress: EgressRules {
-                allow: self.egress_allow,
+                allow,
+                services,
                 deny: self.egress_deny,
                 same_namespace: self.same_namespace_egress,
             },

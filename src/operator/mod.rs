@@ -33,5 +33,5 @@ mod wake;
 mod watches;
 
 pub use installation::{Finding, Installation};
-pub use settings::{EgressRules, Resources, Settings};
+pub use settings::{EgressRules, EgressTarget, NotATarget, Resources, ServiceName, Settings};
 pub use start::{Running, StartError, start};

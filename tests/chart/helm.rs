@@ -71,7 +71,7 @@ pub const CORPUS: [&str; 6] = [
       affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms:
         [{matchExpressions: [{key: kubernetes.io/arch, operator: In, values: [amd64]}]}]}}}}",
     "{watchNamespaces: [shop, news], crds: {install: false}, rbac: {aggregate: false}}",
-    "{egress: {allow: [10.20.0.0/16, 'fd00:20::/64'], deny: [10.20.1.0/24], sameNamespace: false},
+    "{egress: {allow: [mail/relay, 10.20.0.0/16, 'fd00:20::/64'], deny: [10.20.1.0/24], sameNamespace: false},
       runtime: {cpu: '1', memory: 2Gi, adminPort: 9000}, adminPort: 9001, clusterDomain: example.internal}",
     "{networkPolicy: {enabled: true, apiServerCidrs: [10.96.0.1/32], metricsFrom: [{namespaceSelector: {matchLabels: {a: b}}}]},
       monitoring: {operator: true, runtimes: true, rules: true, dashboard: true, labels: {release: prometheus}}}",

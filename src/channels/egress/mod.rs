@@ -162,14 +162,16 @@ impl Egress {
         };
         let (mut allowed, mut refused) = (Vec::new(), None);
         for address in found.into_iter().take(ADDRESSES_MAX) {
-            let (place, host) = (SocketAddr::new(address, port), host.to_owned());
+            let place = SocketAddr::new(address, port);
             if self.rules.deny(place) {
-                refused = Some(EgressError::Denied { host, address });
+                refused = Some(EgressError::Denied { host: host.into(), address });
                 continue;
             }
-            match self.refusal(address) {
+            match self.refusal(address).filter(|range| !self.rules.allow(host, *range)) {
                 None => allowed.push(place),
-                Some(range) => refused = refused.or(Some(EgressError::Refused { host, address, range })),
+                Some(range) => {
+                    refused = refused.or(Some(EgressError::Refused { host: host.into(), address, range }));
+                }
             }
         }
         match (allowed.is_empty(), refused) {

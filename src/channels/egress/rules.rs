@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
-use super::range::unwrapped;
+use super::range::{Range, unwrapped};
 
 /// The addresses of a namespace's Services; whoever watches them sets them, whoever connects asks.
 #[derive(Debug, Clone, Default)]
@@ -35,9 +35,19 @@ pub struct Rules {
     pub api_server: Vec<SocketAddr>,
     /// Services that may be reached, though their addresses are private; none unless the chart allows it.
     pub services: ClusterServices,
+    /// Names that may lead to private addresses, in lower case: Services of other namespaces, which the chart allows. They
+    /// end in `.svc` or in the cluster's domain, so that no tenant can make one.
+    pub names: Vec<String>,
 }
 
 impl Rules {
+    /// Whether a name may lead to an address of this kind. Only to one that Services have.
+    pub(super) fn allow(&self, host: &str, range: Range) -> bool {
+        let is_of_services = matches!(range, Range::Private | Range::UniqueLocal | Range::CarrierNat);
+        let host = host.trim_end_matches('.');
+        is_of_services && self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
+
     /// Whether nothing may ever connect there. An IPv6 address that carries an IPv4 one is judged by both.
     pub(super) fn deny(&self, place: SocketAddr) -> bool {
         let (address, plain) = (place.ip(), unwrapped(place.ip()));

@@ -177,3 +177,31 @@ async fn a_service_that_stands_for_a_name_elsewhere_gains_nothing() {
     let why = may(&egress, "mail.other.svc", 80).await.unwrap_err();
     assert!(why.contains("a private address"), "a Service of another namespace: {why}");
 }
+
+#[tokio::test]
+async fn a_service_of_another_namespace_is_reached_by_its_full_name_only() {
+    let guard = |addresses: &[&str]| {
+        let names = vec!["relay.mail.svc.cluster.local".into(), "relay.mail.svc".into()];
+        let rules = Rules { names, deny: vec!["10.96.0.1/32".parse().unwrap()], ..Rules::default() };
+        let egress = Egress::new(vec![], HostMap::default()).with_rules(rules);
+        egress.with_resolver(resolving(addresses, addresses))
+    };
+    let private = guard(&["10.96.7.7"]);
+    for host in ["relay.mail.svc.cluster.local", "relay.mail.svc", "Relay.mail.svc."] {
+        assert_eq!(
+            private.addresses(host, 25).await.unwrap(),
+            [SocketAddr::from(([10, 96, 7, 7], 25))],
+            "{host}"
+        );
+    }
+    for host in ["relay.mail", "relay", "other.mail.svc", "10.96.7.7", "relay.mail.svc.example.org"] {
+        assert!(matches!(private.addresses(host, 25).await, Err(EgressError::Refused { .. })), "{host}");
+    }
+    // Whoever owns that Service cannot lead channels to what no Service has, or to what is denied.
+    for address in ["127.0.0.1", "169.254.169.254", "169.254.1.1", "::1"] {
+        let answer = guard(&[address]).addresses("relay.mail.svc", 25).await;
+        assert!(matches!(answer, Err(EgressError::Refused { .. })), "{address}");
+    }
+    let denied = guard(&["10.96.0.1"]).addresses("relay.mail.svc", 25).await;
+    assert!(matches!(denied, Err(EgressError::Denied { .. })));
+}

@@ -62,6 +62,9 @@ pub struct RuntimeCommand {
     /// Addresses that are not public and that channels may reach all the same.
     #[arg(long = "egress-allow", value_name = "CIDR")]
     pub(super) egress_allow: Vec<IpNet>,
+    /// A name that may lead channels to a private address: a Service of another namespace, in full.
+    #[arg(long = "egress-allow-name", value_name = "HOST")]
+    pub(super) egress_allow_names: Vec<String>,
     /// Addresses that channels may never reach.
     #[arg(long = "egress-deny", value_name = "CIDR")]
     pub(super) egress_deny: Vec<IpNet>,

@@ -131,6 +131,7 @@ impl RuntimeCommand {
             deny: self.egress_deny.clone(),
             api_server: api_server.addresses.clone(),
             services: if self.same_namespace_egress { services.clone() } else { ClusterServices::default() },
+            names: self.egress_allow_names.clone(),
         };
         let egress = Egress::new(self.egress_allow.clone(), HostMap::default()).with_rules(rules);
         Network { egress: Arc::new(egress), tls: Tls::default() }

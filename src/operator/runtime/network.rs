@@ -81,5 +81,10 @@ fn egress(shape: &Shape<'_>) -> Value {
             allowed.iter().map(|net| json!({ "ipBlock": { "cidr": net.to_string() } })).collect();
         rules.push(json!({ "to": blocks }));
     }
+    // Which Pods a Service of another namespace leads to cannot be said here.
+    for service in &shape.settings.egress.services {
+        let namespace = json!({ "matchLabels": { "kubernetes.io/metadata.name": service.namespace } });
+        rules.push(json!({ "to": [{ "namespaceSelector": namespace }] }));
+    }
     json!(rules)
 }

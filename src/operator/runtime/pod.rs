@@ -114,6 +114,10 @@ fn args(shape: &Shape<'_>) -> Vec<String> {
     let egress = &shape.settings.egress;
     add("same-namespace-egress", egress.same_namespace.to_string());
     egress.allow.iter().for_each(|net| add("egress-allow", net.to_string()));
+    let domain = &shape.settings.cluster_domain;
+    for host in egress.services.iter().flat_map(|service| service.hosts(domain)) {
+        add("egress-allow-name", host);
+    }
     egress.deny.iter().for_each(|net| add("egress-deny", net.to_string()));
     args
 }
