@@ -71,8 +71,9 @@ pub const CORPUS: [&str; 6] = [
       affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms:
         [{matchExpressions: [{key: kubernetes.io/arch, operator: In, values: [amd64]}]}]}}}}",
     "{watchNamespaces: [shop, news], crds: {install: false}, rbac: {aggregate: false}}",
-    "{egress: {allow: [10.20.0.0/16, 'fd00:20::/64'], deny: [10.20.1.0/24], sameNamespace: false},
-      runtime: {cpu: '1', memory: 2Gi, adminPort: 9000}, adminPort: 9001, clusterDomain: example.internal}",
+    "{egress: {allow: [mail/relay, 10.20.0.0/16, 'fd00:20::/64'], deny: [10.20.1.0/24], sameNamespace: false},
+      runtime: {cpu: '1', memory: 2Gi, adminPort: 9000}, adminPort: 9001, clusterDomain: example.internal,
+      tracing: {endpoint: 'http://collector.observability:4318', sampler: always_on}}",
     "{networkPolicy: {enabled: true, apiServerCidrs: [10.96.0.1/32], metricsFrom: [{namespaceSelector: {matchLabels: {a: b}}}]},
       monitoring: {operator: true, runtimes: true, rules: true, dashboard: true, labels: {release: prometheus}}}",
     "{image: {repository: 'registry.example.com:5000/fanfare', tag: '1', pullPolicy: Always, pullSecrets: [registry],

@@ -21,6 +21,7 @@ fn wrong_values_are_named() {
             "{egress: {allow: [10.20.0.0]}}",
             "egress.allow: \"10.20.0.0\" is not a network; write it as 10.20.0.0/16",
         ),
+        ("{egress: {deny: [mail/relay]}}", "egress.deny: \"mail/relay\" is not a network"),
         ("{egress: {deny: [everything]}}", "egress.deny: \"everything\" is not a network"),
         (
             "{networkPolicy: {enabled: true, apiServerCidrs: [x]}}",

@@ -60,7 +60,7 @@ fn rights_are_given_in_the_named_namespaces_only() {
 #[test]
 fn every_flag_of_the_operator_is_a_value() {
     let all = "{watchNamespaces: [shop], leaderElection: false, image: {pullSecrets: [key]},
-      egress: {allow: [10.20.0.0/16], deny: [10.20.1.0/24]}}";
+      egress: {allow: [10.20.0.0/16], deny: [10.20.1.0/24]}, tracing: {endpoint: 'http://collector:4318'}}";
     let objects = template(all);
     let help =
         std::process::Command::new(env!("CARGO_BIN_EXE_fanfare")).args(["operator", "--help"]).output();

@@ -41,7 +41,7 @@ terminationMessagePolicy: FallbackToLogsOnError
 {{- end }}
 
 {{- define "fanfare.operatorArgs" -}}
-{{- include "fanfare.checkNetworks" (dict "name" "egress.allow" "networks" .Values.egress.allow) -}}
+{{- include "fanfare.checkNetworks" (dict "name" "egress.allow" "networks" .Values.egress.allow "services" true) -}}
 {{- include "fanfare.checkNetworks" (dict "name" "egress.deny" "networks" .Values.egress.deny) -}}
 - operator
 - --image={{ include "fanfare.image" . }}
@@ -66,13 +66,23 @@ terminationMessagePolicy: FallbackToLogsOnError
 - --egress-deny={{ . }}
 {{- end }}
 - --same-namespace-egress={{ .Values.egress.sameNamespace }}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- --trace-endpoint={{ .endpoint }}
+- --trace-sampler={{ .sampler }}
+- --trace-sampler-arg={{ .samplerArgument }}
+- --trace-service-name={{ .serviceName }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- /* A wrong one would end the operator; here it says so before anything is changed. */ -}}
 {{- define "fanfare.checkNetworks" -}}
 {{- range .networks }}
-{{- if not (regexMatch "^([0-9]{1,3}(\\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/[0-9]{1,3})$" .) }}
-{{- fail (printf "%s: %q is not a network; write it as 10.20.0.0/16 or fd00:20::/64" $.name .) }}
+{{- $isService := and $.services (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z]([-a-z0-9]*[a-z0-9])?$" .) }}
+{{- if not (or $isService (regexMatch "^([0-9]{1,3}(\\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/[0-9]{1,3})$" .)) }}
+{{- $or := ternary ", or a Service as namespace/service" "" (default false $.services) }}
+{{- fail (printf "%s: %q is not a network; write it as 10.20.0.0/16 or fd00:20::/64%s" $.name . $or) }}
 {{- end }}
 {{- end }}
 {{- end }}
