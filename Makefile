@@ -44,7 +44,7 @@ test: cluster
 test-cluster: packages
 	tests/cluster/cluster build api node helm gateway flux
 	rm -f target/on_cluster/times.txt
-	cargo test --locked --test on_cluster -- --test-threads 4 $(STORY)
+	cargo test --locked --test on_cluster -- --test-threads 8 $(STORY)
 
 IMAGE := ghcr.io/fanfare-dev/fanfare:0.1.0
 image:

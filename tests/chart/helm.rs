@@ -1,6 +1,6 @@
 //! Runs helm on the chart, and reads what it renders.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -18,13 +18,17 @@ pub fn program(name: &str, group: &str) -> PathBuf {
     path
 }
 
-/// Runs helm; its output, or what it complained of.
+/// Runs helm without a cluster; its output, or what it complained of.
 pub fn helm(arguments: &[&str]) -> Result<String, String> {
-    // Without a cluster and without what this machine's user has set up for helm.
+    helm_at(Path::new("/nowhere"), arguments)
+}
+
+/// Runs helm on the cluster of a kubeconfig and no other, without what this machine's user has set up for it.
+pub fn helm_at(kubeconfig: &Path, arguments: &[&str]) -> Result<String, String> {
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(program("helm", "helm"))
         .args(arguments)
-        .env("KUBECONFIG", home.path().join("none"))
+        .env("KUBECONFIG", kubeconfig)
         .env("HELM_CONFIG_HOME", home.path())
         .env("HELM_CACHE_HOME", home.path())
         .env("HELM_DATA_HOME", home.path())

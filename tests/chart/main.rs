@@ -15,3 +15,4 @@ mod image;
 mod readme;
 mod refused;
 mod rendered;
+mod upgraded;

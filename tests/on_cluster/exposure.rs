@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::harness::cluster::{file, stderr};
 use crate::harness::{Answer, Request, until};
-use crate::node::{Node, SOON, among_others};
+use crate::node::{Node, SOON};
 use crate::space::Space;
+use crate::turns::among_others;
 
 /// Where Traefik's entry is on the node.
 const ENTRY: u16 = 30_080;

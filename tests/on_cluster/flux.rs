@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::harness::cluster::{file, stderr};
 use crate::harness::until;
-use crate::node::{Node, SOON, among_others};
+use crate::node::{Node, SOON};
 use crate::space::Space;
 use crate::times::timed;
+use crate::turns::among_others;
 
 const SCENARIO: &str = "examples/weather-alert/snowstorm-warning.yaml";
 const KUSTOMIZATION: &str = "examples/weather-alert/kustomization.yaml";

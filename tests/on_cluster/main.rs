@@ -24,4 +24,5 @@ mod space;
 mod sqlite;
 mod times;
 mod traffic;
+mod turns;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -30,21 +30,6 @@ pub struct Node {
 }
 
 static SHARED: Mutex<Weak<Node>> = Mutex::new(Weak::new());
-/// Read by stories that keep to their namespaces, written by those that concern all.
-static ALL: RwLock<()> = RwLock::new(());
-
-/// For a story that keeps to its namespace. The node is held before the turn is waited for, so that it stays.
-pub fn among_others() -> (RwLockReadGuard<'static, ()>, Arc<Node>) {
-    let node = Node::shared();
-    (ALL.read().unwrap_or_else(PoisonError::into_inner), node)
-}
-
-/// For a story that moves what others stand on.
-pub fn alone() -> (RwLockWriteGuard<'static, ()>, Arc<Node>) {
-    let node = Node::shared();
-    (ALL.write().unwrap_or_else(PoisonError::into_inner), node)
-}
-
 impl Node {
     /// The node of this process, started if none is running.
     pub fn shared() -> Arc<Self> {

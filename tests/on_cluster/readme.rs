@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::forward::Forward;
 use crate::harness::cluster::file;
 use crate::harness::{Process, Request, until};
-use crate::node::{Node, SOON, among_others};
+use crate::node::{Node, SOON};
 use crate::space::Space;
 use crate::times::note;
+use crate::turns::among_others;
 
 /// The commands of the README's section on clusters.
 pub fn commands() -> Vec<String> {

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use crate::harness::until;
-use crate::node::{IMAGE, SOON, SYSTEM, alone};
+use crate::node::{IMAGE, SOON, SYSTEM};
 use crate::postgres;
 use crate::space::Space;
 use crate::times::timed;
+use crate::turns::alone;
 use crate::world::World;
 
 /// The rest between two calls.

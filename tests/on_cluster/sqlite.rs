@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::checker::Ledger;
 use crate::harness::until;
-use crate::node::{SOON, among_others};
+use crate::node::SOON;
 use crate::space::Space;
 use crate::times::timed;
+use crate::turns::among_others;
 use crate::world::{World, volume_of};
 
 #[test]

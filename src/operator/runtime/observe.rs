@@ -56,7 +56,7 @@ fn judge(
     }
     let message = format!(
         "{available} of {wanted} replicas are available, {updated} of the newest template; \
-         `kubectl describe pod` says what one waits for"
+         `kubectl describe pod` and `kubectl logs` say what one waits for"
     );
     Finding::progressing(WORKLOAD_READY, "RollingOut", message)
 }
