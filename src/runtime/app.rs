@@ -31,7 +31,7 @@ pub struct App {
     /// What was turned away.
     pub refusals: RefusalLog,
     /// The process's numbers.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     leaving: AtomicBool,
 }
 
@@ -51,7 +51,7 @@ impl App {
             customers,
             rates: RateWindows::default(),
             refusals,
-            metrics: Metrics::default(),
+            metrics: Arc::default(),
             leaving: AtomicBool::new(false),
         }
     }

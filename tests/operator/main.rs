@@ -16,9 +16,12 @@ mod gateway;
 mod harness;
 mod kubelet;
 mod leadership;
+mod numbers;
 mod oddities;
 mod plugin;
 mod proxy;
+#[path = "../telemetry/reference.rs"]
+mod reference;
 mod scene;
 mod serving;
 mod stage;
