@@ -125,6 +125,25 @@ impl Refusal {
         }
     }
 
+    /// One word for it, from a closed set: a label of metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Refusal::Malformed(_) => "malformed",
+            Refusal::Unauthenticated(_) => "unauthenticated",
+            Refusal::Forbidden => "forbidden",
+            Refusal::NoSuchTrigger => "no_such_trigger",
+            Refusal::Method => "method",
+            Refusal::Conflict(_) => "conflict",
+            Refusal::TooLarge { .. } => "too_large",
+            Refusal::MediaType => "media_type",
+            Refusal::WrongParameters(_) => "wrong_parameters",
+            Refusal::WrongBody(_) => "wrong_body",
+            Refusal::Expired { .. } => "expired",
+            Refusal::RateWindow { .. } => "rate_window",
+            Refusal::Unavailable => "unavailable",
+        }
+    }
+
     /// What a person reads first; the same for every refusal of its kind.
     pub fn title(&self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ use axum::routing::get;
 
 use super::caches::Caches;
 use super::metrics::Metrics;
+use super::standing;
 use crate::telemetry::OPENMETRICS;
 
 /// What the probes look at.
@@ -52,6 +53,8 @@ async fn ready(State(health): State<Health>) -> Response {
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
+    let caches = health.watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    health.metrics.set_objects(caches.iter().flat_map(standing::counts));
     let kind = HeaderValue::from_static(OPENMETRICS);
     ([(header::CONTENT_TYPE, kind)], health.metrics.text()).into_response()
 }

@@ -39,7 +39,7 @@ pub(super) struct Wakes {
 }
 
 /// Our kinds, in the order in which they are told of.
-const KINDS: [&str; 5] = ["ApiTrigger", "Scenario", "Channel", "ApiKey", "Runtime"];
+pub(super) const KINDS: [&str; 5] = ["ApiTrigger", "Scenario", "Channel", "ApiKey", "Runtime"];
 
 /// Of which kinds the first list has come.
 ///

@@ -46,6 +46,21 @@ pub enum ReconcileError {
     Panicked(String),
 }
 
+/// The words of [`ReconcileError::word`].
+pub(super) const WORDS: [&str; 11] = [
+    "conflict",
+    "forbidden",
+    "not_found",
+    "invalid",
+    "api",
+    "transport",
+    "not_ours",
+    "unknown_kind",
+    "random",
+    "timeout",
+    "panic",
+];
+
 impl ReconcileError {
     /// An answer of the API server.
     pub(super) fn api(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
@@ -54,6 +69,7 @@ impl ReconcileError {
     }
 
     /// The kind of error, from a closed set: a label of metrics.
+    /// One of [`WORDS`].
     pub(super) fn word(&self) -> &'static str {
         match self {
             ReconcileError::Api { source, .. } => match source.as_ref() {

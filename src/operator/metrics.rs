@@ -9,9 +9,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::error::ReconcileError;
+use super::caches::KINDS;
+use super::error::{ReconcileError, WORDS};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reconciled {
@@ -31,6 +33,13 @@ struct OfController {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Standing {
+    kind: &'static str,
+    /// `True`, `False` or `Unknown`.
+    ready: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfLease {
     name: &'static str,
 }
@@ -44,6 +53,7 @@ pub(super) struct Metrics {
     panics: Family<OfController, Counter<u64, AtomicU64>>,
     seconds: Family<OfController, Histogram>,
     leader: Family<OfLease, Gauge>,
+    objects: Family<Standing, Gauge>,
 }
 
 const LEASE: OfLease = OfLease { name: super::leadership::LEASE_NAME };
@@ -76,11 +86,28 @@ impl Default for Metrics {
         );
         let help = "1 on the process that works, 0 on those that stand by";
         registry.register("leader_election_master_status", help, leader.clone());
-        Metrics { registry, reconciles, errors, panics, seconds, leader }
+        let objects = Family::default();
+        let help = "Objects that the operator serves, by kind and by what their condition Ready says";
+        registry.register("fanfare_operator_objects", help, Family::clone(&objects));
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("fanfare_operator_build", "The version that runs", version);
+        let metrics = Metrics { registry, reconciles, errors, panics, seconds, leader, objects };
+        metrics.begin_with_zero();
+        metrics
     }
 }
 
 impl Metrics {
+    /// A counter that first shows with its first error cannot be told from one that never had any.
+    fn begin_with_zero(&self) {
+        for controller in KINDS {
+            drop(self.panics.get_or_create(&OfController { controller }));
+            for kind in WORDS {
+                drop(self.errors.get_or_create(&Failed { controller, kind }));
+            }
+        }
+    }
+
     /// Counts a reconcile.
     pub(super) fn reconciled(
         &self,
@@ -102,6 +129,18 @@ impl Metrics {
     /// Whether this process works.
     pub(super) fn leads(&self, leads: bool) {
         self.leader.get_or_create(&LEASE).set(i64::from(leads));
+    }
+
+    /// Takes over how objects stand, just before it is shown; on a process that stands by there are none.
+    pub(super) fn set_objects(
+        &self,
+        standing: impl IntoIterator<Item = (&'static str, &'static str, usize)>,
+    ) {
+        self.objects.clear();
+        for (kind, ready, count) in standing {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.objects.get_or_create(&Standing { kind, ready }).inc_by(count);
+        }
     }
 
     /// OpenMetrics text.

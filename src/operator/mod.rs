@@ -27,6 +27,7 @@ mod scenario;
 mod scenario_summary;
 mod scope;
 mod settings;
+mod standing;
 mod start;
 mod status;
 mod user_secret;

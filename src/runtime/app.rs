@@ -34,7 +34,7 @@ pub struct App {
     /// When credentials that are about to end were used last.
     pub outdated: OutdatedUses,
     /// The process's numbers.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     leaving: AtomicBool,
 }
 
@@ -55,7 +55,7 @@ impl App {
             rates: RateWindows::default(),
             refusals,
             outdated: OutdatedUses::default(),
-            metrics: Metrics::default(),
+            metrics: Arc::default(),
             leaving: AtomicBool::new(false),
         }
     }

@@ -93,6 +93,7 @@ impl Configuration {
         // Channels first: a call that comes in with the new version finds them.
         let unconnected = self.connect_all(&snapshot, secrets);
         self.app.put_in_force(&sources, Arc::clone(&snapshot), keyring, now).await?;
+        self.app.metrics.in_force(&snapshot, problems.len(), now);
         self.in_force = Before::new(sources, Arc::clone(&snapshot), &problems);
         Ok(Applied { snapshot, unconnected })
     }
@@ -128,6 +129,7 @@ impl Configuration {
         }
         let handles = self.connected.iter().map(|(name, it)| (name.clone(), Arc::clone(&it.handle)));
         self.handles.store(Arc::new(handles.collect::<HashMap<_, _>>()));
+        self.app.metrics.unconnected(unconnected.len());
         unconnected
     }
 

@@ -8,6 +8,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::dispatch::{ChannelHandles, Counter, Post};
 use super::lease::{LeaseClock, keep_lease};
+use super::metrics::Metrics;
 use super::run::{Board, Control, Desk, Playbooks, hear, take_calls, watch_pauses, watch_stops, work};
 use crate::store::audiences::Audiences;
 use crate::store::calls::Calls;
@@ -43,6 +44,8 @@ pub struct Deps {
     pub rates: Option<Arc<dyn ChannelRates>>,
     /// The channels that can be used now.
     pub channels: ChannelHandles,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// How long giving back may take.
@@ -74,6 +77,7 @@ impl Engine {
             ledger: Arc::clone(&deps.deliveries),
             lease: Arc::clone(&lease),
             rates: deps.rates,
+            metrics: deps.metrics,
         }));
         let board = Board::new(Desk {
             runs: deps.runs,

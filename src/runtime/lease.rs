@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use super::run::Board;
@@ -65,6 +66,7 @@ pub(super) async fn keep_lease(
     mut stop: watch::Receiver<bool>,
 ) {
     let owner = Arc::clone(&board.desk.owner);
+    let numbers = &board.desk.post.metrics().ledger;
     while !*stop.borrow() {
         let renewed = tokio::time::timeout(RENEWAL_MAX, replicas.renew(&owner)).await;
         let pause = match renewed {
@@ -73,15 +75,18 @@ pub(super) async fn keep_lease(
                     board.lose_all_but(owned);
                 }
                 clock.extend(lease.until);
+                numbers.lease_renewed(Some(Timestamp::now()));
                 board.bell.notify_one();
                 replicas.renew_every()
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the lease cannot be renewed yet; nothing is sent once it has run out");
+                numbers.lease_renewed(None);
                 AFTER_A_FAILURE
             }
             Err(_) => {
                 tracing::warn!("the lease is not renewed in time; nothing is sent once it has run out");
+                numbers.lease_renewed(None);
                 AFTER_A_FAILURE
             }
         };

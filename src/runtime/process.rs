@@ -68,6 +68,7 @@ impl Parts {
             audiences: Arc::clone(&stores.audiences),
             playbooks: Arc::new(library),
             channels: self.handles.clone(),
+            metrics: Arc::clone(&self.app.metrics),
         })
     }
 

@@ -67,6 +67,8 @@ pub struct DeliveryFilter {
 pub struct Backlog {
     /// Calls that are accepted or running.
     pub calls: u64,
+    /// When the oldest of them came in.
+    pub oldest_call: Option<Timestamp>,
     /// Runs that are selecting or running.
     pub runs: u64,
     /// Deliveries that wait, by channel and state: queued, retrying or held.

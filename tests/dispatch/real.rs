@@ -71,6 +71,7 @@ impl Real {
             audiences: customers.clone(),
             playbooks,
             channels: handles(&snapshot, &sandbox),
+            metrics: Arc::default(),
         });
         Real { _place: place, ledger, customers, sandbox, snapshot, engine }
     }

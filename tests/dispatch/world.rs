@@ -90,6 +90,7 @@ impl World {
             audiences: customers.clone(),
             playbooks: self.books.clone(),
             channels: Arc::clone(channels),
+            metrics: Arc::default(),
         })
     }
 

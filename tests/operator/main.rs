@@ -21,10 +21,13 @@ mod installation;
 mod interplay;
 mod kubelet;
 mod leadership;
+mod numbers;
 mod oddities;
 mod paused;
 mod plugin;
 mod proxy;
+#[path = "../telemetry/reference.rs"]
+mod reference;
 mod scene;
 mod serving;
 mod stage;

@@ -4,5 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod metrics;
+mod reference;
 mod stub;
 mod traces;

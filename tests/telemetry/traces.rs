@@ -37,15 +37,15 @@ spec:
 "#;
 
 /// A folder of manifests, a provider and a collector.
-struct Scene {
+pub struct Scene {
     folder: tempfile::TempDir,
-    hook: Stub,
+    pub hook: Stub,
     collector: Stub,
     database: Option<String>,
 }
 
 impl Scene {
-    fn new(database: Option<String>) -> Self {
+    pub fn new(database: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("manifests/data");
         std::fs::create_dir_all(&data).unwrap();
@@ -58,7 +58,7 @@ impl Scene {
         self.folder.path().join("kept")
     }
 
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let beside = |name: &str| self.folder.path().join(name);
         let mut command = Process::command(["dev"]);
         command.arg(beside("manifests")).args(["--listen", "127.0.0.1:0"]).arg("--data").arg(self.data());
@@ -82,7 +82,7 @@ impl Scene {
         self.start(&mut command)
     }
 
-    fn start(&self, command: &mut Command) -> Dev {
+    pub fn start(&self, command: &mut Command) -> Dev {
         Dev::start_by(command, Path::new(&self.data()))
     }
 
@@ -115,7 +115,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn call(dev: &Dev, parent: Option<&str>) -> String {
+pub fn call(dev: &Dev, parent: Option<&str>) -> String {
     let mut request = dev.call("storm", &json!({"city": "Vienna"}));
     if let Some(parent) = parent {
         request = request.header("traceparent", parent);

@@ -53,7 +53,7 @@ pub(super) async fn metrics(State(desk): State<Desk>) -> Response {
 /// The numbers as an answer.
 pub(in crate::runtime) async fn numbers(app: &App, log: &dyn RunLog) -> Response {
     match log.backlog().await {
-        Ok(backlog) => app.metrics.set_backlog(&backlog),
+        Ok(backlog) => app.metrics.set_backlog(&backlog, Timestamp::now()),
         // The rest is worth showing all the more while the store does not answer.
         Err(error) => tracing::warn!(%error, "the backlog cannot be counted"),
     }

@@ -22,6 +22,7 @@ use super::job::{Job, Waiting};
 use super::outbox::SharedOutbox;
 use crate::channels::Attempt;
 use crate::runtime::lease::LeaseClock;
+use crate::runtime::metrics::{ChannelNumbers, Metrics};
 use crate::runtime::run::LiveChunk;
 use crate::store::StoreError;
 use crate::store::channel_rates::{ChannelRates, Starts};
@@ -40,7 +41,8 @@ pub(super) enum Stop {
     By(Instant),
 }
 
-pub(super) type Attempted = Pin<Box<dyn Future<Output = (Job, Attempt)> + Send>>;
+/// A message, what came of an attempt at it, and how long that took.
+pub(super) type Attempted = Pin<Box<dyn Future<Output = (Job, Attempt, Duration)> + Send>>;
 pub(super) type Committing = Pin<Box<dyn Future<Output = (Batch, Result<Committed, StoreError>)> + Send>>;
 
 pub(super) type Reserving = Pin<Box<dyn Future<Output = Result<Starts, StoreError>> + Send>>;
@@ -56,6 +58,8 @@ pub struct Counter {
     pub lease: Arc<LeaseClock>,
     /// Where starts are given out, if several replicas share channels' rates.
     pub rates: Option<Arc<dyn ChannelRates>>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The owner of one channel's windows.
@@ -85,6 +89,10 @@ pub(super) struct Dispatcher {
     pub failed_commits: u32,
     pub waiting: BinaryHeap<Reverse<Due>>,
     pub swept_at: Instant,
+    pub metrics: Arc<Metrics>,
+    pub numbers: ChannelNumbers,
+    /// Since when messages are ready and the rate lets none begin.
+    pub limited_since: Option<Instant>,
 }
 
 /// A waiting delivery in the order of its time.
@@ -94,6 +102,9 @@ impl Dispatcher {
     pub(super) fn new(outbox: SharedOutbox, counter: &Counter, stop: watch::Receiver<Stop>) -> Self {
         let now = Instant::now();
         Dispatcher {
+            numbers: counter.metrics.channel(&outbox.name),
+            metrics: Arc::clone(&counter.metrics),
+            limited_since: None,
             outbox,
             handles: counter.handles.clone(),
             ledger: Arc::clone(&counter.ledger),
@@ -143,6 +154,8 @@ impl Dispatcher {
         }
         let closed = handle.is_none() || self.health.is_down() || self.outbox.is_paused() || stop != Stop::No;
         self.outbox.set_closed(closed);
+        self.numbers.standing(self.outbox.is_paused(), self.health.is_down());
+        self.numbers.window(handle.map_or(0, ChannelHandle::window), self.open);
         self.waiting.extend(self.outbox.take_arrivals().into_iter().map(|waiting| Reverse(Due(waiting))));
         self.outbox.set_waiting(self.waiting.len());
         if now.duration_since(self.swept_at) >= TICK {
@@ -194,9 +207,11 @@ impl Dispatcher {
                 self.commit = None;
                 self.committed(batch, result);
             }
-            Some((job, attempt)) = self.attempts.next(), if !self.attempts.is_empty() => {
+            Some((job, attempt, took)) = self.attempts.next(), if !self.attempts.is_empty() => {
+                self.numbers.attempted(&attempt, took);
                 self.learn(job, attempt);
-                while let Some(Some((job, attempt))) = self.attempts.next().now_or_never() {
+                while let Some(Some((job, attempt, took))) = self.attempts.next().now_or_never() {
+                    self.numbers.attempted(&attempt, took);
                     self.learn(job, attempt);
                 }
             }

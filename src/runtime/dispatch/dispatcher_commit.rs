@@ -11,6 +11,7 @@ use super::dispatcher::{Dispatcher, Due, Stop};
 use super::handle::ChannelHandle;
 use super::job::{Job, Waiting};
 use super::outbox::WAITING_MAX;
+use crate::runtime::metrics::LedgerWork;
 use crate::store::StoreError;
 use crate::store::deliveries::{Committed, Opened};
 
@@ -32,12 +33,15 @@ impl Dispatcher {
         }
         let ledger = Arc::clone(&self.ledger);
         let step = Arc::new(batch.step(&self.outbox.name, Timestamp::now()));
-        let pause = commit_pause(self.failed_commits);
+        let (pause, metrics, rows) =
+            (commit_pause(self.failed_commits), Arc::clone(&self.metrics), batch.len());
         self.commit = Some(Box::pin(async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
+            let began = Instant::now();
             let result = ledger.commit(step).await;
+            metrics.ledger.committed(LedgerWork::Deliveries, rows, began.elapsed(), result.is_ok());
             (batch, result)
         }));
     }
@@ -84,12 +88,15 @@ impl Dispatcher {
     }
 
     fn written(&mut self, batch: Batch, opened: &[Opened]) {
+        let now = Timestamp::now();
         for answered in batch.answered {
             self.open = self.open.saturating_sub(1);
+            self.numbers.ended(answered.outcome.state, since(now, &answered.job));
             self.settle(answered);
         }
         for withdrawn in batch.withdrawn {
             let job = withdrawn.job;
+            self.numbers.ended(withdrawn.state, since(now, &job));
             job.chunk.opened(job.place);
             job.chunk.ended(job.id, job.last);
         }
@@ -157,6 +164,11 @@ impl Dispatcher {
             if answered { job.chunk.end(1) } else { job.chunk.dropped() }
         }
     }
+}
+
+/// How long ago the call of a message came in; the clocks of replicas may differ.
+fn since(now: Timestamp, job: &Job) -> Duration {
+    Duration::try_from(now.duration_since(job.chunk.run.received_at)).unwrap_or_default()
 }
 
 /// A store that fails is asked again, ever more slowly, up to two seconds.

@@ -26,6 +26,9 @@ const RELEASED_AT_ONCE: usize = 256;
 impl Dispatcher {
     /// Starts what is on disk, as far as rate, concurrency and the provider's health allow.
     pub(super) fn start_attempts(&mut self, handle: &ChannelHandle, now: Instant) {
+        if let Some(since) = self.limited_since.take() {
+            self.numbers.waited_for_rate(now.saturating_duration_since(since));
+        }
         while self.attempts.len() < handle.concurrency && !self.ready.is_empty() {
             let allowed = self.health.allows(handle.concurrency, now);
             if self.attempts.len() >= allowed || self.outbox.is_paused() || !self.lease.runs() {
@@ -40,6 +43,7 @@ impl Dispatcher {
                 continue;
             }
             if !self.bucket.take(now) {
+                self.limited_since = Some(now);
                 return;
             }
             let Some(mut job) = self.ready.pop_front() else { return };
@@ -51,11 +55,13 @@ impl Dispatcher {
             let span = traces::attempt(self.outbox.name.as_str(), &job);
             job.message.trace = span.as_ref().map(Span::place);
             self.attempts.push(Box::pin(async move {
+                let began = Instant::now();
                 let attempt = channel.attempt(&job.message).await;
+                let took = began.elapsed();
                 if let Some(span) = span {
                     traces::end_attempt(span, &attempt);
                 }
-                (job, attempt)
+                (job, attempt, took)
             }));
         }
     }

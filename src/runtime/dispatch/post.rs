@@ -11,6 +11,7 @@ use super::dispatcher::{Counter, Dispatcher, Stop};
 use super::outbox::Outbox;
 use crate::domain::name::ChannelName;
 use crate::domain::pause::Pauses;
+use crate::runtime::metrics::Metrics;
 
 /// The post office: a dispatcher a channel, started when its first message comes.
 pub struct Post {
@@ -45,6 +46,11 @@ impl Post {
         offices.dispatchers.spawn(dispatcher.run());
         offices.outboxes.insert(channel.clone(), Arc::clone(&outbox));
         outbox
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.counter.metrics
     }
 
     /// What becomes of unknowns on the channel, if it can be used now.

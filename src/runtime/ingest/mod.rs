@@ -57,6 +57,7 @@ where
     match admitted {
         Ok(answer) => answer::accepted(&answer),
         Err(refusal) => {
+            app.metrics.refused(&refusal);
             let trigger = visit.trigger.unwrap_or_else(|| TriggerName::new(""));
             let id = ids::new_call_id(received_at);
             app.refusals.log(id, &trigger, visit.credential, &refusal, received_at);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -18,6 +18,7 @@ use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::params::params_to_json;
 use crate::domain::trace::TraceParent;
 use crate::runtime::app::App;
+use crate::runtime::metrics::LedgerWork;
 use crate::store::StoreError;
 use crate::store::calls::{Admitted, Gate, NewCall, NewKey, NewRequest};
 
@@ -61,7 +62,10 @@ pub(super) async fn submit(app: &App, submission: Submission<'_>) -> Result<Answ
         gate.check(&(0..request.calls.len()).collect::<Vec<_>>())?;
     }
     let (call, trigger) = (request.calls.first().map(|call| call.id.clone()), request.trigger.clone());
-    match app.calls.accept(request).await {
+    let began = Instant::now();
+    let admitted = app.calls.accept(request).await;
+    app.metrics.ledger.committed(LedgerWork::Calls, 1, began.elapsed(), admitted.is_ok());
+    match admitted {
         Ok(Admitted::Accepted(answer) | Admitted::Again(answer)) => Ok(answer),
         Ok(Admitted::Refused(refusal)) => Err(refusal),
         Err(error) => {

@@ -31,6 +31,8 @@ pub struct LiveRun {
     pub call: CallId,
     /// The version it began with and ends with.
     pub version: VersionId,
+    /// When its call came in.
+    pub received_at: Timestamp,
     /// After this nothing of it is sent.
     pub expires_at: Option<Timestamp>,
     /// What it does to each customer.
@@ -58,6 +60,7 @@ impl LiveRun {
             scenario: run.scenario.clone(),
             call: run.call.id.clone(),
             version: run.call.version.clone(),
+            received_at: run.call.received_at,
             expires_at: run.call.expires_at,
             script,
             halted: AtomicU8::new(if run.stopping { CANCELLED } else { 0 }),

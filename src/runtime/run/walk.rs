@@ -78,7 +78,12 @@ pub(super) async fn walk_chunk(
     let _leaving = Leaving(Arc::clone(&chunk));
     slot.announce(&chunk);
     // A chunk that was never taken has no deliveries.
-    let known = if taken.fence.0 > 1 { desk.deliveries.of_chunk(id).await? } else { Vec::new() };
+    let known = if taken.fence.0 > 1 {
+        desk.post.metrics().ledger.took_over();
+        desk.deliveries.of_chunk(id).await?
+    } else {
+        Vec::new()
+    };
     let Recovered { undecided } = recover(&desk, &chunk, &taken, known).await?;
     let undecided = undecided.into_iter();
     let mut walk = Walk { desk, chunk, keys: taken.keys, undecided, slot: Some(slot) };
@@ -146,11 +151,13 @@ impl Walk {
         let step =
             Step { at: Timestamp::now(), decided: draft.decided, passed: draft.passed, ..Step::default() };
         if !step.is_empty() {
-            let committed = self.desk.deliveries.commit(Arc::new(step)).await?;
+            let step = Arc::new(step);
+            let committed = self.desk.deliveries.commit(Arc::clone(&step)).await?;
             if committed.lost {
                 self.chunk.lose();
                 return Ok(());
             }
+            self.desk.post.metrics().decided(&step.decided);
         }
         self.chunk.settle(draft.settled);
         self.chunk.end(draft.ended);

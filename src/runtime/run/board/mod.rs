@@ -307,6 +307,7 @@ impl Board {
             if !owned.contains(&(live.id, live.fence)) {
                 tracing::warn!(call = %live.run.call, run = live.id.run.0, chunk = live.id.n, "another process has taken the chunk");
                 live.lose();
+                self.desk.post.metrics().ledger.lost();
             }
         }
         drop(state);

@@ -22,7 +22,8 @@ const WAITING: &str =
     "SELECT channel, state, count(*) FROM pending_delivery GROUP BY channel, state ORDER BY 1, 2";
 const UNDER_WAY: &str = "SELECT DISTINCT scenario FROM run WHERE state IN (0, 1) LIMIT $1";
 const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1)),
-    (SELECT count(*) FROM run WHERE state IN (0, 1))";
+    (SELECT count(*) FROM run WHERE state IN (0, 1)),
+    (SELECT received_at FROM call WHERE state IN (0, 1) ORDER BY seq LIMIT 1)";
 
 /// Finished chunks as they were counted, and the rows of those that somebody has taken and not finished: one
 /// statement, so that a chunk which is finished meanwhile is in one of them.
@@ -89,6 +90,7 @@ impl RunLog for PostgresLedger {
         });
         Ok(Backlog {
             calls: get::<i64>(&counts, 0)?.unsigned_abs(),
+            oldest_call: optional_time(&counts, 2)?,
             runs: get::<i64>(&counts, 1)?.unsigned_abs(),
             deliveries: waiting.collect::<Result<_, StoreError>>()?,
         })

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::rows::delivery_state;
+use super::rows::{delivery_state, timestamp};
 use crate::domain::name::{ChannelName, ScenarioName};
 use crate::store::run_log::Backlog;
 
@@ -23,7 +23,10 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
         let (channel, count) = (row.get::<_, String>(0)?, row.get::<_, i64>(2)?);
         Ok((ChannelName::new(channel), delivery_state(row.get(1)?)?, count.unsigned_abs()))
     })?;
+    let oldest = "SELECT received_at FROM call WHERE state IN (0, 1) ORDER BY seq LIMIT 1";
+    let oldest: Option<i64> = snapshot.query_row(oldest, [], |row| row.get(0)).optional()?;
     Ok(Backlog {
+        oldest_call: oldest.map(timestamp).transpose()?,
         calls: one("SELECT count(*) FROM call WHERE state IN (0, 1)")?,
         runs: one("SELECT count(*) FROM run WHERE state IN (0, 1)")?,
         deliveries: waiting.collect::<rusqlite::Result<_>>()?,
@@ -58,6 +61,7 @@ mod tests {
         ledger.database.write(|c| c.execute_batch(ROWS)).await.unwrap();
         let found = ledger.backlog().await.unwrap();
         assert_eq!((found.calls, found.runs), (1, 1));
+        assert_eq!(found.oldest_call, Some(jiff::Timestamp::UNIX_EPOCH));
         let mail = (ChannelName::new("mail"), DeliveryState::Retrying, 2);
         let sms = (ChannelName::new("sms"), DeliveryState::Held, 1);
         assert_eq!(found.deliveries, [mail, sms]);
