@@ -138,7 +138,7 @@ struct Delivery {
 
 fn shown(page: &Page<Delivery>) -> String {
     if page.items.is_empty() {
-        return "no deliveries".to_owned();
+        return "no deliveries; without --call or --state only held ones are shown".to_owned();
     }
     let rows = page.items.iter().map(|delivery| {
         let what = delivery.reason.clone().or_else(|| delivery.provider_id.clone()).unwrap_or_default();

@@ -12,6 +12,7 @@ mod harness;
 #[path = "../story/mod.rs"]
 mod story;
 
+mod backup;
 mod exposure;
 mod flux;
 mod forward;

@@ -16,8 +16,10 @@ use crate::times::timed;
 pub const IMAGE: &str = "ghcr.io/fanfare-dev/fanfare";
 /// Where the operator is installed.
 pub const SYSTEM: &str = "fanfare-system";
+/// Where the image has the binary, as the Dockerfile puts it.
+pub const PROGRAM: &str = "/usr/local/bin/fanfare";
 /// How many volumes there are for claims.
-const VOLUMES: u32 = 16;
+const VOLUMES: u32 = 18;
 /// What happens on a busy machine happens within this.
 pub const SOON: Duration = Duration::from_secs(120);
 
@@ -98,9 +100,9 @@ impl Node {
 
     /// The binary under test as the image of this tag.
     pub fn load_fanfare(&self, tag: &str) {
-        let binary = format!("/fanfare={}", env!("CARGO_BIN_EXE_fanfare"));
+        let binary = format!("{PROGRAM}={}", env!("CARGO_BIN_EXE_fanfare"));
         let roots = "/etc/ssl/certs/ca-certificates.crt=/etc/ssl/certs/ca-certificates.crt";
-        self.load(&format!("{IMAGE}:{tag}"), &[&binary, roots], &["/fanfare"]);
+        self.load(&format!("{IMAGE}:{tag}"), &[&binary, roots], &[PROGRAM]);
     }
 
     /// An image from files.

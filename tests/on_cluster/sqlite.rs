@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::checker::Ledger;
 use crate::harness::until;
-use crate::node::SOON;
+use crate::node::{PROGRAM, SOON};
 use crate::space::Space;
 use crate::times::timed;
 use crate::turns::among_others;
@@ -67,7 +67,8 @@ fn kill_process_of(namespace: &str) {
         std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
             let line = std::fs::read(entry.path().join("cmdline")).ok()?;
             let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-            let is_it = words.starts_with(&[b"/fanfare", b"runtime", b"--namespace", namespace.as_bytes()]);
+            let is_it =
+                words.starts_with(&[PROGRAM.as_bytes(), b"runtime", b"--namespace", namespace.as_bytes()]);
             is_it.then(|| entry.file_name().to_string_lossy().into_owned())
         })
     });

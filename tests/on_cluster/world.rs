@@ -85,6 +85,14 @@ impl World {
         Some(crate::harness::is_done(&answer))
     }
 
+    /// Whether the log knows a call; `None` while nobody can be asked.
+    pub fn knows(&self, id: &str) -> Option<bool> {
+        let (username, password) = self.key();
+        let asked = Request::get(format!("{}/api/v1/calls/{id}", self.api())).basic(&username, &password);
+        let answer = asked.send().ok().filter(|answer| answer.status != 503)?;
+        Some(answer.status != 404)
+    }
+
     /// Waits until what was accepted is at its end.
     pub fn until_done(&self, ids: &[String]) {
         for id in ids {
