@@ -12,7 +12,7 @@ use crate::turns::alone;
 use crate::world::World;
 
 /// The rest between two calls.
-const PAUSE: Duration = Duration::from_millis(150);
+const PAUSE: Duration = Duration::from_millis(300);
 const REPLICAS: usize = 3;
 
 #[test]

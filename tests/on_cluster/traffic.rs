@@ -13,7 +13,7 @@ use crate::harness::Request;
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// How many call at a time.
-const STREAMS: usize = 3;
+const STREAMS: usize = 2;
 
 /// A caller with a trigger's credentials.
 pub struct Calls {

@@ -19,6 +19,9 @@ pub struct World {
     pub customers: Customers,
     manifests: tempfile::TempDir,
     record: PathBuf,
+    /// Where the API is, and the key to it.
+    api: String,
+    key: (String, String),
 }
 
 impl World {
@@ -43,7 +46,9 @@ impl World {
         {
             space.until_ready(object);
         }
-        let world = Self { space, customers, manifests: folder, record };
+        let api = format!("http://{}:{}", space.node.ip, space.node_port("api"));
+        let key = (space.secret("driver-apikey", "username"), space.secret("driver-apikey", "password"));
+        let world = Self { space, customers, manifests: folder, record, api, key };
         world.import("customers", "customers.ndjson");
         world.import("events", "events.ndjson");
         world
@@ -51,19 +56,11 @@ impl World {
 
     fn import(&self, what: &str, name: &str) {
         let path = self.manifests.path().join("data").join(name);
-        let (username, password) = self.key();
+        let (username, password) = &self.key;
         let mut command =
-            Process::command(["import", what, &path.display().to_string(), "--server", &self.api()]);
+            Process::command(["import", what, &path.display().to_string(), "--server", &self.api]);
         let output = command.env("FANFARE_API_KEY", format!("{username}:{password}")).output().unwrap();
         assert!(output.status.success(), "import {what}: {}", stderr(&output));
-    }
-
-    fn key(&self) -> (String, String) {
-        (self.space.secret("driver-apikey", "username"), self.space.secret("driver-apikey", "password"))
-    }
-
-    fn api(&self) -> String {
-        format!("http://{}:{}", self.space.node.ip, self.space.node_port("api"))
     }
 
     /// Calls through a Service, with the trigger's credentials.
@@ -79,8 +76,8 @@ impl World {
 
     /// Whether a call is at its end; `None` while nobody can be asked.
     pub fn is_done(&self, id: &str) -> Option<bool> {
-        let (username, password) = self.key();
-        let asked = Request::get(format!("{}/api/v1/calls/{id}", self.api())).basic(&username, &password);
+        let (username, password) = &self.key;
+        let asked = Request::get(format!("{}/api/v1/calls/{id}", self.api)).basic(username, password);
         let answer = asked.send().ok().filter(|answer| answer.status != 503)?;
         Some(crate::harness::is_done(&answer))
     }
