@@ -15,7 +15,6 @@ mod story;
 mod backup;
 mod exposure;
 mod flux;
-mod forward;
 mod leftovers;
 mod node;
 mod postgres;

@@ -40,6 +40,7 @@ impl Node {
             return node;
         }
         let node = Arc::new(timed("a node", Self::start));
+        node.plugin();
         *shared = Arc::downgrade(&node);
         node.volumes();
         timed("the image loaded", || node.load_fanfare("0.1.0"));
@@ -66,6 +67,17 @@ impl Node {
         let mut node = Self { state, bin, ip: String::new() };
         node.ip = node.ask(&["get", "node", "node", "-o", "jsonpath={.status.addresses[0].address}"]);
         node
+    }
+
+    /// Puts the binary under test where kubectl finds it as a plugin.
+    fn plugin(&self) {
+        std::fs::create_dir(self.plugins()).unwrap();
+        let plugin = self.plugins().join("kubectl-fanfare");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fanfare"), plugin).unwrap();
+    }
+
+    fn plugins(&self) -> PathBuf {
+        self.state.join("plugins")
     }
 
     /// Volumes on this machine's disk, of the class that claims get which name none.
@@ -115,7 +127,7 @@ impl Node {
     /// A program of the cluster's tools or of the system, which finds this node and no other.
     pub fn command(&self, program: &str) -> Command {
         let inherited = std::env::var_os("PATH").unwrap_or_default();
-        let paths = std::iter::once(self.bin.clone()).chain(std::env::split_paths(&inherited));
+        let paths = [self.bin.clone(), self.plugins()].into_iter().chain(std::env::split_paths(&inherited));
         let tool = self.bin.join(program);
         let mut command = Command::new(if tool.exists() { tool } else { program.into() });
         command

@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::forward::Forward;
 use crate::harness::cluster::file;
-use crate::harness::{Process, Request, until};
+use crate::harness::until;
 use crate::node::{Node, SOON};
 use crate::space::Space;
 use crate::times::note;
@@ -33,7 +32,7 @@ fn a_newcomer_gets_from_the_readme_to_the_messages() {
         // A person looks again while something is not there yet.
         let answer = until(command, SOON, || {
             tries += 1;
-            let answer = run(&space, command);
+            let answer = space.node.try_shell(command);
             if let Err(error) = &answer {
                 println!("not yet: {command}: {error}");
             }
@@ -61,49 +60,4 @@ fn arrived_as_expected(node: &Node) {
     let stats: Value = serde_json::from_str(&node.ask(&["get", "--raw", stats])).unwrap();
     assert_eq!(stats["twilio"]["taken"], wanted["sms"], "{stats}");
     assert_eq!(stats["smtp"]["taken"], wanted["mail"], "{stats}");
-}
-
-/// A command as it stands, but for those of the plugin.
-fn run(space: &Space, command: &str) -> Result<String, String> {
-    match command.strip_prefix("kubectl fanfare ") {
-        Some(rest) => without_the_plugin(space, rest),
-        None => space.node.try_shell(command),
-    }
-}
-
-/// What `kubectl fanfare` will do by itself, until it is there: the Runtime is reached by a port-forward, with a key of
-/// an ApiKey or the trigger's own credentials.
-fn without_the_plugin(space: &Space, command: &str) -> Result<String, String> {
-    let api = Forward::to(&space.node, "default", "main-runtime", "api");
-    let words: Vec<&str> = command.split(' ').collect();
-    let key = |name: &str| {
-        let secret = format!("{name}-apikey");
-        format!("{}:{}", space.secret(&secret, "username"), space.secret(&secret, "password"))
-    };
-    let ["call", trigger, "--data", data, "--watch"] = words[..] else {
-        let mut client = Process::command(words);
-        client.args(["--server", &format!("http://{}", api.address)]).env("FANFARE_API_KEY", key("crm"));
-        let output = client.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-        let said =
-            String::from_utf8_lossy(&output.stdout).into_owned() + &crate::harness::cluster::stderr(&output);
-        return if output.status.success() { Ok(said) } else { Err(said) };
-    };
-    let calls = Forward::to(&space.node, "default", "main-runtime", "calls");
-    let body = std::fs::read_to_string(file(data.trim_start_matches('@'))).unwrap();
-    let secret = format!("{trigger}-trigger");
-    let (username, password) = (space.secret(&secret, "username"), space.secret(&secret, "password"));
-    let url = format!("http://{}/in/default/{trigger}", calls.address);
-    let request = Request::post(url).basic(&username, &password).header("Content-Type", "application/json");
-    let accepted = request.body(body).send().map_err(|error| error.to_string())?;
-    if accepted.status != 202 {
-        return Err(accepted.body);
-    }
-    let id = accepted.json()["id"].as_str().unwrap().to_owned();
-    let (username, password) =
-        key("desk").split_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-    Ok(until("the end of the call", SOON, || {
-        let asked = Request::get(format!("http://{}/api/v1/calls/{id}", api.address));
-        let answer = asked.basic(&username, &password).send().ok()?;
-        (answer.json()["status"] == "done").then_some(answer.body)
-    }))
 }

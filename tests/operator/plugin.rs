@@ -210,7 +210,10 @@ async fn without_a_runtime_that_takes_requests_it_says_why() {
     stage.apply(&[RUNTIME, TRIGGER].join("---"));
     stage.until_reason("runtime", "main", "Ready", "RollingOut").await;
     stage.until("the key is there", async || !stage.get("secret", "storm-trigger").is_null()).await;
-    person.types(&["call", "storm"]).await.refused(3, &["takes no requests now", "RollingOut"]);
+    person
+        .types(&["call", "storm", "--wait", "1s"])
+        .await
+        .refused(3, &["waiting up to 1s", "takes no requests now", "RollingOut"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,9 @@
 //! The flags by which a client command is told of a cluster, and the name by which kubectl calls it.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::duration::duration_from_text;
 
 /// How a client command finds a Runtime in a cluster.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -20,6 +23,10 @@ pub(in crate::cli) struct ClusterArgs {
     /// The ApiKey to use; one that may do this if left out, and for a call the trigger's own credentials.
     #[arg(long, value_name = "NAME", help_heading = "In a cluster")]
     pub(super) api_key: Option<String>,
+
+    /// How long to wait for a Runtime, or a key, that is just being made.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration_from_text, help_heading = "In a cluster")]
+    pub(super) wait: Duration,
 }
 
 impl ClusterArgs {

@@ -87,6 +87,11 @@ pub(in crate::cli) enum ClusterError {
 }
 
 impl ClusterError {
+    /// Whether it passes by itself while things that were just applied are made.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self, ClusterError::NotReady { .. } | ClusterError::NoSecret { .. })
+    }
+
     /// What the shell gets to see.
     pub(in crate::cli) fn exit(&self) -> Exit {
         match self {

@@ -11,7 +11,7 @@ mod pods;
 mod runtime;
 mod tunnel;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::api::Permission;
 
@@ -22,6 +22,8 @@ pub(super) use tunnel::Tunnel;
 
 /// How long it may take until everything is found: a handful of requests to the API server.
 const FIND_MAX: Duration = Duration::from_secs(30);
+/// How often it is looked for what is being started.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What a command is about to do, and so what the key must be good for.
 #[derive(Debug, Clone, Copy)]
@@ -63,21 +65,36 @@ pub(super) struct Found {
     pub(super) key: Option<Key>,
 }
 
-/// Finds the Runtime in force and, unless the caller has one, a key.
+/// Finds the Runtime in force and, unless the caller has one, a key. What is only being started is waited for.
 pub(super) async fn find(args: &ClusterArgs, need: Need<'_>, with_key: bool) -> Result<Found, ClusterError> {
-    let finding = async {
-        let (client, namespace) = kubeconfig::client(args).await?;
-        let ask = ask::Ask { client, namespace };
-        let runtime = runtime::in_force(&ask).await?;
-        // The key before the Pods: that it may not be read, nothing else makes good.
-        let key = match with_key {
-            true => Some(key::find(&ask, need, args.api_key.as_deref()).await?),
-            false => None,
-        };
-        let pods = pods::Pods::of(&ask, &runtime);
-        pods.first_ready().await?;
-        let tunnel = Tunnel::new(pods, need.port());
-        Ok(Found { namespace: ask.namespace, runtime, tunnel, key })
+    let (begun, mut is_told) = (Instant::now(), false);
+    loop {
+        let found = tokio::time::timeout(FIND_MAX, find_now(args, need, with_key)).await;
+        let found = found.map_err(|_| ClusterError::TimedOut { after: FIND_MAX })?;
+        match found {
+            Err(error) if error.passes() && begun.elapsed() < args.wait => {
+                if !is_told {
+                    eprintln!("waiting up to {:?}: {error}", args.wait);
+                    is_told = true;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            found => return found,
+        }
+    }
+}
+
+async fn find_now(args: &ClusterArgs, need: Need<'_>, with_key: bool) -> Result<Found, ClusterError> {
+    let (client, namespace) = kubeconfig::client(args).await?;
+    let ask = ask::Ask { client, namespace };
+    let runtime = runtime::in_force(&ask).await?;
+    // The key before the Pods: that it may not be read, nothing else makes good.
+    let key = match with_key {
+        true => Some(key::find(&ask, need, args.api_key.as_deref()).await?),
+        false => None,
     };
-    tokio::time::timeout(FIND_MAX, finding).await.map_err(|_| ClusterError::TimedOut { after: FIND_MAX })?
+    let pods = pods::Pods::of(&ask, &runtime);
+    pods.first_ready().await?;
+    let tunnel = Tunnel::new(pods, need.port());
+    Ok(Found { namespace: ask.namespace, runtime, tunnel, key })
 }
