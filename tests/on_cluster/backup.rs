@@ -56,7 +56,7 @@ fn a_backup_is_restored_on_another_volume_and_rests() {
     space.until_ready("runtime/main");
     let message = space.until_reason("runtime", "main", "Paused", "Requested");
     assert!(message.contains("restored as of"), "{message}");
-    assert_eq!(until("the log", SOON, || world.is_done(&before)), true, "what was there is there");
+    assert!(until("the log", SOON, || world.is_done(&before)), "what was there is there");
     assert_eq!(world.knows(&after), Some(false), "what came later is not");
     let taken = world.taken();
     let waits = calls.call();
