@@ -56,12 +56,18 @@ fn flux_delivers_holds_recovers_and_prunes() {
         (space.secret("weather-alert-trigger", "password") != password).then_some(())
     });
     let rotated = space.secret("weather-alert-trigger", "password");
+    // So does what a person stops.
+    let stop = "kubectl fanfare -n delivered pause scenario snowstorm-warning --reason 'wrong link'";
+    space.node.shell(stop);
+    space.until_reason("scenario", "snowstorm-warning", "Paused", "Requested");
     source.edit(KUSTOMIZATION, "  - snowstorm-briefing.yaml\n", "");
     let revision = source.publish(&space.node);
     source.until_ready(&space, &revision);
     space.node.until_gone(&["scenario", "snowstorm-briefing", "-n", "delivered"]);
     assert_eq!(space.secret("weather-alert-trigger", "password"), rotated);
     space.until_ready("apitrigger/weather-alert");
+    let message = space.until_reason("scenario", "snowstorm-warning", "Paused", "Requested");
+    assert!(message.contains("by key/desk") && message.contains("wrong link"), "{message}");
 
     timed("Flux prunes the example", || {
         space.node.ask(&["delete", "kustomization", "check", "-n", "flux-system", "--timeout=120s"]);
