@@ -271,6 +271,34 @@ async fn a_namespace_that_is_served_can_be_deleted() {
     served.stage.until("the namespace is gone", gone).await;
 }
 
+/// Its log says it; whoever looks at the Runtime reads it there, and again once it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_that_is_not_ready_waits_for_is_told() {
+    let stage = Stage::new("waits").await;
+    let _operator = stage.operator(&[]).await;
+    let _kubelet = stage.kubelet(&[]);
+    let namespace = stage.namespace.as_str();
+    let uri = |uri: &str| {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"uri": uri},
+            "metadata": {"name": "database", "labels": {"fanfare.dev/allow": "storage"}}});
+        stage.apply(&secret.to_string());
+    };
+    uri("postgres://nobody@127.0.0.1:1/nothing");
+    stage.apply(
+        "{apiVersion: fanfare.dev/v1alpha1, kind: Runtime, metadata: {name: main},
+          spec: {storage: {postgres: {secretRef: {name: database}}}}}",
+    );
+    let said = async || {
+        let (_, _, message) = stage.reason("runtime", "main", "WorkloadReady");
+        message.contains("Pod main-runtime-") && message.contains("127.0.0.1:1")
+    };
+    stage.until("the database is named", said).await;
+    let server = tokio::task::spawn_blocking(crate::harness::Postgres::shared).await.unwrap();
+    uri(&server.database());
+    stage.kubectl(&["annotate", "-n", namespace, "runtime", "main", "touched=yes"]);
+    stage.until_ready("runtime", "main").await;
+}
+
 /// Several replicas on one database: a Deployment that follows its declaration, and `Programmed` on all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn on_postgresql_replicas_come_and_go_and_all_must_agree() {

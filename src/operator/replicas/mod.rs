@@ -2,10 +2,11 @@
 //!
 //! Which there are follows the ready Pods; each is asked by a task of its own, which ends with its Pod.
 
+mod awaited;
 mod poll;
 mod trouble;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,7 +30,14 @@ pub(super) struct Replicas {
     known: Mutex<HashMap<PodKey, Known>>,
     /// What keeps Pods from being ready, by namespace and runtime.
     troubles: Mutex<BTreeMap<(String, String), Vec<String>>>,
+    /// Processes that run and are not ready, and what they say they wait for.
+    unready: Mutex<HashMap<PodKey, Unready>>,
     pollers: TaskTracker,
+    stop: CancellationToken,
+}
+
+struct Unready {
+    awaits: Option<String>,
     stop: CancellationToken,
 }
 
@@ -55,6 +63,7 @@ impl Replicas {
             admin_port,
             known: Mutex::default(),
             troubles: Mutex::default(),
+            unready: Mutex::default(),
             pollers: TaskTracker::new(),
             stop,
         }
@@ -76,9 +85,54 @@ impl Replicas {
         troubles.get(&(namespace.to_owned(), runtime.to_owned()))?.first().cloned()
     }
 
+    /// What a process of the runtime that runs and is not ready says it waits for.
+    pub(super) fn awaited_by(&self, namespace: &str, runtime: &str) -> Option<String> {
+        let unready = self.lock_unready();
+        let own = unready.iter().filter(|(key, _)| key.namespace == namespace && key.runtime == runtime);
+        let told = own.filter_map(|(key, it)| Some((&key.pod, it.awaits.as_ref()?)));
+        told.min_by_key(|(pod, _)| *pod).map(|(pod, awaits)| format!("Pod {pod}: {awaits}"))
+    }
+
+    /// Asks the Pods that run and are not ready what they wait for, and no others.
+    fn follow_unready(self: &Arc<Self>, pods: &[Arc<Pod>]) {
+        let wanted: HashSet<PodKey> =
+            pods.iter().filter_map(|pod| unready_replica(pod)).take(REPLICAS_MAX).collect();
+        let mut unready = self.lock_unready();
+        unready.retain(|key, it| {
+            let stays = wanted.contains(key);
+            if !stays {
+                it.stop.cancel();
+            }
+            stays
+        });
+        for key in wanted {
+            if unready.contains_key(&key) {
+                continue;
+            }
+            let stop = self.stop.child_token();
+            unready.insert(key.clone(), Unready { awaits: None, stop: stop.clone() });
+            let address = SocketAddr::new(key.address, self.admin_port);
+            self.pollers.spawn(awaited::ask_again(Arc::clone(self), key, address, stop));
+        }
+    }
+
+    /// Takes note of what a process says it waits for.
+    fn awaits(&self, key: &PodKey, awaits: Option<String>) {
+        let mut unready = self.lock_unready();
+        let Some(it) = unready.get_mut(key).filter(|it| it.awaits != awaits) else { return };
+        it.awaits = awaits;
+        drop(unready);
+        self.links.runtime_changed_elsewhere(&key.namespace, &key.runtime);
+    }
+
+    fn lock_unready(&self) -> MutexGuard<'_, HashMap<PodKey, Unready>> {
+        self.unready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks the Pods that are ready now and no others, and takes note of what is wrong with the rest.
     pub(super) fn follow(self: &Arc<Self>, pods: &[Arc<Pod>]) {
         self.note_troubles(pods);
+        self.follow_unready(pods);
         let wanted: BTreeMap<String, PodKey> = pods
             .iter()
             .filter_map(|pod| ready_replica(pod))
@@ -159,12 +213,25 @@ impl Replicas {
 
 /// Where a ready Pod of a runtime is.
 fn ready_replica(pod: &Pod) -> Option<PodKey> {
-    let status = pod.status.as_ref()?;
-    let is_ready = status.conditions.iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True");
-    let runtime = pod.labels().get(RUNTIME_LABEL)?.clone();
-    if !is_ready || pod.metadata.deletion_timestamp.is_some() {
+    key_of(pod).filter(|_| is_ready(pod))
+}
+
+/// Where a Pod of a runtime is that runs and is not ready.
+fn unready_replica(pod: &Pod) -> Option<PodKey> {
+    let runs = pod.status.as_ref()?.phase.as_deref() == Some("Running");
+    key_of(pod).filter(|_| runs && !is_ready(pod))
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True")
+}
+
+fn key_of(pod: &Pod) -> Option<PodKey> {
+    if pod.metadata.deletion_timestamp.is_some() {
         return None;
     }
-    let address = status.pod_ip.as_ref()?.parse().ok()?;
+    let runtime = pod.labels().get(RUNTIME_LABEL)?.clone();
+    let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
     Some(PodKey { namespace: pod.namespace()?, runtime, pod: pod.name_any(), address })
 }

@@ -19,17 +19,23 @@ pub(super) async fn workload(context: &Context, shape: &Shape<'_>) -> Result<Fin
         let message = format!("{kind} {name} is not made yet, as what it needs is not there");
         return Ok(Finding::progressing(WORKLOAD_READY, "NotMade", message));
     };
-    let trouble = context.replicas.trouble_of(shape.namespace, shape.name);
-    Ok(judge(kind, &name, found.metadata.generation, &found.data, trouble))
+    let told = Told {
+        trouble: context.replicas.trouble_of(shape.namespace, shape.name),
+        awaits: context.replicas.awaited_by(shape.namespace, shape.name),
+    };
+    Ok(judge(kind, &name, found.metadata.generation, &found.data, told))
 }
 
-fn judge(
-    kind: &str,
-    name: &str,
-    generation: Option<i64>,
-    object: &Value,
+/// What is known of Pods that are not ready.
+#[derive(Default)]
+struct Told {
+    /// What the cluster says is wrong with one.
     trouble: Option<String>,
-) -> Finding {
+    /// What the process of one says it waits for.
+    awaits: Option<String>,
+}
+
+fn judge(kind: &str, name: &str, generation: Option<i64>, object: &Value, told: Told) -> Finding {
     let count = |field: &str| object["status"][field].as_i64().unwrap_or_default();
     let wanted = object["spec"]["replicas"].as_i64().unwrap_or(1);
     if object["status"]["observedGeneration"].as_i64() < generation {
@@ -50,14 +56,14 @@ fn judge(
         let message = condition["message"].as_str().unwrap_or_default();
         return Finding::retrying(WORKLOAD_READY, "RolloutFailed", format!("{kind} {name}: {message}"));
     }
-    if let Some(trouble) = trouble {
+    if let Some(trouble) = told.trouble {
         let message = format!("{available} of {wanted} replicas are available; {trouble}");
         return Finding::retrying(WORKLOAD_READY, "PodFailing", message);
     }
-    let message = format!(
-        "{available} of {wanted} replicas are available, {updated} of the newest template; \
-         `kubectl describe pod` and `kubectl logs` say what one waits for"
-    );
+    let hint = "`kubectl describe pod` and `kubectl logs` say what one waits for";
+    let awaits = told.awaits.unwrap_or_else(|| hint.to_owned());
+    let message =
+        format!("{available} of {wanted} replicas are available, {updated} of the newest template; {awaits}");
     Finding::progressing(WORKLOAD_READY, "RollingOut", message)
 }
 
@@ -70,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_rollout_is_ready_at_its_end_and_not_before() {
-        let standing = |object: Value| judge("Deployment", "main", Some(2), &object, None).standing;
+        let standing =
+            |object: Value| judge("Deployment", "main", Some(2), &object, Told::default()).standing;
         let done = json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2}});
         assert_eq!(standing(done), Standing::Good);
         let stale = json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 1, "updatedReplicas": 2, "availableReplicas": 2}});
