@@ -14,6 +14,7 @@ mod story;
 
 mod backup;
 mod exposure;
+mod files;
 mod flux;
 mod leftovers;
 mod node;
@@ -22,6 +23,7 @@ mod readme;
 mod rolling;
 mod space;
 mod sqlite;
+mod theirs;
 mod times;
 mod traffic;
 mod turns;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::harness::cluster::{file, stderr};
 use crate::harness::until;
 use crate::readme;
+use crate::theirs::Theirs;
 use crate::times::timed;
 
 /// The image that chart and examples name.
@@ -29,6 +30,10 @@ pub struct Node {
     bin: PathBuf,
     /// Where node ports are.
     pub ip: String,
+    /// Its name.
+    pub name: String,
+    /// A cluster that is not ours.
+    theirs: Option<Theirs>,
 }
 
 static SHARED: Mutex<Weak<Node>> = Mutex::new(Weak::new());
@@ -42,7 +47,9 @@ impl Node {
         let node = Arc::new(timed("a node", Self::start));
         node.plugin();
         *shared = Arc::downgrade(&node);
-        node.volumes();
+        if node.theirs.is_none() {
+            node.volumes();
+        }
         timed("the image loaded", || node.load_fanfare("0.1.0"));
         let install = readme::commands().remove(0);
         timed(&install, || node.shell(&install));
@@ -54,6 +61,34 @@ impl Node {
     }
 
     fn start() -> Self {
+        match Theirs::named() {
+            Some(theirs) => Self::of_theirs(theirs),
+            None => Self::up(),
+        }
+    }
+
+    fn of_theirs(theirs: Theirs) -> Self {
+        let state = tempfile::tempdir().unwrap().keep();
+        let cache = std::env::var_os("FANFARE_TOOLS").map(PathBuf::from);
+        let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/fanfare-cluster");
+        let bin = cache.unwrap_or_else(home).join("bin");
+        Self { state, bin, ip: String::new(), name: String::new(), theirs: Some(theirs) }.found()
+    }
+
+    /// The same, with what the cluster says of its only node.
+    fn found(mut self) -> Self {
+        let nodes = self.list(&["nodes"]);
+        let [node] = &nodes[..] else {
+            panic!("the stories need a cluster of one node, not {}", nodes.len())
+        };
+        self.name = node["metadata"]["name"].as_str().unwrap().to_owned();
+        let addresses = node["status"]["addresses"].as_array().unwrap();
+        let internal = addresses.iter().find(|it| it["type"] == "InternalIP").expect("a node has an address");
+        self.ip = internal["address"].as_str().unwrap().to_owned();
+        self
+    }
+
+    fn up() -> Self {
         let state = tempfile::tempdir().unwrap().keep();
         let output = Command::new(script()).arg("up").arg(&state).output().expect("bash runs the script");
         let environment = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -64,9 +99,7 @@ impl Node {
         );
         let (_, path) = environment.split_once("PATH='").expect("the script names PATH");
         let bin = PathBuf::from(path.split('\'').next().unwrap_or_default());
-        let mut node = Self { state, bin, ip: String::new() };
-        node.ip = node.ask(&["get", "node", "node", "-o", "jsonpath={.status.addresses[0].address}"]);
-        node
+        Self { state, bin, ip: String::new(), name: String::new(), theirs: None }.found()
     }
 
     /// Puts the binary under test where kubectl finds it as a plugin.
@@ -105,8 +138,29 @@ impl Node {
         self.apply(&["apply"], &texts.join("---\n"));
     }
 
+    /// Whether it is a cluster that somebody else made.
+    pub fn is_theirs(&self) -> bool {
+        self.theirs.is_some()
+    }
+
+    /// Removes what the stories installed.
+    fn clear(&self) {
+        let kinds = ["runtimes", "apitriggers", "scenarios", "channels", "apikeys"];
+        let crds: Vec<String> = kinds.iter().map(|kind| format!("{kind}.fanfare.dev")).collect();
+        let line = format!(
+            "kubectl delete -k examples/weather-alert --ignore-not-found
+             helm uninstall fanfare -n {SYSTEM} --ignore-not-found --wait
+             kubectl delete namespace {SYSTEM} flux-system --ignore-not-found
+             kubectl delete crd {} --ignore-not-found",
+            crds.join(" ")
+        );
+        if let Err(error) = self.try_shell(&line) {
+            eprintln!("not all could be removed: {error}");
+        }
+    }
+
     /// Where a volume's files are.
-    pub fn volume(&self, name: &str) -> PathBuf {
+    fn volume(&self, name: &str) -> PathBuf {
         self.state.join("volumes").join(name)
     }
 
@@ -119,6 +173,9 @@ impl Node {
 
     /// An image from files.
     pub fn load(&self, image: &str, files: &[&str], entry: &[&str]) {
+        if let Some(theirs) = &self.theirs {
+            return theirs.load(image, files, entry);
+        }
         let arguments = [&["load", image], files, &["--"], entry].concat();
         let loaded = self.command(&script()).args(arguments).output().unwrap();
         assert!(loaded.status.success(), "{image}: {}", stderr(&loaded));
@@ -140,7 +197,8 @@ impl Node {
 
     /// The administrator's kubeconfig.
     pub fn kubeconfig(&self) -> PathBuf {
-        self.state.join("kubeconfig")
+        let theirs = self.theirs.as_ref().map(|theirs| theirs.kubeconfig.clone());
+        theirs.unwrap_or_else(|| self.state.join("kubeconfig"))
     }
 
     /// Runs a line as a person types it; it must succeed.
@@ -225,6 +283,9 @@ impl Drop for Witness {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        if self.theirs.is_some() {
+            return self.clear();
+        }
         // A failure to end it must not hide the failure that got us here.
         match Command::new(script()).arg("down").arg(&self.state).output() {
             Ok(output) if output.status.success() => {}

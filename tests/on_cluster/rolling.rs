@@ -73,7 +73,7 @@ fn drain(space: &Space) {
     let former = space.pods();
     let mut command = space.node.command("kubectl");
     let selector = "--pod-selector=app.kubernetes.io/name=fanfare";
-    command.args(["drain", "node", selector, "--delete-emptydir-data", "--timeout=240s"]);
+    command.args(["drain", &space.node.name, selector, "--delete-emptydir-data", "--timeout=240s"]);
     let mut draining =
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
     until("the first eviction", SOON, || {
@@ -82,7 +82,7 @@ fn drain(space: &Space) {
     });
     let staying = space.pods().iter().filter(|pod| former.contains(pod)).count();
     assert_eq!(staying, REPLICAS - 1, "the budget lets one go at a time");
-    space.node.ask(&["uncordon", "node"]);
+    space.node.ask(&["uncordon", &space.node.name]);
     let ended = until("the end of the drain", Duration::from_secs(240), || draining.try_wait().unwrap());
     assert!(ended.success(), "kubectl drain ended with {ended}");
     space.ask(&["rollout", "status", "deployment/main-runtime", "--timeout=120s"]);

@@ -1,8 +1,7 @@
 //! The story of the fault tests in Pods: storm and briefing, their customers, and a sandbox whose record is on a volume.
 
-use std::path::PathBuf;
-
 use crate::checker::{Claims, Ledger, Record, check, say_what_was_at_stake};
+use crate::files::files_of;
 use crate::harness::cluster::{file, stderr};
 use crate::harness::{Process, Request, until};
 use crate::node::SOON;
@@ -18,7 +17,6 @@ pub struct World {
     pub space: Space,
     pub customers: Customers,
     manifests: tempfile::TempDir,
-    record: PathBuf,
     /// Where the API is, and the key to it.
     api: String,
     key: (String, String),
@@ -28,7 +26,7 @@ impl World {
     /// A namespace in which a Runtime with this spec serves so many customers; `channel` is added to each channel's
     /// spec.
     pub fn new(space: Space, runtime: &str, north: u32, channel: &str) -> Self {
-        let record = sandbox(&space);
+        sandbox(&space);
         let folder = tempfile::tempdir().unwrap();
         let customers = Customers { north };
         Manifests::write(folder.path(), customers, WINDOW, channel);
@@ -48,7 +46,7 @@ impl World {
         }
         let api = format!("http://{}:{}", space.node.ip, space.node_port("api"));
         let key = (space.secret("driver-apikey", "username"), space.secret("driver-apikey", "password"));
-        let world = Self { space, customers, manifests: folder, record, api, key };
+        let world = Self { space, customers, manifests: folder, api, key };
         world.import("customers", "customers.ndjson");
         world.import("events", "events.ndjson");
         world
@@ -99,7 +97,12 @@ impl World {
 
     /// How many messages the sandbox has taken so far.
     pub fn taken(&self) -> usize {
-        std::fs::read_to_string(&self.record).map_or(0, |text| text.lines().count())
+        let stats =
+            format!("/api/v1/namespaces/{}/services/sandbox:http/proxy/sandbox/stats", self.space.name);
+        let stats: serde_json::Value =
+            serde_json::from_str(&self.space.node.ask(&["get", "--raw", &stats])).unwrap();
+        let taken = |protocol: &str| stats[protocol]["taken"].as_u64().unwrap_or_default();
+        ["smtp", "twilio", "webhook"].map(taken).iter().sum::<u64>().try_into().unwrap()
     }
 
     /// Asserts that every promise was kept; `faults` of them may have left a window in doubt.
@@ -112,7 +115,8 @@ impl World {
             stories: Manifests::stories(self.customers),
             calls_max: calls.begun(),
         };
-        let record = Record::read(&self.record);
+        let files = files_of(&self.space, "record");
+        let record = Record::read(&files.path().join("sandbox.ndjson"));
         let violations = check(&claims, &record, ledger);
         assert!(violations.is_empty(), "{violations:#?}");
         print!("{} calls, {} messages, ", claims.acknowledged.len(), record.taken.len());
@@ -120,8 +124,8 @@ impl World {
     }
 }
 
-/// The sandbox of the examples, but that it keeps its record on a volume; where that is on this machine.
-fn sandbox(space: &Space) -> PathBuf {
+/// The sandbox of the examples, but that it keeps its record on a volume.
+fn sandbox(space: &Space) {
     space.apply(
         "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: record},
           spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}",
@@ -144,11 +148,4 @@ fn sandbox(space: &Space) -> PathBuf {
     let mounts = "          volumeMounts: [{name: record, mountPath: /record}]\n          readinessProbe:\n";
     space.apply(&replaced(&text, "          readinessProbe:\n", mounts));
     space.ask(&["rollout", "status", "deployment/sandbox", "--timeout=120s"]);
-    volume_of(space, "record").join("sandbox.ndjson")
-}
-
-/// Where the files of a claim's volume are on this machine.
-pub fn volume_of(space: &Space, claim: &str) -> PathBuf {
-    let name = space.get("pvc", claim)["spec"]["volumeName"].as_str().expect("the claim is bound").to_owned();
-    space.node.volume(&name)
 }
