@@ -109,7 +109,7 @@ pub fn run() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let parsed = Cli::from_arg_matches(&command_line().get_matches());
+    let parsed = Cli::from_arg_matches(&command_line().get_matches_from(cluster::words()));
     match parsed.unwrap_or_else(|error| error.exit()).command {
         Command::Call(command) => command.run(),
         Command::Log(command) => command.run(),

@@ -10,6 +10,7 @@ mod kubeconfig;
 mod pods;
 mod runtime;
 mod tunnel;
+mod words;
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ pub(super) use args::{ClusterArgs, invoked_name, is_plugin};
 pub(super) use error::ClusterError;
 pub(super) use key::Key;
 pub(super) use tunnel::Tunnel;
+pub(super) use words::words;
 
 /// How long it may take until everything is found: a handful of requests to the API server.
 const FIND_MAX: Duration = Duration::from_secs(30);
