@@ -47,6 +47,24 @@ fn flux_delivers_holds_recovers_and_prunes() {
     let revision = source.publish(&space.node);
     timed("Flux goes on once it is right", || source.until_ready(&space, &revision));
 
+    what_people_did_outlives_the_next_delivery(&space, &source);
+
+    timed("Flux prunes the example", || {
+        space.node.ask(&["delete", "kustomization", "check", "-n", "flux-system", "--timeout=120s"]);
+        for kinds in [
+            "fanfare",
+            "pods,services,secrets,statefulsets,deployments",
+            "roles,rolebindings,networkpolicies",
+        ] {
+            space.node.until_gone(&[kinds, "-n", "delivered"]);
+        }
+    });
+    let claim = space.get("pvc", "data-main-runtime-0");
+    assert_eq!(claim["status"]["phase"], "Bound", "the volume is kept: {claim:#}");
+    space.delete();
+}
+
+fn what_people_did_outlives_the_next_delivery(space: &Space, source: &Source) {
     // A rotation that a person asks for between two deliveries outlives the next one, though Flux takes the annotation
     // away as it does with whatever kubectl wrote.
     let password = space.secret("weather-alert-trigger", "password");
@@ -62,26 +80,12 @@ fn flux_delivers_holds_recovers_and_prunes() {
     space.until_reason("scenario", "snowstorm-warning", "Paused", "Requested");
     source.edit(KUSTOMIZATION, "  - snowstorm-briefing.yaml\n", "");
     let revision = source.publish(&space.node);
-    source.until_ready(&space, &revision);
+    source.until_ready(space, &revision);
     space.node.until_gone(&["scenario", "snowstorm-briefing", "-n", "delivered"]);
     assert_eq!(space.secret("weather-alert-trigger", "password"), rotated);
     space.until_ready("apitrigger/weather-alert");
     let message = space.until_reason("scenario", "snowstorm-warning", "Paused", "Requested");
     assert!(message.contains("by key/desk") && message.contains("wrong link"), "{message}");
-
-    timed("Flux prunes the example", || {
-        space.node.ask(&["delete", "kustomization", "check", "-n", "flux-system", "--timeout=120s"]);
-        for kinds in [
-            "fanfare",
-            "pods,services,secrets,statefulsets,deployments",
-            "roles,rolebindings,networkpolicies",
-        ] {
-            space.node.until_gone(&[kinds, "-n", "delivered"]);
-        }
-    });
-    let claim = space.get("pvc", "data-main-runtime-0");
-    assert_eq!(claim["status"]["phase"], "Bound", "the volume is kept: {claim:#}");
-    space.delete();
 }
 
 /// A repository, what serves it, and the controller that applies it.
