@@ -148,10 +148,11 @@ impl Node {
         let kinds = ["runtimes", "apitriggers", "scenarios", "channels", "apikeys"];
         let crds: Vec<String> = kinds.iter().map(|kind| format!("{kind}.fanfare.dev")).collect();
         let line = format!(
-            "kubectl delete -k examples/weather-alert --ignore-not-found
+            "kubectl delete -k examples/weather-alert --ignore-not-found --timeout=60s
+             kubectl delete pvc data-main-runtime-0 --ignore-not-found --timeout=60s
              helm uninstall fanfare -n {SYSTEM} --ignore-not-found --wait
-             kubectl delete namespace {SYSTEM} flux-system --ignore-not-found
-             kubectl delete crd {} --ignore-not-found",
+             kubectl delete namespace {SYSTEM} flux-system traefik --ignore-not-found --timeout=120s
+             kubectl delete crd {} --ignore-not-found --timeout=60s",
             crds.join(" ")
         );
         if let Err(error) = self.try_shell(&line) {
