@@ -126,7 +126,7 @@ pub async fn probes_metrics_and_the_description_are_for_everyone(place: Place) {
     assert!(!metrics.contains("made-up"), "{metrics}");
     let described = world.send("GET", "/api/openapi.json", &[], b"").await.body;
     let paths: Vec<&String> = described["paths"].as_object().unwrap().keys().collect();
-    assert_eq!(paths.len(), 14, "{paths:?}");
+    assert_eq!(paths.len(), 21, "{paths:?}");
     world.stop().await;
 }
 
