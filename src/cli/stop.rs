@@ -28,17 +28,11 @@ const KINDS: [&str; 4] = ["call", "scenario", "channel", "runtime"];
 ))]
 pub struct PauseCommand {
     #[command(flatten)]
-    what: WhatArgs,
+    ask: AskArgs,
 
     /// Why, for whoever wonders.
     #[arg(long, default_value = "", value_name = "TEXT")]
     reason: String,
-
-    #[command(flatten)]
-    server: ServerArgs,
-
-    #[command(flatten)]
-    output: OutputArgs,
 }
 
 /// Let something go on that rests. What was paused by itself stays paused when everything is resumed.
@@ -48,13 +42,7 @@ pub struct PauseCommand {
 #[command(after_help = format!("Example:\n  fanfare resume scenario snowstorm-warning\n\n{EXIT_CODES}"))]
 pub struct ResumeCommand {
     #[command(flatten)]
-    what: WhatArgs,
-
-    #[command(flatten)]
-    server: ServerArgs,
-
-    #[command(flatten)]
-    output: OutputArgs,
+    ask: AskArgs,
 }
 
 /// Cancel what has not been sent of the runs that are under way: of a call, of a scenario, of all that send by a
@@ -67,13 +55,7 @@ pub struct ResumeCommand {
 ))]
 pub struct CancelCommand {
     #[command(flatten)]
-    what: WhatArgs,
-
-    #[command(flatten)]
-    server: ServerArgs,
-
-    #[command(flatten)]
-    output: OutputArgs,
+    ask: AskArgs,
 }
 
 /// Show what is paused, since when, by whom and why.
@@ -89,8 +71,9 @@ pub struct PausesCommand {
     output: OutputArgs,
 }
 
+/// What is asked for, of whom, and how the answer is shown.
 #[derive(Debug, clap::Args)]
-struct WhatArgs {
+struct AskArgs {
     /// What it is.
     #[arg(value_name = "KIND", value_parser = PossibleValuesParser::new(KINDS))]
     kind: String,
@@ -98,24 +81,30 @@ struct WhatArgs {
     /// The call's id, or the name; none for the runtime.
     #[arg(required_if_eq_any([("kind", "call"), ("kind", "scenario"), ("kind", "channel")]), value_name = "NAME")]
     name: Option<String>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl PauseCommand {
     pub(super) fn run(self) -> ExitCode {
         let body = json!({"reason": self.reason}).to_string();
-        exit::run(ask(self.what, "pause", body, self.server, self.output))
+        exit::run(self.ask.send("pause", body))
     }
 }
 
 impl ResumeCommand {
     pub(super) fn run(self) -> ExitCode {
-        exit::run(ask(self.what, "resume", String::new(), self.server, self.output))
+        exit::run(self.ask.send("resume", String::new()))
     }
 }
 
 impl CancelCommand {
     pub(super) fn run(self) -> ExitCode {
-        exit::run(ask(self.what, "cancel", String::new(), self.server, self.output))
+        exit::run(self.ask.send("cancel", String::new()))
     }
 }
 
@@ -139,36 +128,29 @@ impl PausesCommand {
     }
 }
 
-async fn ask(
-    what: WhatArgs,
-    verb: &str,
-    body: String,
-    server: ServerArgs,
-    output: OutputArgs,
-) -> Result<Exit, ClientError> {
-    let (kind, name) = (what.kind, what.name.unwrap_or_default());
-    let plural = format!("{kind}s");
-    let path: Vec<&str> = match kind.as_str() {
-        "runtime" => vec!["api", "v1", "runtime", verb],
-        _ => vec!["api", "v1", &plural, &name, verb],
-    };
-    let answer = server
-        .client(Need::May(Permission::Control))
-        .await?
-        .post(&path, HeaderMap::new(), Bytes::from(body))
-        .await?;
-    if output.is_json() {
-        print_json(&answer)?;
-        return Ok(Exit::Done);
+impl AskArgs {
+    async fn send(self, verb: &str, body: String) -> Result<Exit, ClientError> {
+        let (kind, name) = (self.kind, self.name.unwrap_or_default());
+        let plural = format!("{kind}s");
+        let path: Vec<&str> = match kind.as_str() {
+            "runtime" => vec!["api", "v1", "runtime", verb],
+            _ => vec!["api", "v1", &plural, &name, verb],
+        };
+        let client = self.server.client(Need::May(Permission::Control)).await?;
+        let answer = client.post(&path, HeaderMap::new(), Bytes::from(body)).await?;
+        if self.output.is_json() {
+            print_json(&answer)?;
+            return Ok(Exit::Done);
+        }
+        let named = format!("{kind} {name}");
+        let named = named.trim_end();
+        match verb {
+            "pause" => print(&rests(named, &answer.json()?))?,
+            "resume" => print(&format!("{named} goes on"))?,
+            _ => print(&cancelled(named, &answer.json()?))?,
+        }
+        Ok(Exit::Done)
     }
-    let named = format!("{kind} {name}");
-    let named = named.trim_end();
-    match verb {
-        "pause" => print(&rests(named, &answer.json()?))?,
-        "resume" => print(&format!("{named} goes on"))?,
-        _ => print(&cancelled(named, &answer.json()?))?,
-    }
-    Ok(Exit::Done)
 }
 
 fn rests(named: &str, pause: &PauseReport) -> String {

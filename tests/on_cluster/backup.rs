@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::harness::cluster::{file, stderr};
 use crate::harness::until;
 use crate::node::SOON;
-use crate::space::Space;
+use crate::space::{RUNTIME, Space};
 use crate::turns::among_others;
 use crate::world::World;
 
@@ -50,9 +50,7 @@ fn a_backup_is_restored_on_another_volume_and_rests() {
     let output = program(space, &restore).stdin(std::fs::File::open(&archive).unwrap()).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     space.ask(&["delete", "pod", "restore", "--grace-period=1"]);
-    space.apply(
-        "{apiVersion: fanfare.dev/v1alpha1, kind: Runtime, metadata: {name: main}, spec: {storage: {sqlite: {size: 1Gi}}}}",
-    );
+    space.apply(RUNTIME);
     space.until_ready("runtime/main");
     let message = space.until_reason("runtime", "main", "Paused", "Requested");
     assert!(message.contains("restored as of"), "{message}");

@@ -6,18 +6,11 @@ use std::time::Duration;
 use crate::harness::cluster::{file, stderr};
 use crate::harness::{Answer, Request, until};
 use crate::node::{Node, SOON};
-use crate::space::Space;
+use crate::space::{RUNTIME, Space, TRIGGER};
 use crate::turns::among_others;
 
 /// Where Traefik's entry is on the node.
 const ENTRY: u16 = 30_080;
-
-const TRIGGER: &str = "apiVersion: fanfare.dev/v1alpha1
-kind: ApiTrigger
-metadata: {name: storm}
-spec:
-  parameters: [{name: region, type: string, required: false}]
-";
 
 #[test]
 fn only_calls_come_in_by_gateway_and_ingress() {
@@ -25,9 +18,7 @@ fn only_calls_come_in_by_gateway_and_ingress() {
     let space = Space::new("exposed");
     traefik(&space.node);
     space.apply(TRIGGER);
-    space.apply(
-        "{apiVersion: fanfare.dev/v1alpha1, kind: Runtime, metadata: {name: main}, spec: {storage: {sqlite: {size: 1Gi}}}}",
-    );
+    space.apply(RUNTIME);
     space.until_ready("runtime/main");
 
     expose(&space, "{route: {parentRefs: [{name: web, namespace: traefik}], hostnames: [route.test]}}");

@@ -3,23 +3,12 @@
 use crate::harness::{Request, until};
 use crate::node::{SOON, SYSTEM};
 use crate::readme;
-use crate::space::Space;
+use crate::space::{RUNTIME, Space, TRIGGER};
 use crate::times::timed;
 use crate::turns::alone;
 
 const CLUSTER_WIDE: &str = "clusterroles,clusterrolebindings,customresourcedefinitions";
-const RUNTIME: &str = "apiVersion: fanfare.dev/v1alpha1
-kind: Runtime
-metadata: {name: main}
-spec: {storage: {sqlite: {size: 1Gi}}}
-";
 const OPERATOR: &str = "deployment/fanfare-operator";
-const TRIGGER: &str = "apiVersion: fanfare.dev/v1alpha1
-kind: ApiTrigger
-metadata: {name: storm}
-spec:
-  parameters: [{name: region, type: string, required: false}]
-";
 
 #[test]
 fn only_what_is_promised_stays() {

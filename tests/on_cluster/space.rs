@@ -9,6 +9,20 @@ use serde_json::Value;
 use crate::harness::until;
 use crate::node::{Node, SOON, Witness};
 
+/// A Runtime with its data on a volume.
+pub const RUNTIME: &str = "apiVersion: fanfare.dev/v1alpha1
+kind: Runtime
+metadata: {name: main}
+spec: {storage: {sqlite: {size: 1Gi}}}
+";
+/// A trigger that takes any call.
+pub const TRIGGER: &str = "apiVersion: fanfare.dev/v1alpha1
+kind: ApiTrigger
+metadata: {name: storm}
+spec:
+  parameters: [{name: region, type: string, required: false}]
+";
+
 /// A namespace on the shared node.
 pub struct Space {
     pub node: Arc<Node>,

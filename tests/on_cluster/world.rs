@@ -3,7 +3,7 @@
 use crate::checker::{Claims, Ledger, Record, check, say_what_was_at_stake};
 use crate::files::files_of;
 use crate::harness::cluster::{file, stderr};
-use crate::harness::{Process, Request, until};
+use crate::harness::{Answer, Process, Request, until};
 use crate::node::SOON;
 use crate::space::Space;
 use crate::story::{Customers, Manifests};
@@ -74,18 +74,18 @@ impl World {
 
     /// Whether a call is at its end; `None` while nobody can be asked.
     pub fn is_done(&self, id: &str) -> Option<bool> {
-        let (username, password) = &self.key;
-        let asked = Request::get(format!("{}/api/v1/calls/{id}", self.api)).basic(username, password);
-        let answer = asked.send().ok().filter(|answer| answer.status != 503)?;
-        Some(crate::harness::is_done(&answer))
+        self.ask_about(id).map(|answer| crate::harness::is_done(&answer))
     }
 
     /// Whether the log knows a call; `None` while nobody can be asked.
     pub fn knows(&self, id: &str) -> Option<bool> {
+        self.ask_about(id).map(|answer| answer.status != 404)
+    }
+
+    fn ask_about(&self, id: &str) -> Option<Answer> {
         let (username, password) = &self.key;
         let asked = Request::get(format!("{}/api/v1/calls/{id}", self.api)).basic(username, password);
-        let answer = asked.send().ok().filter(|answer| answer.status != 503)?;
-        Some(answer.status != 404)
+        asked.send().ok().filter(|answer| answer.status != 503)
     }
 
     /// Waits until what was accepted is at its end.

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio_util::sync::CancellationToken;
 
+use super::poll::Http;
 use super::{PodKey, Replicas};
 
 /// How often it is asked; a process that only takes its time is ready before the first answer.
@@ -19,8 +19,6 @@ const ASK_EVERY: Duration = Duration::from_secs(3);
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The most that is told.
 const TOLD_BYTES_MAX: usize = 1000;
-
-type Http = Client<HttpConnector, Empty<Bytes>>;
 
 pub(super) async fn ask_again(
     replicas: Arc<Replicas>,

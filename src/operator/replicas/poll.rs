@@ -24,7 +24,8 @@ const REPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
 const FIRST_REST: Duration = Duration::from_millis(200);
 const LONGEST_REST: Duration = Duration::from_secs(5);
 
-type Http = Client<HttpConnector, Empty<Bytes>>;
+/// What a replica is asked by.
+pub(super) type Http = Client<HttpConnector, Empty<Bytes>>;
 
 /// What an answer brought.
 enum Answer {
