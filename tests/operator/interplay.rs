@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::database_proxy::Proxy;
 use crate::harness::{Postgres, Request, Sandbox};
 use crate::kubelet::Kubelet;
-use crate::scene::of;
+use crate::scene::look;
 use crate::stage::{Operator, Stage};
 use crate::stories::{SCENARIO, TRIGGER};
 
@@ -74,6 +74,18 @@ impl Managed {
         {
             self.stage.until_ready(kind, name).await;
         }
+    }
+
+    /// Waits for what comes after Ready: that the second replica has it too, and that the index is complete.
+    async fn in_force_everywhere(&self) {
+        let by_both = |kind, name| self.stage.reason(kind, name, "Programmed").2.ends_with("(2)");
+        let everywhere = async || {
+            by_both("apitrigger", "storm")
+                && by_both("channel", "out")
+                && by_both("scenario", "warning")
+                && self.stage.reason("scenario", "warning", "AudienceIndexed").0 == "True"
+        };
+        self.stage.until("both replicas have everything in force", everywhere).await;
     }
 
     /// The Pods of the Runtime that are not about to go.
@@ -189,12 +201,12 @@ async fn f12_a_database_and_a_provider_that_fail_and_processes_that_are_replaced
     let panics: Vec<&str> =
         metrics.lines().filter(|it| it.starts_with("controller_runtime_reconcile_panics_total")).collect();
     assert!(panics.iter().all(|line| line.ends_with(" 0")), "{panics:?}");
-    let (before, seen) = (managed.api.writes().len(), of(&metrics, "Scenario"));
-    for kind in ["runtime/main", "apitrigger/storm", "channel/out", "scenario/warning"] {
-        managed.stage.kubectl(&["annotate", "-n", &managed.stage.namespace, kind, "looked=again"]);
-    }
-    let looked = async || of(&managed.operator.metrics().await, "Scenario") > seen;
-    managed.stage.until("they are looked at", looked).await;
+    managed.in_force_everywhere().await;
+    let status = managed.stage.get("scenario", "warning")["status"].clone();
+    look(&managed.stage, &managed.operator, "first").await;
+    let before = managed.api.writes().len();
+    look(&managed.stage, &managed.operator, "second").await;
     let writes = managed.api.writes()[before..].to_vec();
-    assert!(writes.iter().all(|write| write.contains("lease")), "{writes:#?}");
+    let now = managed.stage.get("scenario", "warning")["status"].clone();
+    assert!(writes.iter().all(|write| write.contains("lease")), "{writes:#?}: of {status:#} it made {now:#}");
 }

@@ -73,25 +73,10 @@ impl Scene {
 
     /// Has every object looked at twice more, and gives what was written from the second look on.
     async fn writes_of_a_second_look(&self, operator: &Operator) -> Vec<String> {
-        self.look(operator, "first").await;
+        look(&self.stage, operator, "first").await;
         let before = self.proxy.writes().len();
-        self.look(operator, "second").await;
+        look(&self.stage, operator, "second").await;
         self.proxy.writes()[before..].to_vec()
-    }
-
-    async fn look(&self, operator: &Operator, mark: &str) {
-        let before = operator.metrics().await;
-        for (kind, name) in KINDS {
-            let mark = format!("looked={mark}");
-            self.stage.kubectl(&["annotate", "--overwrite", "-n", &self.stage.namespace, kind, name, &mark]);
-        }
-        let all = async || {
-            let now = operator.metrics().await;
-            ["Runtime", "ApiTrigger", "ApiKey", "Channel", "Scenario"]
-                .iter()
-                .all(|kind| of(&now, kind) > of(&before, kind))
-        };
-        self.stage.until("every kind is looked at", all).await;
     }
 
     /// What must hold after every fault.
@@ -110,6 +95,22 @@ impl Scene {
     pub fn password(&self) -> Value {
         self.stage.get("secret", "storm-trigger")["data"]["password"].clone()
     }
+}
+
+/// Has one object of every kind looked at once more.
+pub async fn look(stage: &Stage, operator: &Operator, mark: &str) {
+    let before = operator.metrics().await;
+    for (kind, name) in KINDS {
+        let mark = format!("looked={mark}");
+        stage.kubectl(&["annotate", "--overwrite", "-n", &stage.namespace, kind, name, &mark]);
+    }
+    let all = async || {
+        let now = operator.metrics().await;
+        ["Runtime", "ApiTrigger", "ApiKey", "Channel", "Scenario"]
+            .iter()
+            .all(|kind| of(&now, kind) > of(&before, kind))
+    };
+    stage.until("every kind is looked at", all).await;
 }
 
 /// How often a kind was reconciled with success.
