@@ -88,6 +88,12 @@ impl Managed {
         self.stage.until("both replicas have everything in force", everywhere).await;
     }
 
+    fn indexed_since(&self) -> Value {
+        let scenario = self.stage.get("scenario", "warning");
+        let conditions = scenario["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.into_iter().find(|it| it["type"] == "AudienceIndexed").unwrap()["lastTransitionTime"].clone()
+    }
+
     /// The Pods of the Runtime that are not about to go.
     async fn pods(&self) -> Vec<Pod> {
         let pods: Api<Pod> = Api::namespaced(self.stage.client.clone(), &self.stage.namespace);
@@ -146,11 +152,14 @@ impl Managed {
     /// One fault after the other, each seen where it must be, and over.
     async fn strike(&self) {
         let before = self.uids().await;
+        self.stage.until_reason("scenario", "warning", "AudienceIndexed", "Succeeded").await;
+        let indexed_since = self.indexed_since();
         self.database.silence(Duration::from_secs(8));
         self.stage.until_reason("runtime", "main", "StoreReady", "StoreUnavailable").await;
         self.database.cut();
         self.stage.until_reason("runtime", "main", "StoreReady", "Succeeded").await;
         self.all_ready().await;
+        assert_eq!(self.indexed_since(), indexed_since, "an index is not incomplete because nobody can look");
         self.database.delay(Duration::from_millis(10));
         self.sandbox.set_faults(&json!([{"protocol": "webhook", "answer": "throttle", "retryAfter": 1}]));
         self.stage.until_reason("channel", "out", "Connected", "ProviderDown").await;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::secret_book::{Known, View};
@@ -128,6 +129,24 @@ struct Looked {
     pauses: BTreeMap<String, PauseReport>,
 }
 
+/// The store as it was when it last answered, and why it does not now. While it does not, what it said holds: nothing
+/// can change it, and a pause must not seem to be over.
+#[derive(Default)]
+struct Store {
+    /// None until it has answered once.
+    looked: Option<Looked>,
+    problem: Option<String>,
+}
+
+impl Store {
+    fn take(&mut self, looked: Result<Looked, String>) {
+        match looked {
+            Ok(looked) => *self = Store { looked: Some(looked), problem: None },
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+}
+
 impl Reporter {
     /// Reports about the process on its board.
     pub fn new(parts: &Parts, board: Arc<Board>) -> Self {
@@ -155,13 +174,15 @@ impl Reporter {
     }
 
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut store = Ok(Looked::default());
+        let mut store = Store::default();
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.news.notified() => self.publish(&store),
-                () = tokio::time::sleep(LOOK_EVERY) => {
-                    store = self.look_at_the_store().await;
+                _ = looks.tick() => {
+                    store.take(self.look_at_the_store().await);
                     self.publish(&store);
                 }
             }
@@ -206,7 +227,7 @@ impl Reporter {
             .collect())
     }
 
-    fn publish(&self, store: &Result<Looked, String>) {
+    fn publish(&self, store: &Store) {
         let facts = self.facts();
         let mut report = facts.report.clone();
         let handles = self.handles.load();
@@ -221,19 +242,17 @@ impl Reporter {
             }
         };
         report.channels = facts.channels.iter().map(|name| (name.clone(), standing(name))).collect();
-        let is_complete =
-            |need: &IndexNeed| store.as_ref().is_ok_and(|looked| looked.complete.contains(need));
-        let progress = |needs: &Vec<IndexNeed>| match needs.iter().all(is_complete) {
-            true => AudienceReport::Complete,
-            false => AudienceReport::Filling,
-        };
-        report.audiences = facts.needs.iter().map(|(name, it)| (name.clone(), progress(it))).collect();
-        report.outdated = self.app.outdated.all();
-        if let Ok(looked) = store {
-            report.finishing.clone_from(&looked.finishing);
-            report.pauses.clone_from(&looked.pauses);
+        if let Some(Looked { complete, finishing, pauses }) = &store.looked {
+            let progress = |needs: &Vec<IndexNeed>| match needs.iter().all(|need| complete.contains(need)) {
+                true => AudienceReport::Complete,
+                false => AudienceReport::Filling,
+            };
+            report.audiences = facts.needs.iter().map(|(name, it)| (name.clone(), progress(it))).collect();
+            report.finishing.clone_from(finishing);
+            report.pauses.clone_from(pauses);
         }
-        report.store_problem = store.as_ref().err().cloned();
+        report.outdated = self.app.outdated.all();
+        report.store_problem.clone_from(&store.problem);
         drop(facts);
         self.board.show(&report);
     }
