@@ -91,7 +91,8 @@ impl Managed {
     fn indexed_since(&self) -> Value {
         let scenario = self.stage.get("scenario", "warning");
         let conditions = scenario["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        conditions.into_iter().find(|it| it["type"] == "AudienceIndexed").unwrap()["lastTransitionTime"].clone()
+        conditions.into_iter().find(|it| it["type"] == "AudienceIndexed").unwrap()["lastTransitionTime"]
+            .clone()
     }
 
     /// The Pods of the Runtime that are not about to go.
