@@ -86,16 +86,30 @@ enum Command {
 }
 
 /// What a person who works with a cluster has no use for.
-const NOT_FOR_PLUGIN: [&str; 7] =
-    ["completion", "crds", "credentials", "dev", "operator", "runtime", "sandbox"];
+const NOT_FOR_PLUGIN: [&str; 9] =
+    ["backup", "completion", "crds", "credentials", "dev", "operator", "restore", "runtime", "sandbox"];
 
 /// The command line as it is spoken here: kubectl's plugin shows only what is for people who use a cluster.
 fn command_line() -> clap::Command {
     match cluster::is_plugin() {
         false => Cli::command(),
-        true => NOT_FOR_PLUGIN.iter().fold(Cli::command().bin_name("kubectl fanfare"), |command, name| {
-            command.mut_subcommand(name, |it| it.hide(true))
-        }),
+        true => NOT_FOR_PLUGIN
+            .iter()
+            .fold(Cli::command().bin_name("kubectl fanfare"), |command, name| {
+                command.mut_subcommand(name, |it| it.hide(true))
+            })
+            .mut_subcommands(with_plugin_examples),
+    }
+}
+
+/// The examples of a command and of those below it as they are typed with kubectl.
+fn with_plugin_examples(command: clap::Command) -> clap::Command {
+    let help =
+        command.get_after_help().map(|help| help.to_string().replace("  fanfare ", "  kubectl fanfare "));
+    let command = command.mut_subcommands(with_plugin_examples);
+    match help {
+        Some(help) => command.after_help(help),
+        None => command,
     }
 }
 

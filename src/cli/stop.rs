@@ -8,7 +8,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::client::{ClientError, ServerArgs};
-use super::cluster::Need;
+use super::cluster::{Need, spoken};
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_json, table};
 use super::view::Page;
@@ -155,14 +155,14 @@ impl AskArgs {
 
 fn rests(named: &str, pause: &PauseReport) -> String {
     let PauseReport { who, since, .. } = pause;
-    format!("{named} rests since {since:.0}, asked for by {who}; `fanfare resume {named}` ends it")
+    format!("{named} rests since {since:.0}, asked for by {who}; `{} resume {named}` ends it", spoken())
 }
 
 fn cancelled(named: &str, answer: &serde_json::Value) -> String {
     match answer["runs"].as_u64().unwrap_or_default() {
         0 => format!("nothing of {named} was under way"),
-        1 => format!("1 run of {named} is cancelled; `fanfare log` has the counts"),
-        runs => format!("{runs} runs of {named} are cancelled; `fanfare log` has the counts"),
+        1 => format!("1 run of {named} is cancelled; `{} log` has the counts", spoken()),
+        runs => format!("{runs} runs of {named} are cancelled; `{} log` has the counts", spoken()),
     }
 }
 

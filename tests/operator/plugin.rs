@@ -237,4 +237,8 @@ async fn help_and_completion_leave_out_what_is_not_for_kubectl() {
     let told = person.run(&["--help"]).await.done();
     assert!(told.contains("Usage: kubectl fanfare <COMMAND>"), "{told}");
     assert!(told.contains("\n  call ") && !told.contains("\n  operator "), "{told}");
+    for command in [&["pause"][..], &["import", "customers"]] {
+        let told = person.run(&[command, &["--help"]].concat()).await.done();
+        assert!(told.contains("\n  kubectl fanfare ") && !told.contains("\n  fanfare "), "{told}");
+    }
 }

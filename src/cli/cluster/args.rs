@@ -50,6 +50,11 @@ pub(in crate::cli) fn is_plugin() -> bool {
     invoked_name().is_some_and(|name| name == "kubectl-fanfare" || name == "kubectl_complete-fanfare")
 }
 
+/// What a person types before a command of this program.
+pub(in crate::cli) fn spoken() -> &'static str {
+    if is_plugin() { "kubectl fanfare" } else { "fanfare" }
+}
+
 /// The name by which this process was started, without its folder.
 pub(in crate::cli) fn invoked_name() -> Option<String> {
     let name = std::env::args_os().next()?;

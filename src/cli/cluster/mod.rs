@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::Permission;
 
-pub(super) use args::{ClusterArgs, invoked_name, is_plugin};
+pub(super) use args::{ClusterArgs, invoked_name, is_plugin, spoken};
 pub(super) use error::ClusterError;
 pub(super) use key::Key;
 pub(super) use tunnel::Tunnel;
