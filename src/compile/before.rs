@@ -67,9 +67,9 @@ impl Before {
             .all(|name| self.sources.channels.get(name) == sources.channels.get(name));
         let same_texts = same_triggers
             && same_channels
-            && config_maps(spec).iter().all(|name| {
-                self.sources.texts.get(name) == sources.texts.get(name)
-                    && !self.is_noted(ObjectKind::ConfigMap, name)
+            && config_maps(spec).iter().all(|config_map| {
+                self.sources.texts_of(name, config_map) == sources.texts_of(name, config_map)
+                    && !self.is_noted(ObjectKind::ConfigMap, config_map)
             });
         self.snapshot.scenarios.get(&ScenarioName::new(name)).filter(|_| same_texts).map(Arc::clone)
     }

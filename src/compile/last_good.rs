@@ -1,6 +1,7 @@
 //! Keeps the last good version of an object in force while its newest edit is broken.
 //!
-//! Only that object is held back: everything else takes its newest version at once.
+//! Only that object is held back: everything else takes its newest version at once. A ConfigMap is never held back as
+//! a whole, as one broken text of it says nothing about the others: each scenario keeps the texts it had.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +63,7 @@ fn settle_by(previous: &Sources, wanted: Sources, compile: impl Fn(&Sources) -> 
 enum Remedy {
     /// Its previous version, if there is one; else it is left out.
     PutBack,
-    /// The previous version of the ConfigMaps it names too: the edit that broke it may be theirs.
+    /// With the texts it had, too: the edit that broke it may be a ConfigMap's.
     PutBackTexts,
     /// Out, as its previous version does not fit what else is wanted.
     LeaveOut,
@@ -81,14 +82,19 @@ impl Remedy {
         match self {
             Remedy::PutBack => replace(sources, object, Some(previous)),
             Remedy::PutBackTexts => put_back_texts(sources, object, previous),
-            Remedy::LeaveOut => replace(sources, object, None),
+            Remedy::LeaveOut => {
+                sources.kept_texts.remove(&object.name);
+                replace(sources, object, None);
+            }
         }
     }
 }
 
+/// What is wrong with a text is said of its ConfigMap, and of each scenario that cannot be used because of it.
 fn broken_objects(problems: &[Problem]) -> BTreeSet<ObjectName> {
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
-    errors.map(|problem| problem.object.clone()).collect()
+    let objects = errors.map(|problem| problem.object.clone());
+    objects.filter(|object| object.kind != ObjectKind::ConfigMap).collect()
 }
 
 /// Puts the previous version of the object in place; without one, leaves the object out.
@@ -100,18 +106,22 @@ fn replace(sources: &mut Sources, object: &ObjectName, previous: Option<&Sources
         ObjectKind::Channel => put(&mut sources.channels, name, previous.map(|p| &p.channels)),
         ObjectKind::ApiKey => put(&mut sources.api_keys, name, previous.map(|p| &p.api_keys)),
         ObjectKind::Runtime => sources.runtime = previous.and_then(|previous| previous.runtime.clone()),
-        ObjectKind::ConfigMap => put(&mut sources.texts, name, previous.map(|p| &p.texts)),
-        ObjectKind::Secret => {}
+        ObjectKind::ConfigMap | ObjectKind::Secret => {}
     }
 }
 
 fn put_back_texts(sources: &mut Sources, object: &ObjectName, previous: &Sources) {
-    if object.kind != ObjectKind::Scenario {
+    let Some(scenario) = sources.scenarios.get(&object.name).filter(|_| object.kind == ObjectKind::Scenario)
+    else {
         return;
-    }
-    let Some(scenario) = sources.scenarios.get(&object.name) else { return };
-    for name in config_maps(scenario) {
-        put(&mut sources.texts, &name, Some(&previous.texts));
+    };
+    let kept = config_maps(scenario).into_iter().filter_map(|config_map| {
+        let texts = previous.texts_of(&object.name, &config_map)?;
+        (sources.texts.get(&config_map) != Some(texts)).then(|| (config_map, texts.clone()))
+    });
+    let kept: BTreeMap<_, _> = kept.collect();
+    if !kept.is_empty() {
+        sources.kept_texts.insert(object.name.clone(), kept);
     }
 }
 
@@ -120,4 +130,73 @@ fn put<T: Clone>(target: &mut BTreeMap<String, T>, name: &str, previous: Option<
         Some(last_good) => target.insert(name.to_owned(), last_good.clone()),
         None => target.remove(name),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenarios that take a text each of one ConfigMap.
+    fn sources(texts: &[(&str, &str)]) -> Sources {
+        let yaml = |text: &str| serde_yaml_ng::from_str::<serde_json::Value>(text).unwrap();
+        let spec = |text: &str| serde_json::from_value(yaml(text)).unwrap();
+        let mut sources = Sources::default();
+        sources.triggers.insert("storm".into(), serde_json::from_value(yaml("{}")).unwrap());
+        sources.channels.insert("log".into(), serde_json::from_value(yaml("log: {}")).unwrap());
+        for (key, _) in texts {
+            sources.scenarios.insert(
+                (*key).to_owned(),
+                spec(&format!(
+                    "{{triggers: [{{triggerRef: {{name: storm}}}}], audience: {{everyone: {{}}}}, nodes: [{{name: n, message: \
+                     {{channelRef: {{name: log}}, consent: None, log: {{textFrom: {{configMapKeyRef: {{name: mails, key: \
+                     {key}}}}}}}}}}}]}}"
+                )),
+            );
+        }
+        let texts = texts.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
+        sources.texts.insert("mails".into(), texts.collect());
+        sources
+    }
+
+    fn in_force(settled: &Settled) -> Vec<&str> {
+        settled.compilation.snapshot.scenarios.keys().map(|name| name.as_str()).collect()
+    }
+
+    const BROKEN: &str = "{{ params.nope }}";
+
+    #[test]
+    fn a_broken_text_holds_back_nobody_who_does_not_use_it() {
+        let before = sources(&[("a", "old a"), ("b", "old b")]);
+        let settled = settle(&before, sources(&[("a", BROKEN), ("b", "new b"), ("c", BROKEN)]));
+        assert_eq!(in_force(&settled), ["a", "b"]);
+        let text = |scenario, key| settled.sources.texts_of(scenario, "mails").unwrap()[key].as_str();
+        assert_eq!((text("a", "a"), text("b", "b")), ("old a", "new b"));
+        let held_back: Vec<_> = settled.held_back.iter().map(|object| object.name.as_str()).collect();
+        assert_eq!(held_back, ["a", "c"]);
+        assert!(settled.problems.iter().any(|problem| problem.object.kind == ObjectKind::ConfigMap));
+    }
+
+    #[test]
+    fn texts_are_kept_until_they_are_mended_and_over_other_edits() {
+        let before = sources(&[("a", "old a"), ("b", "old b")]);
+        let first = settle(&before, sources(&[("a", BROKEN), ("b", "new b")]));
+        let content: Sources = serde_json::from_str(&first.sources.content()).unwrap();
+        let second = settle(&content, sources(&[("a", BROKEN), ("b", "newer b")]));
+        assert_eq!(in_force(&second), ["a", "b"]);
+        assert_eq!(second.sources.texts_of("a", "mails").unwrap()["a"], "old a");
+        let mended = settle(&second.sources, sources(&[("a", "new a"), ("b", "newer b")]));
+        assert_eq!((mended.held_back.len(), mended.sources.kept_texts.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_config_map_that_is_gone_stays_for_whom_it_is_in_force() {
+        let before = sources(&[("a", "old a")]);
+        let mut wanted = before.clone();
+        wanted.texts.clear();
+        let settled = settle(&before, wanted);
+        assert_eq!((in_force(&settled), settled.sources.texts.len()), (vec!["a"], 0));
+        // Nothing was in force: the others run.
+        let fresh = settle(&Sources::default(), sources(&[("a", BROKEN), ("b", "new b")]));
+        assert_eq!(in_force(&fresh), ["b"]);
+    }
 }

@@ -25,7 +25,7 @@ pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
 pub use rotation::rotation_schedule;
 pub use scenario::{Audience, Listener, Scenario};
 pub use snapshot::Snapshot;
-pub use sources::Sources;
+pub use sources::{Sources, Texts};
 pub use trigger::{BasicSource, Deduplication, Expiry, KnownFields, Trigger, curl};
 
 /// What came of compiling: what can run, and what is wrong with the rest.

@@ -33,10 +33,22 @@ pub struct Sources {
     pub runtime: Option<RuntimeSpec>,
     /// ConfigMaps: texts by key.
     #[serde(default)]
-    pub texts: BTreeMap<String, BTreeMap<String, String>>,
+    pub texts: BTreeMap<String, Texts>,
+    /// What a scenario that is held back keeps of ConfigMaps which have changed since: by scenario, then by ConfigMap.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept_texts: BTreeMap<String, BTreeMap<String, Texts>>,
 }
 
+/// The texts of a ConfigMap by key.
+pub type Texts = BTreeMap<String, String>;
+
 impl Sources {
+    /// The texts of a ConfigMap as a scenario uses them: those it keeps, or those of now.
+    pub fn texts_of(&self, scenario: &str, config_map: &str) -> Option<&Texts> {
+        let kept = self.kept_texts.get(scenario).and_then(|kept| kept.get(config_map));
+        kept.or_else(|| self.texts.get(config_map))
+    }
+
     /// The JSON a version row holds; maps are sorted, so the same content gives the same text.
     pub fn content(&self) -> String {
         serde_json::to_string(self).expect("specs hold only texts as keys and no failing serializers")

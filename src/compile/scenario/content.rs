@@ -81,7 +81,7 @@ impl Contents<'_, '_, '_> {
     fn referred(&mut self, path: &str, from: &ConfigMapKeySource, escaping: Escaping) -> Option<Template> {
         let (name, key) = (&from.config_map_key_ref.name, &from.config_map_key_ref.key);
         let path = format!("{path}.configMapKeyRef");
-        let Some(texts) = self.sources.texts.get(name) else {
+        let Some(texts) = self.sources.texts_of(self.report.name(), name) else {
             let message = missing("ConfigMap", name, self.sources.texts.keys().map(String::as_str));
             return self.report.refuse(format!("{path}.name"), message);
         };

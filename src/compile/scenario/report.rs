@@ -15,6 +15,11 @@ impl<'p> Report<'p> {
         Report { object, problems, failed: false }
     }
 
+    /// The scenario's name.
+    pub fn name(&self) -> &str {
+        &self.object.name
+    }
+
     /// Whether the scenario cannot run.
     pub fn failed(&self) -> bool {
         self.failed

@@ -165,6 +165,7 @@ impl Objects {
         let sources = Sources {
             namespace: namespace.to_owned(),
             texts: texts.collect(),
+            kept_texts: BTreeMap::new(),
             triggers,
             scenarios,
             channels,

@@ -57,7 +57,9 @@ impl Facts {
         let mut add =
             |kind: &str, name: &str, digest| objects.insert(ReplicaReport::object(kind, name), digest);
         sources.triggers.iter().for_each(|(name, spec)| drop(add("ApiTrigger", name, spec_digest(spec))));
-        sources.scenarios.iter().for_each(|(name, spec)| drop(add("Scenario", name, spec_digest(spec))));
+        // One that keeps former texts is not in force as it is wanted, though its spec may be.
+        let scenarios = sources.scenarios.iter().filter(|(name, _)| !sources.kept_texts.contains_key(*name));
+        scenarios.for_each(|(name, spec)| drop(add("Scenario", name, spec_digest(spec))));
         sources.channels.iter().for_each(|(name, spec)| drop(add("Channel", name, spec_digest(spec))));
         sources.api_keys.iter().for_each(|(name, spec)| drop(add("ApiKey", name, spec_digest(spec))));
         if let (Some(name), Some(spec)) = (runtime, &sources.runtime) {
