@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::AsyncReadExt;
 
 use super::client::{Answer, Client, ClientError, ServerArgs};
-use super::cluster::Need;
+use super::cluster::{Need, spoken};
 use super::exit::{self, Exit};
 use super::output::{OutputArgs, print, print_json};
 use super::view::Accepted;
@@ -106,7 +106,7 @@ impl CallCommand {
 
 fn accepted(accepted: &Accepted) -> String {
     let Some(elements) = &accepted.calls else {
-        return format!("accepted {}\nsee what came of it: fanfare log {}", accepted.id, accepted.id);
+        return format!("accepted {0}\nsee what came of it: {1} log {0}", accepted.id, spoken());
     };
     let lines = elements.iter().map(|element| match (&element.id, &element.duplicate_of) {
         (Some(id), _) => format!("accepted {id}"),

@@ -13,6 +13,7 @@ mod coherence;
 mod database_proxy;
 mod exposure;
 mod faults;
+mod forward_proxy;
 mod forwards;
 mod gateway;
 #[path = "../harness/mod.rs"]

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::forward_proxy::ForwardProxy;
 use crate::scene::RUNTIME;
 use crate::serving::Served;
 use crate::stage::{Stage, free_address};
@@ -51,13 +52,14 @@ impl Told {
 struct Person<'a> {
     stage: &'a Stage,
     kubeconfig: PathBuf,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl<'a> Person<'a> {
     fn with(stage: &'a Stage, name: &str, kubeconfig: &str) -> Self {
         let path = stage.folder.path().join(format!("kubeconfig-{name}"));
         std::fs::write(&path, kubeconfig).unwrap();
-        Person { stage, kubeconfig: path }
+        Person { stage, kubeconfig: path, environment: Vec::new() }
     }
 
     /// Who may do anything.
@@ -94,6 +96,7 @@ impl<'a> Person<'a> {
             .env("PATH", &tools)
             .env("HOME", self.stage.folder.path())
             .env("KUBECONFIG", &self.kubeconfig)
+            .envs(self.environment.iter().cloned())
             .env_remove("FANFARE_API_KEY")
             .env_remove("FANFARE_SERVER");
         // The played kubelet lives in this process, and must go on while the command runs.
@@ -241,4 +244,34 @@ async fn help_and_completion_leave_out_what_is_not_for_kubectl() {
         let told = person.run(&[command, &["--help"]].concat()).await.done();
         assert!(told.contains("\n  kubectl fanfare ") && !told.contains("\n  fanfare "), "{told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_to_the_cluster_goes_through_the_proxy_a_person_has() {
+    let stage = Stage::new("proxied").await;
+    let proxy = ForwardProxy::start().await;
+    let url = format!("http://{}", proxy.address);
+    let whole = std::fs::read_to_string(stage.cluster.kubeconfig()).unwrap();
+    let server = whole.split("https://").nth(1).unwrap().split('"').next().unwrap();
+    let no_runtime = ["has no Runtime"];
+
+    let named = whole.replace("server: ", &format!("proxy-url: \"{url}\", server: "));
+    assert!(named != whole);
+    Person::with(&stage, "named", &named).types(&["log"]).await.refused(3, &no_runtime);
+    let asked_for = proxy.asked_for();
+    assert!(!asked_for.is_empty() && asked_for.iter().all(|host| host == server), "{asked_for:?}");
+
+    // The environment's is not for what is on this machine.
+    let mut person = Person::administrator(&stage);
+    person.environment = vec![("HTTPS_PROXY", url.clone())];
+    person.types(&["log"]).await.refused(3, &no_runtime);
+    assert_eq!(proxy.asked_for(), Vec::<String>::new());
+
+    let mut far = Person::with(&stage, "far", &whole.replace(server, "kube.invalid:443"));
+    far.environment = vec![("HTTPS_PROXY", url)];
+    far.types(&["log"]).await.refused(3, &["cannot ask the cluster's API server"]);
+    assert!(proxy.asked_for().contains(&"kube.invalid:443".to_owned()));
+    far.environment.push(("NO_PROXY", ".invalid,10.0.0.0/8".into()));
+    far.types(&["log"]).await.refused(3, &["cannot ask the cluster's API server"]);
+    assert_eq!(proxy.asked_for(), Vec::<String>::new());
 }

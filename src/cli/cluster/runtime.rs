@@ -17,10 +17,12 @@ pub(super) async fn in_force(ask: &Ask) -> Result<String, ClusterError> {
 
 /// Why none of its processes takes requests, in its own words.
 pub(super) async fn why_not_ready(ask: &Ask, name: &str) -> ClusterError {
-    let runtime: Option<Runtime> = match ask.get(name).await {
-        Ok(runtime) => runtime,
+    // Listed, as whoever uses the plugin may do that in any case.
+    let runtimes: Vec<Runtime> = match ask.list("").await {
+        Ok(runtimes) => runtimes,
         Err(error) => return error,
     };
+    let runtime = runtimes.into_iter().find(|runtime| runtime.name_any() == name);
     let Some(runtime) = runtime else {
         return ClusterError::NoRuntime { namespace: ask.namespace.clone() };
     };
