@@ -18,6 +18,9 @@ pub const API_KEY_LABEL: &str = "fanfare.dev/api-key";
 /// The annotation on an ApiTrigger or ApiKey that asks for new credentials: any value that was not handled yet.
 pub const ROTATE_ANNOTATION: &str = "fanfare.dev/rotate-requested-at";
 
+/// The annotation of a Runtime that hands a tenant over to it: who held it until now, as `<cluster>/<namespace>`.
+pub const TAKE_OVER_ANNOTATION: &str = "fanfare.dev/take-over-from";
+
 /// What the Secret of a trigger's generated credentials is called.
 pub fn trigger_secret_name(trigger: &str) -> String {
     format!("{trigger}-trigger")

@@ -93,7 +93,17 @@ async fn a_tenant_has_one_holder() {
     own.until_ready("runtime", "main").await;
     other.apply(&runtime);
     let message = other.until_reason("runtime", "main", "WorkloadReady", "PodFailing").await;
-    assert!(message.contains(&own.namespace) && message.contains("--take-over-from"), "{message}");
+    assert!(message.contains(&own.namespace) && message.contains("fanfare.dev/take-over-from="), "{message}");
     assert_ne!(other.reason("runtime", "main", "Ready").0, "True");
     own.until_ready("runtime", "main").await;
+    // What is no holder changes nothing; the one that is named hands the tenant over, once it has stopped.
+    let annotate = |holder: &str| {
+        let holder = format!("fanfare.dev/take-over-from={holder}");
+        other.kubectl(&["annotate", "--overwrite", "runtime", "main", "-n", &other.namespace, &holder]);
+    };
+    annotate("--help");
+    own.kubectl(&["delete", "runtime", "main", "-n", &own.namespace]);
+    let command = message.split('`').nth(1).unwrap();
+    annotate(command.split('=').nth(1).unwrap());
+    other.until_ready("runtime", "main").await;
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::args::RuntimeCommand;
+use crate::api::labels::TAKE_OVER_ANNOTATION;
 use crate::cli::dev::data_folder::{DataFolder, DataFolderError};
 use crate::runtime::admin::Board;
 use crate::runtime::stores::{Stores, StoresError};
@@ -44,15 +45,19 @@ pub(super) enum StoreProblem {
     /// Two would each believe to be alone.
     #[error(
         "the tenant {tenant} is held by {holder} (cluster/namespace), and this is {here}; stop what serves it there and \
-         take it over with `fanfare runtime --take-over-from {holder}`, or choose another spec.storage.tenant"
+         hand it over with `kubectl annotate runtime {runtime} -n {} {TAKE_OVER_ANNOTATION}={holder}`, or, where no \
+         operator starts this, with `--cluster-id {} --take-over-from {holder}`; or make a Runtime with another \
+         spec.tenant", here.namespace, here.cluster
     )]
     HeldElsewhere {
         /// The tenant.
         tenant: String,
         /// Who holds it.
-        holder: Holder,
+        holder: Box<Holder>,
         /// Who asked.
-        here: Holder,
+        here: Box<Holder>,
+        /// The Runtime that it asked for.
+        runtime: String,
     },
 }
 
@@ -111,7 +116,8 @@ async fn hold(command: &RuntimeCommand, stores: &Stores, board: &Board) -> Resul
         return Ok(());
     }
     stores.close().await;
-    Err(StoreProblem::HeldElsewhere { tenant: command.tenant().to_owned(), holder, here })
+    let (tenant, runtime) = (command.tenant().to_owned(), command.name.clone());
+    Err(StoreProblem::HeldElsewhere { tenant, holder: Box::new(holder), here: Box::new(here), runtime })
 }
 
 async fn wait(board: &Board, error: &(dyn std::error::Error + Sync), rest: &mut Duration) {

@@ -27,7 +27,7 @@ use super::programmed::{Replica, Wanted, programmed};
 use super::status;
 use super::user_secret::{self, RESOLVED_REFS, UserSecret};
 use super::verdict::{ACCEPTED, judge};
-use crate::api::labels::workload_name;
+use crate::api::labels::{TAKE_OVER_ANNOTATION, workload_name};
 use crate::api::{Runtime, RuntimeStatus};
 use crate::compile::references::SecretUse;
 use crate::compile::{ObjectKind, spec_digest};
@@ -86,6 +86,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         secrets: space.secrets(),
         database_revision,
         volume_size,
+        take_over_from: take_over_from(runtime),
     };
     let failed = make(context, &owner, &shape).await.err();
     if let Some(error) = failed.as_ref().filter(|error| !matches!(error, ReconcileError::NotOurs { .. })) {
@@ -108,6 +109,16 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         Some(error) if !matches!(error, ReconcileError::NotOurs { .. }) => Err(error),
         _ => Ok(if is_settled { INTERVAL } else { UNSETTLED_INTERVAL }),
     }
+}
+
+/// Who hands the tenant over. What is no `<cluster>/<namespace>` is left out: it would end a process that serves, and one
+/// that is refused says how to write it.
+fn take_over_from(runtime: &Runtime) -> Option<String> {
+    let holder = runtime.annotations().get(TAKE_OVER_ANNOTATION)?;
+    let is_one = holder.rsplit_once('/').is_some_and(|(cluster, namespace)| {
+        !cluster.is_empty() && !namespace.is_empty() && !cluster.starts_with('-')
+    });
+    is_one.then(|| holder.clone())
 }
 
 fn wanted(name: &str, runtime: &Runtime) -> Wanted {

@@ -123,6 +123,7 @@ fn args(shape: &Shape<'_>) -> Vec<String> {
     add("cluster-domain", shape.settings.cluster_domain.clone());
     egress.allow.iter().for_each(|target| add("egress-allow", target.to_string()));
     egress.deny.iter().for_each(|net| add("egress-deny", net.to_string()));
+    shape.take_over_from.iter().for_each(|holder| add("take-over-from", holder.clone()));
     args
 }
 
@@ -180,6 +181,7 @@ mod tests {
             cluster_id: "c",
             secrets: BTreeSet::new(),
             database_revision: None,
+            take_over_from: None,
             volume_size: "1Gi".into(),
         };
         json!(shape.objects()).to_string()

@@ -22,6 +22,8 @@ pub(super) struct Shape<'a> {
     pub database_revision: Option<String>,
     /// The size of the volume in the StatefulSet's template.
     pub volume_size: String,
+    /// Who hands the tenant over to this Runtime, as `<cluster>/<namespace>`.
+    pub take_over_from: Option<String>,
 }
 
 impl Shape<'_> {
