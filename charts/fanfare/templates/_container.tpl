@@ -59,6 +59,8 @@ terminationMessagePolicy: FallbackToLogsOnError
 - --runtime-cpu={{ .Values.runtime.cpu }}
 - --runtime-memory={{ .Values.runtime.memory }}
 - --runtime-admin-port={{ .Values.runtime.adminPort }}
+- --api-server-port={{ join "," .Values.networkPolicy.apiServerPorts }}
+- --dns-port={{ join "," .Values.networkPolicy.dnsPorts }}
 {{- range .Values.egress.allow }}
 - --egress-allow={{ . }}
 {{- end }}
