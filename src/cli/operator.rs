@@ -38,8 +38,8 @@ pub struct OperatorCommand {
     /// Work without a Lease. Only where nothing else can run a second operator.
     #[arg(long)]
     no_leader_election: bool,
-    /// Where /livez, /readyz and /metrics are.
-    #[arg(long, default_value = "0.0.0.0:8082", env = "FANFARE_LISTEN")]
+    /// Where /livez, /readyz and /metrics are: `[::]` is everywhere, by IPv4 and IPv6.
+    #[arg(long, default_value = "[::]:8082", env = "FANFARE_LISTEN")]
     listen: SocketAddr,
     /// The domain of the cluster's Services.
     #[arg(long, default_value = "cluster.local")]

@@ -54,7 +54,7 @@ terminationMessagePolicy: FallbackToLogsOnError
 {{- if not .Values.leaderElection }}
 - --no-leader-election
 {{- end }}
-- --listen=0.0.0.0:{{ .Values.adminPort }}
+- --listen=[::]:{{ .Values.adminPort }}
 - --cluster-domain={{ .Values.clusterDomain }}
 - --runtime-cpu={{ .Values.runtime.cpu }}
 - --runtime-memory={{ .Values.runtime.memory }}

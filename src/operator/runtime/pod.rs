@@ -104,7 +104,8 @@ fn environment(shape: &Shape<'_>) -> Value {
 }
 
 fn args(shape: &Shape<'_>) -> Vec<String> {
-    let everywhere = |port: u16| format!("0.0.0.0:{port}");
+    // By IPv4 and by IPv6, whatever addresses the cluster gives.
+    let everywhere = |port: u16| format!("[::]:{port}");
     let mut args: Vec<String> =
         ["runtime", "--namespace", shape.namespace, "--name", shape.name].map(str::to_owned).into();
     let mut add = |name: &str, value: String| args.extend([format!("--{name}"), value]);
