@@ -2,7 +2,7 @@
 //!
 //! The modules in reading order: what a person writes (`api`, `manifests`), what it means (`domain`,
 //! `compile`), what is kept (`store`), what runs (`track`, `runtime`, `channels`), and the edges a person
-//! touches (`cli`, `sandbox`, `telemetry`). ARCHITECTURE.md is the map.
+//! touches (`cli`, `listen`, `sandbox`, `telemetry`). ARCHITECTURE.md is the map.
 
 pub mod api;
 pub mod manifests;
@@ -18,5 +18,6 @@ pub mod runtime;
 pub mod track;
 
 pub mod cli;
+pub mod listen;
 pub mod sandbox;
 pub mod telemetry;

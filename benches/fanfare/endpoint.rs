@@ -87,7 +87,7 @@ async fn serve(calls: Arc<dyn Calls>, customers: Arc<dyn Customers>) -> (SocketA
     let encoded = base64::engine::general_purpose::STANDARD.encode(format!("alert:{}", password.expose()));
     app.put_in_force(&sources, snapshot, ring, Timestamp::now()).await.expect("the ledger takes it");
     let listen = Listen { address: ([127, 0, 0, 1], 0).into(), surface: Surface::Calls };
-    let running = server::start(&[listen], &app, &axum::Router::new()).await.expect("a free port");
+    let running = server::start(&[listen], &app, &axum::Router::new()).expect("a free port");
     let address = running.addresses[0];
     // It serves until the threads it runs on end.
     std::mem::forget(running);

@@ -8,7 +8,7 @@ use kube::Client;
 
 use crate::cli::signals::Signals;
 use crate::domain::egress_target::EgressTarget;
-use crate::operator::{EgressRules, Resources, Settings, Tracing, start};
+use crate::operator::{EgressRules, Ports, Resources, Settings, Tracing, start};
 use crate::runtime::cluster::{ApiServerError, configuration};
 use crate::telemetry;
 
@@ -38,8 +38,8 @@ pub struct OperatorCommand {
     /// Work without a Lease. Only where nothing else can run a second operator.
     #[arg(long)]
     no_leader_election: bool,
-    /// Where /livez, /readyz and /metrics are.
-    #[arg(long, default_value = "0.0.0.0:8082", env = "FANFARE_LISTEN")]
+    /// Where /livez, /readyz and /metrics are: `[::]` is everywhere, by IPv4 and IPv6.
+    #[arg(long, default_value = "[::]:8082", env = "FANFARE_LISTEN")]
     listen: SocketAddr,
     /// The domain of the cluster's Services.
     #[arg(long, default_value = "cluster.local")]
@@ -53,6 +53,14 @@ pub struct OperatorCommand {
     /// The port on which replicas report what they have in force.
     #[arg(long, default_value_t = 8082)]
     runtime_admin_port: u16,
+    /// A port of the API server, behind its Service: where runtimes' NetworkPolicies let out to.
+    #[arg(long = "api-server-port", value_name = "PORT", default_values_t = Ports::API_SERVER, value_delimiter = ',',
+        value_parser = clap::value_parser!(u16).range(1..))]
+    api_server_ports: Vec<u16>,
+    /// A port of the cluster's DNS, likewise.
+    #[arg(long = "dns-port", value_name = "PORT", default_values_t = Ports::DNS, value_delimiter = ',',
+        value_parser = clap::value_parser!(u16).range(1..))]
+    dns_ports: Vec<u16>,
     /// Addresses that are not public and that channels may reach all the same.
     #[arg(long = "egress-allow", value_name = "CIDR|NAMESPACE/SERVICE")]
     egress_allow: Vec<EgressTarget>,
@@ -127,6 +135,7 @@ impl OperatorCommand {
                 same_namespace: self.same_namespace_egress,
             },
             admin_port: self.runtime_admin_port,
+            ports: Ports { api_server: self.api_server_ports, dns: self.dns_ports },
             tracing: self.trace_endpoint.filter(|endpoint| !endpoint.is_empty()).map(|endpoint| Tracing {
                 endpoint,
                 sampler: self.trace_sampler,

@@ -6,6 +6,7 @@ pub mod acceptance;
 pub mod admission;
 pub mod credentials;
 pub mod customer;
+pub mod database_ports;
 pub mod delivery;
 pub mod duration;
 pub mod egress_target;

@@ -136,9 +136,9 @@ async fn of_user(context: &Context, namespace: &str, secret: String) -> Result<C
     let keys = ["username", "password"];
     let (finding, revision) =
         match user_secret::look(context, namespace, &secret, &keys, SecretUse::Trigger).await? {
-            UserSecret::Usable { revision } => (
+            UserSecret::Usable(it) => (
                 Finding::good(RESOLVED_REFS, format!("the credentials are read from Secret {secret}")),
-                Some(revision),
+                Some(it.resource_version().unwrap_or_default()),
             ),
             UserSecret::Unusable(finding) => (finding, None),
         };

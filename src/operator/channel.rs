@@ -73,7 +73,10 @@ async fn secrets(
     for (name, keys) in keys {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         match user_secret::look(context, namespace, &name, &keys, SecretUse::Channel).await? {
-            UserSecret::Usable { revision } => revisions.push(SecretRevision { name, revision }),
+            UserSecret::Usable(secret) => {
+                let revision = secret.resource_version().unwrap_or_default();
+                revisions.push(SecretRevision { name, revision });
+            }
             UserSecret::Unusable(finding) => unusable = unusable.or(Some(finding)),
         }
     }

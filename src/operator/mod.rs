@@ -36,5 +36,5 @@ mod wake;
 mod watches;
 
 pub use installation::{Finding, Installation};
-pub use settings::{EgressRules, Resources, Settings, Tracing};
+pub use settings::{EgressRules, Ports, Resources, Settings, Tracing};
 pub use start::{Running, StartError, start};

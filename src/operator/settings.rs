@@ -31,6 +31,8 @@ pub struct Settings {
     pub egress: EgressRules,
     /// Where replicas' admin ports are.
     pub admin_port: u16,
+    /// Where what runtimes need of the cluster itself is.
+    pub ports: Ports,
     /// Where runtimes send their traces; they make none without.
     pub tracing: Option<Tracing>,
 }
@@ -113,4 +115,26 @@ pub struct EgressRules {
     pub deny: Vec<IpNet>,
     /// The Services of the runtime's own namespace.
     pub same_namespace: bool,
+}
+
+/// Ports of the cluster's own parts, as NetworkPolicies see them: those of the processes behind the Services.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// The API server's.
+    pub api_server: Vec<u16>,
+    /// Those of the cluster's DNS.
+    pub dns: Vec<u16>,
+}
+
+impl Ports {
+    /// 6443 is kubeadm's and that of most, 8443 minikube's, 16443 MicroK8s'.
+    pub const API_SERVER: [u16; 4] = [443, 6443, 8443, 16443];
+    /// 5353 is OpenShift's.
+    pub const DNS: [u16; 2] = [53, 5353];
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Ports { api_server: Self::API_SERVER.into(), dns: Self::DNS.into() }
+    }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +16,7 @@ use super::leadership::Candidate;
 use super::metrics::Metrics;
 use super::scope::Scope;
 use super::settings::Settings;
+use crate::listen::listen;
 
 /// How often the API server is asked for the first time.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -70,7 +70,7 @@ impl Running {
 pub async fn start(client: Client, settings: Settings) -> Result<Running, StartError> {
     let (settings, stop) = (Arc::new(settings), CancellationToken::new());
     let failed = |source| StartError::Listen { address: settings.admin, source };
-    let listener = TcpListener::bind(settings.admin).await.map_err(failed)?;
+    let listener = listen(settings.admin).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let health = Health {
         metrics: Arc::new(Metrics::default()),

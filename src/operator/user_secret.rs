@@ -14,8 +14,8 @@ pub(super) const RESOLVED_REFS: &str = "ResolvedRefs";
 
 /// A Secret that may be used, or why it may not.
 pub(super) enum UserSecret {
-    /// It may be used, and is at this revision.
-    Usable { revision: String },
+    /// It may be used.
+    Usable(Box<Secret>),
     /// It may not.
     Unusable(Finding),
 }
@@ -30,10 +30,10 @@ pub(super) async fn look(
 ) -> Result<UserSecret, ReconcileError> {
     let found = context.api::<Secret>(namespace).get_opt(name).await;
     let found = found.map_err(ReconcileError::api(format!("get Secret {name}")))?;
-    Ok(judge(found.as_ref(), name, keys, wanted))
+    Ok(judge(found, name, keys, wanted))
 }
 
-fn judge(found: Option<&Secret>, name: &str, keys: &[&str], wanted: SecretUse) -> UserSecret {
+fn judge(found: Option<Secret>, name: &str, keys: &[&str], wanted: SecretUse) -> UserSecret {
     let unusable = |reason, message| UserSecret::Unusable(Finding::retrying(RESOLVED_REFS, reason, message));
     let label = wanted.label().unwrap_or_default();
     let Some(secret) = found else {
@@ -47,7 +47,7 @@ fn judge(found: Option<&Secret>, name: &str, keys: &[&str], wanted: SecretUse) -
     let has = |key: &&str| secret.data.as_ref().is_some_and(|data| data.contains_key(*key));
     match keys.iter().find(|key| !has(key)) {
         Some(key) => unusable("SecretKeyNotFound", format!("Secret {name} has no key {key}; add it")),
-        None => UserSecret::Usable { revision: secret.resource_version().unwrap_or_default() },
+        None => UserSecret::Usable(Box::new(secret)),
     }
 }
 
@@ -60,8 +60,8 @@ mod tests {
         secret.metadata.labels = label.map(|label| [(ALLOW_LABEL.to_owned(), label.to_owned())].into());
         let data = ["username"].map(|key| (key.to_owned(), k8s_openapi::ByteString(b"x".to_vec())));
         secret.data = Some(data.into());
-        match judge(Some(&secret), "mail", keys, SecretUse::Channel) {
-            UserSecret::Usable { .. } => None,
+        match judge(Some(secret), "mail", keys, SecretUse::Channel) {
+            UserSecret::Usable(_) => None,
             UserSecret::Unusable(finding) => Some(finding.reason),
         }
     }

@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use super::app::App;
 use super::head_refusal::HeadRefusal;
 use super::ingest;
+use crate::listen::listen;
 
 /// How long a request's head may take, and how long a connection may idle between two.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
@@ -73,29 +74,29 @@ pub struct Running {
     connections: TaskTracker,
 }
 
-/// Starts serving.
+/// Starts serving. Must be called within a tokio runtime.
 ///
 /// # Errors
 /// An address cannot be listened on.
-pub async fn start(listen: &[Listen], app: &Arc<App>, routes: &Router) -> Result<Running, ListenError> {
+pub fn start(asked: &[Listen], app: &Arc<App>, routes: &Router) -> Result<Running, ListenError> {
     let mut running = Running::closed();
     let purge = ingest::forget_expired_keys(Arc::clone(app), running.stop.clone());
     running.connections.spawn(purge);
-    for Listen { address, surface } in listen {
+    for Listen { address, surface } in asked {
         let (calls, api) = (*surface != Surface::Api, *surface != Surface::Calls);
         let door = Door { calls: calls.then(|| Arc::clone(app)), routes: api.then(|| routes.clone()) };
-        running.open(*address, door).await?;
+        running.open(*address, door)?;
     }
     Ok(running)
 }
 
-/// Starts serving routes that need nothing of a runtime, such as probes.
+/// Starts serving routes that need nothing of a runtime, such as probes. Must be called within a tokio runtime.
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub async fn start_routes(address: SocketAddr, routes: Router) -> Result<Running, ListenError> {
+pub fn start_routes(address: SocketAddr, routes: Router) -> Result<Running, ListenError> {
     let mut running = Running::closed();
-    running.open(address, Door { calls: None, routes: Some(routes) }).await?;
+    running.open(address, Door { calls: None, routes: Some(routes) })?;
     Ok(running)
 }
 
@@ -104,9 +105,9 @@ impl Running {
         Running { addresses: Vec::new(), stop: CancellationToken::new(), connections: TaskTracker::new() }
     }
 
-    async fn open(&mut self, address: SocketAddr, door: Door) -> Result<(), ListenError> {
+    fn open(&mut self, address: SocketAddr, door: Door) -> Result<(), ListenError> {
         let failed = |source| ListenError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         self.addresses.push(listener.local_addr().map_err(failed)?);
         let (stop, connections) = (self.stop.clone(), self.connections.clone());
         self.connections.spawn(accept_until_stopped(listener, door, stop, connections));

@@ -1,7 +1,7 @@
 //! Starts a sandbox's listeners and stops them in order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -116,9 +116,13 @@ impl Running {
     }
 }
 
+/// `[::]` is everywhere by both families, and `0.0.0.0` where the kernel has no IPv6.
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let is_everywhere = address.is_ipv6() && address.ip().is_unspecified();
+    let or_else = is_everywhere.then(|| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()));
+    let tried: Vec<SocketAddr> = [address].into_iter().chain(or_else).collect();
     let bound = async {
-        let listener = TcpListener::bind(address).await?;
+        let listener = TcpListener::bind(&tried[..]).await?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     };

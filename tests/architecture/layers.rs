@@ -208,6 +208,11 @@ const LAYERS: &[Layer] = &[
         instead: "telemetry is told what to count and to log; it looks at nobody",
     },
     Layer {
+        name: "listen",
+        forbidden: &["axum", "hyper", "k8s_openapi", "kube", "rusqlite", "tokio_postgres", "clap", "crate"],
+        instead: "it makes a listener of an address and knows nobody: what is served there is its caller's",
+    },
+    Layer {
         name: "cli",
         forbidden: &["rusqlite", "tokio_postgres", "minijinja"],
         instead: "a command parses, calls the library and prints: put the work into the library",

@@ -74,7 +74,7 @@ impl World {
         let refusals = tokio::spawn(writer.run(stop.clone()));
         let listen = Listen { address: "127.0.0.1:0".parse().unwrap(), surface: Surface::Everything };
         let routes = fanfare::runtime::api::routes(Arc::clone(&app), Arc::clone(&ledger.log), None);
-        let running = server::start(&[listen], &app, &routes).await.unwrap();
+        let running = server::start(&[listen], &app, &routes).unwrap();
         let address = running.addresses[0];
         World { app, ledger, address, running, refusals, stop, sources, place }
     }

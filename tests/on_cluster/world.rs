@@ -137,8 +137,8 @@ fn sandbox(space: &Space) {
     };
     let text = replaced(
         &text,
-        "--http-listen=0.0.0.0:8080]",
-        "--http-listen=0.0.0.0:8080, --record=/record/sandbox.ndjson]",
+        "'--http-listen=[::]:8080']",
+        "'--http-listen=[::]:8080', --record=/record/sandbox.ndjson]",
     );
     let text =
         replaced(&text, "        runAsGroup: 65532\n", "        runAsGroup: 65532\n        fsGroup: 65532\n");

@@ -194,7 +194,7 @@ impl Work {
         std::fs::write(&kubeconfig, self.kubeconfig.clone().unwrap_or_else(own))?;
         let there = |argument: &String| {
             argument
-                .replace("0.0.0.0", &address.to_string())
+                .replace("[::]", &address.to_string())
                 .replace("/var/lib/fanfare", &data.display().to_string())
                 .replace("/etc/fanfare/database/uri", &database.display().to_string())
         };

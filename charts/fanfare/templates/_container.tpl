@@ -54,11 +54,13 @@ terminationMessagePolicy: FallbackToLogsOnError
 {{- if not .Values.leaderElection }}
 - --no-leader-election
 {{- end }}
-- --listen=0.0.0.0:{{ .Values.adminPort }}
+- --listen=[::]:{{ .Values.adminPort }}
 - --cluster-domain={{ .Values.clusterDomain }}
 - --runtime-cpu={{ .Values.runtime.cpu }}
 - --runtime-memory={{ .Values.runtime.memory }}
 - --runtime-admin-port={{ .Values.runtime.adminPort }}
+- --api-server-port={{ join "," .Values.networkPolicy.apiServerPorts }}
+- --dns-port={{ join "," .Values.networkPolicy.dnsPorts }}
 {{- range .Values.egress.allow }}
 - --egress-allow={{ . }}
 {{- end }}

@@ -121,7 +121,7 @@ impl DevCommand {
             import::when_empty(&self.manifests, parts.stores.customers.as_ref()).await?;
         }
         let engine = parts.start_engine();
-        let server = self.listen(&parts, &engine).await?;
+        let server = self.listen(&parts, &engine)?;
         let ready = self.say_ready(&server, &snapshot, &data, &live)?;
         let code =
             self.until_stopped(&mut live, &mut data, &ready, addresses, &mut signals, &mut watch).await?;
@@ -132,11 +132,11 @@ impl DevCommand {
         Ok(code)
     }
 
-    async fn listen(&self, parts: &Parts, engine: &RunningEngine) -> Result<RunningServer, DevError> {
+    fn listen(&self, parts: &Parts, engine: &RunningEngine) -> Result<RunningServer, DevError> {
         let listen = Listen { address: self.listen, surface: Surface::Everything };
         let log = Arc::clone(&parts.stores.log);
         let routes = api::routes(Arc::clone(&parts.app), log, Some(engine.control()));
-        Ok(server::start(&[listen], &parts.app, &routes).await?)
+        Ok(server::start(&[listen], &parts.app, &routes)?)
     }
 
     fn say_ready(

@@ -51,14 +51,14 @@ pub struct RuntimeCommand {
     /// Keep everything in the PostgreSQL database whose URL, `postgres://user:password@host/database`, is in this file.
     #[arg(long, env = "FANFARE_DATABASE_FILE")]
     pub(super) database_file: Option<PathBuf>,
-    /// Where calls come in. Port 0 takes a free one.
-    #[arg(long, default_value = "0.0.0.0:8080")]
+    /// Where calls come in: `[::]` is everywhere, by IPv4 and IPv6. Port 0 takes a free one.
+    #[arg(long, default_value = "[::]:8080")]
     pub(super) listen_calls: SocketAddr,
     /// Where the API is.
-    #[arg(long, default_value = "0.0.0.0:8081")]
+    #[arg(long, default_value = "[::]:8081")]
     pub(super) listen_api: SocketAddr,
     /// Where /livez, /readyz, /metrics and /report are.
-    #[arg(long, default_value = "0.0.0.0:8082")]
+    #[arg(long, default_value = "[::]:8082")]
     pub(super) listen_admin: SocketAddr,
     /// Addresses that are not public and that channels may reach all the same.
     #[arg(long = "egress-allow", value_name = "CIDR|NAMESPACE/SERVICE")]

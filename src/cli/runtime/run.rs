@@ -60,7 +60,7 @@ impl RuntimeCommand {
         let mut signals = Signals::receive().map_err(system("cannot receive signals"))?;
         let board = Arc::new(Board::default());
         // There from the beginning, so that whoever looks is told what is waited for.
-        let admin = server::start_routes(self.listen_admin, board.routes()).await;
+        let admin = server::start_routes(self.listen_admin, board.routes());
         let admin = admin.map_err(|source| RuntimeError::Listen { flag: "listen-admin", source })?;
         let starting = async {
             let api_server = ApiServer::find().await?;
@@ -104,7 +104,7 @@ impl RuntimeCommand {
         let engine = parts.start_engine();
         let routes =
             api::routes(Arc::clone(&parts.app), Arc::clone(&parts.stores.log), Some(engine.control()));
-        let serving = match self.listen(&parts, &routes).await {
+        let serving = match self.listen(&parts, &routes) {
             Ok(serving) => serving,
             Err(error) => {
                 cluster.stop().await;
@@ -146,12 +146,12 @@ impl RuntimeCommand {
         Network { egress: Arc::new(egress), tls: Tls::default() }
     }
 
-    async fn listen(&self, parts: &Parts, routes: &axum::Router) -> Result<Running, RuntimeError> {
+    fn listen(&self, parts: &Parts, routes: &axum::Router) -> Result<Running, RuntimeError> {
         let listen = [
             Listen { address: self.listen_calls, surface: Surface::Calls },
             Listen { address: self.listen_api, surface: Surface::Api },
         ];
-        server::start(&listen, &parts.app, routes).await.map_err(|source| {
+        server::start(&listen, &parts.app, routes).map_err(|source| {
             let flag = if source.address == self.listen_calls { "listen-calls" } else { "listen-api" };
             RuntimeError::Listen { flag, source }
         })

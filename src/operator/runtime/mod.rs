@@ -1,11 +1,14 @@
 //! Runtime: the workload that serves a namespace, how it is reached, and how it stands.
 
 mod access;
+mod database;
 mod exposure;
 mod network;
 mod observe;
 mod pod;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod workload;
 
 use std::sync::atomic::Ordering;
@@ -25,11 +28,9 @@ use super::error::ReconcileError;
 use super::paused::paused;
 use super::programmed::{Replica, Wanted, programmed};
 use super::status;
-use super::user_secret::{self, RESOLVED_REFS, UserSecret};
 use super::verdict::{ACCEPTED, judge};
 use crate::api::labels::{TAKE_OVER_ANNOTATION, workload_name};
 use crate::api::{Runtime, RuntimeStatus};
-use crate::compile::references::SecretUse;
 use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::ReplicaReport;
 use shape::Shape;
@@ -39,8 +40,6 @@ const INTERVAL: Duration = Duration::from_secs(600);
 /// While something is not as it should be of which nothing might tell.
 const UNSETTLED_INTERVAL: Duration = Duration::from_secs(30);
 const STORE_READY: &str = "StoreReady";
-/// The key of the database's address within its Secret.
-const URI: &str = "uri";
 
 impl Kind for Runtime {
     const NAME: &'static str = "Runtime";
@@ -71,7 +70,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
     let (name, space) = (name_of(runtime), context.namespace(namespace));
     let verdict = judge(&space.sources(), ObjectKind::Runtime, &name, &runtime.spec);
     let owner = runtime.controller_owner_ref(&()).unwrap_or_default();
-    let (resolved, database_revision) = database(context, runtime, namespace).await?;
+    let (resolved, database) = database::look(context, runtime, namespace).await?;
     let declared = runtime.spec.storage.sqlite.as_ref().map(|sqlite| sqlite.size.clone());
     let volume_size = match declared {
         Some(size) => workload::volume_size(context, namespace, &workload_name(&name), &size).await?,
@@ -84,7 +83,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         settings: &context.settings,
         cluster_id: &context.cluster_id,
         secrets: space.secrets(),
-        database_revision,
+        database,
         volume_size,
         take_over_from: take_over_from(runtime),
     };
@@ -142,25 +141,6 @@ async fn make(context: &Context, owner: &OwnerReference, shape: &Shape<'_>) -> R
         apply::remove(context, owner, &object).await?;
     }
     workload::grow_volume(context, shape).await
-}
-
-/// Whether the Secret that says where the database is may be used, and its revision.
-async fn database(
-    context: &Context,
-    runtime: &Runtime,
-    namespace: &str,
-) -> Result<(Finding, Option<String>), ReconcileError> {
-    let Some(postgres) = &runtime.spec.storage.postgres else {
-        return Ok((Finding::good(RESOLVED_REFS, "it refers to nothing"), None));
-    };
-    let name = &postgres.secret_ref.name;
-    match user_secret::look(context, namespace, name, &[URI], SecretUse::Storage).await? {
-        UserSecret::Usable { revision } => Ok((
-            Finding::good(RESOLVED_REFS, format!("the database is named by Secret {name}")),
-            Some(revision),
-        )),
-        UserSecret::Unusable(finding) => Ok((finding, None)),
-    }
 }
 
 async fn workload_ready(

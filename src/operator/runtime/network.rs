@@ -1,5 +1,7 @@
 //! How a runtime is reached inside the cluster, and what may reach it and be reached from it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::pod::{API_PORT, CALLS_PORT};
@@ -7,7 +9,7 @@ use super::shape::Shape;
 use crate::domain::egress_target::EgressTarget;
 use crate::operator::settings::Tracing;
 
-/// The port of PostgreSQL, and of the poolers in front of it that have their own.
+/// The port of PostgreSQL, and of the poolers in front of it that have their own: where its address cannot be read.
 const DATABASE_PORTS: [u16; 2] = [5432, 6432];
 /// Addresses that are not public: what a channel may reach of them, the egress rules say.
 const NOT_PUBLIC_V4: [&str; 7] = [
@@ -21,12 +23,8 @@ const NOT_PUBLIC_V4: [&str; 7] = [
 ];
 const NOT_PUBLIC_V6: [&str; 3] = ["::1/128", "fc00::/7", "fe80::/10"];
 
-pub(super) fn objects(shape: &Shape<'_>) -> [Value; 2] {
-    [service(shape), policy(shape)]
-}
-
 /// Made once and never made anew: its address and its name are in other people's systems.
-fn service(shape: &Shape<'_>) -> Value {
+pub(super) fn service(shape: &Shape<'_>) -> Value {
     let ports = json!([
         { "name": "calls", "port": 80, "targetPort": "calls", "protocol": "TCP" },
         { "name": "api", "port": API_PORT, "targetPort": "api", "protocol": "TCP" },
@@ -38,7 +36,8 @@ fn service(shape: &Shape<'_>) -> Value {
     )
 }
 
-fn policy(shape: &Shape<'_>) -> Value {
+/// What may reach its Pods and what they may reach.
+pub(super) fn policy(shape: &Shape<'_>) -> Value {
     let spec = json!({
         "podSelector": { "matchLabels": shape.selector() },
         "policyTypes": ["Ingress", "Egress"],
@@ -69,25 +68,37 @@ fn peer(target: &EgressTarget) -> Value {
     }
 }
 
+/// A rule that lets out to these ports wherever they are: NetworkPolicies see addresses behind Services, which nobody
+/// knows beforehand.
+fn anywhere(ports: impl IntoIterator<Item = u16>, protocols: &[&str]) -> Value {
+    let each = |port| protocols.iter().map(move |protocol| json!({ "port": port, "protocol": protocol }));
+    json!({ "ports": ports.into_iter().flat_map(each).collect::<Vec<_>>() })
+}
+
+/// The ports of the database, if it is one that others run.
+fn database_ports(shape: &Shape<'_>) -> Option<BTreeSet<u16>> {
+    let named = shape.database.as_ref().map(|database| database.ports.clone()).unwrap_or_default();
+    let ports = if named.is_empty() { DATABASE_PORTS.into() } else { named };
+    shape.spec.storage.postgres.as_ref().map(|_| ports)
+}
+
 /// Names, the API server, the database, and providers. The guard in the process is the finer one: it knows names and
 /// checks each connection.
 fn egress(shape: &Shape<'_>) -> Value {
-    let dns = json!([{ "port": 53, "protocol": "UDP" }, { "port": 53, "protocol": "TCP" }]);
-    let api_server = json!([{ "port": 443, "protocol": "TCP" }, { "port": 6443, "protocol": "TCP" }]);
+    let ports = &shape.settings.ports;
     let public = json!([
         { "ipBlock": { "cidr": "0.0.0.0/0", "except": NOT_PUBLIC_V4 } },
         { "ipBlock": { "cidr": "::/0", "except": NOT_PUBLIC_V6 } },
     ]);
-    let mut rules = vec![json!({ "ports": dns }), json!({ "ports": api_server }), json!({ "to": public })];
-    if shape.spec.storage.postgres.is_some() {
-        let ports: Vec<Value> =
-            DATABASE_PORTS.iter().map(|port| json!({ "port": port, "protocol": "TCP" })).collect();
-        rules.push(json!({ "ports": ports }));
-    }
-    if let Some(port) = shape.settings.tracing.as_ref().and_then(Tracing::port) {
-        // Where the collector is, only its name says.
-        rules.push(json!({ "ports": [{ "port": port, "protocol": "TCP" }] }));
-    }
+    let mut rules = vec![
+        anywhere(ports.dns.iter().copied(), &["UDP", "TCP"]),
+        anywhere(ports.api_server.iter().copied(), &["TCP"]),
+        json!({ "to": public }),
+    ];
+    rules.extend(database_ports(shape).map(|ports| anywhere(ports, &["TCP"])));
+    // Where the collector is, only its name says.
+    let collector = shape.settings.tracing.as_ref().and_then(Tracing::port);
+    rules.extend(collector.map(|port| anywhere([port], &["TCP"])));
     if shape.settings.egress.same_namespace {
         rules.push(json!({ "to": [{ "podSelector": {} }] }));
     }

@@ -24,9 +24,9 @@ const GRACE_SECONDS: i64 = 60;
 /// The template of the Pods.
 pub(super) fn template(shape: &Shape<'_>) -> Value {
     let mut annotations = json!({});
-    if let Some(revision) = &shape.database_revision {
+    if let Some(database) = &shape.database {
         // Where the database is, is read at the start only.
-        annotations["fanfare.dev/database-revision"] = json!(revision);
+        annotations["fanfare.dev/database-revision"] = json!(database.revision);
     }
     json!({
         "metadata": { "labels": shape.labels(), "annotations": annotations },
@@ -104,7 +104,8 @@ fn environment(shape: &Shape<'_>) -> Value {
 }
 
 fn args(shape: &Shape<'_>) -> Vec<String> {
-    let everywhere = |port: u16| format!("0.0.0.0:{port}");
+    // By IPv4 and by IPv6, whatever addresses the cluster gives.
+    let everywhere = |port: u16| format!("[::]:{port}");
     let mut args: Vec<String> =
         ["runtime", "--namespace", shape.namespace, "--name", shape.name].map(str::to_owned).into();
     let mut add = |name: &str, value: String| args.extend([format!("--{name}"), value]);
@@ -144,66 +145,4 @@ fn volumes(shape: &Shape<'_>) -> Value {
         volumes.push(json!({ "name": "database", "secret": secret }));
     }
     json!(volumes)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::operator::settings::{EgressRules, Resources, Settings, Tracing};
-
-    fn settings(tracing: Option<Tracing>) -> Settings {
-        Settings {
-            namespaces: Vec::new(),
-            own_namespace: "fanfare-system".into(),
-            identity: "one".into(),
-            elects_leader: false,
-            admin: "127.0.0.1:0".parse().unwrap(),
-            image: "fanfare:test".into(),
-            pull_secrets: Vec::new(),
-            cluster_domain: "cluster.local".into(),
-            resources: Resources { cpu_request: "100m".into(), memory: "512Mi".into() },
-            egress: EgressRules::default(),
-            admin_port: 8082,
-            tracing,
-        }
-    }
-
-    fn objects(tracing: Option<Tracing>) -> String {
-        let (settings, spec) =
-            (settings(tracing), serde_yaml_ng::from_str("storage: {sqlite: {size: 1Gi}}").unwrap());
-        let shape = Shape {
-            name: "main",
-            namespace: "shop",
-            spec: &spec,
-            settings: &settings,
-            cluster_id: "c",
-            secrets: BTreeSet::new(),
-            database_revision: None,
-            take_over_from: None,
-            volume_size: "1Gi".into(),
-        };
-        json!(shape.objects()).to_string()
-    }
-
-    #[test]
-    fn runtimes_are_told_where_traces_go_and_may_reach_it() {
-        let tracing = Tracing {
-            endpoint: "http://collector.observability:4318".into(),
-            sampler: "parentbased_traceidratio".into(),
-            sampler_argument: Some("0.05".into()),
-            service: "fanfare".into(),
-        };
-        let made = objects(Some(tracing));
-        for variable in [
-            r#"{"name":"OTEL_EXPORTER_OTLP_ENDPOINT","value":"http://collector.observability:4318"}"#,
-            r#"{"name":"OTEL_TRACES_SAMPLER_ARG","value":"0.05"}"#,
-            r#"{"name":"OTEL_RESOURCE_ATTRIBUTES","value":"k8s.namespace.name=shop,fanfare.runtime=main"}"#,
-            r#"{"port":4318,"protocol":"TCP"}"#,
-        ] {
-            assert!(made.contains(variable), "{variable}: {made}");
-        }
-        assert!(!objects(None).contains("OTEL_"));
-    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::database::Database;
 use super::{access, exposure, network, workload};
 use crate::api::RuntimeSpec;
 use crate::api::labels::{MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, workload_name};
@@ -18,8 +19,8 @@ pub(super) struct Shape<'a> {
     pub cluster_id: &'a str,
     /// The Secrets its processes may read.
     pub secrets: BTreeSet<String>,
-    /// The revision of the Secret that says where the database is; processes read that only when they start.
-    pub database_revision: Option<String>,
+    /// The database, if it is PostgreSQL and the Secret that names it may be used.
+    pub database: Option<Database>,
     /// The size of the volume in the StatefulSet's template.
     pub volume_size: String,
     /// Who hands the tenant over to this Runtime, as `<cluster>/<namespace>`.
@@ -30,9 +31,10 @@ impl Shape<'_> {
     /// Every object, in the order in which they are needed.
     pub(super) fn objects(&self) -> Vec<Value> {
         let mut objects = Vec::from(access::objects(self));
-        objects.extend(network::objects(self));
+        objects.push(network::service(self));
         // Without the database nothing could run; what runs already goes on with what it has.
-        if self.spec.storage.postgres.is_none() || self.database_revision.is_some() {
+        if self.spec.storage.postgres.is_none() || self.database.is_some() {
+            objects.push(network::policy(self));
             objects.extend(workload::objects(self));
         }
         objects.extend(exposure::objects(self));

@@ -1,0 +1,52 @@
+//! The database of a Runtime, as the Secret says that names it.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
+
+use crate::api::Runtime;
+use crate::compile::references::SecretUse;
+use crate::domain::database_ports::database_ports;
+use crate::operator::conditions::Finding;
+use crate::operator::context::Context;
+use crate::operator::error::ReconcileError;
+use crate::operator::user_secret::{self, RESOLVED_REFS, UserSecret};
+
+/// The key of the database's address within its Secret.
+pub(super) const URI: &str = "uri";
+
+/// What of a database its Runtime's objects depend on.
+pub(super) struct Database {
+    /// The revision of the Secret; processes read it only when they start.
+    pub revision: String,
+    /// The ports it is reached at; none, if its address cannot be read.
+    pub ports: BTreeSet<u16>,
+}
+
+impl Database {
+    fn of(secret: &Secret) -> Self {
+        let uri = secret.data.as_ref().and_then(|data| data.get(URI));
+        let ports = uri.and_then(|uri| std::str::from_utf8(&uri.0).ok()).map(database_ports);
+        Database { revision: secret.resource_version().unwrap_or_default(), ports: ports.unwrap_or_default() }
+    }
+}
+
+/// Whether the Secret that says where the database is may be used, and what it says.
+pub(super) async fn look(
+    context: &Context,
+    runtime: &Runtime,
+    namespace: &str,
+) -> Result<(Finding, Option<Database>), ReconcileError> {
+    let Some(postgres) = &runtime.spec.storage.postgres else {
+        return Ok((Finding::good(RESOLVED_REFS, "it refers to nothing"), None));
+    };
+    let name = &postgres.secret_ref.name;
+    match user_secret::look(context, namespace, name, &[URI], SecretUse::Storage).await? {
+        UserSecret::Usable(secret) => Ok((
+            Finding::good(RESOLVED_REFS, format!("the database is named by Secret {name}")),
+            Some(Database::of(&secret)),
+        )),
+        UserSecret::Unusable(finding) => Ok((finding, None)),
+    }
+}

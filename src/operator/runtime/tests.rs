@@ -1,0 +1,113 @@
+//! What a declaration is made into.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::database::Database;
+use super::shape::Shape;
+use crate::operator::settings::{EgressRules, Ports, Resources, Settings, Tracing};
+
+const FILES: &str = "storage: {sqlite: {size: 1Gi}}";
+const POSTGRES: &str = "storage: {postgres: {secretRef: {name: database}}}";
+
+fn settings() -> Settings {
+    Settings {
+        namespaces: Vec::new(),
+        own_namespace: "fanfare-system".into(),
+        identity: "one".into(),
+        elects_leader: false,
+        admin: "127.0.0.1:0".parse().unwrap(),
+        image: "fanfare:test".into(),
+        pull_secrets: Vec::new(),
+        cluster_domain: "cluster.local".into(),
+        resources: Resources { cpu_request: "100m".into(), memory: "512Mi".into() },
+        egress: EgressRules::default(),
+        admin_port: 8082,
+        ports: Ports::default(),
+        tracing: None,
+    }
+}
+
+/// The objects of a Runtime with this spec.
+fn objects(spec: &str, settings: &Settings, database: Option<Database>) -> Vec<Value> {
+    let spec = serde_yaml_ng::from_str(spec).unwrap();
+    let shape = Shape {
+        take_over_from: None,
+        name: "main",
+        namespace: "shop",
+        spec: &spec,
+        settings,
+        cluster_id: "c",
+        secrets: BTreeSet::new(),
+        database,
+        volume_size: "1Gi".into(),
+    };
+    shape.objects()
+}
+
+fn database(ports: &[u16]) -> Option<Database> {
+    Some(Database { revision: "1".into(), ports: ports.iter().copied().collect() })
+}
+
+fn find<'a>(objects: &'a [Value], kind: &str) -> Option<&'a Value> {
+    objects.iter().find(|object| object["kind"] == kind)
+}
+
+#[test]
+fn runtimes_are_told_where_traces_go_and_may_reach_it() {
+    let tracing = Tracing {
+        endpoint: "http://collector.observability:4318".into(),
+        sampler: "parentbased_traceidratio".into(),
+        sampler_argument: Some("0.05".into()),
+        service: "fanfare".into(),
+    };
+    let made = json!(objects(FILES, &Settings { tracing: Some(tracing), ..settings() }, None)).to_string();
+    for variable in [
+        r#"{"name":"OTEL_EXPORTER_OTLP_ENDPOINT","value":"http://collector.observability:4318"}"#,
+        r#"{"name":"OTEL_TRACES_SAMPLER_ARG","value":"0.05"}"#,
+        r#"{"name":"OTEL_RESOURCE_ATTRIBUTES","value":"k8s.namespace.name=shop,fanfare.runtime=main"}"#,
+        r#"{"port":4318,"protocol":"TCP"}"#,
+    ] {
+        assert!(made.contains(variable), "{variable}: {made}");
+    }
+    assert!(!json!(objects(FILES, &settings(), None)).to_string().contains("OTEL_"));
+}
+
+/// The rules of a NetworkPolicy that let out to ports wherever they are.
+fn ports_out(objects: &[Value]) -> Vec<Vec<String>> {
+    let rules = find(objects, "NetworkPolicy").unwrap()["spec"]["egress"].as_array().unwrap();
+    let ports =
+        rules.iter().filter(|rule| rule["to"].is_null()).map(|rule| rule["ports"].as_array().unwrap());
+    let text = |port: &Value| format!("{}/{}", port["port"], port["protocol"].as_str().unwrap());
+    ports.map(|ports| ports.iter().map(text).collect()).collect()
+}
+
+#[test]
+fn the_api_server_and_dns_are_reached_at_the_ports_behind_their_services() {
+    let dns = ["53/UDP", "53/TCP", "5353/UDP", "5353/TCP"];
+    let api_server = ["443/TCP", "6443/TCP", "8443/TCP", "16443/TCP"];
+    assert_eq!(ports_out(&objects(FILES, &settings(), None)), [&dns, &api_server]);
+    let ports = Ports { api_server: vec![7443], dns: vec![1053] };
+    let made = objects(FILES, &Settings { ports, ..settings() }, None);
+    assert_eq!(ports_out(&made), [vec!["1053/UDP", "1053/TCP"], vec!["7443/TCP"]]);
+}
+
+#[test]
+fn the_database_is_reached_where_its_address_says() {
+    let ports = |database| ports_out(&objects(POSTGRES, &settings(), database)).pop().unwrap();
+    assert_eq!(ports(database(&[25060])), ["25060/TCP"]);
+    assert_eq!(ports(database(&[5432, 5433])), ["5432/TCP", "5433/TCP"]);
+    // What cannot be read may be at any usual one.
+    assert_eq!(ports(database(&[])), ["5432/TCP", "6432/TCP"]);
+}
+
+/// While the Secret may not be used nobody knows where the database is: what runs already must go on reaching it.
+#[test]
+fn without_its_secret_what_runs_on_a_database_is_left_as_it_is() {
+    let made = objects(POSTGRES, &settings(), None);
+    for kind in ["NetworkPolicy", "Deployment", "PodDisruptionBudget"] {
+        assert!(find(&made, kind).is_none(), "{kind}");
+    }
+    assert!(find(&made, "Service").is_some());
+}
