@@ -15,6 +15,8 @@ use crate::operator::user_secret::{self, RESOLVED_REFS, UserSecret};
 
 /// The key of the database's address within its Secret.
 pub(super) const URI: &str = "uri";
+/// The key of the authority that its server's certificate is from, if that is not one everybody knows.
+pub(super) const AUTHORITY: &str = "ca.crt";
 
 /// What of a database its Runtime's objects depend on.
 pub(super) struct Database {
@@ -22,13 +24,19 @@ pub(super) struct Database {
     pub revision: String,
     /// The ports it is reached at; none, if its address cannot be read.
     pub ports: BTreeSet<u16>,
+    /// Whether the Secret brings the authority of its server.
+    pub has_authority: bool,
 }
 
 impl Database {
     fn of(secret: &Secret) -> Self {
-        let uri = secret.data.as_ref().and_then(|data| data.get(URI));
-        let ports = uri.and_then(|uri| std::str::from_utf8(&uri.0).ok()).map(database_ports);
-        Database { revision: secret.resource_version().unwrap_or_default(), ports: ports.unwrap_or_default() }
+        let value = |key| secret.data.as_ref().and_then(|data| data.get(key));
+        let ports = value(URI).and_then(|uri| std::str::from_utf8(&uri.0).ok()).map(database_ports);
+        Database {
+            revision: secret.resource_version().unwrap_or_default(),
+            ports: ports.unwrap_or_default(),
+            has_authority: value(AUTHORITY).is_some(),
+        }
     }
 }
 

@@ -46,7 +46,7 @@ fn objects(spec: &str, settings: &Settings, database: Option<Database>) -> Vec<V
 }
 
 fn database(ports: &[u16]) -> Option<Database> {
-    Some(Database { revision: "1".into(), ports: ports.iter().copied().collect() })
+    Some(Database { revision: "1".into(), ports: ports.iter().copied().collect(), has_authority: false })
 }
 
 fn find<'a>(objects: &'a [Value], kind: &str) -> Option<&'a Value> {
@@ -109,4 +109,28 @@ fn without_its_secret_what_runs_on_a_database_is_left_as_it_is() {
         assert!(find(&made, kind).is_none(), "{kind}");
     }
     assert!(find(&made, "Service").is_some());
+}
+
+#[test]
+fn the_authority_of_a_database_is_mounted_and_trusted_if_the_secret_has_one() {
+    let pod = |has_authority| {
+        let database = database(&[5432]).map(|it| Database { has_authority, ..it });
+        let made = objects(POSTGRES, &settings(), database);
+        find(&made, "Deployment").unwrap()["spec"]["template"]["spec"].clone()
+    };
+    let items = |pod: &Value| {
+        let volumes = pod["volumes"].as_array().unwrap();
+        volumes.iter().find(|volume| volume["name"] == "database").unwrap()["secret"]["items"].clone()
+    };
+    let (without, with) = (pod(false), pod(true));
+    let uri = json!({"key": "uri", "path": "uri"});
+    assert_eq!(items(&without), json!([uri]));
+    assert_eq!(items(&with), json!([uri, {"key": "ca.crt", "path": "ca.crt"}]));
+    let args = |pod: &Value| pod["containers"][0]["args"].to_string();
+    assert!(
+        args(&with).contains(r#""--database-ca-file","/etc/fanfare/database/ca.crt""#),
+        "{}",
+        args(&with)
+    );
+    assert!(!args(&without).contains("ca.crt"));
 }
