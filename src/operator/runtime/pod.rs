@@ -27,7 +27,7 @@ pub(super) fn template(shape: &Shape<'_>) -> Value {
     let mut annotations = json!({});
     if let Some(database) = &shape.database {
         // Where the database is, is read at the start only.
-        annotations["fanfare.dev/database-revision"] = json!(database.revision);
+        annotations["fanfare.dev/database"] = json!(database.digest);
     }
     json!({
         "metadata": { "labels": shape.labels(), "annotations": annotations },

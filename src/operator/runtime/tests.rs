@@ -46,7 +46,7 @@ fn objects(spec: &str, settings: &Settings, database: Option<Database>) -> Vec<V
 }
 
 fn database(ports: &[u16]) -> Option<Database> {
-    Some(Database { revision: "1".into(), ports: ports.iter().copied().collect(), has_authority: false })
+    Some(Database { digest: "1".into(), ports: ports.iter().copied().collect(), has_authority: false })
 }
 
 fn find<'a>(objects: &'a [Value], kind: &str) -> Option<&'a Value> {
@@ -133,4 +133,35 @@ fn the_authority_of_a_database_is_mounted_and_trusted_if_the_secret_has_one() {
         args(&with)
     );
     assert!(!args(&without).contains("ca.crt"));
+}
+
+#[test]
+fn what_cannot_be_made_for_now_is_nothing_that_was_left_over() {
+    let spec = format!("{POSTGRES}\nautoscaling: {{minReplicas: 2, maxReplicas: 4, cpuPercent: 60}}");
+    let (settings, spec) = (settings(), serde_yaml_ng::from_str(&spec).unwrap());
+    let shape = Shape {
+        name: "main",
+        namespace: "shop",
+        spec: &spec,
+        settings: &settings,
+        cluster_id: "c",
+        secrets: BTreeSet::new(),
+        database: None,
+        volume_size: String::new(),
+    };
+    let unwanted = shape.unwanted();
+    let kinds: Vec<&str> = unwanted.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["HTTPRoute", "Ingress"]);
+}
+
+#[test]
+fn processes_are_made_anew_for_another_database_and_for_nothing_else() {
+    let digest = |uri: &str, label: &str, revision: &str| {
+        let secret = json!({"metadata": {"uid": "u", "resourceVersion": revision, "labels": {"touched": label}},
+            "data": {"uri": uri}});
+        Database::of(&serde_json::from_value(secret).unwrap()).digest
+    };
+    let before = digest("YQ==", "no", "1");
+    assert_eq!(digest("YQ==", "yes", "2"), before);
+    assert_ne!(digest("Yg==", "no", "1"), before);
 }
