@@ -128,7 +128,8 @@ pub enum VolumeDeletion {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Postgres {
-    /// A Secret with the connection's `uri`, labelled `fanfare.dev/allow: storage`.
+    /// A Secret with the connection's `uri`, labelled `fanfare.dev/allow: storage`. If the server's certificate is from an
+    /// authority of your own, the Secret has that too, as `ca.crt`.
     pub secret_ref: LocalRef,
 }
 

@@ -16,6 +16,7 @@ pub mod mail_address;
 pub mod name;
 pub mod params;
 pub mod pause;
+pub mod quantity;
 pub mod rate_window;
 pub mod render;
 pub mod replica_report;

@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 use super::context::{Context, FIELD_MANAGER};
 use super::error::{ReconcileError, is_absent};
 use crate::compile::spec_digest;
+use crate::domain::quantity::same_quantity;
 
 /// The digest of what was applied last: a field that is no longer wanted shows by it.
 const DIGEST: &str = "fanfare.dev/applied";
+/// Members that hold quantities.
+const QUANTITIES: [&str; 2] = ["limits", "requests"];
 
 /// Applies an object that belongs to `owner`, unless it is there as it should be.
 pub(super) async fn apply(
@@ -89,6 +92,7 @@ pub(super) fn covers(observed: &Value, wanted: &Value) -> bool {
     match (observed, wanted) {
         (Value::Object(observed), Value::Object(wanted)) => {
             wanted.iter().all(|(name, wanted)| match observed.get(name) {
+                Some(observed) if QUANTITIES.contains(&name.as_str()) => covers_quantities(observed, wanted),
                 Some(observed) => covers(observed, wanted),
                 None => is_empty(wanted),
             })
@@ -105,6 +109,15 @@ pub(super) fn covers(observed: &Value, wanted: &Value) -> bool {
         }
         _ => observed == wanted,
     }
+}
+
+/// The same for quantities, each by its name: the API server writes them in its own way.
+fn covers_quantities(observed: &Value, wanted: &Value) -> bool {
+    let is_there = |(name, wanted): (&String, &Value)| match (observed[name].as_str(), wanted.as_str()) {
+        (Some(observed), Some(wanted)) => observed == wanted || same_quantity(observed, wanted),
+        _ => false,
+    };
+    wanted.as_object().is_some_and(|wanted| wanted.iter().all(is_there))
 }
 
 /// The API server leaves empty members out.
@@ -129,6 +142,17 @@ mod tests {
             "ports": [{"name": "more", "port": 1}, {"name": "calls", "port": 80, "protocol": "TCP"}],
             "selector": {"a": "b"}, "clusterIP": "10.0.0.1"}});
         assert!(covers(&observed, &wanted));
+    }
+
+    #[test]
+    fn quantities_are_the_same_however_they_are_written() {
+        let container = |cpu: &str, memory: &str| json!({"resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}});
+        let observed = container("500m", "1Gi");
+        assert!(covers(&observed, &container("0.5", "1024Mi")));
+        assert!(!covers(&observed, &container("0.5", "1G")));
+        // What is no quantity is a text.
+        let labels = |text: &str| json!({"labels": {"memory": text}});
+        assert!(!covers(&labels("1Gi"), &labels("1024Mi")));
     }
 
     #[test]

@@ -182,11 +182,15 @@ impl Work {
         // A volume outlives its Pod.
         let data = self.folder.join(format!("volume-{name}"));
         std::fs::create_dir_all(&data)?;
-        let database = place.join("uri");
+        let database = place.join("database");
+        std::fs::create_dir_all(&database)?;
         if let Some(secret) = spec.volumes.iter().flatten().find_map(|volume| volume.secret.as_ref()) {
             let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
             let found = secrets.get(secret.secret_name.as_deref().unwrap()).await?;
-            std::fs::write(&database, &found.data.unwrap()["uri"].0)?;
+            let data = found.data.unwrap();
+            for item in secret.items.iter().flatten() {
+                std::fs::write(database.join(&item.path), &data[&item.key].0)?;
+            }
         }
         let kubeconfig = place.join("kubeconfig");
         let account = spec.service_account_name.as_deref().unwrap();
@@ -196,7 +200,7 @@ impl Work {
             argument
                 .replace("[::]", &address.to_string())
                 .replace("/var/lib/fanfare", &data.display().to_string())
-                .replace("/etc/fanfare/database/uri", &database.display().to_string())
+                .replace("/etc/fanfare/database", &database.display().to_string())
         };
         let log = std::fs::File::create(place.join("log"))?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));

@@ -6,8 +6,8 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::acto::{create, objects};
-use crate::scene::{KINDS, Scene, WRITES_MAX, all_faults};
-use crate::stories::{CHANNEL, TRIGGER};
+use crate::scene::{API_KEY, KINDS, RUNTIME, Scene, WRITES_MAX, all_faults};
+use crate::stories::{CHANNEL, SCENARIO, TRIGGER};
 
 const API: &str = "fanfare.dev/v1alpha1";
 const OBJECTS: [(&str, &str); 5] = [
@@ -183,4 +183,14 @@ async fn f09_many_come_and_go_and_nothing_is_left() {
         assert!(!scene.stage.get(kind, name).is_null(), "{kind} {name} stays");
     }
     scene.oracle(&operator, WRITES_MAX * many).await;
+}
+
+/// The API server writes quantities in its own way.
+#[tokio::test(flavor = "multi_thread")]
+async fn quantities_may_be_written_in_any_way() {
+    let scene = Scene::new("quantities").await;
+    let operator = scene.begin_with(&["--runtime-cpu", "0.5", "--runtime-memory", "1024Mi"]);
+    let runtime = RUNTIME.replace("1Gi", "1024Mi");
+    scene.stage.apply(&[&runtime, TRIGGER, API_KEY, CHANNEL, SCENARIO].join("---"));
+    scene.oracle(&operator, WRITES_MAX * 3).await;
 }

@@ -51,7 +51,13 @@ impl Scene {
     }
 
     pub fn begin(&self) -> Operator {
-        self.stage.begin_operator(&self.proxy.kubeconfig(), &["--no-leader-election"])
+        self.begin_with(&[])
+    }
+
+    /// The same, with more on its command line.
+    pub fn begin_with(&self, extra: &[&str]) -> Operator {
+        let arguments = [&["--no-leader-election"], extra].concat();
+        self.stage.begin_operator(&self.proxy.kubeconfig(), &arguments)
     }
 
     pub fn apply_all(&self) {

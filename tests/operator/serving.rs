@@ -331,7 +331,8 @@ async fn on_postgresql_replicas_come_and_go_and_all_must_agree() {
     stage.until_ready("runtime", "main").await;
     // Where the database is, is read at the start: another address means other processes.
     let before = stage.get("deployment", "main-runtime")["metadata"]["generation"].clone();
-    stage.kubectl(&["annotate", "secret", "database", "-n", namespace, "changed=yes"]);
+    let uri = json!({"stringData": {"uri": server.database()}});
+    stage.kubectl(&["patch", "secret", "database", "-n", namespace, "-p", &uri.to_string()]);
     stage
         .until("the workload follows", async || {
             stage.get("deployment", "main-runtime")["metadata"]["generation"] != before

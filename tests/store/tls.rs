@@ -1,9 +1,10 @@
 //! TLS to PostgreSQL: the server proves its name, or nothing is said to it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use fanfare::store::customers::Customers;
-use fanfare::store::postgres::{Database, PostgresCustomers};
+use fanfare::store::postgres::{Database, PostgresAddress, PostgresCustomers};
 use serde_json::json;
 
 use crate::certificate::Certificate;
@@ -31,12 +32,21 @@ impl World {
     /// Opens the store at the host with these parameters; gives whether its sessions are encrypted, or why it cannot
     /// be used.
     async fn open(&self, host: &str, parameters: &str) -> Result<bool, String> {
+        self.open_trusting(host, parameters, None).await
+    }
+
+    /// The same, with an authority that lies beside the address.
+    async fn open_trusting(
+        &self,
+        host: &str,
+        parameters: &str,
+        authority: Option<&Path>,
+    ) -> Result<bool, String> {
         let url = format!(
             "postgres://fanfare:s3cret@{host}:{}/postgres?application_name=asked&{parameters}",
             self.port
         );
-        let address =
-            url.parse().map_err(|error: fanfare::store::postgres::AddressError| error.to_string())?;
+        let address = PostgresAddress::read(&url, authority).map_err(|error| error.to_string())?;
         let opened = Database::open(&address, &Postgres::tenant()).await.map_err(|error| error.to_string());
         let store = PostgresCustomers::open(Arc::new(opened?));
         assert!(store.upsert_customers(vec![customer("ann", &json!({}))]).await.unwrap()[0].is_ok());
@@ -75,6 +85,21 @@ async fn a_server_proves_its_name_or_is_told_nothing() {
     }
     assert_eq!(world.open("localhost", "sslmode=disable").await, Ok(false));
     assert_eq!(world.open("127.0.0.1", "sslmode=disable").await, Ok(false));
+}
+
+/// A Secret brings the authority of its database's server beside the address.
+#[tokio::test]
+async fn an_authority_beside_the_address_is_trusted_unless_the_address_names_one() {
+    let world = World::new();
+    let own = world.certificate.file();
+    assert_eq!(world.open_trusting("localhost", "sslmode=verify-full", Some(&own)).await, Ok(true));
+    assert_eq!(world.open_trusting("localhost", "sslmode=disable", Some(&own)).await, Ok(false));
+    let (another, named) =
+        (Certificate::of("localhost"), format!("sslmode=verify-full&sslrootcert={}", own.display()));
+    let other = another.file();
+    let refused = world.open_trusting("localhost", "sslmode=verify-full", Some(&other)).await.unwrap_err();
+    assert!(refused.contains("certificate"), "{refused}");
+    assert_eq!(world.open_trusting("localhost", &named, Some(&other)).await, Ok(true));
 }
 
 /// A server without TLS is not spoken to where TLS is asked for.

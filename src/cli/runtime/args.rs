@@ -51,6 +51,9 @@ pub struct RuntimeCommand {
     /// Keep everything in the PostgreSQL database whose URL, `postgres://user:password@host/database`, is in this file.
     #[arg(long, env = "FANFARE_DATABASE_FILE")]
     pub(super) database_file: Option<PathBuf>,
+    /// Trust the authority in this file (PEM) where the database's URL asks for TLS and names no sslrootcert itself.
+    #[arg(long, env = "FANFARE_DATABASE_CA_FILE", requires = "database_file")]
+    pub(super) database_ca_file: Option<PathBuf>,
     /// Where calls come in: `[::]` is everywhere, by IPv4 and IPv6. Port 0 takes a free one.
     #[arg(long, default_value = "[::]:8080")]
     pub(super) listen_calls: SocketAddr,

@@ -1,5 +1,6 @@
 //! Opens what a runtime keeps things in, however long its database takes to answer, and makes sure that it is its own.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -80,7 +81,8 @@ pub(super) async fn open(command: &RuntimeCommand, board: &Board) -> Result<Open
             Opened { stores: Stores::in_folder(folder)?, folder: Some(held) }
         }
         (None, file) => {
-            let address = address(&file.clone().unwrap_or_default())?;
+            let authority = command.database_ca_file.as_deref();
+            let address = address(&file.clone().unwrap_or_default(), authority)?;
             let mut rest = FIRST_REST;
             loop {
                 match Stores::on_postgres(&address, command.tenant()).await {
@@ -95,10 +97,11 @@ pub(super) async fn open(command: &RuntimeCommand, board: &Board) -> Result<Open
     Ok(opened)
 }
 
-fn address(file: &std::path::Path) -> Result<PostgresAddress, StoreProblem> {
+fn address(file: &Path, authority: Option<&Path>) -> Result<PostgresAddress, StoreProblem> {
     let name = || file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|source| StoreProblem::File { file: name(), source })?;
-    text.trim().parse().map_err(|source| StoreProblem::Address { file: name(), source })
+    let read = PostgresAddress::read(text.trim(), authority);
+    read.map_err(|source| StoreProblem::Address { file: name(), source })
 }
 
 async fn hold(command: &RuntimeCommand, stores: &Stores, board: &Board) -> Result<(), StoreProblem> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt as _;
 
 use crate::api::Runtime;
 use crate::compile::references::SecretUse;
+use crate::compile::spec_digest;
 use crate::domain::database_ports::database_ports;
 use crate::operator::conditions::Finding;
 use crate::operator::context::Context;
@@ -15,20 +15,29 @@ use crate::operator::user_secret::{self, RESOLVED_REFS, UserSecret};
 
 /// The key of the database's address within its Secret.
 pub(super) const URI: &str = "uri";
+/// The key of the authority that its server's certificate is from, if that is not one everybody knows.
+pub(super) const AUTHORITY: &str = "ca.crt";
 
 /// What of a database its Runtime's objects depend on.
 pub(super) struct Database {
-    /// The revision of the Secret; processes read it only when they start.
-    pub revision: String,
+    /// The digest of what is read of the Secret; processes read it only when they start. The Secret's UID is part of it, so
+    /// that nobody who sees it can try passwords on it.
+    pub digest: String,
     /// The ports it is reached at; none, if its address cannot be read.
     pub ports: BTreeSet<u16>,
+    /// Whether the Secret brings the authority of its server.
+    pub has_authority: bool,
 }
 
 impl Database {
-    fn of(secret: &Secret) -> Self {
-        let uri = secret.data.as_ref().and_then(|data| data.get(URI));
-        let ports = uri.and_then(|uri| std::str::from_utf8(&uri.0).ok()).map(database_ports);
-        Database { revision: secret.resource_version().unwrap_or_default(), ports: ports.unwrap_or_default() }
+    pub(super) fn of(secret: &Secret) -> Self {
+        let value = |key| secret.data.as_ref().and_then(|data| data.get(key));
+        let ports = value(URI).and_then(|uri| std::str::from_utf8(&uri.0).ok()).map(database_ports);
+        Database {
+            digest: spec_digest(&(&secret.metadata.uid, value(URI), value(AUTHORITY))),
+            ports: ports.unwrap_or_default(),
+            has_authority: value(AUTHORITY).is_some(),
+        }
     }
 }
 

@@ -127,9 +127,7 @@ fn wanted(name: &str, runtime: &Runtime) -> Wanted {
 
 /// Applies everything that belongs to the Runtime, and removes what the former declaration left.
 async fn make(context: &Context, owner: &OwnerReference, shape: &Shape<'_>) -> Result<(), ReconcileError> {
-    let wanted = shape.objects();
-    let unwanted = shape.unwanted(&wanted);
-    for object in wanted {
+    for object in shape.objects() {
         match apply::apply(context, owner, object).await {
             // Whether there can be routes, the condition Exposed says.
             Err(ReconcileError::UnknownKind { kind }) if kind == "HTTPRoute" => {}
@@ -137,7 +135,7 @@ async fn make(context: &Context, owner: &OwnerReference, shape: &Shape<'_>) -> R
         }
     }
     let can_be = |object: &Value| object["kind"] != "HTTPRoute" || context.has_routes.load(Ordering::Acquire);
-    for object in unwanted.into_iter().filter(can_be) {
+    for object in shape.unwanted().into_iter().filter(can_be) {
         apply::remove(context, owner, &object).await?;
     }
     workload::grow_volume(context, shape).await

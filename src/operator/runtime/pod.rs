@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::database::{AUTHORITY, URI};
 use super::shape::Shape;
 
 /// Where calls come in: the only port that is ever exposed.
@@ -10,7 +11,7 @@ pub(super) const CALLS_PORT: u16 = 8080;
 pub(super) const API_PORT: u16 = 8081;
 /// Where SQLite's files are.
 const DATA: &str = "/var/lib/fanfare";
-/// Where the database's address is.
+/// Where the database's address is, and the authority of its server.
 const DATABASE: &str = "/etc/fanfare/database";
 /// A user that owns nothing on any node.
 const USER: i64 = 65_532;
@@ -26,7 +27,7 @@ pub(super) fn template(shape: &Shape<'_>) -> Value {
     let mut annotations = json!({});
     if let Some(database) = &shape.database {
         // Where the database is, is read at the start only.
-        annotations["fanfare.dev/database-revision"] = json!(database.revision);
+        annotations["fanfare.dev/database"] = json!(database.digest);
     }
     json!({
         "metadata": { "labels": shape.labels(), "annotations": annotations },
@@ -111,8 +112,11 @@ fn args(shape: &Shape<'_>) -> Vec<String> {
     let mut add = |name: &str, value: String| args.extend([format!("--{name}"), value]);
     add("tenant", shape.spec.tenant.clone().unwrap_or_else(|| shape.namespace.to_owned()));
     match shape.spec.storage.postgres {
-        Some(_) => add("database-file", format!("{DATABASE}/uri")),
+        Some(_) => add("database-file", format!("{DATABASE}/{URI}")),
         None => add("data", DATA.to_owned()),
+    }
+    if has_authority(shape) {
+        add("database-ca-file", format!("{DATABASE}/{AUTHORITY}"));
     }
     add("listen-calls", everywhere(CALLS_PORT));
     add("listen-api", everywhere(API_PORT));
@@ -128,6 +132,11 @@ fn args(shape: &Shape<'_>) -> Vec<String> {
     args
 }
 
+/// Whether the database's Secret brings the authority of its server.
+fn has_authority(shape: &Shape<'_>) -> bool {
+    shape.database.as_ref().is_some_and(|database| database.has_authority)
+}
+
 fn mounts(shape: &Shape<'_>) -> Value {
     match shape.spec.storage.postgres {
         Some(_) => {
@@ -140,7 +149,8 @@ fn mounts(shape: &Shape<'_>) -> Value {
 fn volumes(shape: &Shape<'_>) -> Value {
     let mut volumes = vec![json!({ "name": "tmp", "emptyDir": { "sizeLimit": "64Mi" } })];
     if let Some(postgres) = &shape.spec.storage.postgres {
-        let items = json!([{ "key": "uri", "path": "uri" }]);
+        let keys = [URI].into_iter().chain(has_authority(shape).then_some(AUTHORITY));
+        let items: Vec<Value> = keys.map(|key| json!({ "key": key, "path": key })).collect();
         let secret = json!({ "secretName": postgres.secret_ref.name, "items": items, "defaultMode": 0o440 });
         volumes.push(json!({ "name": "database", "secret": secret }));
     }

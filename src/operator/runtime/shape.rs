@@ -41,20 +41,17 @@ impl Shape<'_> {
         objects
     }
 
-    /// Objects that another declaration would have, so that a former one may have left them.
-    pub(super) fn unwanted(&self, wanted: &[Value]) -> Vec<Value> {
-        let is_wanted = |object: &Value| {
-            wanted.iter().any(|it| {
-                it["kind"] == object["kind"] && it["metadata"]["name"] == object["metadata"]["name"]
-            })
-        };
+    /// Objects that another declaration would have, so that a former one may have left them. What is declared and cannot
+    /// be made for now is none of them.
+    pub(super) fn unwanted(&self) -> Vec<Value> {
+        let exposure = self.spec.exposure.as_ref();
         let optional = [
-            ("gateway.networking.k8s.io/v1", "HTTPRoute"),
-            ("networking.k8s.io/v1", "Ingress"),
-            ("autoscaling/v2", "HorizontalPodAutoscaler"),
+            ("gateway.networking.k8s.io/v1", "HTTPRoute", exposure.is_some_and(|it| it.route.is_some())),
+            ("networking.k8s.io/v1", "Ingress", exposure.is_some_and(|it| it.ingress.is_some())),
+            ("autoscaling/v2", "HorizontalPodAutoscaler", self.spec.autoscaling.is_some()),
         ];
-        let named = optional.map(|(version, kind)| self.object(version, kind, json!({})));
-        named.into_iter().filter(|object| !is_wanted(object)).collect()
+        let left_over = optional.into_iter().filter(|(_, _, is_declared)| !is_declared);
+        left_over.map(|(version, kind, _)| self.object(version, kind, json!({}))).collect()
     }
 
     /// The name of all its objects.

@@ -47,7 +47,7 @@ fn objects(spec: &str, settings: &Settings, database: Option<Database>) -> Vec<V
 }
 
 fn database(ports: &[u16]) -> Option<Database> {
-    Some(Database { revision: "1".into(), ports: ports.iter().copied().collect() })
+    Some(Database { digest: "1".into(), ports: ports.iter().copied().collect(), has_authority: false })
 }
 
 fn find<'a>(objects: &'a [Value], kind: &str) -> Option<&'a Value> {
@@ -110,4 +110,59 @@ fn without_its_secret_what_runs_on_a_database_is_left_as_it_is() {
         assert!(find(&made, kind).is_none(), "{kind}");
     }
     assert!(find(&made, "Service").is_some());
+}
+
+#[test]
+fn the_authority_of_a_database_is_mounted_and_trusted_if_the_secret_has_one() {
+    let pod = |has_authority| {
+        let database = database(&[5432]).map(|it| Database { has_authority, ..it });
+        let made = objects(POSTGRES, &settings(), database);
+        find(&made, "Deployment").unwrap()["spec"]["template"]["spec"].clone()
+    };
+    let items = |pod: &Value| {
+        let volumes = pod["volumes"].as_array().unwrap();
+        volumes.iter().find(|volume| volume["name"] == "database").unwrap()["secret"]["items"].clone()
+    };
+    let (without, with) = (pod(false), pod(true));
+    let uri = json!({"key": "uri", "path": "uri"});
+    assert_eq!(items(&without), json!([uri]));
+    assert_eq!(items(&with), json!([uri, {"key": "ca.crt", "path": "ca.crt"}]));
+    let args = |pod: &Value| pod["containers"][0]["args"].to_string();
+    assert!(
+        args(&with).contains(r#""--database-ca-file","/etc/fanfare/database/ca.crt""#),
+        "{}",
+        args(&with)
+    );
+    assert!(!args(&without).contains("ca.crt"));
+}
+
+#[test]
+fn what_cannot_be_made_for_now_is_nothing_that_was_left_over() {
+    let spec = format!("{POSTGRES}\nautoscaling: {{minReplicas: 2, maxReplicas: 4, cpuPercent: 60}}");
+    let (settings, spec) = (settings(), serde_yaml_ng::from_str(&spec).unwrap());
+    let shape = Shape {
+        name: "main",
+        namespace: "shop",
+        spec: &spec,
+        settings: &settings,
+        cluster_id: "c",
+        secrets: BTreeSet::new(),
+        database: None,
+        volume_size: String::new(),
+    };
+    let unwanted = shape.unwanted();
+    let kinds: Vec<&str> = unwanted.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["HTTPRoute", "Ingress"]);
+}
+
+#[test]
+fn processes_are_made_anew_for_another_database_and_for_nothing_else() {
+    let digest = |uri: &str, label: &str, revision: &str| {
+        let secret = json!({"metadata": {"uid": "u", "resourceVersion": revision, "labels": {"touched": label}},
+            "data": {"uri": uri}});
+        Database::of(&serde_json::from_value(secret).unwrap()).digest
+    };
+    let before = digest("YQ==", "no", "1");
+    assert_eq!(digest("YQ==", "yes", "2"), before);
+    assert_ne!(digest("Yg==", "no", "1"), before);
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::pod;
 use super::shape::Shape;
 use crate::api::{Autoscaling, VolumeDeletion};
+use crate::domain::quantity::same_quantity;
 use crate::operator::context::{Context, FIELD_MANAGER};
 use crate::operator::error::ReconcileError;
 
@@ -99,7 +100,7 @@ pub(super) async fn volume_size(
         let size = found.data.pointer("/spec/volumeClaimTemplates/0/spec/resources/requests/storage")?;
         size.as_str().map(str::to_owned)
     });
-    Ok(size.unwrap_or_else(|| declared.to_owned()))
+    Ok(size.filter(|size| !same_quantity(size, declared)).unwrap_or_else(|| declared.to_owned()))
 }
 
 /// Asks for the declared size at the volume claim, once there is one: a StatefulSet's template never changes.
@@ -113,7 +114,8 @@ pub(super) async fn grow_volume(context: &Context, shape: &Shape<'_>) -> Result<
         .map_err(ReconcileError::api(format!("get PersistentVolumeClaim {name}")))?;
     let Some(found) = found else { return Ok(()) };
     let asked = &found.data["spec"]["resources"]["requests"]["storage"];
-    if *asked == json!(sqlite.size) || found.annotations().get(ASKED) == Some(&sqlite.size) {
+    let is_asked = asked.as_str().is_some_and(|asked| same_quantity(asked, &sqlite.size));
+    if is_asked || found.annotations().get(ASKED) == Some(&sqlite.size) {
         return Ok(());
     }
     let patch = json!({

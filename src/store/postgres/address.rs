@@ -3,7 +3,7 @@
 //! TLS means that the server proves its name; there is no half of it, and a password never crosses a network bare
 //! unless the URL says so.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub enum AddressError {
     )]
     SslMode(String),
     /// The authorities cannot be read.
-    #[error("sslrootcert {}: {reason}", path.display())]
+    #[error("the authority in {} cannot be used: {reason}; it must hold certificates as PEM", path.display())]
     RootCertificate {
         /// The file.
         path: PathBuf,
@@ -75,9 +75,21 @@ impl FromStr for PostgresAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        Self::read(text, None)
+    }
+}
+
+impl PostgresAddress {
+    /// Reads an address beside which the file with its server's authority lies, if it has one. Where TLS is spoken, that
+    /// authority is trusted and no other, unless the address names one itself.
+    ///
+    /// # Errors
+    /// See [`AddressError`].
+    pub fn read(text: &str, authority: Option<&Path>) -> Result<Self, AddressError> {
         let written = Written::of(text)?;
         let shown = written.shown.clone();
-        let (plain, asked) = take_tls(text);
+        let (plain, mut asked) = take_tls(text);
+        asked.roots = asked.roots.or_else(|| authority.map(Path::to_owned));
         let wrong = |reason| AddressError::NotAUrl { shown: shown.clone(), reason };
         let mut config: tokio_postgres::Config = plain.parse().map_err(|error| wrong(reason_of(&error)))?;
         if config.get_hosts().iter().all(|host| *host == Host::Tcp(String::new())) {
