@@ -3,9 +3,12 @@
 mod access;
 mod database;
 mod exposure;
+mod listeners;
 mod network;
 mod observe;
+mod parents;
 mod pod;
+mod route;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -92,7 +95,8 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         tracing::warn!(namespace, name, %error, "the objects of the Runtime could not all be made");
     }
     let replicas = context.replicas.of(namespace, &name);
-    let exposed = exposure::look(context, &shape).await?;
+    let last = runtime.status.as_ref().and_then(|status| status.url.as_deref());
+    let exposed = exposure::look(context, &shape, last).await?;
     let findings = [
         verdict.finding(),
         resolved,
