@@ -56,6 +56,7 @@ terminationMessagePolicy: FallbackToLogsOnError
 {{- end }}
 - --listen=0.0.0.0:{{ .Values.adminPort }}
 - --cluster-domain={{ .Values.clusterDomain }}
+- --lease-name={{ include "fanfare.operator" . }}
 - --runtime-cpu={{ .Values.runtime.cpu }}
 - --runtime-memory={{ .Values.runtime.memory }}
 - --runtime-admin-port={{ .Values.runtime.adminPort }}

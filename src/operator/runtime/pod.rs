@@ -157,6 +157,7 @@ mod tests {
             namespaces: Vec::new(),
             own_namespace: "fanfare-system".into(),
             identity: "one".into(),
+            lease_name: "fanfare-operator".into(),
             elects_leader: false,
             admin: "127.0.0.1:0".parse().unwrap(),
             image: "fanfare:test".into(),
