@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::Client;
 
 use crate::domain::duration::duration_from_text;
-use crate::operator::{Finding, Installation};
+use crate::operator::{Finding, Installation, LeaseName};
 use crate::runtime::cluster::{ApiServerError, configuration};
 
 /// Check whether the operator of a cluster is installed as it should be.
@@ -21,6 +21,15 @@ pub struct CheckInstall {
     /// Where the operator's admin port is.
     #[arg(long, value_name = "URL", default_value = "http://fanfare-operator:8082")]
     operator: String,
+    /// The Lease that is held by the operator that works.
+    #[arg(long, value_name = "NAME", default_value = "fanfare-operator")]
+    lease_name: String,
+    /// The namespace of that Lease.
+    #[arg(long, value_name = "NAMESPACE", default_value = "fanfare-system", env = "POD_NAMESPACE")]
+    own_namespace: String,
+    /// The operator is alone and has no Lease.
+    #[arg(long)]
+    no_leader_election: bool,
     /// A namespace the operator serves; all, if none is named.
     #[arg(long = "watch", value_name = "NAMESPACE")]
     namespaces: Vec<String>,
@@ -43,8 +52,10 @@ impl CheckInstall {
 
     async fn look(self) -> Result<Vec<Finding>, ApiServerError> {
         let client = Client::try_from(configuration().await?)?;
-        let Self { operator, namespaces, patience } = self;
-        Ok(Installation { operator, namespaces, patience }.look(&client).await)
+        let Self { operator, namespaces, patience, .. } = self;
+        let lease = LeaseName { namespace: self.own_namespace, name: self.lease_name };
+        let lease = (!self.no_leader_election).then_some(lease);
+        Ok(Installation { operator, lease, namespaces, patience }.look(&client).await)
     }
 }
 

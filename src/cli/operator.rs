@@ -35,6 +35,9 @@ pub struct OperatorCommand {
     /// The name of this process among several.
     #[arg(long, default_value = "fanfare-operator", env = "POD_NAME")]
     identity: String,
+    /// The Lease that is held by whoever works. Operators that share it take turns; each installation has its own.
+    #[arg(long, value_name = "NAME", default_value = "fanfare-operator")]
+    lease_name: String,
     /// Work without a Lease. Only where nothing else can run a second operator.
     #[arg(long)]
     no_leader_election: bool,
@@ -123,6 +126,7 @@ impl OperatorCommand {
             namespaces: self.namespaces,
             own_namespace: self.own_namespace,
             identity: self.identity,
+            lease_name: self.lease_name,
             elects_leader: !self.no_leader_election,
             admin: self.listen,
             image: self.image,

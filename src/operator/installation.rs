@@ -10,6 +10,7 @@ use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client};
 use tokio::time::Instant;
 
+use super::lease_held::LeaseHeld;
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 
 /// How long one question may take.
@@ -24,10 +25,21 @@ const ANSWER_BYTES_MAX: usize = 4096;
 pub struct Installation {
     /// Where the operator's admin port is: `http://fanfare-operator:8082`.
     pub operator: String,
+    /// The Lease that is held by whoever works, and its namespace; none if the operator is alone.
+    pub lease: Option<LeaseName>,
     /// The namespaces it serves; empty for all.
     pub namespaces: Vec<String>,
     /// For how long what is not yet so is looked at again.
     pub patience: Duration,
+}
+
+/// A Lease.
+#[derive(Debug, Clone)]
+pub struct LeaseName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// One thing that was looked at.
@@ -47,6 +59,16 @@ impl Installation {
             until(end, "the operator is ready", async || self.operator_is_ready().await).await,
             until(end, "the API server serves all kinds", async || kinds_are_served(client).await).await,
         ];
+        if let Some(lease) = &self.lease {
+            let what = format!(
+                "an operator holds the Lease {} of namespace {} and serves {}",
+                lease.name,
+                lease.namespace,
+                self.served()
+            );
+            let held = LeaseHeld::new(client, lease);
+            findings.push(until(end, &what, async || held.look().await).await);
+        }
         let named = self.namespaces.iter().map(|name| Some(name.as_str()));
         let scopes: Vec<Option<&str>> = if self.namespaces.is_empty() { vec![None] } else { named.collect() };
         for scope in scopes {
@@ -55,6 +77,14 @@ impl Installation {
             findings.push(until(end, &what, async || kinds_are_listed(client, scope).await).await);
         }
         findings
+    }
+
+    fn served(&self) -> String {
+        match self.namespaces.as_slice() {
+            [] => "all namespaces".into(),
+            [one] => format!("namespace {one}"),
+            several => format!("namespaces {}", several.join(", ")),
+        }
     }
 
     async fn operator_is_ready(&self) -> Result<(), String> {

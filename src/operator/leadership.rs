@@ -13,8 +13,8 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The name of the Lease.
-pub(super) const LEASE_NAME: &str = "fanfare-operator";
+use super::settings::Settings;
+
 /// How long a holder that is not heard of is waited for.
 const LEASE: Duration = Duration::from_secs(35);
 /// How long the holder may fail to renew before it stops working.
@@ -29,6 +29,7 @@ const REQUEST_MAX: Duration = Duration::from_secs(5);
 /// A candidate for the Lease.
 pub(super) struct Candidate {
     api: Api<Lease>,
+    lease: String,
     identity: String,
     /// What was seen of the Lease last, and when it was first seen so.
     seen: Option<(String, Instant)>,
@@ -36,10 +37,11 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    /// A candidate of this name, for the Lease of this namespace.
-    pub(super) fn new(client: Client, namespace: &str, identity: &str) -> Self {
-        let identity = format!("{identity}_{}", uuid::Uuid::now_v7().simple());
-        Candidate { api: Api::namespaced(client, namespace), identity, seen: None, renewed: None }
+    /// A candidate for the Lease that the settings name.
+    pub(super) fn new(client: Client, settings: &Settings) -> Self {
+        let identity = format!("{}_{}", settings.identity, uuid::Uuid::now_v7().simple());
+        let api = Api::namespaced(client, &settings.own_namespace);
+        Candidate { api, lease: settings.lease_name.clone(), identity, seen: None, renewed: None }
     }
 
     /// Seeks and keeps the Lease until told to stop, then gives it back. `leads` says whether it is held.
@@ -49,7 +51,7 @@ impl Candidate {
             let still = self.renewed.is_some_and(|at| at.elapsed() < RENEW_WITHIN);
             let leading = held.unwrap_or(still && *leads.borrow());
             if leads.send_if_modified(|now| std::mem::replace(now, leading) != leading) {
-                tracing::info!(identity = %self.identity, leading, "the Lease of the operator");
+                tracing::info!(lease = %self.lease, identity = %self.identity, leading, "the Lease of the operator");
             }
             let rest = if leading { EVERY } else { SOON };
             tokio::select! {
@@ -65,11 +67,11 @@ impl Candidate {
     /// Gives the Lease back, so that another one need not wait.
     async fn release(&self) {
         let given_back = async {
-            let Some(mut lease) = self.api.get_opt(LEASE_NAME).await? else { return Ok(()) };
+            let Some(mut lease) = self.api.get_opt(&self.lease).await? else { return Ok(()) };
             let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
             if holder == Some(self.identity.as_str()) {
                 lease.spec.get_or_insert_default().holder_identity = None;
-                self.api.replace(LEASE_NAME, &PostParams::default(), &lease).await?;
+                self.api.replace(&self.lease, &PostParams::default(), &lease).await?;
             }
             Ok::<(), kube::Error>(())
         };
@@ -99,7 +101,7 @@ impl Candidate {
 
     async fn try_hold(&mut self) -> Result<bool, kube::Error> {
         let begun = Instant::now();
-        let Some(lease) = self.api.get_opt(LEASE_NAME).await? else {
+        let Some(lease) = self.api.get_opt(&self.lease).await? else {
             self.api.create(&PostParams::default(), &self.held(Lease::default())).await?;
             self.renewed = Some(begun);
             return Ok(true);
@@ -114,7 +116,7 @@ impl Candidate {
             return Ok(false);
         }
         // With the revision that was read: whoever else writes in between wins.
-        self.api.replace(LEASE_NAME, &PostParams::default(), &self.held(lease)).await?;
+        self.api.replace(&self.lease, &PostParams::default(), &self.held(lease)).await?;
         self.renewed = Some(begun);
         Ok(true)
     }
@@ -125,7 +127,7 @@ impl Candidate {
         let is_own = spec.holder_identity.as_deref() == Some(self.identity.as_str());
         let transitions = spec.lease_transitions.unwrap_or_default() + i32::from(!is_own);
         Lease {
-            metadata: ObjectMeta { name: Some(LEASE_NAME.into()), managed_fields: None, ..before.metadata },
+            metadata: ObjectMeta { name: Some(self.lease.clone()), managed_fields: None, ..before.metadata },
             spec: Some(LeaseSpec {
                 holder_identity: Some(self.identity.clone()),
                 lease_duration_seconds: i32::try_from(LEASE.as_secs()).ok(),

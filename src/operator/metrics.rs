@@ -1,4 +1,5 @@
-//! The operator's numbers, under the names that dashboards of controllers already know.
+//! The operator's numbers, under names of our own: every other controller has `controller_runtime_…` too, and an alert
+//! could not tell whose it is.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -41,7 +42,7 @@ struct Standing {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfLease {
-    name: &'static str,
+    lease: String,
 }
 
 /// The numbers. Labels are kinds and words from closed sets, never names of objects.
@@ -53,51 +54,46 @@ pub(super) struct Metrics {
     panics: Family<OfController, Counter<u64, AtomicU64>>,
     seconds: Family<OfController, Histogram>,
     leader: Family<OfLease, Gauge>,
+    lease: OfLease,
     objects: Family<Standing, Gauge>,
 }
 
-const LEASE: OfLease = OfLease { name: super::leadership::LEASE_NAME };
-
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// The numbers of an operator that works while it holds this Lease.
+    pub(super) fn new(lease: &str) -> Self {
         let mut registry = Registry::default();
         let (reconciles, errors, panics) = (Family::default(), Family::default(), Family::default());
         let buckets =
             || Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
         let seconds = Family::<OfController, Histogram>::new_with_constructor(buckets);
         let leader = Family::<OfLease, Gauge>::default();
-        leader.get_or_create(&LEASE).set(0);
-        registry.register(
-            "controller_runtime_reconcile",
-            "Reconciles, by result",
-            Family::clone(&reconciles),
-        );
+        let lease = OfLease { lease: lease.to_owned() };
+        leader.get_or_create(&lease).set(0);
+        registry.register("fanfare_operator_reconcile", "Reconciles, by result", Family::clone(&reconciles));
         let help = "Reconciles that failed, by the kind of error";
-        registry.register("controller_runtime_reconcile_errors", help, Family::clone(&errors));
+        registry.register("fanfare_operator_reconcile_errors", help, Family::clone(&errors));
         registry.register(
-            "controller_runtime_reconcile_panics",
+            "fanfare_operator_reconcile_panics",
             "Reconciles that panicked",
             Family::clone(&panics),
         );
         registry.register(
-            "controller_runtime_reconcile_time_seconds",
+            "fanfare_operator_reconcile_duration_seconds",
             "Length of reconciles",
             seconds.clone(),
         );
         let help = "1 on the process that works, 0 on those that stand by";
-        registry.register("leader_election_master_status", help, leader.clone());
+        registry.register("fanfare_operator_leader", help, leader.clone());
         let objects = Family::default();
         let help = "Objects that the operator serves, by kind and by what their condition Ready says";
         registry.register("fanfare_operator_objects", help, Family::clone(&objects));
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("fanfare_operator_build", "The version that runs", version);
-        let metrics = Metrics { registry, reconciles, errors, panics, seconds, leader, objects };
+        let metrics = Metrics { registry, reconciles, errors, panics, seconds, leader, lease, objects };
         metrics.begin_with_zero();
         metrics
     }
-}
 
-impl Metrics {
     /// A counter that first shows with its first error cannot be told from one that never had any.
     fn begin_with_zero(&self) {
         for controller in KINDS {
@@ -128,7 +124,7 @@ impl Metrics {
 
     /// Whether this process works.
     pub(super) fn leads(&self, leads: bool) {
-        self.leader.get_or_create(&LEASE).set(i64::from(leads));
+        self.leader.get_or_create(&self.lease).set(i64::from(leads));
     }
 
     /// Takes over how objects stand, just before it is shown; on a process that stands by there are none.

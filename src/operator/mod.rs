@@ -17,6 +17,7 @@ mod credentials;
 mod error;
 mod installation;
 mod leadership;
+mod lease_held;
 mod metrics;
 mod namespace;
 mod paused;
@@ -35,6 +36,6 @@ mod verdict;
 mod wake;
 mod watches;
 
-pub use installation::{Finding, Installation};
+pub use installation::{Finding, Installation, LeaseName};
 pub use settings::{EgressRules, Ports, Resources, Settings, Tracing};
 pub use start::{Running, StartError, start};

@@ -15,7 +15,9 @@ pub struct Settings {
     pub own_namespace: String,
     /// Who this process is among several: the name of its pod.
     pub identity: String,
-    /// Whether several processes agree by a Lease on which one works.
+    /// The name of the Lease: those who share one take turns, those with another work beside them.
+    pub lease_name: String,
+    /// Whether several processes agree by that Lease on which one works.
     pub elects_leader: bool,
     /// Where `/livez`, `/readyz` and `/metrics` are.
     pub admin: SocketAddr,

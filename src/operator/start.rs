@@ -73,7 +73,7 @@ pub async fn start(client: Client, settings: Settings) -> Result<Running, StartE
     let listener = listen(settings.admin).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let health = Health {
-        metrics: Arc::new(Metrics::default()),
+        metrics: Arc::new(Metrics::new(&settings.lease_name)),
         watched: Arc::default(),
         leaving: stop.clone(),
         reached: Arc::default(),
@@ -98,7 +98,7 @@ async fn work(client: Client, settings: Arc<Settings>, health: Health, stop: Can
     let resign = CancellationToken::new();
     let mut seeking = JoinSet::new();
     if settings.elects_leader {
-        let candidate = Candidate::new(client.clone(), &settings.own_namespace, &settings.identity);
+        let candidate = Candidate::new(client.clone(), &settings);
         seeking.spawn(candidate.run(leads, resign.clone()));
     }
     while !stop.is_cancelled() {

@@ -40,16 +40,26 @@ pub fn helm_at(kubeconfig: &Path, arguments: &[&str]) -> Result<String, String> 
 
 /// What the chart renders with these values, as YAML text.
 pub fn template_text(values: &str) -> Result<String, String> {
+    template_text_as("fanfare", "fanfare-system", values)
+}
+
+/// The same, as a release of this name in this namespace.
+pub fn template_text_as(release: &str, namespace: &str, values: &str) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("values.yaml");
     std::fs::write(&path, values).unwrap();
     let path = path.display().to_string();
-    helm(&["template", "fanfare", &file("charts/fanfare"), "-n", "fanfare-system", "-f", &path])
+    helm(&["template", release, &file("charts/fanfare"), "-n", namespace, "-f", &path])
 }
 
 /// The objects the chart renders with these values.
 pub fn template(values: &str) -> Vec<Value> {
     objects(&template_text(values).unwrap_or_else(|error| panic!("{values}: {error}")))
+}
+
+/// The objects the chart renders with these values, as a release of this name in this namespace.
+pub fn template_as(release: &str, namespace: &str, values: &str) -> Vec<Value> {
+    objects(&template_text_as(release, namespace, values).unwrap_or_else(|error| panic!("{values}: {error}")))
 }
 
 /// The documents of a YAML stream that hold something.

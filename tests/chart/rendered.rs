@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::helm::{CORPUS, find, template};
+use crate::helm::{CORPUS, find, template, template_as};
 
 fn args(objects: &[Value]) -> Vec<String> {
     let operator = find(objects, "Deployment", "fanfare-operator");
@@ -47,14 +47,42 @@ fn rights_are_given_in_the_named_namespaces_only() {
         .map(|object| (&object["metadata"]["name"], &object["metadata"]["namespace"]))
         .collect();
     let (shop, news, own) = (json!("shop"), json!("news"), json!("fanfare-system"));
-    let (all, cluster, lease) =
-        (json!("fanfare-operator"), json!("fanfare-operator-cluster"), json!("fanfare-operator-own"));
+    let role = |rest: &str| json!(format!("fanfare-fanfare-system-operator{rest}"));
+    let (all, cluster, lease) = (role(""), role("-cluster"), role("-own"));
     for wanted in [(&all, &shop), (&all, &news), (&lease, &own), (&cluster, &Value::Null)] {
         assert!(bindings.contains(&wanted), "{wanted:?} of {bindings:?}");
     }
     assert_eq!(bindings.len(), 4);
     let args = args(&named);
     assert!(args.contains(&"--watch=shop".into()) && args.contains(&"--watch=news".into()), "{args:?}");
+}
+
+#[test]
+fn releases_side_by_side_share_no_name_and_no_lease() {
+    let values = "{watchNamespaces: [shop], crds: {install: false}}";
+    let places = [("fanfare", "north"), ("fanfare", "south"), ("fanfare-two", "south")];
+    let mut seen = std::collections::BTreeSet::new();
+    for (release, namespace) in places {
+        for object in template_as(release, namespace, values) {
+            let name = (
+                object["kind"].as_str().unwrap().to_owned(),
+                object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned(),
+                object["metadata"]["name"].as_str().unwrap().to_owned(),
+            );
+            assert!(seen.insert(name.clone()), "{name:?} is of two releases");
+        }
+    }
+    let other = template_as("fanfare-two", "south", values);
+    let own = find(&other, "ClusterRole", "fanfare-two-south-operator-own");
+    assert_eq!(own["rules"][1]["resourceNames"], json!(["fanfare-two-operator"]));
+    let operator = find(&other, "Deployment", "fanfare-two-operator");
+    let test = find(&other, "Pod", "fanfare-two-test");
+    for args in [
+        &operator["spec"]["template"]["spec"]["containers"][0]["args"],
+        &test["spec"]["containers"][0]["args"],
+    ] {
+        assert!(args.as_array().unwrap().contains(&json!("--lease-name=fanfare-two-operator")), "{args}");
+    }
 }
 
 #[test]
@@ -126,4 +154,9 @@ fn alerts_and_dashboard_are_rendered_if_the_chart_has_them() {
             find(&monitored, kind, name);
         }
     }
+    let rules = &find(&monitored, "PrometheusRule", "fanfare-alerts")["spec"]["groups"];
+    let own = r#"or absent(fanfare_operator_leader{namespace="fanfare-system", lease="fanfare-operator"})"#;
+    let mut rules = rules.as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap());
+    let leader = rules.find(|rule| rule["alert"] == "FanfareNoLeader").unwrap();
+    assert!(leader["expr"].as_str().unwrap().ends_with(own), "{leader}");
 }

@@ -9,6 +9,7 @@ fn check(stage: &Stage, operator: &str, namespace: &str) -> Output {
     std::fs::write(&kubeconfig, stage.operator_kubeconfig()).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
     command.args(["check-install", "--operator", operator, "--watch", namespace, "--patience", "1s"]);
+    command.args(["--own-namespace", &stage.system]);
     command.env("KUBECONFIG", kubeconfig).output().unwrap()
 }
 
@@ -19,7 +20,12 @@ async fn an_installation_is_checked_as_the_operators_account() {
     let address = format!("http://{}", operator.address());
     let well = check(&stage, &address, &stage.namespace);
     let text = String::from_utf8(well.stdout).unwrap();
-    assert_eq!((well.status.code(), text.matches("ok  ").count()), (Some(0), 3), "{text}");
+    assert_eq!((well.status.code(), text.matches("ok  ").count()), (Some(0), 4), "{text}");
+    let serves = format!("namespace {} and serves namespace {}\n", stage.system, stage.namespace);
+    assert!(
+        text.contains("ok      an operator holds the Lease fanfare-operator of ") && text.contains(&serves),
+        "{text}"
+    );
 
     let elsewhere = check(&stage, &address, "default");
     let text = String::from_utf8(elsewhere.stderr).unwrap();
@@ -32,4 +38,8 @@ async fn an_installation_is_checked_as_the_operators_account() {
     let text = String::from_utf8(gone.stderr).unwrap();
     assert_eq!(gone.status.code(), Some(1));
     assert!(text.contains("not ok  the operator is ready") && text.contains("cannot be reached"), "{text}");
+    assert!(
+        text.contains("not ok  an operator holds the Lease") && text.contains("nobody holds it"),
+        "{text}"
+    );
 }

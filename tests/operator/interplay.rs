@@ -209,7 +209,7 @@ async fn f12_a_database_and_a_provider_that_fail_and_processes_that_are_replaced
     // The same oracle as after every fault: nothing panicked, a second look writes nothing.
     let metrics = managed.operator.metrics().await;
     let panics: Vec<&str> =
-        metrics.lines().filter(|it| it.starts_with("controller_runtime_reconcile_panics_total")).collect();
+        metrics.lines().filter(|it| it.starts_with("fanfare_operator_reconcile_panics_total")).collect();
     assert!(panics.iter().all(|line| line.ends_with(" 0")), "{panics:?}");
     managed.in_force_everywhere().await;
     let status = managed.stage.get("scenario", "warning")["status"].clone();

@@ -92,7 +92,7 @@ impl Scene {
         assert_eq!(writes, Vec::<String>::new(), "a second look writes nothing");
         let metrics = operator.metrics().await;
         let panics =
-            metrics.lines().filter(|line| line.starts_with("controller_runtime_reconcile_panics_total"));
+            metrics.lines().filter(|line| line.starts_with("fanfare_operator_reconcile_panics_total"));
         assert!(panics.clone().all(|line| line.ends_with(" 0")), "{:?}", panics.collect::<Vec<_>>());
         let all = self.proxy.writes();
         assert!(all.len() <= writes_max, "{} writes: {all:#?}", all.len());
@@ -122,7 +122,7 @@ pub async fn look(stage: &Stage, operator: &Operator, mark: &str) {
 /// How often a kind was reconciled with success.
 pub fn of(metrics: &str, kind: &str) -> u64 {
     let line = metrics.lines().find(|line| {
-        line.starts_with("controller_runtime_reconcile_total")
+        line.starts_with("fanfare_operator_reconcile_total")
             && line.contains(&format!("\"{kind}\""))
             && line.contains("success")
     });

@@ -63,7 +63,7 @@ fn file(name: &str) -> String {
 
 /// Every metric that an expression names.
 fn named(expressions: &[String]) -> BTreeSet<String> {
-    let pattern = Regex::new(r"\b(?:fanfare|controller_runtime|leader_election)_[a-z0-9_]+").unwrap();
+    let pattern = Regex::new(r"\bfanfare_[a-z0-9_]+").unwrap();
     let names =
         expressions.iter().flat_map(|it| pattern.find_iter(it)).map(|found| found.as_str().to_owned());
     names.collect()
@@ -71,6 +71,9 @@ fn named(expressions: &[String]) -> BTreeSet<String> {
 
 #[track_caller]
 fn are_documented(expressions: &[String]) {
+    let foreign = Regex::new(r"\b(?:controller_runtime|leader_election|workqueue|rest_client)_").unwrap();
+    let of_others = expressions.iter().find(|it| foreign.is_match(it));
+    assert_eq!(of_others, None, "every controller of a cluster has numbers of that name");
     let known = [documented("Runtime"), documented("Operator")];
     for name in named(expressions) {
         let is_known = known.iter().any(|metrics| {

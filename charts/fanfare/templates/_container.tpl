@@ -56,6 +56,7 @@ terminationMessagePolicy: FallbackToLogsOnError
 {{- end }}
 - --listen=[::]:{{ .Values.adminPort }}
 - --cluster-domain={{ .Values.clusterDomain }}
+- --lease-name={{ include "fanfare.operator" . }}
 - --runtime-cpu={{ .Values.runtime.cpu }}
 - --runtime-memory={{ .Values.runtime.memory }}
 - --runtime-admin-port={{ .Values.runtime.adminPort }}

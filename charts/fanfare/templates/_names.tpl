@@ -10,6 +10,11 @@
 {{ include "fanfare.fullname" . }}-operator
 {{- end }}
 
+{{- /* What belongs to no namespace. Releases that serve some namespaces may stand side by side under one name. */ -}}
+{{- define "fanfare.clusterName" -}}
+{{ include "fanfare.fullname" . }}{{ if .Values.watchNamespaces }}-{{ .Release.Namespace }}{{ end }}
+{{- end }}
+
 {{- define "fanfare.account" -}}
 {{ default (include "fanfare.operator" .) .Values.serviceAccount.name }}
 {{- end }}

@@ -16,6 +16,7 @@ fn settings() -> Settings {
         namespaces: Vec::new(),
         own_namespace: "fanfare-system".into(),
         identity: "one".into(),
+        lease_name: "fanfare-operator".into(),
         elects_leader: false,
         admin: "127.0.0.1:0".parse().unwrap(),
         image: "fanfare:test".into(),
@@ -141,6 +142,7 @@ fn what_cannot_be_made_for_now_is_nothing_that_was_left_over() {
     let spec = format!("{POSTGRES}\nautoscaling: {{minReplicas: 2, maxReplicas: 4, cpuPercent: 60}}");
     let (settings, spec) = (settings(), serde_yaml_ng::from_str(&spec).unwrap());
     let shape = Shape {
+        take_over_from: None,
         name: "main",
         namespace: "shop",
         spec: &spec,
