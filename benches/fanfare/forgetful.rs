@@ -8,6 +8,7 @@ use fanfare::domain::name::{CallId, TriggerName, VersionId};
 use fanfare::store::StoreError;
 use fanfare::store::calls::{
     AcceptedCall, Admitted, CallFilter, CallRecord, Calls, NewRequest, RefusalCount, RefusedCall,
+    UnreadableCall,
 };
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -31,7 +32,7 @@ impl Calls for Forgetful {
         self.0.clone()
     }
 
-    async fn open_calls(&self, _: u32) -> Result<Vec<AcceptedCall>, StoreError> {
+    async fn open_calls(&self, _: u32) -> Result<Vec<Result<AcceptedCall, UnreadableCall>>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -36,6 +36,22 @@ pub struct AcceptedCall {
     pub trace: Option<TraceParent>,
 }
 
+/// What is said of a call whose params cannot be read back.
+pub(super) fn unreadable_params(error: &serde_json::Error) -> String {
+    format!("its params cannot be read back ({error})")
+}
+
+/// An accepted call whose content cannot be read back. It can only be ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableCall {
+    /// The ledger's number.
+    pub seq: i64,
+    /// The id its caller was answered.
+    pub id: CallId,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// A key that only one body may occupy until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKey {
@@ -201,11 +217,11 @@ pub trait Calls: Send + Sync {
     /// Is told after every commit of new calls, also when their caller has hung up meanwhile.
     fn arrived(&self) -> Arc<Notify>;
 
-    /// Accepted calls that are not matched yet, oldest first.
+    /// Accepted calls that are not matched yet, oldest first; one that cannot be read keeps no other.
     ///
     /// # Errors
     /// See [`StoreError`].
-    async fn open_calls(&self, limit: u32) -> Result<Vec<AcceptedCall>, StoreError>;
+    async fn open_calls(&self, limit: u32) -> Result<Vec<Result<AcceptedCall, UnreadableCall>>, StoreError>;
 
     /// Keeps refusals, those in full and those counted.
     ///

@@ -56,6 +56,7 @@ mod told {
         stories:
             one_call_reaches_everyone_once_and_adds_up,
             an_empty_audience_is_a_run_that_is_done,
+            a_call_that_cannot_be_read_back_holds_up_no_other,
             an_unknown_is_held_where_nothing_tells_a_repetition_and_sent_again_where_something_does,
             a_channel_that_is_down_is_probed_and_holds_up_nobody,
             attempts_are_used_up_and_then_it_has_failed,

@@ -45,6 +45,22 @@ pub async fn an_empty_audience_is_a_run_that_is_done(place: Place) {
     engine.stop(Duration::from_secs(1)).await;
 }
 
+pub async fn a_call_that_cannot_be_read_back_holds_up_no_other(place: Place) {
+    let world = World::new(place).await;
+    world.populate(3, |n| n).await;
+    world.connect(willing(), willing());
+    // Deeper than any parser of JSON goes.
+    let deep = format!("{{\"all\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let unreadable = world.call_with(deep, "narrow", None).await;
+    let engine = world.start();
+    let call = world.call("narrow", None).await;
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    assert_eq!(world.until_ended(&unreadable, SOON).await, "failed");
+    let reason = world.ledger.calls.get(&unreadable).await.unwrap().unwrap().reason;
+    assert!(reason.is_some_and(|reason| reason.contains("cannot be read back")));
+    engine.stop(Duration::from_secs(1)).await;
+}
+
 pub async fn an_unknown_is_held_where_nothing_tells_a_repetition_and_sent_again_where_something_does(
     place: Place,
 ) {

@@ -105,8 +105,13 @@ impl World {
     }
 
     pub async fn call(&self, scenarios: &str, expires_at: Option<Timestamp>) -> CallId {
+        self.call_with("{}".into(), scenarios, expires_at).await
+    }
+
+    /// A call whose params are kept as this text.
+    pub async fn call_with(&self, params: String, scenarios: &str, expires_at: Option<Timestamp>) -> CallId {
         let id = CallId::new(uuid::Uuid::now_v7().to_string());
-        let call = NewCall { id: id.clone(), expires_at, params: "{}".into(), deduplication: None };
+        let call = NewCall { id: id.clone(), expires_at, params, deduplication: None };
         let request = NewRequest {
             trigger: TriggerName::new(scenarios),
             credential: "test".into(),

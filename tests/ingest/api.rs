@@ -56,7 +56,7 @@ pub async fn the_log_pages_and_filters(place: Place) {
 pub async fn a_call_shows_what_came_of_it(place: Place) {
     let world = world(place).await;
     let id = world.post(&json!({"a": 1})).await.id().to_owned();
-    let call = world.ledger.calls.open_calls(10).await.unwrap().remove(0);
+    let call = world.ledger.calls.open_calls(10).await.unwrap().remove(0).unwrap();
     let matched = Matched {
         fired: vec![ScenarioName::new("storm")],
         not_fired: vec![(ScenarioName::new("heat"), "params.a == 2 is false".into())],

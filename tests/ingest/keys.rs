@@ -76,6 +76,24 @@ pub async fn one_happening_is_one_call_however_often_it_is_reported(place: Place
     world.stop().await;
 }
 
+pub async fn numbers_that_are_equal_report_one_happening(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({
+            "forEach": "body",
+            "parameters": [{"name": "n", "type": "number"}],
+            "deduplicate": {"by": "params.n", "within": "1h"},
+        }),
+    )
+    .await;
+    let basic = world.basic("t");
+    let headers = [("authorization", basic.as_str()), ("content-type", "application/json")];
+    let body = br#"[{"n": 5}, {"n": 5.0}, {"n": 5e0}, {"n": -0.0}, {"n": 0}, {"n": 5.5}]"#;
+    assert_eq!(world.send("POST", "/in/default/t", &headers, body).await.status, 202);
+    assert_eq!(world.calls().await.iter().filter(|call| call.http_status == 202).count(), 3);
+    world.stop().await;
+}
+
 pub async fn a_key_is_free_again_when_it_has_expired(place: Place) {
     let world = World::with_trigger(
         place,

@@ -67,6 +67,7 @@ mod told {
             another_body_is_a_conflict_and_another_credential_another_key,
             no_refusal_occupies_a_key,
             one_happening_is_one_call_however_often_it_is_reported,
+            numbers_that_are_equal_report_one_happening,
             a_key_is_free_again_when_it_has_expired;
         limits:
             what_is_already_expired_is_refused_and_what_will_be_is_kept_with_its_time,
@@ -75,6 +76,7 @@ mod told {
             a_restart_forgets_no_call_of_the_rate_window;
         mapping:
             params_come_from_body_headers_and_query,
+            a_value_nests_as_deep_as_can_be_read_back,
             secrets_of_a_request_are_out_of_reach,
             fields_that_a_mapping_reads_are_known,
             a_form_is_read_as_the_declared_types,

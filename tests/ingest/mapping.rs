@@ -33,6 +33,21 @@ pub async fn params_come_from_body_headers_and_query(place: Place) {
     world.stop().await;
 }
 
+pub async fn a_value_nests_as_deep_as_can_be_read_back(place: Place) {
+    let all = json!({"parameters": [{"name": "all", "type": "object", "from": "body"}]});
+    let world = World::with_trigger(place, all).await;
+    let basic = world.basic("t");
+    let headers = [("authorization", basic.as_str()), ("content-type", "application/json")];
+    let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+    for (levels, status) in [(126, 422), (65, 422), (60, 202)] {
+        let answer = world.send("POST", "/in/default/t", &headers, nested(levels).as_bytes()).await;
+        assert_eq!(answer.status, status, "{levels}: {answer:?}");
+    }
+    let open = world.ledger.calls.open_calls(10).await.unwrap();
+    assert!(open.len() == 1 && open[0].is_ok(), "{open:?}");
+    world.stop().await;
+}
+
 pub async fn secrets_of_a_request_are_out_of_reach(place: Place) {
     let world = World::with_trigger(
         place,

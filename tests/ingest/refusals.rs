@@ -33,7 +33,13 @@ pub async fn a_flood_is_counted(place: Place) {
     for _ in 0..100 {
         world.send("POST", "/in/default/t", &[], b"").await;
     }
+    // Anybody can ask in another way or with too much, too.
+    for _ in 0..100 {
+        world.send("GET", "/in/default/t", &[], b"").await;
+    }
     let place = world.stop_and_keep().await;
+    let all_in_full = place.count("SELECT count(*) FROM call");
+    assert!((10..120).contains(&all_in_full), "{all_in_full}");
     let in_full = place.count("SELECT count(*) FROM call WHERE http_status = 401");
     let counted = place.count("SELECT coalesce(sum(refusals), 0) FROM refusal_count WHERE http_status = 401");
     assert_eq!(in_full + counted, 100);

@@ -6,6 +6,9 @@ use crate::domain::value::{Number, Value};
 
 use super::{Parameter, at_least, at_most};
 
+/// How deep a value may nest. What is kept must be read back, and a mapping may put a body, which is bounded by its
+/// parser alone, deeper than it was.
+const DEPTH_MAX: usize = 64;
 /// How many allowed values a message lists.
 const LISTED_MAX: usize = 20;
 
@@ -16,10 +19,22 @@ pub(super) fn broken(parameter: &Parameter, value: &Value) -> Option<String> {
     {
         return Some(one_of(allowed, value));
     }
+    if nests_deeper(value, DEPTH_MAX) {
+        return Some(format!("a value that nests at most {DEPTH_MAX} levels deep"));
+    }
     match value {
         Value::Text(text) => broken_pattern(parameter, text),
         Value::Number(number) => broken_range(parameter, *number),
         _ => None,
+    }
+}
+
+fn nests_deeper(value: &Value, levels: usize) -> bool {
+    let of_members = |member: &Value| levels == 0 || nests_deeper(member, levels - 1);
+    match value {
+        Value::List(elements) => elements.iter().any(of_members),
+        Value::Object(members) => members.values().any(of_members),
+        _ => false,
     }
 }
 

@@ -39,6 +39,18 @@ impl Number {
         }
     }
 
+    /// The same number in the one form that all equal to it have: whole numbers of 64 bits as such.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        match self {
+            // The cast saturates, so what is out of range does not come back equal.
+            Number::Double(double) if (double as i64) as f64 == double && double < 9.3e18 => {
+                Number::Integer(double as i64)
+            }
+            other => other,
+        }
+    }
+
     /// Writes a JSON number.
     pub fn to_json(self) -> serde_json::Value {
         match self {

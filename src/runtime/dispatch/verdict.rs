@@ -71,7 +71,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(300);
 pub(super) fn judge(attempt: Attempt, tried: &Tried, policy: &RetryPolicy) -> Verdict {
     match attempt {
         Attempt::Sent { provider_id } => Verdict { provider_id, ..verdict(tried, DeliveryState::Sent, None) },
-        Attempt::Refused { reason } => verdict(tried, DeliveryState::Failed, Some(reason)),
+        Attempt::Refused { reason } => refused(tried, policy, reason),
         Attempt::NotTaken { reason, retry_after, provider_down } => {
             if tried.channel_down && (provider_down || retry_after.is_some()) {
                 wait_for_the_channel(tried, policy, reason)
@@ -86,6 +86,20 @@ pub(super) fn judge(attempt: Attempt, tried: &Tried, policy: &RetryPolicy) -> Ve
             OnUnknown::Resend => again(tried, policy, reason, None, true),
         },
     }
+}
+
+/// A refusal is about this attempt: an earlier one may have been taken, and the refusal be of its repetition.
+fn refused(tried: &Tried, policy: &RetryPolicy, reason: String) -> Verdict {
+    let state = match (tried.doubtful, policy.on_unknown) {
+        (false, _) => DeliveryState::Failed,
+        (true, OnUnknown::Hold) => DeliveryState::Held,
+        (true, OnUnknown::Resend) => DeliveryState::Unknown,
+    };
+    let reason = match tried.doubtful {
+        true => format!("an earlier attempt may have been taken, and the next was refused: {reason}"),
+        false => reason,
+    };
+    verdict(tried, state, Some(reason))
 }
 
 fn verdict(tried: &Tried, state: DeliveryState, reason: Option<String>) -> Verdict {
@@ -213,6 +227,10 @@ mod tests {
         assert_eq!(state(unknown(), &tried(3), &POLICY), DeliveryState::Unknown);
         let doubtful = Tried { doubtful: true, ..tried(3) };
         assert_eq!(state(not_taken(None), &doubtful, &POLICY), DeliveryState::Unknown);
+        let refused = || Attempt::Refused { reason: "409 Conflict".into() };
+        assert_eq!(state(refused(), &tried(1), &POLICY), DeliveryState::Failed);
+        assert_eq!(state(refused(), &doubtful, &POLICY), DeliveryState::Unknown);
+        assert_eq!(state(refused(), &doubtful, &hold), DeliveryState::Held);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Refused requests on their way to the trigger log, through a small queue of their own.
 //!
-//! They can neither fill the ledger nor delay a call: above ten a second of 401, 403 and 404 a trigger, and whenever
-//! the queue is full or the store is away, they are only counted, by status, reason and minute.
+//! They can neither fill the ledger nor delay a call: above ten a second and trigger of what anybody can ask for
+//! without a credential, and whenever the queue is full or the store is away, they are only counted, by status, reason
+//! and minute.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,7 @@ use crate::store::calls::{Calls, RefusalCount, RefusedCall};
 
 /// How many refusals may wait to be written.
 const QUEUE_MAX: usize = 256;
-/// How many 401, 403 and 404 of a trigger and second are written in full.
+/// How many refusals of those without a credential, of a trigger and second, are written in full.
 const IN_FULL_A_SECOND: u32 = 10;
 /// How long counts are gathered before they are written.
 const COUNTS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
@@ -27,13 +28,13 @@ const LAST_WRITE_MAX: Duration = Duration::from_secs(3);
 /// Takes refusals; cheap to clone.
 #[derive(Clone)]
 pub struct RefusalLog {
-    queue: mpsc::Sender<RefusedCall>,
+    queue: mpsc::Sender<Waiting>,
     tally: Arc<Tally>,
 }
 
 /// Writes what [`RefusalLog`] took; whoever starts the runtime runs and joins it.
 pub struct RefusalWriter {
-    queue: mpsc::Receiver<RefusedCall>,
+    queue: mpsc::Receiver<Waiting>,
     tally: Arc<Tally>,
     calls: Arc<dyn Calls>,
 }
@@ -44,12 +45,15 @@ struct Tally {
     changed: Notify,
 }
 
+/// A refusal that is to be written in full, and as what it is counted if it cannot be.
+type Waiting = (RefusedCall, Counted);
+
 type Counted = (TriggerName, u16, &'static str, i64);
 
 #[derive(Default)]
 struct Counts {
-    /// The second at hand, and how many of 401, 403 and 404 each trigger had in it. Requests to triggers that do
-    /// not exist share one entry, so a caller who makes up names fills nothing.
+    /// The second at hand, and how many refusals without a credential each trigger had in it. Requests to triggers
+    /// that do not exist share one entry, so a caller who makes up names fills nothing.
     second: i64,
     in_full: HashMap<TriggerName, u32>,
     /// What is only counted; bounded by triggers, statuses and minutes not written yet.
@@ -81,12 +85,14 @@ impl RefusalLog {
         tracing::info!(call = %id, %trigger, status, reason = %refusal, "refused");
         let scope = if status == 404 { TriggerName::new(UNKNOWN) } else { trigger.clone() };
         let counted = (scope, status, refusal.title(), received_at.as_second().div_euclid(60));
-        if status == 503 || self.tally.is_above_limit(&counted.0, status, received_at.as_second()) {
+        let is_anybodys = credential.is_none() || status == 403;
+        if status == 503 || is_anybodys && self.tally.is_above_limit(&counted.0, received_at.as_second()) {
             return self.tally.count(counted, 1);
         }
         let (trigger, reason) = (trigger.clone(), refusal.to_string());
         let call = RefusedCall { id, trigger, credential, received_at, http_status: status, reason };
-        if self.queue.try_send(call).is_err() {
+        if let Err(error) = self.queue.try_send((call, counted)) {
+            let (_, counted) = error.into_inner();
             self.tally.count(counted, 1);
         }
     }
@@ -97,10 +103,7 @@ impl Tally {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_above_limit(&self, trigger: &TriggerName, status: u16, second: i64) -> bool {
-        if !matches!(status, 401 | 403 | 404) {
-            return false;
-        }
+    fn is_above_limit(&self, trigger: &TriggerName, second: i64) -> bool {
         let mut counts = self.lock();
         if counts.second != second {
             counts.second = second;
@@ -149,8 +152,9 @@ impl RefusalWriter {
         }
     }
 
-    async fn write(&self, batch: &mut Vec<RefusedCall>) {
+    async fn write(&self, batch: &mut Vec<Waiting>) {
         let counted = self.tally.take();
+        let (calls, uncounted): (Vec<RefusedCall>, Vec<Counted>) = std::mem::take(batch).into_iter().unzip();
         let counts = counted.iter().map(|((trigger, http_status, reason, minute), refusals)| RefusalCount {
             trigger: trigger.clone(),
             http_status: *http_status,
@@ -158,10 +162,11 @@ impl RefusalWriter {
             minute: *minute,
             refusals: *refusals,
         });
-        let written = self.calls.refuse(std::mem::take(batch), counts.collect()).await;
+        let written = self.calls.refuse(calls, counts.collect()).await;
         if let Err(error) = written {
             tracing::warn!(%error, "refusals could not be written; their counts are kept until the store is back");
-            for (counted, refusals) in counted {
+            let in_full = uncounted.into_iter().map(|counted| (counted, 1));
+            for (counted, refusals) in counted.into_iter().chain(in_full) {
                 self.tally.count(counted, refusals);
             }
         }

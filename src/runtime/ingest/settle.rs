@@ -50,8 +50,21 @@ pub(super) fn deduplication(
     let value = evaluate(&deduplicate.by, trigger, id, params, now)
         .map_err(|reason| format!("`{}` cannot be told: {reason}", deduplicate.by.source()))?;
     // JSON keeps the kinds apart: the text `5` and the number 5 are two happenings.
-    let key = value.map(|value| value.to_json().to_string());
+    let key = value.map(|value| canonical(&value).to_json().to_string());
     Ok(key.map(|key| if key.len() > KEY_BYTES_MAX { digest(&key) } else { key }))
+}
+
+/// Numbers that are equal make one key, however a caller writes them: 5 and 5.0 are one happening.
+fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => Value::Number(number.canonical()),
+        Value::List(elements) => Value::List(elements.iter().map(canonical).collect()),
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, member)| (name.clone(), canonical(member)));
+            Value::Object(Arc::new(members.collect()))
+        }
+        other => other.clone(),
+    }
 }
 
 fn digest(key: &str) -> String {

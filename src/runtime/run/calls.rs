@@ -11,7 +11,7 @@ use crate::domain::name::RunId;
 use crate::domain::state::RunState;
 use crate::runtime::traces;
 use crate::store::StoreError;
-use crate::store::calls::{AcceptedCall, Calls};
+use crate::store::calls::{AcceptedCall, Calls, UnreadableCall};
 use crate::store::replicas::Replicas;
 use crate::store::runs::{UnfinishedRun, UnmatchedEnd};
 
@@ -123,9 +123,31 @@ async fn take_some(board: &Board, calls: &dyn Calls) -> Result<usize, StoreError
     let open = calls.open_calls(CALLS_AT_ONCE).await?;
     let count = open.len();
     for call in open {
-        begin(board, call).await?;
+        match call {
+            Ok(call) => begin_or_end(board, call).await?,
+            Err(UnreadableCall { seq, id, reason }) => {
+                tracing::error!(call = %id, reason, "the call cannot be read");
+                end_failed(board, seq, reason).await?;
+            }
+        }
     }
     Ok(count)
+}
+
+/// Begins the runs of a call. One that the store refuses ends alone: those behind it must not wait for it.
+async fn begin_or_end(board: &Board, call: AcceptedCall) -> Result<(), StoreError> {
+    let (seq, id) = (call.seq, call.id.clone());
+    match begin(board, call).await {
+        Err(error) if !error.is_transient() => {
+            tracing::error!(call = %id, %error, "the call cannot be run");
+            end_failed(board, seq, error.to_string()).await
+        }
+        begun => begun,
+    }
+}
+
+async fn end_failed(board: &Board, seq: i64, reason: String) -> Result<(), StoreError> {
+    board.desk.runs.end_unmatched(seq, UnmatchedEnd::Failed(reason), Timestamp::now()).await
 }
 
 async fn begin(board: &Board, call: AcceptedCall) -> Result<(), StoreError> {
@@ -140,7 +162,7 @@ async fn begin(board: &Board, call: AcceptedCall) -> Result<(), StoreError> {
         Err(PlaybookError::Store(error)) => return Err(error),
         Err(error) => {
             tracing::error!(call = %call.id, trigger = %call.trigger, %error, "the call cannot be run");
-            return runs.end_unmatched(call.seq, UnmatchedEnd::Failed(error.to_string()), now).await;
+            return end_failed(board, call.seq, error.to_string()).await;
         }
     };
     let mut span = traces::matching(&call);

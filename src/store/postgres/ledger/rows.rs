@@ -102,7 +102,21 @@ pub(super) use call_columns;
 
 /// Reads an accepted call from eight columns, the first of which is `from`.
 pub(super) fn accepted_call(row: &Row, from: usize) -> Result<AcceptedCall, StoreError> {
-    let params = get::<Option<&str>>(row, from + 6)?.unwrap_or("{}");
+    let params = serde_json::from_str(params_text(row, from)?);
+    accepted_call_with(row, from, params.map_err(|error| unreadable(format!("params ({error})")))?)
+}
+
+/// The params of an accepted call as they are kept.
+pub(super) fn params_text(row: &Row, from: usize) -> Result<&str, StoreError> {
+    Ok(get::<Option<&str>>(row, from + 6)?.unwrap_or("{}"))
+}
+
+/// The rest of an accepted call, whose params were read.
+pub(super) fn accepted_call_with(
+    row: &Row,
+    from: usize,
+    params: serde_json::Map<String, serde_json::Value>,
+) -> Result<AcceptedCall, StoreError> {
     Ok(AcceptedCall {
         seq: get(row, from)?,
         id: CallId::new(get::<&str>(row, from + 1)?),
@@ -110,7 +124,7 @@ pub(super) fn accepted_call(row: &Row, from: usize) -> Result<AcceptedCall, Stor
         version: VersionId::new(get::<Option<&str>>(row, from + 3)?.unwrap_or_default()),
         received_at: time(row, from + 4)?,
         expires_at: optional_time(row, from + 5)?,
-        params: serde_json::from_str(params).map_err(|error| unreadable(format!("params ({error})")))?,
+        params,
         // A trace that cannot be read is no reason to keep a call from its customers.
         trace: get::<Option<&str>>(row, from + 7)?.and_then(|text| text.parse().ok()),
     })

@@ -19,6 +19,7 @@ use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::store::StoreError;
 use crate::store::calls::{
     AcceptedCall, Admitted, CallFilter, CallRecord, Calls, NewRequest, RefusalCount, RefusedCall,
+    UnreadableCall,
 };
 
 #[async_trait]
@@ -35,7 +36,7 @@ impl Calls for PostgresLedger {
         Arc::clone(&self.arrived)
     }
 
-    async fn open_calls(&self, limit: u32) -> Result<Vec<AcceptedCall>, StoreError> {
+    async fn open_calls(&self, limit: u32) -> Result<Vec<Result<AcceptedCall, UnreadableCall>>, StoreError> {
         read::open_calls(&mut self.database.ledger().await?, limit).await
     }
 

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::super::rows::{
-    accepted_call, call_columns, code, get, optional_time, small, time, timestamp, unreadable,
+    accepted_call_with, call_columns, code, get, optional_time, params_text, small, time, timestamp,
+    unreadable,
 };
 use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::state::CallState;
 use crate::store::StoreError;
 use crate::store::call_pages::{end_id, first_id, first_id_of};
-use crate::store::calls::{AcceptedCall, CallFilter, CallRecord};
+use crate::store::calls::{AcceptedCall, CallFilter, CallRecord, UnreadableCall, unreadable_params};
 use crate::store::postgres::session::Session;
 
 /// The columns [`record`] reads, of a table called `c`.
@@ -53,9 +54,22 @@ const ACCEPTED_TIMES: &str = "
         ORDER BY received_at DESC LIMIT $4) newest
     ORDER BY received_at";
 
-pub(super) async fn open_calls(session: &mut Session, limit: u32) -> Result<Vec<AcceptedCall>, StoreError> {
+pub(super) async fn open_calls(
+    session: &mut Session,
+    limit: u32,
+) -> Result<Vec<Result<AcceptedCall, UnreadableCall>>, StoreError> {
     let rows = session.query(OPEN, &[&i64::from(limit)]).await?;
-    rows.iter().map(|row| accepted_call(row, 0)).collect()
+    rows.iter().map(readable_call).collect()
+}
+
+fn readable_call(row: &Row) -> Result<Result<AcceptedCall, UnreadableCall>, StoreError> {
+    match serde_json::from_str(params_text(row, 0)?) {
+        Ok(params) => accepted_call_with(row, 0, params).map(Ok),
+        Err(error) => {
+            let (seq, id) = (get(row, 0)?, CallId::new(get::<&str>(row, 1)?));
+            Ok(Err(UnreadableCall { seq, id, reason: unreadable_params(&error) }))
+        }
+    }
 }
 
 pub(super) async fn one(session: &mut Session, id: &CallId) -> Result<Option<CallRecord>, StoreError> {

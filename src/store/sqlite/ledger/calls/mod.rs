@@ -19,6 +19,7 @@ use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::store::StoreError;
 use crate::store::calls::{
     AcceptedCall, Admitted, CallFilter, CallRecord, Calls, NewRequest, RefusalCount, RefusedCall,
+    UnreadableCall,
 };
 
 /// Wakes the run engine when it is dropped, which happens after the commit: by the one who asked, or, if that one
@@ -49,7 +50,7 @@ impl Calls for Ledger {
         Arc::clone(&self.arrived)
     }
 
-    async fn open_calls(&self, limit: u32) -> Result<Vec<AcceptedCall>, StoreError> {
+    async fn open_calls(&self, limit: u32) -> Result<Vec<Result<AcceptedCall, UnreadableCall>>, StoreError> {
         self.database.read(move |connection| read::open_calls(connection, limit)).await
     }
 

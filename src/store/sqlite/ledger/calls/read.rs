@@ -9,26 +9,33 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::state::CallState;
 use crate::store::call_pages::{end_id, first_id, first_id_of};
-use crate::store::calls::{AcceptedCall, CallFilter, CallRecord};
+use crate::store::calls::{AcceptedCall, CallFilter, CallRecord, UnreadableCall, unreadable_params};
 
-pub(super) fn open_calls(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<AcceptedCall>> {
+pub(super) fn open_calls(
+    connection: &Connection,
+    limit: u32,
+) -> rusqlite::Result<Vec<Result<AcceptedCall, UnreadableCall>>> {
     // The first condition is the partial index's own, so that the planner can use it.
     let mut select = connection.prepare_cached(
         "SELECT seq, id, trigger_name, version, received_at, expires_at, params, trace FROM call
          WHERE state IN (0, 1) AND state = 0 ORDER BY seq LIMIT ?1",
     )?;
     let calls = select.query_map([limit], |row| {
-        let params: String = row.get("params")?;
-        Ok(AcceptedCall {
-            seq: row.get("seq")?,
-            id: CallId::new(row.get::<_, String>("id")?),
+        let (seq, id) = (row.get("seq")?, CallId::new(row.get::<_, String>("id")?));
+        let params = match serde_json::from_str(&row.get::<_, String>("params")?) {
+            Ok(params) => params,
+            Err(error) => return Ok(Err(UnreadableCall { seq, id, reason: unreadable_params(&error) })),
+        };
+        Ok(Ok(AcceptedCall {
+            seq,
+            id,
             trigger: TriggerName::new(row.get::<_, String>("trigger_name")?),
             version: VersionId::new(row.get::<_, String>("version")?),
             received_at: time(row, "received_at")?,
             expires_at: optional_time(row, "expires_at")?,
-            params: serde_json::from_str(&params).map_err(|error| unreadable(6, Type::Text, error))?,
+            params,
             trace: row.get::<_, Option<String>>("trace")?.and_then(|text| text.parse().ok()),
-        })
+        }))
     })?;
     calls.collect()
 }
