@@ -6,6 +6,7 @@ mod exposure;
 mod network;
 mod observe;
 mod pod;
+mod replicas;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -84,6 +85,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         cluster_id: &context.cluster_id,
         secrets: space.secrets(),
         database,
+        replicas: replicas::look(context, namespace, &workload_name(&name), &runtime.spec).await?,
         volume_size,
     };
     let failed = make(context, &owner, &shape).await.err();
