@@ -10,6 +10,12 @@ use serde_json::{Value, json};
 use super::status::NEVER_OBSERVED;
 use super::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 
+/// How long a name may be, and what it consists of.
+const OF_OTHERS: (u64, &str) = (63, "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$");
+/// Of `<name>-runtime` a Service is made, whose name begins with a letter, and a StatefulSet, whose Pods carry
+/// `<name>-runtime-<hash>`, at most 63 characters with a hash of 10, as a label.
+const OF_RUNTIMES: (u64, &str) = (44, "^[a-z]([-a-z0-9]*[a-z0-9])?$");
+
 /// The definitions of all kinds as JSON, in the order of their names in the documentation.
 pub fn definitions() -> Vec<Value> {
     [Runtime::crd(), ApiTrigger::crd(), Scenario::crd(), Channel::crd(), ApiKey::crd()]
@@ -26,13 +32,13 @@ pub fn schema_of(kind: &str) -> Option<Value> {
 
 fn definition(crd: &CustomResourceDefinition) -> Value {
     let mut crd = serde_json::to_value(crd).expect("a definition is plain data with text keys");
-    let longest = if crd["spec"]["names"]["kind"] == "Runtime" { 52 } else { 63 };
+    let (longest, pattern) = if crd["spec"]["names"]["kind"] == "Runtime" { OF_RUNTIMES } else { OF_OTHERS };
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     tidy(schema);
     schema["properties"]["metadata"] = json!({
         "type": "object",
         "properties": {
-            "name": { "type": "string", "maxLength": longest, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" }
+            "name": { "type": "string", "maxLength": longest, "pattern": pattern }
         }
     });
     schema["properties"]["status"]["default"] = json!({ "observedGeneration": NEVER_OBSERVED });

@@ -29,6 +29,7 @@ mod plugin;
 mod proxy;
 #[path = "../telemetry/reference.rs"]
 mod reference;
+mod scaling;
 mod scene;
 mod serving;
 mod stage;

@@ -8,6 +8,7 @@ mod network;
 mod observe;
 mod parents;
 mod pod;
+mod replicas;
 mod route;
 mod shape;
 #[cfg(test)]
@@ -87,6 +88,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         cluster_id: &context.cluster_id,
         secrets: space.secrets(),
         database,
+        replicas: replicas::look(context, namespace, &workload_name(&name), &runtime.spec).await?,
         volume_size,
         take_over_from: take_over_from(runtime),
     };

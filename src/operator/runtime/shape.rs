@@ -21,6 +21,8 @@ pub(super) struct Shape<'a> {
     pub secrets: BTreeSet<String>,
     /// The database, if it is PostgreSQL and the Secret that names it may be used.
     pub database: Option<Database>,
+    /// How many there are, if that is for the declaration to say.
+    pub replicas: Option<i32>,
     /// The size of the volume in the StatefulSet's template.
     pub volume_size: String,
     /// Who hands the tenant over to this Runtime, as `<cluster>/<namespace>`.

@@ -42,6 +42,7 @@ fn objects(spec: &str, settings: &Settings, database: Option<Database>) -> Vec<V
         cluster_id: "c",
         secrets: BTreeSet::new(),
         database,
+        replicas: Some(1),
         volume_size: "1Gi".into(),
     };
     shape.objects()
@@ -150,6 +151,7 @@ fn what_cannot_be_made_for_now_is_nothing_that_was_left_over() {
         cluster_id: "c",
         secrets: BTreeSet::new(),
         database: None,
+        replicas: Some(1),
         volume_size: String::new(),
     };
     let unwanted = shape.unwanted();

@@ -34,9 +34,8 @@ fn deployment(shape: &Shape<'_>) -> Value {
         "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } },
         "template": pod::template(shape),
     });
-    // How many there are is the autoscaler's to say, if there is one.
-    if shape.spec.autoscaling.is_none() {
-        spec["replicas"] = json!(shape.spec.replicas.unwrap_or(1));
+    if let Some(replicas) = shape.replicas {
+        spec["replicas"] = json!(replicas);
     }
     shape.object("apps/v1", "Deployment", json!({ "spec": spec }))
 }
