@@ -8,7 +8,7 @@ use kube::Client;
 
 use crate::cli::signals::Signals;
 use crate::domain::egress_target::EgressTarget;
-use crate::operator::{EgressRules, Resources, Settings, Tracing, start};
+use crate::operator::{EgressRules, RUNTIME_PORTS, Resources, Settings, Tracing, start};
 use crate::runtime::cluster::{ApiServerError, configuration};
 use crate::telemetry;
 
@@ -54,7 +54,7 @@ pub struct OperatorCommand {
     #[arg(long, default_value = "512Mi")]
     runtime_memory: String,
     /// The port on which replicas report what they have in force.
-    #[arg(long, default_value_t = 8082)]
+    #[arg(long, default_value_t = 8082, value_parser = admin_port)]
     runtime_admin_port: u16,
     /// Addresses that are not public and that channels may reach all the same.
     #[arg(long = "egress-allow", value_name = "CIDR|NAMESPACE/SERVICE")]
@@ -141,6 +141,16 @@ impl OperatorCommand {
     }
 }
 
+/// A port that the runtimes' processes do not use for something else.
+fn admin_port(text: &str) -> Result<u16, String> {
+    let port: u16 = text.parse().map_err(|_| format!("{text:?} is no port; write a number such as 8082"))?;
+    match RUNTIME_PORTS.iter().find(|(_, taken)| *taken == port) {
+        Some((what, _)) => Err(format!("runtimes need {port} for {what}; choose another port, such as 8082")),
+        None if port == 0 => Err("it must be the same for every replica; write a number such as 8082".into()),
+        None => Ok(port),
+    }
+}
+
 async fn client() -> Result<Client, ApiServerError> {
     Ok(Client::try_from(configuration().await?)?)
 }
@@ -148,4 +158,23 @@ async fn client() -> Result<Client, ApiServerError> {
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("fanfare operator: {error}");
     ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::admin_port;
+
+    #[test]
+    fn a_port_that_runtimes_need_is_refused_in_words() {
+        assert_eq!(admin_port("8082"), Ok(8082));
+        for (wrong, words) in [
+            ("8080", "runtimes need 8080 for calls; choose another port"),
+            ("8081", "runtimes need 8081 for their API; choose another port"),
+            ("0", "the same for every replica"),
+            ("65536", "\"65536\" is no port"),
+        ] {
+            let refused = admin_port(wrong).unwrap_err();
+            assert!(refused.contains(words), "{refused}");
+        }
+    }
 }

@@ -37,5 +37,6 @@ mod wake;
 mod watches;
 
 pub use installation::{Finding, Installation, LeaseName};
+pub use runtime::PORTS as RUNTIME_PORTS;
 pub use settings::{EgressRules, Resources, Settings, Tracing};
 pub use start::{Running, StartError, start};
