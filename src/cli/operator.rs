@@ -20,8 +20,8 @@ use crate::telemetry;
 
 Exit codes: 0 stopped by SIGTERM or SIGINT; 2 the cluster's configuration or the address cannot be used.")]
 pub struct OperatorCommand {
-    /// The image of the runtimes.
-    #[arg(long, env = "FANFARE_IMAGE")]
+    /// The image of the runtimes; if none is named, that of the operator's own Pod, which it must be allowed to get.
+    #[arg(long, env = "FANFARE_IMAGE", default_value = "", hide_default_value = true)]
     image: String,
     /// A Secret with which that image is pulled, in each runtime's namespace.
     #[arg(long = "pull-secret", value_name = "NAME")]

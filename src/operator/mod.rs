@@ -8,6 +8,7 @@ mod api_key;
 mod api_trigger;
 mod apply;
 mod backoff;
+mod beginning;
 mod caches;
 mod channel;
 mod conditions;
