@@ -8,7 +8,7 @@ use kube::Client;
 
 use crate::cli::signals::Signals;
 use crate::domain::egress_target::EgressTarget;
-use crate::operator::{EgressRules, Ports, Resources, Settings, Tracing, start};
+use crate::operator::{EgressRules, Ports, RUNTIME_PORTS, Resources, Settings, Tracing, start};
 use crate::runtime::cluster::{ApiServerError, configuration};
 use crate::telemetry;
 
@@ -20,8 +20,8 @@ use crate::telemetry;
 
 Exit codes: 0 stopped by SIGTERM or SIGINT; 2 the cluster's configuration or the address cannot be used.")]
 pub struct OperatorCommand {
-    /// The image of the runtimes.
-    #[arg(long, env = "FANFARE_IMAGE")]
+    /// The image of the runtimes; if none is named, that of the operator's own Pod, which it must be allowed to get.
+    #[arg(long, env = "FANFARE_IMAGE", default_value = "", hide_default_value = true)]
     image: String,
     /// A Secret with which that image is pulled, in each runtime's namespace.
     #[arg(long = "pull-secret", value_name = "NAME")]
@@ -54,7 +54,7 @@ pub struct OperatorCommand {
     #[arg(long, default_value = "512Mi")]
     runtime_memory: String,
     /// The port on which replicas report what they have in force.
-    #[arg(long, default_value_t = 8082)]
+    #[arg(long, default_value_t = 8082, value_parser = admin_port)]
     runtime_admin_port: u16,
     /// A port of the API server, behind its Service: where runtimes' NetworkPolicies let out to.
     #[arg(long = "api-server-port", value_name = "PORT", default_values_t = Ports::API_SERVER, value_delimiter = ',',
@@ -150,6 +150,16 @@ impl OperatorCommand {
     }
 }
 
+/// A port that the runtimes' processes do not use for something else.
+fn admin_port(text: &str) -> Result<u16, String> {
+    let port: u16 = text.parse().map_err(|_| format!("{text:?} is no port; write a number such as 8082"))?;
+    match RUNTIME_PORTS.iter().find(|(_, taken)| *taken == port) {
+        Some((what, _)) => Err(format!("runtimes need {port} for {what}; choose another port, such as 8082")),
+        None if port == 0 => Err("it must be the same for every replica; write a number such as 8082".into()),
+        None => Ok(port),
+    }
+}
+
 async fn client() -> Result<Client, ApiServerError> {
     Ok(Client::try_from(configuration().await?)?)
 }
@@ -157,4 +167,23 @@ async fn client() -> Result<Client, ApiServerError> {
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("fanfare operator: {error}");
     ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::admin_port;
+
+    #[test]
+    fn a_port_that_runtimes_need_is_refused_in_words() {
+        assert_eq!(admin_port("8082"), Ok(8082));
+        for (wrong, words) in [
+            ("8080", "runtimes need 8080 for calls; choose another port"),
+            ("8081", "runtimes need 8081 for their API; choose another port"),
+            ("0", "the same for every replica"),
+            ("65536", "\"65536\" is no port"),
+        ] {
+            let refused = admin_port(wrong).unwrap_err();
+            assert!(refused.contains(words), "{refused}");
+        }
+    }
 }

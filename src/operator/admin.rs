@@ -21,8 +21,8 @@ pub(super) struct Health {
     pub watched: Arc<Mutex<Vec<Caches>>>,
     /// Whether it is about to end.
     pub leaving: tokio_util::sync::CancellationToken,
-    /// Whether the API server has answered since the start.
-    pub reached: Arc<std::sync::atomic::AtomicBool>,
+    /// What it must know before it can begin, if that is not known yet.
+    pub awaited: Arc<Mutex<Option<String>>>,
 }
 
 pub(super) fn routes(health: Health) -> Router {
@@ -39,8 +39,8 @@ async fn ready(State(health): State<Health>) -> Response {
     if health.leaving.is_cancelled() {
         return unready("this process is about to end".into());
     }
-    if !health.reached.load(std::sync::atomic::Ordering::Acquire) {
-        return unready("the API server has not answered yet".into());
+    if let Some(awaited) = health.awaited.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        return unready(awaited);
     }
     let watched = health.watched.lock().unwrap_or_else(PoisonError::into_inner);
     match watched.iter().map(Caches::are_filled).find_map(Result::err) {

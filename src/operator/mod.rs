@@ -8,6 +8,7 @@ mod api_key;
 mod api_trigger;
 mod apply;
 mod backoff;
+mod beginning;
 mod caches;
 mod channel;
 mod conditions;
@@ -37,5 +38,6 @@ mod wake;
 mod watches;
 
 pub use installation::{Finding, Installation, LeaseName};
+pub use runtime::PORTS as RUNTIME_PORTS;
 pub use settings::{EgressRules, Ports, Resources, Settings, Tracing};
 pub use start::{Running, StartError, start};

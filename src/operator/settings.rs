@@ -21,7 +21,7 @@ pub struct Settings {
     pub elects_leader: bool,
     /// Where `/livez`, `/readyz` and `/metrics` are.
     pub admin: SocketAddr,
-    /// The image of the runtimes.
+    /// The image of the runtimes; empty for that of the operator's own Pod.
     pub image: String,
     /// Names of Secrets with which the image is pulled; they must be in the runtimes' namespaces.
     pub pull_secrets: Vec<String>,

@@ -1,27 +1,22 @@
 //! Starts the operator: whoever holds the Lease watches and reconciles, the others stand by.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client};
+use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::{self, Health};
+use super::beginning::Beginning;
 use super::leadership::Candidate;
 use super::metrics::Metrics;
 use super::scope::Scope;
 use super::settings::Settings;
 use crate::listen::listen;
 
-/// How often the API server is asked for the first time.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-/// How long one such request may take.
-const ASK_MAX: Duration = Duration::from_secs(5);
 /// How long what is under way may take to its end.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 
@@ -76,7 +71,7 @@ pub async fn start(client: Client, settings: Settings) -> Result<Running, StartE
         metrics: Arc::new(Metrics::new(&settings.lease_name)),
         watched: Arc::default(),
         leaving: stop.clone(),
-        reached: Arc::default(),
+        awaited: Arc::new(Mutex::new(Some("the API server has not answered yet".into()))),
     };
     let mut tasks = JoinSet::new();
     // The probes are answered to the very end.
@@ -92,8 +87,11 @@ pub async fn start(client: Client, settings: Settings) -> Result<Running, StartE
 }
 
 async fn work(client: Client, settings: Arc<Settings>, health: Health, stop: CancellationToken) {
-    let Some(cluster_id) = cluster_id(&client, &stop).await else { return };
-    health.reached.store(true, Ordering::Release);
+    let beginning = Beginning { client: &client, settings: &settings, health: &health, stop: &stop };
+    let Some(cluster_id) = beginning.cluster_id().await else { return };
+    let Some(image) = beginning.image().await else { return };
+    beginning.is_over();
+    let settings = Arc::new(Settings { image, ..Settings::clone(&settings) });
     let (leads, mut led) = watch::channel(!settings.elects_leader);
     let resign = CancellationToken::new();
     let mut seeking = JoinSet::new();
@@ -131,25 +129,6 @@ async fn work(client: Client, settings: Arc<Settings>, health: Health, stop: Can
     health.metrics.leads(false);
     resign.cancel();
     while seeking.join_next().await.is_some() {}
-}
-
-/// The cluster, by the UID of a namespace that every one has; `None` if told to stop before it is known.
-async fn cluster_id(client: &Client, stop: &CancellationToken) -> Option<String> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let is_told = AtomicBool::new(false);
-    loop {
-        match tokio::time::timeout(ASK_MAX, namespaces.get("kube-system")).await {
-            Ok(Ok(found)) => return Some(found.metadata.uid.unwrap_or_default()),
-            Ok(Err(error)) if !is_told.swap(true, Ordering::Relaxed) => {
-                tracing::warn!(%error, "the API server cannot be asked yet");
-            }
-            _ => {}
-        }
-        tokio::select! {
-            () = stop.cancelled() => return None,
-            () = tokio::time::sleep(ASK_EVERY) => {}
-        }
-    }
 }
 
 /// Watches and reconciles until the term ends.

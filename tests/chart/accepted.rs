@@ -5,13 +5,14 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, file, stderr};
-use crate::helm::{CORPUS, template};
+use crate::helm::{CORPUS, template, template_as};
 
 fn dry_run(cluster: &Cluster, objects: &[&Value]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("objects.yaml");
-    let texts = objects.iter().map(|object| serde_yaml_ng::to_string(object).unwrap());
-    std::fs::write(&path, texts.collect::<Vec<_>>().join("---\n")).unwrap();
+    // JSON, which nobody reads as something else.
+    let texts = objects.iter().map(ToString::to_string);
+    std::fs::write(&path, texts.collect::<Vec<_>>().join("\n---\n")).unwrap();
     let path = path.display().to_string();
     cluster.kubectl(&["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", &path])
 }
@@ -37,9 +38,22 @@ fn an_api_server_takes_all_that_is_rendered() {
         assert!(taken.status.success(), "{values}: {}", stderr(&taken));
         assert!(!stderr(&taken).contains("violate PodSecurity"), "{values}: {}", stderr(&taken));
     }
+    odd_names_are_taken(&cluster);
     let config = file("config/default");
     let taken =
         cluster.kubectl(&["apply", "--server-side", "--dry-run=server", "--validate=strict", "-k", &config]);
+    assert!(taken.status.success(), "{}", stderr(&taken));
+}
+
+/// A release and namespaces of which YAML would make numbers and a boolean, and a Service nothing.
+fn odd_names_are_taken(cluster: &Cluster) {
+    for namespace in ["1234", "2024", "on"] {
+        cluster.ask(&["create", "namespace", namespace]);
+    }
+    cluster.ask(&["create", "serviceaccount", "fanfare-2026-1-fanfare-operator", "-n", "1234"]);
+    let objects =
+        template_as("2026.1", "1234", "{watchNamespaces: ['2024', 'on'], networkPolicy: {enabled: true}}");
+    let taken = dry_run(cluster, &objects.iter().collect::<Vec<_>>());
     assert!(taken.status.success(), "{}", stderr(&taken));
 }
 

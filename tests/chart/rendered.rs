@@ -142,6 +142,77 @@ fn what_is_not_asked_for_is_not_there() {
 }
 
 #[test]
+fn the_test_is_let_in_wherever_numbers_are_collected_from() {
+    let closed = template(CORPUS[4]);
+    let peers = &find(&closed, "NetworkPolicy", "fanfare-operator")["spec"]["ingress"][0]["from"];
+    assert_eq!(peers[0], json!({"namespaceSelector": {"matchLabels": {"a": "b"}}}));
+    let wanted = peers[1]["podSelector"]["matchLabels"].as_object().unwrap();
+    let test = &find(&closed, "Pod", "fanfare-test")["metadata"]["labels"];
+    assert!(
+        !wanted.is_empty() && wanted.iter().all(|(name, value)| test[name] == *value),
+        "{peers} and {test}"
+    );
+    let operator = &find(&closed, "Deployment", "fanfare-operator")["spec"]["selector"]["matchLabels"];
+    assert_ne!(operator["app.kubernetes.io/component"], test["app.kubernetes.io/component"]);
+}
+
+/// Names and texts that YAML would read as something else.
+#[test]
+fn what_looks_like_a_number_or_a_comment_stays_text() {
+    let values = "{watchNamespaces: ['2024', 'on'], monitoring: {operator: true, runtimes: true},
+      tracing: {endpoint: 'http://collector:4318', serviceName: 'shop: alerts #1'},
+      image: {pullSecrets: ['1e3']}, priorityClassName: 'null', serviceAccount: {name: 'true'}}";
+    let objects = template_as("2026.1", "1234", values);
+    let (name, namespaces) = ("fanfare-2026-1-fanfare-operator", ["1234", "2024", "on"]);
+    for object in &objects {
+        assert!(object["metadata"]["name"].is_string(), "{object}");
+        let namespace = &object["metadata"]["namespace"];
+        assert!(namespace.is_null() || namespaces.iter().any(|it| namespace == it), "{object}");
+        assert!(object["subjects"].is_null() || object["subjects"][0]["namespace"] == "1234", "{object}");
+    }
+    let pod = &find(&objects, "Deployment", name)["spec"]["template"]["spec"];
+    let args: Vec<String> = serde_json::from_value(pod["containers"][0]["args"].clone()).unwrap();
+    for arg in ["--watch=2024", "--watch=on", "--trace-service-name=shop: alerts #1", "--pull-secret=1e3"] {
+        assert!(args.iter().any(|it| it == arg), "{arg} of {args:?}");
+    }
+    let pod = (&pod["serviceAccountName"], &pod["priorityClassName"], &pod["imagePullSecrets"][0]["name"]);
+    assert_eq!(pod, (&json!("true"), &json!("null"), &json!("1e3")));
+    let test = find(&objects, "Pod", "fanfare-2026-1-fanfare-test");
+    let instance = &test["metadata"]["labels"]["app.kubernetes.io/instance"];
+    assert_eq!(
+        (instance, &test["spec"]["containers"][0]["args"][2]),
+        (&json!("2026.1"), &json!("--own-namespace=1234"))
+    );
+}
+
+/// YAML with a key twice is refused by some readers, and others take either.
+#[test]
+fn a_label_that_is_given_twice_stands_once() {
+    let ours = "app.kubernetes.io/component: mine, app.kubernetes.io/version: '7'";
+    let values = format!(
+        "{{labels: {{{ours}, team: a}}, podLabels: {{{ours}, team: c}},
+          monitoring: {{operator: true, rules: true, dashboard: true, labels: {{team: b, {ours}}}}}}}"
+    );
+    let objects = template(&values);
+    let operator = find(&objects, "Deployment", "fanfare-operator");
+    let pod = &operator["spec"]["template"]["metadata"]["labels"];
+    let labels = |kind: &str, name: &str| &find(&objects, kind, name)["metadata"]["labels"];
+    for (labels, team, component) in [
+        (&operator["metadata"]["labels"], "a", "operator"),
+        (pod, "c", "operator"),
+        (labels("ServiceMonitor", "fanfare-operator"), "b", "operator"),
+        (labels("ConfigMap", "fanfare-dashboard"), "b", "operator"),
+        (labels("Pod", "fanfare-test"), "a", "test"),
+        (labels("ClusterRole", "fanfare-view"), "a", "operator"),
+    ] {
+        assert_eq!((&labels["team"], &labels["app.kubernetes.io/version"]), (&json!(team), &json!("7")));
+        assert_eq!(labels["app.kubernetes.io/component"], component, "objects are found by it");
+    }
+    let selector = &operator["spec"]["selector"]["matchLabels"];
+    assert!(selector.as_object().unwrap().iter().all(|(name, value)| pod[name] == *value), "{pod}");
+}
+
+#[test]
 fn alerts_and_dashboard_are_rendered_if_the_chart_has_them() {
     let monitored = template(CORPUS[4]);
     for (file, kind, name) in [

@@ -28,7 +28,26 @@ kind: Runtime
 metadata: {name: main}
 spec:
   storage: {postgres: {secretRef: {name: database}}}
-  exposure: {ingress: {host: a.example.com, tls: {secretRef: {name: certificate}}}}
+  exposure: {ingress: {host: a.example.com, className: public, tls: {secretRef: {name: certificate}}}}
+---
+apiVersion: fanfare.dev/v1alpha1
+kind: Runtime
+metadata: {name: routed}
+spec:
+  storage: {sqlite: {size: 1Gi, storageClassName: fast}}
+  exposure: {route: {parentRefs: [{name: front}, {name: elsewhere, namespace: gateways}]}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: front}
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: public}
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: fast}
 ---
 apiVersion: fanfare.dev/v1alpha1
 kind: ApiTrigger
@@ -133,6 +152,14 @@ fn kustomize_follows_every_name_within_our_kinds() {
     }
     let key = ours().find(|it| it["kind"] == "ApiKey").unwrap();
     assert_eq!(key["spec"]["triggers"][0]["name"], "eu-storm");
+    let of_runtime = |name: &str, field: &str| {
+        let found = ours().find(|it| it["kind"] == "Runtime" && it["metadata"]["name"] == name).unwrap();
+        found["spec"].pointer(field).unwrap().as_str().unwrap().to_owned()
+    };
+    assert_eq!(of_runtime("eu-routed", "/exposure/route/parentRefs/0/name"), "eu-front");
+    assert_eq!(of_runtime("eu-routed", "/exposure/route/parentRefs/1/name"), "elsewhere", "others run it");
+    assert_eq!(of_runtime("eu-routed", "/storage/sqlite/storageClassName"), "eu-fast");
+    assert_eq!(of_runtime("eu-main", "/exposure/ingress/className"), "eu-public");
     // The schema knows all of it: no field of a reference is missing from this test.
     let text = std::fs::read_to_string(file("crds/fanfare.yaml")).unwrap();
     let references = text.lines().filter(|line| line.trim_start().ends_with("Ref:")).count();
@@ -143,7 +170,8 @@ fn kustomize_follows_every_name_within_our_kinds() {
 fn what_the_gitops_examples_declare_can_be_built() {
     let cluster = Cluster::shared();
     for (folder, kinds) in [
-        ("examples/gitops/flux", vec!["GitRepository", "HelmRelease", "GitRepository", "Kustomization"]),
+        ("examples/gitops/flux", vec!["GitRepository", "Kustomization", "GitRepository", "Kustomization"]),
+        ("examples/gitops/flux/operator", vec!["HelmRelease"]),
         ("examples/gitops/argocd", vec!["ConfigMap"]),
     ] {
         let mut built: Vec<String> = built(&cluster, Path::new(&file(folder)))
@@ -155,4 +183,51 @@ fn what_the_gitops_examples_declare_can_be_built() {
         kinds.sort_unstable();
         assert_eq!(built, kinds, "{folder}");
     }
+}
+
+fn read(path: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(file(path)).unwrap();
+    serde_yaml_ng::Deserializer::from_str(&text)
+        .map(|document| serde::Deserialize::deserialize(document).unwrap())
+        .collect()
+}
+
+#[test]
+fn with_flux_what_is_declared_waits_for_the_operator() {
+    let cluster = Cluster::shared();
+    let built = built(&cluster, Path::new(&file("examples/gitops/flux")));
+    let find = |name: &str| {
+        let of_name = |it: &&Value| it["kind"] == "Kustomization" && it["metadata"]["name"] == name;
+        &built.iter().find(of_name).unwrap()["spec"]
+    };
+    let (operator, alerts) = (find("fanfare"), find("alerts"));
+    assert_eq!(alerts["dependsOn"], serde_json::json!([{"name": "fanfare"}]));
+    for spec in [operator, alerts] {
+        // Flux ignores healthChecks where it waits for all.
+        assert!(spec["wait"] == true && spec["healthChecks"].is_null(), "{spec:#}");
+    }
+    let path = operator["path"].as_str().unwrap();
+    assert!(Path::new(&file(path)).join("kustomization.yaml").exists(), "{path}");
+    let release = read(&format!("{path}/release.yaml")).remove(0);
+    let patch = &operator["patches"][0];
+    assert_eq!(patch["target"]["name"], release["metadata"]["name"]);
+    let patch: Value = serde_yaml_ng::from_str(patch["patch"].as_str().unwrap()).unwrap();
+    assert_eq!((&patch[0]["op"], &patch[0]["path"]), (&"add".into(), &"/spec/values".into()));
+}
+
+#[test]
+fn with_argo_cd_waves_have_a_parent_and_a_health_to_wait_for() {
+    let wave = |name: &str| {
+        let application = read(&format!("examples/gitops/argocd/applications/{name}.yaml")).remove(0);
+        assert!(application["spec"]["syncPolicy"]["retry"]["limit"].is_number(), "{name} is not tried again");
+        let wave = &application["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"];
+        wave.as_str().unwrap().parse::<i32>().unwrap()
+    };
+    assert!(wave("fanfare") < wave("alerts"));
+    let parent = read("examples/gitops/argocd/parent.yaml").remove(0);
+    assert_eq!(parent["spec"]["source"]["path"], "applications");
+    assert!(parent["spec"]["syncPolicy"]["retry"]["limit"].is_number());
+    let built = built(&Cluster::shared(), Path::new(&file("examples/gitops/argocd")));
+    let health = &built[0]["data"]["resource.customizations.health.argoproj.io_Application"];
+    assert!(health.as_str().unwrap().contains("obj.status.health"), "{health}");
 }

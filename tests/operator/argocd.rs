@@ -23,9 +23,14 @@ fn lua(value: &Value) -> String {
     }
 }
 
-/// What Argo CD would say: status and message.
+/// What Argo CD would say of one of our kinds: status and message.
 fn health(stage: &Stage, object: &Value) -> (String, String) {
-    let script = std::fs::read_to_string(file("examples/gitops/argocd/health.lua")).unwrap();
+    health_by("health.lua", stage, object)
+}
+
+/// What it would say by one of the scripts.
+fn health_by(script: &str, stage: &Stage, object: &Value) -> (String, String) {
+    let script = std::fs::read_to_string(file(&format!("examples/gitops/argocd/{script}"))).unwrap();
     let mut slim = object.clone();
     slim["metadata"]
         .as_object_mut()
@@ -70,4 +75,30 @@ async fn argo_cd_sees_what_conditions_say() {
     assert_eq!(health(&stage, &ready), ("Healthy".into(), "in force".into()));
     ready["metadata"]["deletionTimestamp"] = serde_json::json!("2026-01-01T00:00:00Z");
     assert_eq!(health(&stage, &ready).1, "Deleting");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wave_waits_for_an_application_until_it_has_been_synced_and_is_healthy() {
+    let stage = Stage::new("application").await;
+    let health = |status: Value| {
+        let object = serde_json::json!({"metadata": {"generation": 1}, "status": status});
+        health_by("application-health.lua", &stage, &object)
+    };
+    let of = |health: &str, sync: &str, phase: Option<&str>| {
+        serde_json::json!({
+            "health": {"status": health, "message": "as Argo CD says"}, "sync": {"status": sync},
+            "operationState": phase.map(|phase| serde_json::json!({"phase": phase})),
+        })
+    };
+    assert_eq!(health(Value::Null).0, "Progressing", "nobody has looked at it");
+    assert_eq!(health(serde_json::json!({"sync": {"status": "Unknown"}})).0, "Progressing");
+    // An Application that has made nothing yet counts as healthy with Argo CD.
+    assert_eq!(health(of("Healthy", "OutOfSync", None)).1, "Waiting for its first sync");
+    assert_eq!(health(of("Healthy", "OutOfSync", Some("Running"))).0, "Progressing");
+    assert_eq!(health(of("Healthy", "Synced", None)), ("Healthy".into(), "as Argo CD says".into()));
+    // Drift that somebody else makes holds nothing up.
+    assert_eq!(health(of("Healthy", "OutOfSync", Some("Succeeded"))).0, "Healthy");
+    for status in ["Degraded", "Missing", "Suspended", "Progressing"] {
+        assert_eq!(health(of(status, "Synced", Some("Succeeded"))).0, status);
+    }
 }

@@ -24,6 +24,7 @@ mod kubelet;
 mod leadership;
 mod numbers;
 mod oddities;
+mod own_image;
 mod paused;
 mod plugin;
 mod proxy;

@@ -167,16 +167,15 @@ impl Stage {
         std::fs::write(&path, kubeconfig).unwrap();
         let admin = free_address();
         let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+        command.args(["operator", "--watch", &self.namespace]);
+        let identity = format!("operator-{number}");
+        for usual in [["--image", "fanfare:test"], ["--identity", &identity]] {
+            if !extra.contains(&usual[0]) {
+                command.args(usual);
+            }
+        }
         command
-            .args(["operator", "--image", "fanfare:test", "--watch", &self.namespace])
-            .args([
-                "--own-namespace",
-                &self.system,
-                "--identity",
-                &format!("operator-{number}"),
-                "--listen",
-                &admin,
-            ])
+            .args(["--own-namespace", &self.system, "--listen", &admin])
             .args(extra)
             .env("KUBECONFIG", &path)
             .stdin(Stdio::null())

@@ -1,8 +1,8 @@
 {{- /* The operator's container: all that it is told on its command line. */ -}}
 
 {{- define "fanfare.operatorContainer" -}}
-image: {{ include "fanfare.image" . }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+image: {{ include "fanfare.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
 args:
   {{- include "fanfare.operatorArgs" . | nindent 2 }}
 env:
@@ -44,46 +44,55 @@ terminationMessagePolicy: FallbackToLogsOnError
 {{- include "fanfare.checkNetworks" (dict "name" "egress.allow" "networks" .Values.egress.allow "services" true) -}}
 {{- include "fanfare.checkNetworks" (dict "name" "egress.deny" "networks" .Values.egress.deny) -}}
 - operator
-- --image={{ include "fanfare.image" . }}
+- {{ printf "--image=%v" (include "fanfare.image" .) | quote }}
 {{- range .Values.image.pullSecrets }}
-- --pull-secret={{ . }}
+- {{ printf "--pull-secret=%v" . | quote }}
 {{- end }}
 {{- range .Values.watchNamespaces }}
-- --watch={{ . }}
+- {{ printf "--watch=%v" . | quote }}
 {{- end }}
 {{- if not .Values.leaderElection }}
 - --no-leader-election
 {{- end }}
-- --listen=[::]:{{ .Values.adminPort }}
-- --cluster-domain={{ .Values.clusterDomain }}
-- --lease-name={{ include "fanfare.operator" . }}
-- --runtime-cpu={{ .Values.runtime.cpu }}
-- --runtime-memory={{ .Values.runtime.memory }}
-- --runtime-admin-port={{ .Values.runtime.adminPort }}
-- --api-server-port={{ join "," .Values.networkPolicy.apiServerPorts }}
-- --dns-port={{ join "," .Values.networkPolicy.dnsPorts }}
+- {{ printf "--listen=[::]:%v" .Values.adminPort | quote }}
+- {{ printf "--cluster-domain=%v" .Values.clusterDomain | quote }}
+- {{ printf "--lease-name=%v" (include "fanfare.operator" .) | quote }}
+- {{ printf "--runtime-cpu=%v" .Values.runtime.cpu | quote }}
+- {{ printf "--runtime-memory=%v" .Values.runtime.memory | quote }}
+- {{ printf "--runtime-admin-port=%v" .Values.runtime.adminPort | quote }}
+- {{ printf "--api-server-port=%s" (join "," .Values.networkPolicy.apiServerPorts) | quote }}
+- {{ printf "--dns-port=%s" (join "," .Values.networkPolicy.dnsPorts) | quote }}
 {{- range .Values.egress.allow }}
-- --egress-allow={{ . }}
+- {{ printf "--egress-allow=%v" . | quote }}
 {{- end }}
 {{- range .Values.egress.deny }}
-- --egress-deny={{ . }}
+- {{ printf "--egress-deny=%v" . | quote }}
 {{- end }}
-- --same-namespace-egress={{ .Values.egress.sameNamespace }}
+- {{ printf "--same-namespace-egress=%v" .Values.egress.sameNamespace | quote }}
 {{- with .Values.tracing }}
 {{- if .endpoint }}
-- --trace-endpoint={{ .endpoint }}
-- --trace-sampler={{ .sampler }}
-- --trace-sampler-arg={{ .samplerArgument }}
-- --trace-service-name={{ .serviceName }}
+- {{ printf "--trace-endpoint=%v" .endpoint | quote }}
+- {{ printf "--trace-sampler=%v" .sampler | quote }}
+- {{ printf "--trace-sampler-arg=%v" .samplerArgument | quote }}
+- {{ printf "--trace-service-name=%v" .serviceName | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{- /* A wrong one would end the operator; here it says so before anything is changed. */ -}}
 {{- define "fanfare.checkNetworks" -}}
+{{- $octet := "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])" }}
+{{- $four := printf "%s(\\.%s){3}/(3[0-2]|[12]?[0-9])" $octet $octet }}
+{{- $group := "[0-9a-fA-F]{1,4}" }}
+{{- $forms := list (printf "(%s:){7}%s" $group $group) (printf "(%s:){1,7}:" $group) (printf ":(:%s){1,7}" $group) "::" }}
+{{- range $before := untilStep 1 7 1 }}
+{{- $forms = append $forms (printf "(%s:){%d}(:%s){1,%d}" $group $before $group (sub 7 $before)) }}
+{{- end }}
+{{- $six := printf "(%s)/(12[0-8]|1[01][0-9]|[1-9]?[0-9])" (join "|" $forms) }}
+{{- $label := "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?" }}
 {{- range .networks }}
-{{- $isService := and $.services (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z]([-a-z0-9]*[a-z0-9])?$" .) }}
-{{- if not (or $isService (regexMatch "^([0-9]{1,3}(\\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/[0-9]{1,3})$" .)) }}
+{{- $isService := and $.services (regexMatch (printf "^%s/[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" $label) .) }}
+{{- if not (or $isService (regexMatch (printf "^(%s|%s)$" $four $six) .)) }}
 {{- $or := ternary ", or a Service as namespace/service" "" (default false $.services) }}
 {{- fail (printf "%s: %q is not a network; write it as 10.20.0.0/16 or fd00:20::/64%s" $.name . $or) }}
 {{- end }}

@@ -1,9 +1,11 @@
 {{- /* Names, labels and the image: what several templates say alike. */ -}}
 
+{{- /* A Service's name has no dots and begins with a letter; a release's may be 2026.1. */ -}}
 {{- define "fanfare.fullname" -}}
-{{- $name := .Release.Name -}}
+{{- $name := .Release.Name | replace "." "-" -}}
 {{- if not (contains "fanfare" $name) }}{{ $name = printf "%s-fanfare" $name }}{{ end -}}
-{{- default $name .Values.fullnameOverride | trunc 44 | trimSuffix "-" -}}
+{{- if regexMatch "^[0-9]" $name }}{{ $name = printf "fanfare-%s" $name }}{{ end -}}
+{{- regexReplaceAll "-+$" (default $name .Values.fullnameOverride | trunc 44) "" -}}
 {{- end }}
 
 {{- define "fanfare.operator" -}}
@@ -21,18 +23,29 @@
 
 {{- define "fanfare.selector" -}}
 app.kubernetes.io/name: fanfare
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end }}
 
-{{- define "fanfare.labels" -}}
-{{ include "fanfare.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.labels }}
-{{ toYaml . }}
+{{- define "fanfare.testSelector" -}}
+app.kubernetes.io/name: fanfare
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: test
 {{- end }}
+
+{{- /* Of a key that is given twice the last one counts: what objects are found by is never replaced. */ -}}
+{{- define "fanfare.labels" -}}
+{{- include "fanfare.labelsWith" (dict "root" . "labels" dict) }}
+{{- end }}
+
+{{- /* The same, and more. */ -}}
+{{- define "fanfare.labelsWith" -}}
+{{- $labels := dict "app.kubernetes.io/version" .root.Chart.AppVersion }}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") }}
+{{- $given := mergeOverwrite (deepCopy (default dict .root.Values.labels)) (default dict .labels) }}
+{{- $fixed := include "fanfare.selector" .root | fromYaml }}
+{{- $_ := set $fixed "app.kubernetes.io/managed-by" .root.Release.Service }}
+{{- toYaml (mergeOverwrite $labels $given $fixed) }}
 {{- end }}
 
 {{- define "fanfare.image" -}}

@@ -39,6 +39,9 @@ use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::ReplicaReport;
 use shape::Shape;
 
+/// What runtimes listen on beside their admin port.
+pub const PORTS: [(&str, u16); 2] = [("calls", pod::CALLS_PORT), ("their API", pod::API_PORT)];
+
 /// How often it is looked at when nothing happens: what others changed of its objects is put right by then.
 const INTERVAL: Duration = Duration::from_secs(600);
 /// While something is not as it should be of which nothing might tell.
