@@ -38,6 +38,8 @@ struct Managed {
     sandbox: Sandbox,
     operator: Operator,
     _kubelet: Kubelet,
+    /// Where the database is.
+    url: url::Url,
 }
 
 impl Managed {
@@ -63,7 +65,7 @@ impl Managed {
         stage.kubectl(&["create", "secret", "generic", "database", "-n", namespace, &uri]);
         stage.kubectl(&["label", "secret", "database", "-n", namespace, "fanfare.dev/allow=storage"]);
         stage.apply(&[RUNTIME, TRIGGER, KEY, &channel.to_string(), &scenario].join("\n---\n"));
-        let managed = Managed { stage, api, database, sandbox, operator, _kubelet: kubelet };
+        let managed = Managed { stage, api, database, sandbox, operator, _kubelet: kubelet, url };
         managed.all_ready().await;
         managed
     }
@@ -172,7 +174,10 @@ impl Managed {
         assert_eq!(self.uids().await, before, "no process was replaced for what is not its fault");
         // The processes are replaced while calls come in.
         let namespace = self.stage.namespace.as_str();
-        self.stage.kubectl(&["annotate", "secret", "database", "-n", namespace, "changed=yes"]);
+        let mut same = self.url.clone();
+        same.set_query(Some("application_name=replaced"));
+        let uri = json!({"stringData": {"uri": same.as_str()}}).to_string();
+        self.stage.kubectl(&["patch", "secret", "database", "-n", namespace, "-p", &uri]);
         let replaced = async || {
             let now = self.uids().await;
             now.len() == 2 && now.iter().all(|uid| !before.contains(uid))

@@ -99,7 +99,7 @@ pub(super) async fn volume_size(
         let size = found.data.pointer("/spec/volumeClaimTemplates/0/spec/resources/requests/storage")?;
         size.as_str().map(str::to_owned)
     });
-    Ok(size.filter(|size| !same_quantity(size, declared)).unwrap_or_else(|| declared.to_owned()))
+    Ok(size.unwrap_or_else(|| declared.to_owned()))
 }
 
 /// Asks for the declared size at the volume claim, once there is one: a StatefulSet's template never changes.
