@@ -12,7 +12,7 @@ use super::context::Context;
 use super::controller::{Kind, again};
 use super::credentials::{Form, Kept, Owner, keep, schedule};
 use super::error::ReconcileError;
-use super::programmed::{Replica, Wanted};
+use super::programmed::{Serving, Wanted};
 use super::status;
 use super::verdict::judge;
 use crate::api::labels::{API_KEY_LABEL, ROTATE_ANNOTATION, api_key_secret_name};
@@ -31,7 +31,7 @@ impl Kind for ApiKey {
         let sources = space.sources_of_api_key(&name, &key.spec);
         let verdict = judge(&sources, ObjectKind::ApiKey, &name, &key.spec);
         let serving = context.serving(&namespace);
-        let (finding, kept) = secret(context, key, &serving.replicas, now).await?;
+        let (finding, kept) = secret(context, key, &serving, now).await?;
         let secret = api_key_secret_name(&name);
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&key.spec)),
@@ -62,7 +62,7 @@ impl Kind for ApiKey {
 async fn secret(
     context: &Context,
     key: &ApiKey,
-    replicas: &[Replica],
+    serving: &Serving,
     now: Timestamp,
 ) -> Result<(Finding, Option<Kept>), ReconcileError> {
     let (namespace, name) = (key.namespace().unwrap_or_default(), name_of(key));
@@ -78,7 +78,7 @@ async fn secret(
         schedule: key.spec.rotation.as_ref().and_then(schedule),
         requested: key.annotations().get(ROTATE_ANNOTATION).map(String::as_str),
         url: None,
-        replicas,
+        serving,
     };
     match keep(context, &owner, now).await {
         Ok(kept) => Ok((kept.finding(&secret, "the key is"), Some(kept))),

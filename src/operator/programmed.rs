@@ -36,6 +36,8 @@ pub(super) struct Serving {
     pub url: Option<String>,
     /// Its ready replicas.
     pub replicas: Vec<Replica>,
+    /// Whether these are all: before the first list, and before one that has become ready was asked, nobody knows.
+    pub are_known: bool,
 }
 
 impl Serving {
@@ -109,7 +111,8 @@ fn lack(replica: &Replica, wanted: &Wanted) -> Option<(&'static str, String)> {
     None
 }
 
-/// Whether every replica that can be asked has read the Secret at this revision: what it holds may be used then.
+/// Whether every ready replica has read the Secret at this revision: what it holds may be used then. One that is not
+/// ready reads it before it is, so none at all is every one, as long as it is known that there is none.
 pub(super) fn is_read_by_all(replicas: &[Replica], secret: &str, revision: &str) -> bool {
     replicas.iter().all(|replica| {
         let read = replica.report.as_ref().ok().and_then(|report| report.secrets.get(secret));

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin::Health;
 use super::backoff::Backoff;
-use super::caches::{Caches, Guarded, Wakes, name_of, namespace_of};
+use super::caches::{Caches, Guarded, REPLICAS, Wakes, name_of, namespace_of};
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::{self, Kind};
 use super::credentials::KnownSecrets;
@@ -36,6 +36,9 @@ use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 
 /// How often it is looked whether the cluster has come to know a kind.
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(60);
+/// How long after the lists nothing is judged because a replica has not answered yet.
+const REPLICAS_MAX_WAIT: Duration = Duration::from_secs(15);
+
 /// Where the watches write what they bring.
 struct Writers {
     triggers: Writer<Guarded<ApiTrigger>>,
@@ -111,6 +114,7 @@ impl Scope<'_> {
         self.attend_others(&links, &secrets, term, tasks);
         self.attend_routes(&links, has_routes, term, tasks);
         tasks.spawn(follow_pods(self.api(), Arc::clone(&replicas), term.clone()));
+        tasks.spawn(begin_without_replicas(caches, term.clone()));
         replicas
     }
 
@@ -268,6 +272,22 @@ fn control<K: Kind>(
     term: &CancellationToken,
 ) {
     tasks.spawn(controller::run(Arc::clone(context), changes, cache, wake, term.clone()));
+}
+
+/// Lets everything begin although replicas are not known: they are waited for, but not for ever.
+async fn begin_without_replicas(caches: Caches, term: CancellationToken) {
+    let late = async {
+        caches.listed().await;
+        tokio::time::sleep(REPLICAS_MAX_WAIT).await;
+    };
+    tokio::select! {
+        () = term.cancelled() => {}
+        () = caches.filled() => {}
+        () = late => {
+            tracing::warn!("not every replica has answered within {REPLICAS_MAX_WAIT:?}; beginning without");
+            caches.filled.mark(REPLICAS);
+        }
+    }
 }
 
 /// Keeps the replicas that are asked those that are ready.

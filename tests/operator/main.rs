@@ -28,6 +28,7 @@ mod plugin;
 mod proxy;
 #[path = "../telemetry/reference.rs"]
 mod reference;
+mod restart;
 mod scene;
 mod serving;
 mod stage;

@@ -20,7 +20,7 @@ use crate::operator::conditions::{Finding, find};
 use crate::operator::context::{Context, FIELD_MANAGER};
 use crate::operator::controller::Kind;
 use crate::operator::error::ReconcileError;
-use crate::operator::programmed::{Replica, is_read_by_all};
+use crate::operator::programmed::{Serving, is_read_by_all};
 use crate::operator::status::publish;
 use crate::operator::user_secret::RESOLVED_REFS;
 
@@ -45,7 +45,7 @@ pub(in crate::operator) struct Owner<'a> {
     pub requested: Option<&'a str>,
     /// Where the endpoint is, once it is reachable.
     pub url: Option<&'a str>,
-    pub replicas: &'a [Replica],
+    pub serving: &'a Serving,
 }
 
 /// A Secret as it is now.
@@ -110,7 +110,8 @@ pub(in crate::operator) async fn keep(
         return Err(ReconcileError::NotOurs { kind: "Secret".into(), name: name.clone() });
     }
     let revision = found.resource_version().unwrap_or_default();
-    let wishes = owner.wishes(is_read_by_all(owner.replicas, name, &revision), now);
+    let Serving { replicas, are_known, .. } = owner.serving;
+    let wishes = owner.wishes(*are_known && is_read_by_all(replicas, name, &revision), now);
     let made = found.creation_timestamp().map_or(now, |time| time.0);
     let plan = match State::read(&texts(&found), found.annotations(), made) {
         Some(state) => advance(&state, &wishes, &|form| generate(owner.label.1, form))?,
@@ -169,7 +170,7 @@ async fn write(
 
 impl Owner<'_> {
     fn wishes(&self, is_taken: bool, now: Timestamp) -> Wishes<'_> {
-        let reports = self.replicas.iter().filter_map(|replica| replica.report.as_ref().ok());
+        let reports = self.serving.replicas.iter().filter_map(|replica| replica.report.as_ref().ok());
         let previous_used_at = reports.filter_map(|report| report.outdated.get(&self.secret)).max().copied();
         let (form, schedule, requested) = (self.form, self.schedule, self.requested);
         Wishes { form, schedule, requested, is_taken, previous_used_at, now }
