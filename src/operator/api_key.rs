@@ -7,7 +7,7 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::api_trigger::not_owned;
 use super::caches::name_of;
-use super::conditions::{Finding, Ground};
+use super::conditions::{Finding, Ground, Standing};
 use super::context::Context;
 use super::controller::{Kind, again};
 use super::credentials::{Form, Kept, Owner, keep, schedule};
@@ -32,6 +32,7 @@ impl Kind for ApiKey {
         let verdict = judge(&sources, ObjectKind::ApiKey, &name, &key.spec);
         let serving = context.serving(&namespace);
         let (finding, kept) = secret(context, key, &serving, now).await?;
+        let is_resolved = finding.standing == Standing::Good;
         let secret = api_key_secret_name(&name);
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&key.spec)),
@@ -55,7 +56,7 @@ impl Kind for ApiKey {
         if let Some(kept) = &kept {
             kept.warn(context, key, conditions, &new.conditions).await;
         }
-        Ok(again(true, kept.and_then(|kept| kept.again_in)))
+        Ok(again(is_resolved, kept.and_then(|kept| kept.again_in)))
     }
 }
 
