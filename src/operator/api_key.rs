@@ -18,6 +18,7 @@ use super::verdict::judge;
 use crate::api::labels::{API_KEY_LABEL, ROTATE_ANNOTATION, api_key_secret_name};
 use crate::api::status::Time;
 use crate::api::{ApiKey, ApiKeyStatus, KeyType, LocalRef};
+use crate::compile::references::SecretUse;
 use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::ReplicaReport;
 
@@ -36,7 +37,10 @@ impl Kind for ApiKey {
         let secret = api_key_secret_name(&name);
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&key.spec)),
-            secrets: kept.iter().map(|kept| (secret.clone(), kept.revision.clone())).collect(),
+            secrets: kept
+                .iter()
+                .map(|kept| (secret.clone(), SecretUse::Generated, kept.revision.clone()))
+                .collect(),
             ..Wanted::default()
         };
         let programmed = serving.programmed(&wanted);

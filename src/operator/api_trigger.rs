@@ -33,6 +33,14 @@ struct Credentials {
     kept: Option<Kept>,
 }
 
+impl Credentials {
+    /// What a replica must have read of them.
+    fn wanted(&self, name: &str, trigger: &ApiTrigger) -> Vec<(String, SecretUse, String)> {
+        let source = trigger_secret(name, &trigger.spec).zip(self.revision.clone());
+        source.map(|((secret, use_), revision)| (secret, use_, revision)).into_iter().collect()
+    }
+}
+
 impl Kind for ApiTrigger {
     const NAME: &'static str = "ApiTrigger";
     const DEBOUNCE: Duration = Duration::from_millis(20);
@@ -49,7 +57,7 @@ impl Kind for ApiTrigger {
         let credentials = credentials(context, trigger, url.as_deref(), &serving, now).await?;
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&trigger.spec)),
-            secrets: credentials.secret.clone().zip(credentials.revision.clone()).into_iter().collect(),
+            secrets: credentials.wanted(&name, trigger),
             ..Wanted::default()
         };
         let programmed = serving.programmed(&wanted);

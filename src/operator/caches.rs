@@ -7,6 +7,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource as _, ResourceExt as _};
 use tokio::sync::watch;
 
+use super::allowed::Allowed;
 use super::wake::Wake;
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 
@@ -25,6 +26,8 @@ pub(super) struct Caches {
     pub channels: Cache<Channel>,
     pub api_keys: Cache<ApiKey>,
     pub runtimes: Cache<Runtime>,
+    /// What users' Secrets may be used for.
+    pub allowed: Allowed,
     pub filled: Arc<Filled>,
 }
 
@@ -41,10 +44,12 @@ pub(super) struct Wakes {
 /// Our kinds, in the order in which they are told of.
 pub(super) const KINDS: [&str; 5] = ["ApiTrigger", "Scenario", "Channel", "ApiKey", "Runtime"];
 
+/// The Secrets that users allow for something.
+pub(super) const SECRETS: &str = "Secret";
 /// The replicas of runtimes: listed, and each ready one asked once.
 pub(super) const REPLICAS: &str = "Pod";
 /// All that is known before anything is judged.
-const AWAITED: [&str; 6] = ["ApiTrigger", "Scenario", "Channel", "ApiKey", "Runtime", REPLICAS];
+const AWAITED: [&str; 7] = ["ApiTrigger", "Scenario", "Channel", "ApiKey", "Runtime", SECRETS, REPLICAS];
 
 /// Of which kinds the first list has come, and what is known of replicas.
 ///

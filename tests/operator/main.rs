@@ -30,6 +30,7 @@ mod proxy;
 mod reference;
 mod restart;
 mod scene;
+mod secrets;
 mod serving;
 mod stage;
 mod stories;

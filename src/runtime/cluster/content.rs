@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret as Object;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
 use crate::api::labels::{ALLOW_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
@@ -28,6 +29,8 @@ pub(super) struct Content {
     previous: Option<Digest>,
     own: Result<Vec<Taken>, String>,
     channel: BTreeMap<String, Secret>,
+    /// Whether it was read whole, and not only its metadata.
+    pub is_whole: bool,
 }
 
 impl Content {
@@ -50,7 +53,14 @@ impl Content {
                 _ => BTreeMap::new(),
             },
             allowed,
+            is_whole: true,
         }
+    }
+
+    /// What the metadata alone say: what it may be used for, and nothing it holds.
+    pub(super) fn of_metadata(metadata: ObjectMeta) -> Self {
+        let object = Object { metadata, ..Object::default() };
+        Content { is_whole: false, ..Content::of(&object) }
     }
 
     /// The credentials it holds for a use.
@@ -88,7 +98,8 @@ impl Content {
         }
     }
 
-    fn may(&self, name: &str, wanted: SecretUse) -> Result<(), String> {
+    /// Whether its label allows a use. A generated one has none: its maker decides.
+    pub(super) fn may(&self, name: &str, wanted: SecretUse) -> Result<(), String> {
         wanted.check(name, self.allowed.as_deref())
     }
 }

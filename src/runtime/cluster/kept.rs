@@ -49,8 +49,7 @@ impl KeptDigests {
 }
 
 fn key(secret: &str, wanted: SecretUse) -> String {
-    let word = wanted.label().unwrap_or("generated");
-    format!("{word}/{secret}")
+    format!("{}/{secret}", wanted.word())
 }
 
 #[cfg(test)]

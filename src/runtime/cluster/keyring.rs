@@ -57,7 +57,7 @@ impl Gathering<'_> {
                 }
                 content.credentials(secret, wanted).map(<[Taken]>::to_vec).unwrap_or_default()
             }
-            Some(Known::Gone) => vec![],
+            Some(Known::Gone | Known::Refused) => vec![],
             Some(Known::Unread(_)) | None => self.kept.get(secret, wanted),
         };
         self.gathered.kept.put(secret, wanted, &taken);
