@@ -18,6 +18,9 @@ pub const API_KEY_LABEL: &str = "fanfare.dev/api-key";
 /// The annotation on an ApiTrigger or ApiKey that asks for new credentials: any value that was not handled yet.
 pub const ROTATE_ANNOTATION: &str = "fanfare.dev/rotate-requested-at";
 
+/// The annotation on a Secret of generated credentials that says until when the previous ones work.
+pub const PREVIOUS_EXPIRES_ANNOTATION: &str = "fanfare.dev/previous-expires-at";
+
 /// What the Secret of a trigger's generated credentials is called.
 pub fn trigger_secret_name(trigger: &str) -> String {
     format!("{trigger}-trigger")

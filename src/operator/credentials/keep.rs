@@ -54,6 +54,8 @@ pub(in crate::operator) struct Kept {
     pub revision: String,
     pub rotated_at: Timestamp,
     pub previous_expires_at: Option<Timestamp>,
+    /// The same without what was put off: what people are told does not change with each look.
+    pub previous_ends_at: Option<Timestamp>,
     /// When it is to be looked at again.
     pub again_in: Option<Duration>,
     /// Whether a rotation waits for the replicas.
@@ -82,7 +84,7 @@ impl Kept {
             true => "; a rotation is under way and ends once every replica takes the new ones",
             false => "",
         };
-        let outdated = match self.previous_expires_at.filter(|_| self.is_outdated_in_use) {
+        let outdated = match self.previous_ends_at.filter(|_| self.is_outdated_in_use) {
             Some(at) => format!("; the previous ones end at {at} and are still in use: {OUTDATED}"),
             None => String::new(),
         };
@@ -220,7 +222,7 @@ fn is_as(found: &Secret, wanted: &Secret) -> bool {
 
 /// New credentials, of which nothing is due.
 fn settled(state: State) -> Plan {
-    Plan { state, again_at: None, is_outdated_in_use: false }
+    Plan { state, again_at: None, previous_ends_at: None, is_outdated_in_use: false }
 }
 
 fn kept(secret: &Secret, plan: &Plan, now: Timestamp) -> Kept {
@@ -229,6 +231,7 @@ fn kept(secret: &Secret, plan: &Plan, now: Timestamp) -> Kept {
         revision: secret.resource_version().unwrap_or_default(),
         rotated_at: plan.state.rotated_at,
         previous_expires_at: plan.state.previous_expires_at,
+        previous_ends_at: plan.previous_ends_at,
         again_in: plan.again_at.map(in_time),
         is_rotating: plan.state.credentials.next.is_some(),
         is_outdated_in_use: plan.is_outdated_in_use,
