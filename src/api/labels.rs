@@ -21,6 +21,9 @@ pub const ROTATE_ANNOTATION: &str = "fanfare.dev/rotate-requested-at";
 /// The annotation of a Runtime that hands a tenant over to it: who held it until now, as `<cluster>/<namespace>`.
 pub const TAKE_OVER_ANNOTATION: &str = "fanfare.dev/take-over-from";
 
+/// The annotation on a Secret of generated credentials that says until when the previous ones work.
+pub const PREVIOUS_EXPIRES_ANNOTATION: &str = "fanfare.dev/previous-expires-at";
+
 /// What the Secret of a trigger's generated credentials is called.
 pub fn trigger_secret_name(trigger: &str) -> String {
     format!("{trigger}-trigger")

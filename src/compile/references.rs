@@ -34,6 +34,11 @@ impl SecretUse {
         }
     }
 
+    /// The word by which a replica reports it.
+    pub fn word(self) -> &'static str {
+        self.label().unwrap_or("generated")
+    }
+
     /// Whether a Secret with this label may be used so.
     ///
     /// # Errors

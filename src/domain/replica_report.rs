@@ -19,8 +19,10 @@ pub struct ReplicaReport {
     pub objects: BTreeMap<String, String>,
     /// The digest of the texts of each ConfigMap in use.
     pub config_maps: BTreeMap<String, String>,
-    /// What is known of each Secret that is to be read.
+    /// What is known of each Secret that is to be read, over all its uses: what versions before `secret_uses` say and read.
     pub secrets: BTreeMap<String, SecretReport>,
+    /// What is known of each Secret for each of its uses: one may be allowed, and another not.
+    pub secret_uses: BTreeMap<String, BTreeMap<String, SecretReport>>,
     /// Whether each channel's provider answers.
     pub channels: BTreeMap<String, ChannelReport>,
     /// Whether the index of each scenario's audience is complete.
@@ -70,6 +72,14 @@ pub enum AudienceReport {
 }
 
 impl ReplicaReport {
+    /// What is known of a Secret for a use.
+    pub fn secret(&self, name: &str, wanted: &str) -> Option<&SecretReport> {
+        match self.secret_uses.get(name) {
+            Some(uses) => uses.get(wanted),
+            None => self.secrets.get(name),
+        }
+    }
+
     /// The name an object has in [`Self::objects`].
     pub fn object(kind: &str, name: &str) -> String {
         format!("{kind}/{name}")

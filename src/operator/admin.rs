@@ -45,8 +45,8 @@ async fn ready(State(health): State<Health>) -> Response {
     let watched = health.watched.lock().unwrap_or_else(PoisonError::into_inner);
     match watched.iter().map(Caches::are_filled).find_map(Result::err) {
         Some(kind) => unready(format!(
-            "no list of {kind} has come yet; if it stays so, look whether its CustomResourceDefinition is applied and \
-             whether the operator may list it"
+            "no list of {kind} has come yet; if it stays so, look whether the cluster knows the kind (that the \
+             CustomResourceDefinitions are applied) and whether the operator may list it"
         )),
         None => "ok".into_response(),
     }

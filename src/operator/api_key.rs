@@ -7,17 +7,18 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::api_trigger::not_owned;
 use super::caches::name_of;
-use super::conditions::{Finding, Ground};
+use super::conditions::{Finding, Ground, Standing};
 use super::context::Context;
 use super::controller::{Kind, again};
 use super::credentials::{Form, Kept, Owner, keep, schedule};
 use super::error::ReconcileError;
-use super::programmed::{Replica, Wanted};
+use super::programmed::{Serving, Wanted};
 use super::status;
 use super::verdict::judge;
 use crate::api::labels::{API_KEY_LABEL, ROTATE_ANNOTATION, api_key_secret_name};
 use crate::api::status::Time;
 use crate::api::{ApiKey, ApiKeyStatus, KeyType, LocalRef};
+use crate::compile::references::SecretUse;
 use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::ReplicaReport;
 
@@ -31,11 +32,15 @@ impl Kind for ApiKey {
         let sources = space.sources_of_api_key(&name, &key.spec);
         let verdict = judge(&sources, ObjectKind::ApiKey, &name, &key.spec);
         let serving = context.serving(&namespace);
-        let (finding, kept) = secret(context, key, &serving.replicas, now).await?;
+        let (finding, kept) = secret(context, key, &serving, now).await?;
+        let is_resolved = finding.standing == Standing::Good;
         let secret = api_key_secret_name(&name);
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&key.spec)),
-            secrets: kept.iter().map(|kept| (secret.clone(), kept.revision.clone())).collect(),
+            secrets: kept
+                .iter()
+                .map(|kept| (secret.clone(), SecretUse::Generated, kept.revision.clone()))
+                .collect(),
             ..Wanted::default()
         };
         let programmed = serving.programmed(&wanted);
@@ -55,14 +60,14 @@ impl Kind for ApiKey {
         if let Some(kept) = &kept {
             kept.warn(context, key, conditions, &new.conditions).await;
         }
-        Ok(again(true, kept.and_then(|kept| kept.again_in)))
+        Ok(again(is_resolved, kept.and_then(|kept| kept.again_in)))
     }
 }
 
 async fn secret(
     context: &Context,
     key: &ApiKey,
-    replicas: &[Replica],
+    serving: &Serving,
     now: Timestamp,
 ) -> Result<(Finding, Option<Kept>), ReconcileError> {
     let (namespace, name) = (key.namespace().unwrap_or_default(), name_of(key));
@@ -78,7 +83,7 @@ async fn secret(
         schedule: key.spec.rotation.as_ref().and_then(schedule),
         requested: key.annotations().get(ROTATE_ANNOTATION).map(String::as_str),
         url: None,
-        replicas,
+        serving,
     };
     match keep(context, &owner, now).await {
         Ok(kept) => Ok((kept.finding(&secret, "the key is"), Some(kept))),

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::controller::{Kind, again};
 use super::credentials::{Form, Kept, Owner, keep};
 use super::error::ReconcileError;
-use super::programmed::{Replica, Wanted};
+use super::programmed::{Serving, Wanted};
 use super::status;
 use super::user_secret::{self, RESOLVED_REFS, UserSecret};
 use super::verdict::judge;
@@ -33,6 +33,14 @@ struct Credentials {
     kept: Option<Kept>,
 }
 
+impl Credentials {
+    /// What a replica must have read of them.
+    fn wanted(&self, name: &str, trigger: &ApiTrigger) -> Vec<(String, SecretUse, String)> {
+        let source = trigger_secret(name, &trigger.spec).zip(self.revision.clone());
+        source.map(|((secret, use_), revision)| (secret, use_, revision)).into_iter().collect()
+    }
+}
+
 impl Kind for ApiTrigger {
     const NAME: &'static str = "ApiTrigger";
     const DEBOUNCE: Duration = Duration::from_millis(20);
@@ -46,10 +54,10 @@ impl Kind for ApiTrigger {
         let verdict = judge(&sources, ObjectKind::ApiTrigger, &name, &trigger.spec);
         let serving = context.serving(&namespace);
         let url = serving.url.as_ref().map(|base| format!("{base}/in/{namespace}/{name}"));
-        let credentials = credentials(context, trigger, url.as_deref(), &serving.replicas, now).await?;
+        let credentials = credentials(context, trigger, url.as_deref(), &serving, now).await?;
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&trigger.spec)),
-            secrets: credentials.secret.clone().zip(credentials.revision.clone()).into_iter().collect(),
+            secrets: credentials.wanted(&name, trigger),
             ..Wanted::default()
         };
         let programmed = serving.programmed(&wanted);
@@ -91,7 +99,7 @@ async fn credentials(
     context: &Context,
     trigger: &ApiTrigger,
     url: Option<&str>,
-    replicas: &[Replica],
+    serving: &Serving,
     now: Timestamp,
 ) -> Result<Credentials, ReconcileError> {
     let (namespace, name) = (trigger.namespace().unwrap_or_default(), name_of(trigger));
@@ -119,7 +127,7 @@ async fn credentials(
         schedule: schedule(trigger),
         requested: trigger.annotations().get(ROTATE_ANNOTATION).map(String::as_str),
         url,
-        replicas,
+        serving,
     };
     let kept = match keep(context, &owner, now).await {
         Ok(kept) => kept,

@@ -7,6 +7,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource as _, ResourceExt as _};
 use tokio::sync::watch;
 
+use super::allowed::Allowed;
 use super::wake::Wake;
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 
@@ -25,6 +26,8 @@ pub(super) struct Caches {
     pub channels: Cache<Channel>,
     pub api_keys: Cache<ApiKey>,
     pub runtimes: Cache<Runtime>,
+    /// What users' Secrets may be used for.
+    pub allowed: Allowed,
     pub filled: Arc<Filled>,
 }
 
@@ -41,7 +44,14 @@ pub(super) struct Wakes {
 /// Our kinds, in the order in which they are told of.
 pub(super) const KINDS: [&str; 5] = ["ApiTrigger", "Scenario", "Channel", "ApiKey", "Runtime"];
 
-/// Of which kinds the first list has come.
+/// The Secrets that users allow for something.
+pub(super) const SECRETS: &str = "Secret";
+/// The replicas of runtimes: listed, and each ready one asked once.
+pub(super) const REPLICAS: &str = "Pod";
+/// All that is known before anything is judged.
+const AWAITED: [&str; 7] = ["ApiTrigger", "Scenario", "Channel", "ApiKey", "Runtime", SECRETS, REPLICAS];
+
+/// Of which kinds the first list has come, and what is known of replicas.
 ///
 /// Not `Store::wait_until_ready`: of several that wait on one store it wakes one, and the controllers wait on it too.
 #[derive(Debug)]
@@ -54,12 +64,19 @@ impl Default for Filled {
 }
 
 impl Filled {
-    const ALL: u8 = (1 << KINDS.len()) - 1;
+    const ALL: u8 = (1 << AWAITED.len()) - 1;
 
     /// The first list of a kind has come.
     pub(super) fn mark(&self, kind: &str) {
-        let place = KINDS.iter().position(|known| *known == kind);
-        self.0.send_modify(|filled| *filled |= place.map_or(0, |place| 1 << place));
+        self.0.send_if_modified(|filled| {
+            let before = *filled;
+            *filled |= Self::bit(kind);
+            *filled != before
+        });
+    }
+
+    fn bit(kind: &str) -> u8 {
+        AWAITED.iter().position(|known| *known == kind).map_or(0, |place| 1 << place)
     }
 }
 
@@ -67,15 +84,24 @@ impl Caches {
     /// Whether every kind's first list has come; the first kind of which it has not.
     pub(super) fn are_filled(&self) -> Result<(), &'static str> {
         let filled = *self.filled.0.borrow();
-        let missing = (0..KINDS.len()).find(|place| filled & (1 << place) == 0);
-        missing.map_or(Ok(()), |place| Err(KINDS[place]))
+        let missing = AWAITED.into_iter().find(|kind| filled & Filled::bit(kind) == 0);
+        missing.map_or(Ok(()), Err)
     }
 
-    /// Waits for the first list of every kind.
+    /// Waits for the first list of every kind, and for the first word of every replica.
     pub(super) async fn filled(&self) {
+        self.filled_but(0).await;
+    }
+
+    /// Waits for everything but replicas.
+    pub(super) async fn listed(&self) {
+        self.filled_but(Filled::bit(REPLICAS)).await;
+    }
+
+    async fn filled_but(&self, left_out: u8) {
         let mut filled = self.filled.0.subscribe();
         // The sender lives as long as these caches.
-        let _filled = filled.wait_for(|filled| *filled == Filled::ALL).await;
+        let _filled = filled.wait_for(|filled| *filled | left_out == Filled::ALL).await;
     }
 }
 

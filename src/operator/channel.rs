@@ -38,7 +38,10 @@ impl Kind for Channel {
         let (resolved, revisions) = secrets(context, channel, &namespace).await?;
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&channel.spec)),
-            secrets: revisions.iter().map(|it| (it.name.clone(), it.revision.clone())).collect(),
+            secrets: revisions
+                .iter()
+                .map(|it| (it.name.clone(), SecretUse::Channel, it.revision.clone()))
+                .collect(),
             ..Wanted::default()
         };
         let programmed = serving.programmed(&wanted);

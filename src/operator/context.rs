@@ -49,11 +49,16 @@ impl Context {
 
     /// Who serves a namespace.
     pub(super) fn serving(&self, namespace: &str) -> Serving {
-        let Some(runtime) = self.namespace(namespace).runtime() else { return Serving::default() };
+        let Some(runtime) = self.namespace(namespace).runtime() else {
+            // Nobody serves it, and so nobody takes what is out of date.
+            return Serving { are_known: true, ..Serving::default() };
+        };
         let name = name_of(runtime.as_ref());
+        let (replicas, are_known) = self.replicas.all_of(namespace, &name);
         Serving {
             url: runtime.0.as_ref().ok().and_then(|it| it.status.as_ref()?.url.clone()),
-            replicas: self.replicas.of(namespace, &name),
+            replicas,
+            are_known,
             runtime: Some(name),
         }
     }

@@ -4,6 +4,7 @@
 //! read and write. The operator never writes what a user declared, and never talks to a provider.
 
 mod admin;
+mod allowed;
 mod api_key;
 mod api_trigger;
 mod apply;

@@ -10,7 +10,7 @@ use kube::Resource as _;
 use super::caches::{Caches, Guarded, get, name_of, of_namespace};
 use crate::api::{ApiKeySpec, Runtime, ScenarioSpec};
 use crate::compile::Sources;
-use crate::compile::references::{config_maps, secrets_of};
+use crate::compile::references::{SecretUse, config_maps, secrets_of};
 
 /// A namespace as the caches show it.
 pub(super) struct Namespace<'a> {
@@ -63,7 +63,7 @@ impl Namespace<'_> {
         sources.triggers.extend(spec.map(|found| (name.to_owned(), found.spec.clone())));
     }
 
-    /// Every Secret a runtime of the namespace reads.
+    /// Every Secret a runtime of the namespace reads: that something refers to, for a use that its label allows.
     pub(super) fn secrets(&self) -> BTreeSet<String> {
         let triggers = of_namespace(&self.caches.triggers, self.name);
         let channels = of_namespace(&self.caches.channels, self.name);
@@ -72,7 +72,11 @@ impl Namespace<'_> {
             triggers.iter().filter_map(|it| Some((it.meta().name.as_deref()?, &it.0.as_ref().ok()?.spec)));
         let channels = channels.iter().filter_map(|it| Some(&it.0.as_ref().ok()?.spec));
         let keys = keys.iter().filter(|it| it.0.is_ok()).filter_map(|it| it.meta().name.as_deref());
-        secrets_of(triggers, channels, keys).into_keys().collect()
+        let may = |name: &str, uses: BTreeSet<SecretUse>| {
+            uses.into_iter().any(|wanted| self.caches.allowed.is_for(self.name, name, wanted))
+        };
+        let named = secrets_of(triggers, channels, keys).into_iter();
+        named.filter_map(|(name, uses)| may(&name, uses).then_some(name)).collect()
     }
 
     /// The scenarios that something refers to by the condition.

@@ -2,6 +2,7 @@
 //! refers to.
 
 use super::conditions::Finding;
+use crate::compile::references::SecretUse;
 use crate::domain::replica_report::{ReplicaReport, SecretReport};
 
 /// The condition's type.
@@ -14,8 +15,8 @@ pub(super) struct Wanted {
     pub object: (String, String),
     /// ConfigMaps and the digests of their texts.
     pub config_maps: Vec<(String, String)>,
-    /// Secrets and their revisions.
-    pub secrets: Vec<(String, String)>,
+    /// Secrets, what they are used for, and their revisions.
+    pub secrets: Vec<(String, SecretUse, String)>,
 }
 
 /// A ready replica, as the operator knows it.
@@ -36,6 +37,8 @@ pub(super) struct Serving {
     pub url: Option<String>,
     /// Its ready replicas.
     pub replicas: Vec<Replica>,
+    /// Whether these are all: before the first list, and before one that has become ready was asked, nobody knows.
+    pub are_known: bool,
 }
 
 impl Serving {
@@ -92,8 +95,8 @@ fn lack(replica: &Replica, wanted: &Wanted) -> Option<(&'static str, String)> {
             ));
         }
     }
-    for (name, revision) in &wanted.secrets {
-        match report.secrets.get(name) {
+    for (name, use_, revision) in &wanted.secrets {
+        match report.secret(name, use_.word()) {
             Some(SecretReport::Read(read)) if read == revision => {}
             Some(SecretReport::Unreadable(why)) => {
                 return Some(("SecretUnreadable", format!("replica {pod} cannot read Secret {name}: {why}")));
@@ -109,10 +112,12 @@ fn lack(replica: &Replica, wanted: &Wanted) -> Option<(&'static str, String)> {
     None
 }
 
-/// Whether every replica that can be asked has read the Secret at this revision: what it holds may be used then.
+/// Whether every ready replica has read the Secret of generated credentials at this revision: what it holds may be used then. One that is not
+/// ready reads it before it is, so none at all is every one, as long as it is known that there is none.
 pub(super) fn is_read_by_all(replicas: &[Replica], secret: &str, revision: &str) -> bool {
     replicas.iter().all(|replica| {
-        let read = replica.report.as_ref().ok().and_then(|report| report.secrets.get(secret));
+        let report = replica.report.as_ref().ok();
+        let read = report.and_then(|report| report.secret(secret, SecretUse::Generated.word()));
         matches!(read, Some(SecretReport::Read(read)) if read == revision)
     })
 }
@@ -131,10 +136,26 @@ mod tests {
         Replica { pod: pod.into(), report: Ok(Arc::new(report)) }
     }
 
+    #[test]
+    fn what_is_wrong_with_one_use_of_a_secret_says_nothing_of_another() {
+        let mut report = ReplicaReport::default();
+        report.objects.insert("Channel/sms".into(), "new".into());
+        let refused = SecretReport::Unreadable("label it otherwise".into());
+        let uses = [("channel", SecretReport::Read("7".into())), ("trigger", refused.clone())];
+        report.secret_uses.insert("twilio".into(), uses.map(|(word, it)| (word.to_owned(), it)).into());
+        // Over all uses, as a version before says it.
+        report.secrets.insert("twilio".into(), refused);
+        let replica = Replica { pod: "a".into(), report: Ok(Arc::new(report)) };
+        let found = programmed(Some("main"), std::slice::from_ref(&replica), &wanted());
+        assert_eq!(found.standing, Standing::Good);
+        let trigger = Wanted { secrets: vec![("twilio".into(), SecretUse::Trigger, "7".into())], ..wanted() };
+        assert_eq!(programmed(Some("main"), &[replica], &trigger).reason, "SecretUnreadable");
+    }
+
     fn wanted() -> Wanted {
         Wanted {
             object: ("Channel/sms".into(), "new".into()),
-            secrets: vec![("twilio".into(), "7".into())],
+            secrets: vec![("twilio".into(), SecretUse::Channel, "7".into())],
             ..Wanted::default()
         }
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
@@ -21,14 +22,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::Health;
+use super::allowed::{self, Allowed, SecretMeta};
 use super::backoff::Backoff;
-use super::caches::{Caches, Guarded, Wakes, name_of, namespace_of};
+use super::caches::{Caches, Guarded, REPLICAS, SECRETS, Wakes, name_of, namespace_of};
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::{self, Kind};
 use super::credentials::KnownSecrets;
 use super::replicas::Replicas;
 use super::settings::Settings;
-use super::watches::{Links, attend, changes, labels_of};
+use super::watches::{Links, attend, attend_stream, changes, labels_of};
 use crate::api::labels::{
     ALLOW_LABEL, API_KEY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL,
 };
@@ -36,6 +38,9 @@ use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 
 /// How often it is looked whether the cluster has come to know a kind.
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(60);
+/// How long after the lists nothing is judged because a replica has not answered yet.
+const REPLICAS_MAX_WAIT: Duration = Duration::from_secs(15);
+
 /// Where the watches write what they bring.
 struct Writers {
     triggers: Writer<Guarded<ApiTrigger>>,
@@ -83,9 +88,10 @@ impl Scope<'_> {
             api_keys: api_key_writer,
             runtimes: runtime_writer,
         };
+        let (allowed, allowed_writer) = reflector::store();
+        let allowed = Allowed(allowed);
         let filled = Arc::default();
-        let caches =
-            Caches { triggers, scenarios, channels, api_keys, runtimes, filled: Arc::clone(&filled) };
+        let caches = Caches { triggers, scenarios, channels, api_keys, runtimes, allowed, filled };
         health.watched.lock().unwrap_or_else(PoisonError::into_inner).push(caches.clone());
         let wakes = Wakes::default();
         let links = Links::new(caches.clone(), wakes.clone());
@@ -109,8 +115,10 @@ impl Scope<'_> {
         });
         self.control_kinds(&context, &links, writers, term, tasks);
         self.attend_others(&links, &secrets, term, tasks);
+        self.attend_allowed(&links, allowed_writer, term, tasks);
         self.attend_routes(&links, has_routes, term, tasks);
         tasks.spawn(follow_pods(self.api(), Arc::clone(&replicas), term.clone()));
+        tasks.spawn(begin_without_replicas(caches, term.clone()));
         replicas
     }
 
@@ -160,7 +168,7 @@ impl Scope<'_> {
                 |it: &PartialObjectMeta<ConfigMap>| link.config_map_changed(&namespace_of(it), &name_of(it));
             attend(config_maps, "", stop, concerned, || {}).await;
         });
-        for labels in [ALLOW_LABEL, TRIGGER_LABEL, API_KEY_LABEL] {
+        for labels in [TRIGGER_LABEL, API_KEY_LABEL] {
             let (link, known, stop) = (links.clone(), Arc::clone(known), term.clone());
             let secrets: Api<PartialObjectMeta<Secret>> = self.api();
             tasks.spawn(async move {
@@ -177,6 +185,36 @@ impl Scope<'_> {
                 attend(secrets, labels, stop, concerned, listed).await;
             });
         }
+        self.attend_all_children(links, term, tasks);
+    }
+
+    /// Watches the Secrets that users allow for something, by their metadata.
+    fn attend_allowed(
+        &self,
+        links: &Links,
+        writer: Writer<SecretMeta>,
+        term: &CancellationToken,
+        tasks: &mut JoinSet<()>,
+    ) {
+        let (link, stop, secrets) = (links.clone(), term.clone(), self.api::<SecretMeta>());
+        let filled = Arc::clone(&links.caches.filled);
+        let stream = watcher(secrets, watcher::Config::default().labels(ALLOW_LABEL))
+            .default_backoff()
+            .modify(allowed::bare)
+            .reflect(writer)
+            .inspect_ok(move |event| {
+                if matches!(event, watcher::Event::InitDone) {
+                    filled.mark(SECRETS);
+                }
+            });
+        tasks.spawn(async move {
+            let concerned = |it: &SecretMeta| link.user_secret_changed(&namespace_of(it), &name_of(it));
+            attend_stream(stream, stop, concerned, || link.everyone()).await;
+        });
+    }
+
+    /// Watches what was made for Runtimes.
+    fn attend_all_children(&self, links: &Links, term: &CancellationToken, tasks: &mut JoinSet<()>) {
         self.attend_children::<Deployment>(links, term, tasks);
         self.attend_children::<StatefulSet>(links, term, tasks);
         self.attend_children::<Service>(links, term, tasks);
@@ -268,6 +306,22 @@ fn control<K: Kind>(
     term: &CancellationToken,
 ) {
     tasks.spawn(controller::run(Arc::clone(context), changes, cache, wake, term.clone()));
+}
+
+/// Lets everything begin although replicas are not known: they are waited for, but not for ever.
+async fn begin_without_replicas(caches: Caches, term: CancellationToken) {
+    let late = async {
+        caches.listed().await;
+        tokio::time::sleep(REPLICAS_MAX_WAIT).await;
+    };
+    tokio::select! {
+        () = term.cancelled() => {}
+        () = caches.filled() => {}
+        () = late => {
+            tracing::warn!("not every replica has answered within {REPLICAS_MAX_WAIT:?}; beginning without");
+            caches.filled.mark(REPLICAS);
+        }
+    }
 }
 
 /// Keeps the replicas that are asked those that are ready.

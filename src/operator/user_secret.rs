@@ -20,7 +20,8 @@ pub(super) enum UserSecret {
     Unusable(Finding),
 }
 
-/// Looks at a user's Secret: whether it is there, is labelled for the use, and has the keys.
+/// Looks at a user's Secret: whether it is there, is labelled for the use, and has the keys. Of one that is not labelled
+/// so, no more than its metadata is read.
 pub(super) async fn look(
     context: &Context,
     namespace: &str,
@@ -28,8 +29,18 @@ pub(super) async fn look(
     keys: &[&str],
     wanted: SecretUse,
 ) -> Result<UserSecret, ReconcileError> {
-    let found = context.api::<Secret>(namespace).get_opt(name).await;
-    let found = found.map_err(ReconcileError::api(format!("get Secret {name}")))?;
+    let (api, failed) =
+        (context.api::<Secret>(namespace), || ReconcileError::api(format!("get Secret {name}")));
+    if !context.caches.allowed.is_for(namespace, name, wanted) {
+        let found = api.get_metadata_opt(name).await.map_err(failed())?;
+        let bare = found.map(|found| Secret { metadata: found.metadata, ..Secret::default() });
+        let judged = judge(bare, name, &[], wanted);
+        // Else it has been labelled just now.
+        if matches!(judged, UserSecret::Unusable(_)) {
+            return Ok(judged);
+        }
+    }
+    let found = api.get_opt(name).await.map_err(failed())?;
     Ok(judge(found, name, keys, wanted))
 }
 

@@ -81,7 +81,17 @@ pub(super) async fn attend<K>(
         "" => watcher::Config::default(),
         labels => watcher::Config::default().labels(labels),
     };
-    let stream = watcher(api, config).default_backoff().take_until(stop.cancelled_owned());
+    attend_stream(watcher(api, config).default_backoff(), stop, concerned, listed).await;
+}
+
+/// The same of a watch that was begun.
+pub(super) async fn attend_stream<K>(
+    stream: impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send,
+    stop: CancellationToken,
+    concerned: impl Fn(&K),
+    listed: impl Fn(),
+) {
+    let stream = stream.take_until(stop.cancelled_owned());
     tokio::pin!(stream);
     let mut is_first = true;
     while let Some(event) = stream.next().await {
@@ -175,14 +185,13 @@ impl Links {
         self.wakes.triggers.wake(refs(namespace, owner(TRIGGER_LABEL)));
         self.wakes.api_keys.wake(refs(namespace, owner(API_KEY_LABEL)));
         self.readers_of(namespace, &BTreeSet::from([name.to_owned()]));
-        // Where the database is stands in a Secret too.
-        let runtimes = of_namespace(&self.caches.runtimes, namespace);
-        let reads = |it: &Guarded<Runtime>| {
-            let postgres = it.0.as_ref().ok().and_then(|it| it.spec.storage.postgres.as_ref());
-            postgres.is_some_and(|postgres| postgres.secret_ref.name == name)
-        };
-        let named = runtimes.iter().filter(|it| reads(it)).map(|it| name_of(it.as_ref()));
-        self.wakes.runtimes.wake(refs(namespace, named));
+    }
+
+    /// A Secret that a user allows for something concerns whoever reads it, and the Runtime: its Role names it, and where
+    /// the database is stands in one too.
+    pub(super) fn user_secret_changed(&self, namespace: &str, name: &str) {
+        self.readers_of(namespace, &BTreeSet::from([name.to_owned()]));
+        self.runtimes(namespace);
     }
 
     /// An object that was made for a Runtime concerns that.
@@ -220,7 +229,8 @@ impl Links {
                 self.space(namespace).scenarios_where(|spec| !config_maps(spec).is_disjoint(&maps));
             self.wakes.scenarios.wake(refs(namespace, concerned));
         }
-        let secrets: BTreeSet<String> = different(&before.secrets, &now.secrets).into_iter().collect();
+        let mut secrets: BTreeSet<String> = different(&before.secrets, &now.secrets).into_iter().collect();
+        secrets.extend(different(&before.secret_uses, &now.secret_uses));
         self.readers_of(namespace, &secrets);
         if before.store_problem != now.store_problem {
             self.wakes.runtimes.wake(refs(namespace, [runtime.to_owned()]));

@@ -30,8 +30,10 @@ mod plugin;
 mod proxy;
 #[path = "../telemetry/reference.rs"]
 mod reference;
+mod restart;
 mod scaling;
 mod scene;
+mod secrets;
 mod serving;
 mod stage;
 mod stories;

@@ -58,6 +58,10 @@ struct Faults {
     /// What is read of our kinds has these words in place of those.
     rewrites: Vec<(String, String)>,
     watches: CancellationToken,
+    /// Requests whose path ends so wait for the token.
+    hold: Option<(String, CancellationToken)>,
+    /// How many wait, or did.
+    held: usize,
 }
 
 impl Proxy {
@@ -153,6 +157,24 @@ impl Proxy {
         self.cut_watches();
     }
 
+    /// Lets requests wait whose path ends so, until [`Self::release`].
+    pub fn hold(&self, end: &str) {
+        let mut faults = self.state.faults.lock().unwrap();
+        (faults.hold, faults.held) = (Some((end.to_owned(), CancellationToken::new())), 0);
+    }
+
+    /// Whether a request waits.
+    pub fn holds(&self) -> bool {
+        self.state.faults.lock().unwrap().held > 0
+    }
+
+    /// Lets go on what waits.
+    pub fn release(&self) {
+        if let Some((_, held)) = self.state.faults.lock().unwrap().hold.take() {
+            held.cancel();
+        }
+    }
+
     /// Ends every watch under way.
     pub fn cut_watches(&self) {
         let mut faults = self.state.faults.lock().unwrap();
@@ -185,6 +207,9 @@ impl State {
         let path = parts.uri.path().to_owned();
         let is_watch = parts.uri.query().is_some_and(|query| query.contains("watch=true"));
         let is_write = parts.method != Method::GET && !path.contains("/leases") && !path.contains("/events");
+        if let Some(held) = self.held(&path) {
+            held.cancelled().await;
+        }
         if let Some(answer) = self.fault(&path, is_watch, &parts.method) {
             return answer;
         }
@@ -213,6 +238,14 @@ impl State {
             faults.lists.entry(path).or_insert_with(|| body.clone());
         }
         Ok(Response::from_parts(head, full(body)))
+    }
+
+    /// What a request waits for.
+    fn held(&self, path: &str) -> Option<CancellationToken> {
+        let mut faults = self.faults.lock().unwrap();
+        let (_, held) = faults.hold.clone().filter(|(end, _)| path.ends_with(end.as_str()))?;
+        faults.held += 1;
+        Some(held)
     }
 
     /// What a request gets instead of an answer of the server.

@@ -229,6 +229,16 @@ impl Stage {
         serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
+    /// How often something was told in an Event of the namespace.
+    #[allow(dead_code, reason = "the bench counts at the proxy")]
+    pub fn events(&self) -> usize {
+        let all = self.kubectl(&["get", "events.v1.events.k8s.io", "-n", &self.namespace, "-o", "json"]);
+        let all: Value = serde_json::from_str(&all).unwrap();
+        let ours = all["items"].as_array().unwrap().iter();
+        let ours = ours.filter(|it| it["reportingController"] == "fanfare-operator");
+        ours.map(|it| 1 + it["series"]["count"].as_u64().unwrap_or(0) as usize).sum()
+    }
+
     /// Username and password as a Secret holds them.
     pub fn pair(&self, secret: &str) -> (String, String) {
         let secret = self.get("secret", secret);

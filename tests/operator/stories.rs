@@ -149,6 +149,16 @@ async fn the_role_names_exactly_the_secrets_that_are_read() {
     assert_eq!(names(), None, "a rule without names would be one for every Secret");
     stage.apply(TRIGGER);
     stage.apply("apiVersion: fanfare.dev/v1alpha1\nkind: Channel\nmetadata: {name: hook}\nspec: {webhook: {url: 'https://example.com/', signingSecret: {secretKeyRef: {name: signing, key: key}}}}\n");
+    stage.kubectl(&[
+        "create",
+        "secret",
+        "generic",
+        "signing",
+        "-n",
+        &stage.namespace,
+        "--from-literal=key=x",
+    ]);
+    stage.kubectl(&["label", "secret", "signing", "-n", &stage.namespace, "fanfare.dev/allow=channel"]);
     let expected = (Value::from(vec!["get"]), Value::from(vec!["signing", "storm-trigger"]));
     stage.until("both are named", async || names().as_ref() == Some(&expected)).await;
     stage.kubectl(&["delete", "channel", "hook", "-n", &stage.namespace]);

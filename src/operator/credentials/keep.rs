@@ -20,7 +20,7 @@ use crate::operator::conditions::{Finding, find};
 use crate::operator::context::{Context, FIELD_MANAGER};
 use crate::operator::controller::Kind;
 use crate::operator::error::ReconcileError;
-use crate::operator::programmed::{Replica, is_read_by_all};
+use crate::operator::programmed::{Serving, is_read_by_all};
 use crate::operator::status::publish;
 use crate::operator::user_secret::RESOLVED_REFS;
 
@@ -45,7 +45,7 @@ pub(in crate::operator) struct Owner<'a> {
     pub requested: Option<&'a str>,
     /// Where the endpoint is, once it is reachable.
     pub url: Option<&'a str>,
-    pub replicas: &'a [Replica],
+    pub serving: &'a Serving,
 }
 
 /// A Secret as it is now.
@@ -54,6 +54,8 @@ pub(in crate::operator) struct Kept {
     pub revision: String,
     pub rotated_at: Timestamp,
     pub previous_expires_at: Option<Timestamp>,
+    /// The same without what was put off: what people are told does not change with each look.
+    pub previous_ends_at: Option<Timestamp>,
     /// When it is to be looked at again.
     pub again_in: Option<Duration>,
     /// Whether a rotation waits for the replicas.
@@ -82,7 +84,7 @@ impl Kept {
             true => "; a rotation is under way and ends once every replica takes the new ones",
             false => "",
         };
-        let outdated = match self.previous_expires_at.filter(|_| self.is_outdated_in_use) {
+        let outdated = match self.previous_ends_at.filter(|_| self.is_outdated_in_use) {
             Some(at) => format!("; the previous ones end at {at} and are still in use: {OUTDATED}"),
             None => String::new(),
         };
@@ -110,7 +112,8 @@ pub(in crate::operator) async fn keep(
         return Err(ReconcileError::NotOurs { kind: "Secret".into(), name: name.clone() });
     }
     let revision = found.resource_version().unwrap_or_default();
-    let wishes = owner.wishes(is_read_by_all(owner.replicas, name, &revision), now);
+    let Serving { replicas, are_known, .. } = owner.serving;
+    let wishes = owner.wishes(*are_known && is_read_by_all(replicas, name, &revision), now);
     let made = found.creation_timestamp().map_or(now, |time| time.0);
     let plan = match State::read(&texts(&found), found.annotations(), made) {
         Some(state) => advance(&state, &wishes, &|form| generate(owner.label.1, form))?,
@@ -169,7 +172,7 @@ async fn write(
 
 impl Owner<'_> {
     fn wishes(&self, is_taken: bool, now: Timestamp) -> Wishes<'_> {
-        let reports = self.replicas.iter().filter_map(|replica| replica.report.as_ref().ok());
+        let reports = self.serving.replicas.iter().filter_map(|replica| replica.report.as_ref().ok());
         let previous_used_at = reports.filter_map(|report| report.outdated.get(&self.secret)).max().copied();
         let (form, schedule, requested) = (self.form, self.schedule, self.requested);
         Wishes { form, schedule, requested, is_taken, previous_used_at, now }
@@ -219,7 +222,7 @@ fn is_as(found: &Secret, wanted: &Secret) -> bool {
 
 /// New credentials, of which nothing is due.
 fn settled(state: State) -> Plan {
-    Plan { state, again_at: None, is_outdated_in_use: false }
+    Plan { state, again_at: None, previous_ends_at: None, is_outdated_in_use: false }
 }
 
 fn kept(secret: &Secret, plan: &Plan, now: Timestamp) -> Kept {
@@ -228,6 +231,7 @@ fn kept(secret: &Secret, plan: &Plan, now: Timestamp) -> Kept {
         revision: secret.resource_version().unwrap_or_default(),
         rotated_at: plan.state.rotated_at,
         previous_expires_at: plan.state.previous_expires_at,
+        previous_ends_at: plan.previous_ends_at,
         again_in: plan.again_at.map(in_time),
         is_rotating: plan.state.credentials.next.is_some(),
         is_outdated_in_use: plan.is_outdated_in_use,

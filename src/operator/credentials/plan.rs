@@ -52,6 +52,8 @@ pub(super) struct Wishes<'a> {
 pub(super) struct Plan {
     pub state: State,
     pub again_at: Option<Timestamp>,
+    /// When the previous ones end, or should have ended while they wait for whoever uses them.
+    pub previous_ends_at: Option<Timestamp>,
     /// Whether the previous ones are in use although they end soon.
     pub is_outdated_in_use: bool,
 }
@@ -80,13 +82,14 @@ pub(super) fn advance(
     let form = if state.credentials.current.username.is_empty() { Form::Token } else { Form::Pair };
     if form != wishes.form {
         let state = begin(wishes, generate)?;
-        return Ok(Plan { state, again_at: None, is_outdated_in_use: false });
+        return Ok(Plan { state, again_at: None, previous_ends_at: None, is_outdated_in_use: false });
     }
     let mut next = state.clone();
     if next.credentials.previous.is_none() || previous_ends(&next, wishes) {
         next.credentials.previous = None;
         next.previous_expires_at = None;
     }
+    next.previous_expires_at = next.previous_expires_at.map(|at| wishes.put_off(&next, at));
     if let Some(promoted) = next.credentials.next.clone().filter(|_| wishes.is_taken) {
         next.credentials.previous = Some(std::mem::replace(&mut next.credentials.current, promoted));
         next.credentials.next = None;
@@ -103,9 +106,10 @@ pub(super) fn advance(
     }
     let due_at = due_at.filter(|_| next.credentials.next.is_none());
     let again_at = next.previous_expires_at.map(|at| wishes.look_again(at)).or(due_at);
-    let is_outdated_in_use = next.previous_expires_at.is_some_and(|at| wishes.warns_at(at) <= wishes.now)
-        && wishes.is_previous_in_use();
-    Ok(Plan { state: next, again_at, is_outdated_in_use })
+    let previous_ends_at = next.previous_expires_at.map(|at| at.min(wishes.ends_by_schedule(&next)));
+    let is_outdated_in_use =
+        previous_ends_at.is_some_and(|at| wishes.warns_at(at) <= wishes.now) && wishes.is_previous_in_use();
+    Ok(Plan { state: next, again_at, previous_ends_at, is_outdated_in_use })
 }
 
 /// Whether the previous credentials end now. Those of a rotation that was due wait for whoever still uses them, unless
@@ -114,13 +118,35 @@ fn previous_ends(state: &State, wishes: &Wishes<'_>) -> bool {
     if state.previous_expires_at.is_none_or(|at| at > wishes.now) {
         return false;
     }
-    let waits = |schedule: Schedule| {
-        state.was_due && !schedule.is_strict && wishes.now < after(state.rotated_at, schedule.every)
-    };
-    !(wishes.schedule.is_some_and(waits) && wishes.is_previous_in_use())
+    let waits = wishes.waits_until(state).is_some_and(|until| wishes.now < until);
+    !(waits && wishes.is_previous_in_use())
 }
 
 impl Wishes<'_> {
+    /// Until when the previous credentials may wait for whoever uses them, if they may at all.
+    fn waits_until(&self, state: &State) -> Option<Timestamp> {
+        let schedule = self.schedule.filter(|schedule| state.was_due && !schedule.is_strict)?;
+        Some(after(state.rotated_at, schedule.every))
+    }
+
+    /// When the previous ones end as it is noted: later and later while they wait for whoever uses them. Runtimes refuse
+    /// them after what is noted, also when nobody is there to look again, so it is put off well before.
+    fn put_off(&self, state: &State, expires_at: Timestamp) -> Timestamp {
+        let waits_until = self.waits_until(state).filter(|_| self.is_previous_in_use());
+        let Some(until) = waits_until.filter(|_| self.warns_at(expires_at) <= self.now) else {
+            return expires_at;
+        };
+        whole(after(self.now, self.quiet() * 2)).min(until).max(expires_at)
+    }
+
+    /// When the previous ones would have ended if nobody had used them.
+    fn ends_by_schedule(&self, state: &State) -> Timestamp {
+        match self.waits_until(state) {
+            Some(_) => after(state.rotated_at, self.overlap()),
+            None => Timestamp::MAX,
+        }
+    }
+
     fn overlap(&self) -> Duration {
         self.schedule.map_or(OVERLAP, |schedule| schedule.overlap)
     }
@@ -244,7 +270,19 @@ mod tests {
         assert!(!step(&overlaps, 1080, 1003, false).is_outdated_in_use, "they took the new ones");
         let waits = step(&overlaps, 1102, 1101, false);
         assert_eq!((names(&waits.state).as_str(), waits.is_outdated_in_use), ("u2 - u1", true));
-        assert_eq!(waits.again_at, Some(Timestamp::from_millisecond(1_114_500).unwrap()));
+        let time = |second| Some(Timestamp::from_second(second).unwrap());
+        assert_eq!((waits.again_at, waits.previous_ends_at), (time(1127), time(1102)));
+        assert_eq!(
+            waits.state.previous_expires_at,
+            time(1152),
+            "it is noted, so that no runtime refuses them"
+        );
+        let early = step(&overlaps, 1080, 1079, false);
+        assert_eq!(early.state.previous_expires_at, time(1130), "before the time is over");
+        assert_eq!(step(&overlaps, 1080, 1079, true).state.previous_expires_at, time(1102), "strict");
+        let last = step(&overlaps, 1990, 1989, false);
+        assert_eq!(last.state.previous_expires_at, time(2002), "never beyond the next one");
+        assert_eq!(names(&step(&early.state, 1130, 1080, false).state), "u2 - -", "quiet in the meantime");
         assert_eq!(names(&step(&overlaps, 1102, 1101, true).state), "u2 - -", "strict");
         assert_eq!(names(&step(&overlaps, 1130, 1101, false).state), "u2 - -", "quiet for long enough");
         let last = step(&overlaps, 2002, 2001, false);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::api::labels::PREVIOUS_EXPIRES_ANNOTATION;
 use crate::domain::credentials::KeptCredentials;
 
 /// When the current credentials were generated.
 pub(super) const ROTATED_AT: &str = "fanfare.dev/rotated-at";
 /// Until when the previous ones work.
-pub(super) const PREVIOUS_EXPIRES_AT: &str = "fanfare.dev/previous-expires-at";
+pub(super) const PREVIOUS_EXPIRES_AT: &str = PREVIOUS_EXPIRES_ANNOTATION;
 /// The last request for a rotation that was taken up.
 pub(super) const HANDLED: &str = "fanfare.dev/rotation-handled";
 

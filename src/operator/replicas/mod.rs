@@ -8,6 +8,7 @@ mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::Pod;
@@ -15,6 +16,7 @@ use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::caches::REPLICAS;
 use super::programmed::Replica;
 use super::watches::Links;
 use crate::api::labels::RUNTIME_LABEL;
@@ -28,6 +30,8 @@ pub(super) struct Replicas {
     links: Links,
     admin_port: u16,
     known: Mutex<HashMap<PodKey, Known>>,
+    /// Whether it is known which Pods there are.
+    listed: AtomicBool,
     /// What keeps Pods from being ready, by namespace and runtime.
     troubles: Mutex<BTreeMap<(String, String), Vec<String>>>,
     /// Processes that run and are not ready, and what they say they wait for.
@@ -51,7 +55,8 @@ struct PodKey {
 }
 
 struct Known {
-    report: Result<Arc<ReplicaReport>, String>,
+    /// What asking it brought last; `None` before it was asked.
+    report: Option<Result<Arc<ReplicaReport>, String>>,
     stop: CancellationToken,
 }
 
@@ -62,6 +67,7 @@ impl Replicas {
             links,
             admin_port,
             known: Mutex::default(),
+            listed: AtomicBool::new(false),
             troubles: Mutex::default(),
             unready: Mutex::default(),
             pollers: TaskTracker::new(),
@@ -69,14 +75,30 @@ impl Replicas {
         }
     }
 
-    /// The ready replicas of a runtime, by the names of their Pods.
+    /// The ready replicas of a runtime, by the names of their Pods. One that has become ready counts from its first
+    /// answer on: until then nothing is known of it, so nothing that is in force ceases to be.
     pub(super) fn of(&self, namespace: &str, runtime: &str) -> Vec<Replica> {
+        self.all_of(namespace, runtime).0
+    }
+
+    /// The same, and whether these are all: which Pods there are is known, and each ready one was asked. Else one may lack
+    /// what all others have.
+    pub(super) fn all_of(&self, namespace: &str, runtime: &str) -> (Vec<Replica>, bool) {
         let known = self.lock();
-        let own = known.iter().filter(|(key, _)| key.namespace == namespace && key.runtime == runtime);
-        let mut replicas: Vec<Replica> =
-            own.map(|(key, known)| Replica { pod: key.pod.clone(), report: known.report.clone() }).collect();
+        let own = || known.iter().filter(|(key, _)| key.namespace == namespace && key.runtime == runtime);
+        let asked =
+            own().filter_map(|(key, it)| Some(Replica { pod: key.pod.clone(), report: it.report.clone()? }));
+        let mut replicas: Vec<Replica> = asked.collect();
         replicas.sort_by(|one, other| one.pod.cmp(&other.pod));
-        replicas
+        let are_all = self.listed.load(Ordering::Acquire) && own().count() == replicas.len();
+        (replicas, are_all)
+    }
+
+    /// Begins to judge once every ready replica was asked.
+    fn begin(&self) {
+        if self.listed.load(Ordering::Acquire) && self.lock().values().all(|it| it.report.is_some()) {
+            self.links.caches.filled.mark(REPLICAS);
+        }
     }
 
     /// What keeps a Pod of the runtime from being ready.
@@ -154,14 +176,14 @@ impl Replicas {
             if known.contains_key(&key) {
                 continue;
             }
-            changed.insert((key.namespace.clone(), key.runtime.clone()));
             let stop = self.stop.child_token();
-            let report = Err("it has not been asked yet".to_owned());
-            known.insert(key.clone(), Known { report, stop: stop.clone() });
+            known.insert(key.clone(), Known { report: None, stop: stop.clone() });
             let address = SocketAddr::new(key.address, self.admin_port);
             self.pollers.spawn(poll::poll(Arc::clone(self), key, address, stop));
         }
         drop(known);
+        self.listed.store(true, Ordering::Release);
+        self.begin();
         changed
             .into_iter()
             .for_each(|(namespace, runtime)| self.links.replicas_changed(&namespace, &runtime));
@@ -187,16 +209,15 @@ impl Replicas {
         let before = {
             let mut known = self.lock();
             let Some(entry) = known.get_mut(key) else { return };
-            std::mem::replace(&mut entry.report, report.clone())
+            entry.report.replace(report.clone())
         };
+        self.begin();
         match (&before, &report) {
-            (Ok(before), Ok(now)) => self.links.report_changed(&key.namespace, &key.runtime, before, now),
-            (Err(before), Err(now)) if before == now => {}
-            (Err(_), Ok(now)) => {
-                self.links.report_changed(&key.namespace, &key.runtime, &ReplicaReport::default(), now);
-                self.links.replicas_changed(&key.namespace, &key.runtime);
+            (Some(Ok(before)), Ok(now)) => {
+                self.links.report_changed(&key.namespace, &key.runtime, before, now);
             }
-            (_, Err(_)) => self.links.replicas_changed(&key.namespace, &key.runtime),
+            (Some(Err(before)), Err(now)) if before == now => {}
+            _ => self.links.replicas_changed(&key.namespace, &key.runtime),
         }
     }
 

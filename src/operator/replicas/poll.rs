@@ -39,9 +39,11 @@ pub(super) async fn poll(replicas: Arc<Replicas>, key: PodKey, address: SocketAd
     let http: Http = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let (mut tag, mut rest) = (String::new(), FIRST_REST);
     loop {
+        // One of which nothing is known has something to say at once.
+        let wait = if tag.is_empty() { Duration::ZERO } else { WAIT };
         let asked = tokio::select! {
             () = stop.cancelled() => return,
-            asked = tokio::time::timeout(WAIT + ANSWER_MAX, ask(&http, address, &tag)) => asked,
+            asked = tokio::time::timeout(wait + ANSWER_MAX, ask(&http, address, &tag)) => asked,
         };
         match asked.unwrap_or_else(|_| Err("it does not answer".into())) {
             Ok(Answer::Same) => rest = FIRST_REST,

@@ -5,16 +5,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret as Object;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
-use crate::api::labels::{ALLOW_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
+use crate::api::labels::{ALLOW_LABEL, MANAGED_BY, MANAGED_BY_LABEL, PREVIOUS_EXPIRES_ANNOTATION};
 use crate::compile::references::SecretUse;
 use crate::domain::credentials::{Digest, KeptCredentials};
 use crate::domain::secret::Secret;
 
 /// A username, empty for a token, and the digest of what is presented with it.
 pub(super) type Taken = (Arc<str>, Digest);
+
+/// Previous credentials: the digest of what is presented, and until when they work.
+pub(super) type Previous = (Digest, Timestamp);
+
+/// For how long previous credentials work of which nobody says it, from the time the Secret was made.
+const USUAL_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
 /// A Secret as it was read.
 #[derive(Debug)]
@@ -24,10 +32,12 @@ pub(super) struct Content {
     /// What a user's label allows it for.
     allowed: Option<String>,
     generated: Result<Vec<Taken>, String>,
-    /// The digest of the previous credentials that were generated.
-    previous: Option<Digest>,
+    /// The previous credentials that were generated.
+    previous: Option<Previous>,
     own: Result<Vec<Taken>, String>,
     channel: BTreeMap<String, Secret>,
+    /// Whether it was read whole, and not only its metadata.
+    pub is_whole: bool,
 }
 
 impl Content {
@@ -42,7 +52,7 @@ impl Content {
         let is_ours = object.labels().get(MANAGED_BY_LABEL).map(String::as_str) == Some(MANAGED_BY);
         Content {
             revision: object.resource_version().unwrap_or_default(),
-            previous: previous(&texts).filter(|_| is_ours),
+            previous: previous(&texts).filter(|_| is_ours).map(|digest| (digest, previous_until(object))),
             generated: if is_ours { generated(&name, &texts) } else { Err(not_ours(&name)) },
             own: own(&name, &texts),
             channel: match allowed.as_deref() {
@@ -50,7 +60,14 @@ impl Content {
                 _ => BTreeMap::new(),
             },
             allowed,
+            is_whole: true,
         }
+    }
+
+    /// What the metadata alone say: what it may be used for, and nothing it holds.
+    pub(super) fn of_metadata(metadata: ObjectMeta) -> Self {
+        let object = Object { metadata, ..Object::default() };
+        Content { is_whole: false, ..Content::of(&object) }
     }
 
     /// The credentials it holds for a use.
@@ -67,7 +84,7 @@ impl Content {
     }
 
     /// What is presented as the previous credentials, while they still work.
-    pub(super) fn previous(&self) -> Option<&Digest> {
+    pub(super) fn previous(&self) -> Option<&Previous> {
         self.previous.as_ref()
     }
 
@@ -88,7 +105,8 @@ impl Content {
         }
     }
 
-    fn may(&self, name: &str, wanted: SecretUse) -> Result<(), String> {
+    /// Whether its label allows a use. A generated one has none: its maker decides.
+    pub(super) fn may(&self, name: &str, wanted: SecretUse) -> Result<(), String> {
         wanted.check(name, self.allowed.as_deref())
     }
 }
@@ -108,6 +126,13 @@ fn generated(name: &str, texts: &BTreeMap<String, String>) -> Result<Vec<Taken>,
 fn previous(texts: &BTreeMap<String, String>) -> Option<Digest> {
     let previous = KeptCredentials::read(texts).ok()?.previous?;
     Some(Digest::of(previous.password.expose()))
+}
+
+/// Until when the previous credentials work, as the operator notes; it moves that while somebody may still use them.
+fn previous_until(object: &Object) -> Timestamp {
+    let noted = object.annotations().get(PREVIOUS_EXPIRES_ANNOTATION).and_then(|text| text.parse().ok());
+    let made = object.creation_timestamp().map_or(Timestamp::MIN, |made| made.0);
+    noted.unwrap_or_else(|| made.checked_add(USUAL_OVERLAP).unwrap_or(made))
 }
 
 fn own(name: &str, texts: &BTreeMap<String, String>) -> Result<Vec<Taken>, String> {

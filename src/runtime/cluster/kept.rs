@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::content::Taken;
+use super::content::{Previous, Taken};
 use crate::compile::references::SecretUse;
 use crate::domain::credentials::Digest;
 
@@ -20,21 +20,35 @@ pub(super) struct KeptDigests(BTreeMap<String, Vec<(String, String)>>);
 
 impl KeptDigests {
     /// Keeps what a Secret holds for a use.
-    pub(super) fn put(&mut self, secret: &str, wanted: SecretUse, taken: &[Taken]) {
+    pub(super) fn put(
+        &mut self,
+        secret: &str,
+        wanted: SecretUse,
+        taken: &[Taken],
+        previous: Option<&Previous>,
+    ) {
         let taken = taken.iter().map(|(username, digest)| {
             (username.as_ref().to_owned(), STANDARD_NO_PAD.encode(digest.as_bytes()))
         });
         self.0.insert(key(secret, wanted), taken.collect());
+        if let Some((digest, until)) = previous {
+            // Under a key of its own: versions before read all others as they did.
+            let ends = (STANDARD_NO_PAD.encode(digest.as_bytes()), until.to_string());
+            self.0.insert(until_key(secret, wanted), vec![ends]);
+        }
+    }
+
+    /// The previous credentials among those of a Secret.
+    pub(super) fn previous(&self, secret: &str, wanted: SecretUse) -> Option<Previous> {
+        let (digest, until) = self.0.get(&until_key(secret, wanted))?.first()?;
+        Some((digest_of(digest)?, until.parse().ok()?))
     }
 
     /// What a Secret held for a use; nothing, if that is not known.
     pub(super) fn get(&self, secret: &str, wanted: SecretUse) -> Vec<Taken> {
         let kept = self.0.get(&key(secret, wanted)).into_iter().flatten();
-        kept.filter_map(|(username, digest)| {
-            let bytes: [u8; 32] = STANDARD_NO_PAD.decode(digest).ok()?.try_into().ok()?;
-            Some((Arc::from(username.as_str()), Digest::from_bytes(bytes)))
-        })
-        .collect()
+        kept.filter_map(|(username, digest)| Some((Arc::from(username.as_str()), digest_of(digest)?)))
+            .collect()
     }
 
     /// As the store keeps it.
@@ -48,9 +62,17 @@ impl KeptDigests {
     }
 }
 
+fn digest_of(text: &str) -> Option<Digest> {
+    let bytes: [u8; 32] = STANDARD_NO_PAD.decode(text).ok()?.try_into().ok()?;
+    Some(Digest::from_bytes(bytes))
+}
+
+fn until_key(secret: &str, wanted: SecretUse) -> String {
+    format!("until/{}", key(secret, wanted))
+}
+
 fn key(secret: &str, wanted: SecretUse) -> String {
-    let word = wanted.label().unwrap_or("generated");
-    format!("{word}/{secret}")
+    format!("{}/{secret}", wanted.word())
 }
 
 #[cfg(test)]
@@ -60,12 +82,16 @@ mod tests {
     #[test]
     fn digests_lead_back_for_their_use_only_and_hold_no_secret() {
         let mut kept = KeptDigests::default();
-        kept.put("a-trigger", SecretUse::Generated, &[(Arc::from("storm"), Digest::of("hunter2"))]);
+        let previous = (Digest::of("hunter2"), jiff::Timestamp::UNIX_EPOCH);
+        let taken = [(Arc::from("storm"), Digest::of("hunter2"))];
+        kept.put("a-trigger", SecretUse::Generated, &taken, Some(&previous));
         let json = kept.to_json();
         assert!(!json.contains("hunter2"));
         let back = KeptDigests::from_json(&json);
         let taken = back.get("a-trigger", SecretUse::Generated);
         assert!(taken.len() == 1 && taken[0].1.matches(&Digest::of("hunter2")));
+        let (digest, until) = back.previous("a-trigger", SecretUse::Generated).unwrap();
+        assert!(digest.matches(&Digest::of("hunter2")) && until == jiff::Timestamp::UNIX_EPOCH);
         assert!(back.get("a-trigger", SecretUse::Trigger).is_empty());
         assert_eq!(KeptDigests::from_json("{\"a\": 1}"), KeptDigests::default());
     }

@@ -1,7 +1,9 @@
 //! Who may do what, put together from what is in force, what was read of Secrets, and what the store knows of those that
 //! were not read yet.
 
-use super::content::Taken;
+use jiff::{SignedDuration, Timestamp};
+
+use super::content::{Previous, Taken};
 use super::kept::KeptDigests;
 use super::secret_book::{Known, View};
 use crate::api::labels::{api_key_secret_name, trigger_secret_name};
@@ -13,14 +15,20 @@ use crate::domain::credentials::{ApiKeyEntry, Keyring, TriggerAccess};
 pub(super) struct Gathered {
     pub keyring: Keyring,
     pub kept: KeptDigests,
+    /// When previous credentials end next: it is to be gathered anew then.
+    pub ends_at: Option<Timestamp>,
 }
 
+/// How long previous credentials work beyond their time: clocks differ, and the operator ends them first if it is there.
+const GRACE: SignedDuration = SignedDuration::from_secs(10);
+
 /// Gathers every credential of the snapshot.
-pub(super) fn gather(snapshot: &Snapshot, secrets: &View, kept: &KeptDigests) -> Gathered {
+pub(super) fn gather(snapshot: &Snapshot, secrets: &View, kept: &KeptDigests, now: Timestamp) -> Gathered {
     let mut gathering = Gathering {
         secrets,
         kept,
-        gathered: Gathered { keyring: Keyring::default(), kept: KeptDigests::default() },
+        now,
+        gathered: Gathered { keyring: Keyring::default(), kept: KeptDigests::default(), ends_at: None },
     };
     for trigger in snapshot.triggers.values() {
         let basic = match &trigger.basic {
@@ -44,24 +52,39 @@ pub(super) fn gather(snapshot: &Snapshot, secrets: &View, kept: &KeptDigests) ->
 struct Gathering<'a> {
     secrets: &'a View,
     kept: &'a KeptDigests,
+    now: Timestamp,
     gathered: Gathered,
 }
 
 impl Gathering<'_> {
     fn taken(&mut self, secret: &str, wanted: SecretUse) -> Vec<Taken> {
-        let taken = match self.secrets.known(secret) {
+        let (mut taken, previous) = match self.secrets.known(secret) {
             // A Secret that does not hold what it should, or may not be used, is named in the report.
             Some(Known::Read(content)) => {
-                if let Some(previous) = content.previous().filter(|_| wanted == SecretUse::Generated) {
-                    self.gathered.keyring.add_previous(previous, secret.into());
-                }
-                content.credentials(secret, wanted).map(<[Taken]>::to_vec).unwrap_or_default()
+                let taken = content.credentials(secret, wanted).map(<[Taken]>::to_vec).unwrap_or_default();
+                (taken, content.previous().filter(|_| wanted == SecretUse::Generated).copied())
             }
-            Some(Known::Gone) => vec![],
-            Some(Known::Unread(_)) | None => self.kept.get(secret, wanted),
+            Some(Known::Gone | Known::Refused) => (vec![], None),
+            Some(Known::Unread(_)) | None => {
+                (self.kept.get(secret, wanted), self.kept.previous(secret, wanted))
+            }
         };
-        self.gathered.kept.put(secret, wanted, &taken);
+        let previous = previous.filter(|previous| self.works(secret, previous, &mut taken));
+        self.gathered.kept.put(secret, wanted, &taken, previous.as_ref());
         taken
+    }
+
+    /// Whether previous credentials still work; they are taken no longer if not, whoever is away that would end them.
+    fn works(&mut self, secret: &str, (digest, until): &Previous, taken: &mut Vec<Taken>) -> bool {
+        let ends_at = until.checked_add(GRACE).unwrap_or(*until);
+        if ends_at <= self.now {
+            taken.retain(|(_, it)| !it.matches(digest));
+            return false;
+        }
+        self.gathered.keyring.add_previous(digest, secret.into());
+        let next = self.gathered.ends_at.map_or(ends_at, |earlier| earlier.min(ends_at));
+        self.gathered.ends_at = Some(next);
+        true
     }
 }
 

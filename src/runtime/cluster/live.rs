@@ -34,6 +34,8 @@ use crate::store::in_force::{InForce, InForceRecord};
 const REST: Duration = Duration::from_millis(50);
 /// A burst that does not end is followed all the same after this.
 const RESTLESS: Duration = Duration::from_millis(500);
+/// How long a clock is trusted to go on as it did.
+const CLOCK_STANDS_FOR: Duration = Duration::from_secs(60);
 /// How long what the store could not keep rests.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(2);
 /// How many ConfigMaps are read at once, and how long one may take.
@@ -85,6 +87,7 @@ impl Cluster {
             settled: None,
             kept: KeptDigests::default(),
             record: None,
+            ends_at: None,
             said: Said::default(),
         };
         tasks.spawn(live.run(stop.clone()));
@@ -143,6 +146,8 @@ struct Live {
     settled: Option<Wanted>,
     kept: KeptDigests,
     record: Option<InForceRecord>,
+    /// When previous credentials end next.
+    ends_at: Option<Timestamp>,
     said: Said,
 }
 
@@ -154,11 +159,11 @@ struct Said {
 
 impl Live {
     async fn run(mut self, stop: CancellationToken) {
-        let mut again_at = None;
         tokio::select! {
             () = stop.cancelled() => return,
             () = self.take_up() => {}
         }
+        let mut again_at = self.look_again();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -222,7 +227,11 @@ impl Live {
     /// Puts in force what the API server holds now. Answers when to look again without a change.
     async fn follow(&mut self) -> Result<Option<Instant>, StoreError> {
         if self.watched.objects().missing_list().is_some() {
-            return Ok(None);
+            // What was in force last is, and credentials end also while the API server is away.
+            if self.ends_at.is_some_and(|at| at <= Timestamp::now()) {
+                self.refresh().await?;
+            }
+            return Ok(self.look_again());
         }
         let unread = self.read_texts().await;
         let wanted = {
@@ -238,7 +247,13 @@ impl Live {
             self.put_in_force(wanted).await?;
         }
         let unread = unread.then(|| Instant::now() + AFTER_A_FAILURE);
-        Ok(self.begin(listed_at).into_iter().chain(unread).min())
+        Ok(self.begin(listed_at).into_iter().chain(unread).chain(self.look_again()).min())
+    }
+
+    /// When to look whether previous credentials have ended. Clocks may be set meanwhile.
+    fn look_again(&self) -> Option<Instant> {
+        let rest = Duration::try_from(self.ends_at?.duration_since(Timestamp::now())).unwrap_or_default();
+        Some(Instant::now() + rest.min(CLOCK_STANDS_FOR))
     }
 
     /// Reads the texts of ConfigMaps that a scenario has come to name: the watch keeps only those named before. Answers
@@ -287,7 +302,8 @@ impl Live {
         self.watched.secrets.need(needed(&wanted.sources, &settled.sources), Instant::now());
         self.said.tell(&wanted, &settled);
         let secrets = self.watched.secrets.view();
-        let gathered = gather(&settled.compilation.snapshot, &secrets, &self.kept);
+        let gathered = gather(&settled.compilation.snapshot, &secrets, &self.kept, Timestamp::now());
+        self.ends_at = gathered.ends_at;
         let mut facts = Facts::of(&settled, wanted.runtime.as_deref());
         let version = settled.compilation.snapshot.version.clone();
         let applied = self.configuration.apply(settled, gathered.keyring, &secrets, Timestamp::now()).await?;
@@ -302,7 +318,8 @@ impl Live {
     async fn refresh(&mut self) -> Result<(), StoreError> {
         let secrets = self.watched.secrets.view();
         let snapshot = self.configuration.snapshot();
-        let gathered = gather(&snapshot, &secrets, &self.kept);
+        let gathered = gather(&snapshot, &secrets, &self.kept, Timestamp::now());
+        self.ends_at = gathered.ends_at;
         let unconnected: Vec<Unconnected> = self.configuration.refresh(gathered.keyring, &secrets);
         self.keep(snapshot.version.clone(), gathered.kept).await?;
         self.reporter.tell(|known| known.know(&secrets, &unconnected));

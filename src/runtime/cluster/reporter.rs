@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::secret_book::{Known, View};
 use crate::api::State;
-use crate::compile::references::config_maps;
+use crate::compile::references::{SecretUse, config_maps};
 use crate::compile::{Settled, spec_digest, texts_digest};
 use crate::domain::pause::{PauseReport, Scope as PauseScope};
 use crate::domain::replica_report::{AudienceReport, ChannelReport, ReplicaReport, SecretReport};
@@ -93,17 +93,23 @@ impl Facts {
 
     /// Notes what is known of Secrets, and which channels cannot be used.
     pub(super) fn know(&mut self, secrets: &View, unconnected: &[Unconnected]) {
+        let report = |name: &str, wanted: SecretUse, known: &Known| match known {
+            Known::Read(content) => match content.problem(name, wanted) {
+                Some(problem) => SecretReport::Unreadable(problem),
+                None => SecretReport::Read(content.revision.clone()),
+            },
+            other => SecretReport::Unreadable(other.unreadable(name)),
+        };
         let known = secrets.all().map(|(name, uses, known)| {
-            let report = match known {
-                Known::Read(content) => match uses.iter().find_map(|wanted| content.problem(name, *wanted)) {
-                    Some(problem) => SecretReport::Unreadable(problem),
-                    None => SecretReport::Read(content.revision.clone()),
-                },
-                other => SecretReport::Unreadable(other.unreadable(name)),
-            };
-            (name.clone(), report)
+            let uses = uses.iter().map(|wanted| (wanted.word().to_owned(), report(name, *wanted, known)));
+            (name.clone(), uses.collect())
         });
-        self.report.secrets = known.collect();
+        self.report.secret_uses = known.collect();
+        let over_all = self.report.secret_uses.iter().filter_map(|(name, uses)| {
+            let problem = uses.values().find(|it| matches!(it, SecretReport::Unreadable(_)));
+            Some((name.clone(), problem.or(uses.values().next())?.clone()))
+        });
+        self.report.secrets = over_all.collect();
         let reasons = unconnected.iter().map(|it| (it.channel.to_string(), it.reasons.join("; ")));
         self.unconnected = reasons.collect();
     }

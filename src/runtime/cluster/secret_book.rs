@@ -20,6 +20,8 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 const STANDS_FOR: Duration = Duration::from_secs(60);
 /// How long a Secret must be missing before it counts as deleted.
 const MISSING_FOR: Duration = Duration::from_secs(5);
+/// How long a Secret must be forbidden before it is used no longer.
+const FORBIDDEN_FOR: Duration = Duration::from_secs(60);
 /// The least time between two reads of a Secret.
 const BETWEEN_READS: Duration = Duration::from_millis(100);
 
@@ -29,6 +31,10 @@ pub(super) enum Outcome {
     Read(Content),
     /// There is none.
     Missing,
+    /// It holds what it held when it was read last.
+    Unchanged,
+    /// The API server refuses to show it, and in which words.
+    Forbidden(String),
     /// It could not be asked for.
     Failed(String),
 }
@@ -42,6 +48,17 @@ pub(super) enum Known {
     Read(Arc<Content>),
     /// It was deleted.
     Gone,
+    /// It may not be read any more: its label was taken away, and with that the right to read it.
+    Refused,
+}
+
+/// What is to be read of a Secret.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// What for.
+    pub uses: BTreeSet<SecretUse>,
+    /// The revision at which it was read whole.
+    pub whole: Option<String>,
 }
 
 #[derive(Debug)]
@@ -51,6 +68,7 @@ struct Entry {
     due: Instant,
     failures: u32,
     missing_since: Option<Instant>,
+    forbidden_since: Option<Instant>,
     is_asked: bool,
     /// To be read once more as soon as the read under way has ended.
     again: bool,
@@ -85,6 +103,7 @@ impl SecretBook {
                 due: now,
                 failures: 0,
                 missing_since: None,
+                forbidden_since: None,
                 is_asked: false,
                 again: false,
                 tries: 0,
@@ -123,6 +142,17 @@ impl SecretBook {
         taken.collect()
     }
 
+    /// What is to be read of one.
+    pub(super) fn asked(&self, name: &str) -> Asked {
+        let entries = self.entries();
+        let Some(entry) = entries.get(name) else { return Asked::default() };
+        let whole = match &entry.known {
+            Known::Read(content) if content.is_whole => Some(content.revision.clone()),
+            _ => None,
+        };
+        Asked { uses: entry.uses.clone(), whole }
+    }
+
     /// When the next one is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.entries().values().filter(|entry| !entry.is_asked).map(|entry| entry.due).min()
@@ -157,13 +187,23 @@ impl SecretBook {
 
 impl Entry {
     fn note(&mut self, name: &str, outcome: Outcome, now: Instant, spread: f64) -> bool {
+        if !matches!(outcome, Outcome::Forbidden(_)) {
+            self.forbidden_since = None;
+        }
         match outcome {
+            Outcome::Unchanged => {
+                self.stands(now, spread);
+                // Asked for anew in between, nothing is known of it.
+                if !matches!(self.known, Known::Read(_)) {
+                    self.due = now;
+                }
+                false
+            }
+            Outcome::Forbidden(reason) => self.forbidden(name, reason, now, spread),
             Outcome::Read(content) => {
-                self.failures = 0;
-                self.missing_since = None;
-                self.due = now + STANDS_FOR + STANDS_FOR.mul_f64(spread / 4.0);
-                let is_same =
-                    matches!(&self.known, Known::Read(before) if before.revision == content.revision);
+                self.stands(now, spread);
+                let is_same = matches!(&self.known, Known::Read(before)
+                    if (&before.revision, before.is_whole) == (&content.revision, content.is_whole));
                 if !is_same {
                     self.known = Known::Read(Arc::new(content));
                 }
@@ -184,19 +224,44 @@ impl Entry {
                 }
                 self.unread(format!("there is no Secret {name}"))
             }
-            Outcome::Failed(reason) => {
-                self.missing_since = None;
-                self.rest(now, spread);
-                if self.failures == 1 && matches!(self.known, Known::Read(_)) {
-                    tracing::warn!(
-                        secret = name,
-                        reason,
-                        "the Secret cannot be read; its last content stays"
-                    );
-                }
-                self.unread(reason)
-            }
+            Outcome::Failed(reason) => self.failed(name, reason, now, spread),
         }
+    }
+
+    fn stands(&mut self, now: Instant, spread: f64) {
+        self.failures = 0;
+        self.missing_since = None;
+        self.due = now + STANDS_FOR + STANDS_FOR.mul_f64(spread / 4.0);
+    }
+
+    fn failed(&mut self, name: &str, reason: String, now: Instant, spread: f64) -> bool {
+        self.missing_since = None;
+        self.rest(now, spread);
+        if self.failures == 1 && matches!(self.known, Known::Read(_)) {
+            tracing::warn!(secret = name, reason, "the Secret cannot be read; its last content stays");
+        }
+        self.unread(reason)
+    }
+
+    /// The right to read a user's Secret ends with its label. A Role that was broken by mistake is put right before that
+    /// counts, and a generated Secret needs no label.
+    fn forbidden(&mut self, name: &str, reason: String, now: Instant, spread: f64) -> bool {
+        let since = *self.forbidden_since.get_or_insert(now);
+        let is_over = now.duration_since(since) >= FORBIDDEN_FOR;
+        if !is_over || self.uses.contains(&SecretUse::Generated) {
+            return self.failed(name, reason, now, spread);
+        }
+        self.rest(now, spread);
+        let is_news = !matches!(self.known, Known::Refused);
+        if is_news {
+            tracing::warn!(
+                secret = name,
+                reason,
+                "the Secret may not be read any more; it is used no longer"
+            );
+            self.known = Known::Refused;
+        }
+        is_news
     }
 
     fn unread(&mut self, reason: String) -> bool {
@@ -242,6 +307,7 @@ impl Known {
             Known::Unread(Some(reason)) => format!("{reason}; trying again"),
             Known::Unread(None) | Known::Read(_) => format!("Secret {name} was not read yet"),
             Known::Gone => format!("there is no Secret {name}; create it"),
+            Known::Refused => format!("Secret {name} may not be read any more; allow it with its label"),
         }
     }
 }
@@ -293,6 +359,26 @@ mod tests {
         assert!(book.note("a", Outcome::Missing, now + MISSING_FOR, 0.0));
         assert!(matches!(book.view().known("a"), Some(Known::Gone)));
         assert!(book.note("a", content("2"), now, 0.0));
+    }
+
+    #[test]
+    fn what_may_not_be_read_any_more_is_not_used_for_long() {
+        let now = Instant::now();
+        let book = book(&["a"], now);
+        assert!(book.note("a", content("1"), now, 0.0));
+        assert_eq!(book.asked("a").whole, Some("1".into()));
+        assert!(!book.note("a", Outcome::Unchanged, now, 0.0));
+        assert_eq!(wait(&book, now), STANDS_FOR);
+        let forbidden = || Outcome::Forbidden("403".into());
+        assert!(!book.note("a", forbidden(), now, 0.0));
+        assert!(!book.note("a", forbidden(), now + FORBIDDEN_FOR / 2, 0.0));
+        assert!(matches!(book.view().known("a"), Some(Known::Read(_))), "a Role may be wrong for a moment");
+        assert!(book.note("a", forbidden(), now + FORBIDDEN_FOR, 0.0));
+        assert!(matches!(book.view().known("a"), Some(Known::Refused)));
+        assert!(book.note("a", content("2"), now, 0.0));
+        book.need(BTreeMap::from([("a".into(), BTreeSet::from([SecretUse::Generated]))]), now);
+        assert!(!book.note("a", forbidden(), now, 0.0));
+        assert!(!book.note("a", forbidden(), now + FORBIDDEN_FOR, 0.0), "no label was taken away");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use kube::Api;
 use tokio_util::sync::CancellationToken;
 
 use super::content::Content;
-use super::secret_book::Outcome;
+use super::secret_book::{Asked, Outcome};
 use super::watches::Watched;
 
 /// How many are read at once.
@@ -24,7 +24,8 @@ pub(super) async fn read_secrets(api: Api<Secret>, watched: Arc<Watched>, stop: 
     loop {
         let now = Instant::now();
         for name in watched.secrets.take_due(now, AT_ONCE - under_way.len()) {
-            under_way.push(read(&api, name));
+            let asked = watched.secrets.asked(&name);
+            under_way.push(read(&api, name, asked));
         }
         // With every place taken, nothing that falls due changes anything.
         let due = watched.secrets.next_due().filter(|_| under_way.len() < AT_ONCE);
@@ -41,14 +42,29 @@ pub(super) async fn read_secrets(api: Api<Secret>, watched: Arc<Watched>, stop: 
     }
 }
 
-async fn read(api: &Api<Secret>, name: String) -> (String, Outcome) {
-    let outcome = match tokio::time::timeout(READ_MAX, api.get(&name)).await {
-        Ok(Ok(secret)) => Outcome::Read(Content::of(&secret)),
+async fn read(api: &Api<Secret>, name: String, asked: Asked) -> (String, Outcome) {
+    let outcome = match tokio::time::timeout(READ_MAX, read_allowed(api, &name, &asked)).await {
+        Ok(Ok(outcome)) => outcome,
         Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Outcome::Missing,
+        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
+            Outcome::Forbidden(format!("Secret {name} may not be read: {}", status.message))
+        }
         Ok(Err(error)) => Outcome::Failed(format!("Secret {name} cannot be read: {error}")),
         Err(_) => Outcome::Failed(format!("Secret {name} cannot be read: no answer within {READ_MAX:?}")),
     };
     (name, outcome)
+}
+
+/// Reads the metadata, and the rest only if that allows one of the uses and there is anything new in it.
+async fn read_allowed(api: &Api<Secret>, name: &str, asked: &Asked) -> Result<Outcome, kube::Error> {
+    let metadata = Content::of_metadata(api.get_metadata(name).await?.metadata);
+    if !asked.uses.iter().any(|wanted| metadata.may(name, *wanted).is_ok()) {
+        return Ok(Outcome::Read(metadata));
+    }
+    if asked.whole.as_ref() == Some(&metadata.revision) {
+        return Ok(Outcome::Unchanged);
+    }
+    Ok(Outcome::Read(Content::of(&api.get(name).await?)))
 }
 
 async fn until(due: Option<Instant>) {
