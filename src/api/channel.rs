@@ -161,7 +161,8 @@ pub struct Rate {
 /// How often and how long a message is tried again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Retry {
-    /// How many attempts in all, the first one included; 5 if left out.
+    /// How many attempts in all, the first one included. Left out, as many as fit into `for`; of a message that may have
+    /// been taken 5. What waits because the provider is down or throttles uses up none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub attempts: Option<i32>,

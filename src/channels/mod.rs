@@ -81,8 +81,9 @@ pub enum Attempt {
         reason: String,
         /// When the provider said to come back.
         retry_after: Option<Duration>,
-        /// Whether the provider itself is in trouble (no connection, 503), not this message alone: the channel
-        /// then probes with one delivery and lets the others wait.
+        /// Whether the provider itself is in trouble (no connection, 503, a refused login) or wants everyone to slow
+        /// down (429), not this message alone: after several in a row the channel probes with one delivery, and lets
+        /// the others wait without using up attempts.
         provider_down: bool,
     },
     /// It may have been taken: a timeout, a reset or a 5xx after the request was on its way.

@@ -22,6 +22,9 @@ pub const BASE_URL: &str = "https://api.twilio.com";
 
 /// Too many requests at once.
 const TOO_MANY_REQUESTS: u32 = 20429;
+/// Codes of the account and of the request as a whole (https://www.twilio.com/docs/api/errors: 20003 for a suspended
+/// account, 20404 for an unknown one); those of single messages begin behind them.
+const ACCOUNT_CODES: std::ops::Range<u32> = 20_000..21_000;
 /// The sender's queue is full: https://www.twilio.com/docs/api/errors/21611 and 30001.
 const QUEUE_FULL: [u32; 2] = [21611, 30001];
 
@@ -94,8 +97,8 @@ impl Channel for Twilio {
     }
 }
 
-/// What an answer means. The account's own troubles (a wrong token, too many requests, a full queue) are not the
-/// message's: it is sent again when they are over.
+/// What an answer means. The account's own troubles (a wrong token or account, a suspended one, too many requests, a
+/// full queue) are not the message's: it is sent again when they are over.
 fn judge(answer: &Answer, now: Timestamp) -> Attempt {
     let reply: Reply = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status.is_success() {
@@ -107,12 +110,17 @@ fn judge(answer: &Answer, now: Timestamp) -> Attempt {
         (Some(code), None) => format!("{code} ({})", answer.status),
         (None, _) => said(answer),
     };
-    let not_taken = |provider_down| Attempt::NotTaken { reason: reason.clone(), retry_after, provider_down };
+    let not_taken = || Attempt::NotTaken { reason: reason.clone(), retry_after, provider_down: true };
     match (answer.status, reply.code) {
-        (StatusCode::TOO_MANY_REQUESTS, _) | (_, Some(TOO_MANY_REQUESTS)) => not_taken(false),
-        (status, Some(code)) if status.is_client_error() && QUEUE_FULL.contains(&code) => not_taken(false),
-        (StatusCode::UNAUTHORIZED, _) => not_taken(true),
-        (StatusCode::SERVICE_UNAVAILABLE, _) if retry_after.is_some() => not_taken(true),
+        (StatusCode::TOO_MANY_REQUESTS, _) | (_, Some(TOO_MANY_REQUESTS)) => not_taken(),
+        (status, Some(code)) if status.is_client_error() && QUEUE_FULL.contains(&code) => not_taken(),
+        (StatusCode::UNAUTHORIZED, _) => not_taken(),
+        (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, code)
+            if code.is_none_or(|code| ACCOUNT_CODES.contains(&code)) =>
+        {
+            not_taken()
+        }
+        (StatusCode::SERVICE_UNAVAILABLE, _) if retry_after.is_some() => not_taken(),
         (StatusCode::REQUEST_TIMEOUT, _) => Attempt::Unknown { reason },
         (status, _) if status.is_client_error() => Attempt::Refused { reason },
         _ => Attempt::Unknown { reason },

@@ -87,7 +87,7 @@ fn judge(answer: &Answer, now: Timestamp) -> Attempt {
     let retry_after = retry_after(&answer.headers, now);
     let reason = said(answer);
     match status {
-        StatusCode::TOO_MANY_REQUESTS => Attempt::NotTaken { reason, retry_after, provider_down: false },
+        StatusCode::TOO_MANY_REQUESTS => Attempt::NotTaken { reason, retry_after, provider_down: true },
         StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {
             Attempt::NotTaken { reason, retry_after, provider_down: true }
         }

@@ -18,7 +18,7 @@ mod trigger;
 
 pub use api_key::ApiKey;
 pub use before::Before;
-pub use channel::{Channel, ChannelKind};
+pub use channel::{ATTEMPTS_UNCOUNTED, Channel, ChannelKind};
 pub use digest::{of_bytes as bytes_digest, spec_digest, texts_digest};
 pub use last_good::{Settled, settle, settle_after};
 pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};

@@ -35,6 +35,7 @@ impl RateWindow {
     pub fn take(&mut self, limit: RateLimit, count: u32, now: Timestamp) -> Result<(), Duration> {
         let now_us = now.as_microsecond();
         let per_us = i64::try_from(limit.per.as_micros()).unwrap_or(i64::MAX);
+        self.not_after(now_us);
         while self.accepted_at_us.front().is_some_and(|at| at.saturating_add(per_us) <= now_us) {
             self.accepted_at_us.pop_front();
         }
@@ -50,6 +51,13 @@ impl RateWindow {
         }
         self.accepted_at_us.extend(std::iter::repeat_n(now_us, count as usize));
         Ok(())
+    }
+
+    /// A clock that was set back leaves calls in the future: they count from now on, not until that future is over.
+    fn not_after(&mut self, now_us: i64) {
+        for at in self.accepted_at_us.iter_mut().rev().take_while(|at| **at > now_us) {
+            *at = now_us;
+        }
     }
 
     /// Gives back places that were taken for calls which then were not accepted.
@@ -77,6 +85,17 @@ mod tests {
         assert_eq!(window.take(LIMIT, 1, at(9)), Err(Duration::from_secs(1)));
         assert_eq!(window.take(LIMIT, 1, at(10)), Ok(()));
         assert_eq!(window.take(LIMIT, 1, at(18)), Err(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_holds_nobody_up_for_longer_than_the_window() {
+        let mut window = RateWindow::from_accepted([at(5), at(7_200)]);
+        assert_eq!(window.take(LIMIT, 1, at(6)), Err(Duration::from_secs(9)));
+        assert_eq!(window.take(LIMIT, 1, at(15)), Ok(()));
+        assert_eq!(window.take(LIMIT, 2, at(25)), Ok(()));
+        let mut ahead = RateWindow::from_accepted([at(7_200), at(7_201)]);
+        assert_eq!(ahead.take(LIMIT, 1, at(0)), Err(LIMIT.per));
+        assert_eq!(ahead.take(LIMIT, 2, at(10)), Ok(()));
     }
 
     #[test]

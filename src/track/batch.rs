@@ -12,6 +12,9 @@ pub const LINES_MAX: usize = 1_000;
 /// The largest body.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// What some programs write at the beginning of UTF-8; it says nothing.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyFormat {
@@ -67,6 +70,7 @@ pub fn lines(format: BodyFormat, body: &[u8]) -> Result<Vec<NumberedLine>, BodyE
     if body.len() > BODY_BYTES_MAX {
         return Err(BodyError::TooLarge);
     }
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let text = std::str::from_utf8(body).map_err(|_| BodyError::NotText)?;
     match format {
         BodyFormat::Json => of_json(text),
@@ -114,6 +118,13 @@ mod tests {
         assert_eq!(numbers(BodyFormat::Json, "[{}, {\"a\": 1e999}, 3]"), [(1, true), (2, false), (3, true)]);
         assert_eq!(numbers(BodyFormat::Json, " {}"), [(1, true)]);
         assert_eq!(numbers(BodyFormat::Json, "[]"), []);
+    }
+
+    #[test]
+    fn a_byte_order_mark_says_nothing() {
+        assert_eq!(numbers(BodyFormat::Ndjson, "\u{feff}{}\n{}"), [(1, true), (2, true)]);
+        assert_eq!(numbers(BodyFormat::Json, "\u{feff}[{}]"), [(1, true)]);
+        assert_eq!(numbers(BodyFormat::Ndjson, "{}\n\u{feff}{}"), [(1, true), (2, false)]);
     }
 
     #[test]

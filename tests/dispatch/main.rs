@@ -75,6 +75,7 @@ mod told {
         sockets:
             without_a_fault_both_are_sent_once,
             a_throttled_message_is_sent_when_the_provider_said,
+            who_is_throttled_for_longer_than_attempts_last_is_sent_once,
             a_500_is_unknown_held_for_sms_and_sent_again_with_the_same_id_for_webhooks,
             a_reset_after_the_body_is_unknown,
             a_provider_that_hangs_is_unknown_after_the_timeout,

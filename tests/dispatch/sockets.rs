@@ -47,6 +47,27 @@ pub async fn a_throttled_message_is_sent_when_the_provider_said(place: Place) {
     );
 }
 
+pub async fn who_is_throttled_for_longer_than_attempts_last_is_sent_once(place: Place) {
+    let mut sources = storm();
+    for channel in ["sms", "hook"] {
+        sources["channels"][channel]["retry"] = json!({"attempts": 2});
+    }
+    let rule = |protocol| Rule { count: Some(5), ..Rule::always(protocol, Answer::Throttle) };
+    let faults = vec![rule(Protocol::Twilio), rule(Protocol::Webhook)];
+    let real = Real::start(place, sources, faults).await;
+    for (name, phone) in [("ann", "+43661"), ("ben", "+43662"), ("cid", "+43663"), ("dan", "+43664")] {
+        real.customer(name, json!({"name": name, "phone": phone})).await;
+    }
+    let call = real.call("alert", json!({"kind": "storm"})).await;
+    let deliveries = real.ended(&call).await;
+    let sent = deliveries.iter().filter(|it| it.delivery.state == State::Sent).count();
+    assert_eq!((sent, deliveries.len()), (8, 8), "{deliveries:?}");
+    let messages = real.sandbox.messages(&Filter::default()).items;
+    assert_eq!(messages.iter().filter(|message| message.taken).count(), 8);
+    assert_eq!(messages.iter().filter(|message| !message.taken).count(), 10);
+    real.engine.stop(Duration::from_secs(1)).await;
+}
+
 pub async fn a_500_is_unknown_held_for_sms_and_sent_again_with_the_same_id_for_webhooks(place: Place) {
     assert_eq!(
         outcome(place.another(), once(Answer::Fail, false)).await,

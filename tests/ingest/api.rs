@@ -53,6 +53,30 @@ pub async fn the_log_pages_and_filters(place: Place) {
     world.stop().await;
 }
 
+pub async fn what_no_name_holds_is_not_found_and_no_error(place: Place) {
+    let world = world(place).await;
+    world.post(&json!({"a": 1})).await;
+    let (log, desk) = (bearer("log"), bearer("desk"));
+    let ask = async |method: &str, path: &str, key: &str| {
+        world.send(method, path, &[("authorization", key)], b"").await
+    };
+    for filter in ["trigger", "request"] {
+        let page = ask("GET", &format!("/api/v1/calls?{filter}=%00"), &log).await;
+        assert_eq!((page.status, page.body), (200, json!({"items": [], "next": null})), "{filter}");
+    }
+    assert_eq!(ask("GET", "/api/v1/calls?after=%00", &log).await.status, 400);
+    for path in ["/api/v1/calls/a%00", "/api/v1/calls/%00/deliveries"] {
+        let answer = ask("GET", path, &log).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    }
+    assert_eq!(ask("GET", "/api/v1/customers/%00", &desk).await.status, 404);
+    for what in ["calls/%00/pause", "calls/%00/resume", "scenarios/%00/resume", "calls/%00/cancel"] {
+        assert_eq!(ask("POST", &format!("/api/v1/{what}"), &desk).await.status, 404, "{what}");
+    }
+    world.stop().await;
+}
+
 pub async fn a_call_shows_what_came_of_it(place: Place) {
     let world = world(place).await;
     let id = world.post(&json!({"a": 1})).await.id().to_owned();

@@ -56,6 +56,69 @@ fn a_csv_without_a_usable_header_is_refused() {
     }
 }
 
+/// What is read before a file is given up, and why it is.
+fn given_up(content: &[u8]) -> (Vec<u64>, String) {
+    let (_folder, path) = file("c.csv", content);
+    let (mut read, mut error) = (Vec::new(), None);
+    for line in read_customers(&path).unwrap() {
+        match line {
+            Ok(line) => read.push(line.number),
+            Err(why) => error = Some(why.to_string()),
+        }
+    }
+    let folder = path.parent().unwrap().display().to_string() + "/";
+    (read, error.unwrap_or_default().replace(&folder, ""))
+}
+
+#[test]
+fn a_quote_that_is_never_closed_loses_nobody_silently() {
+    let (read, error) = given_up(b"registered,name\nu0,Zoe\n\"u1\",\"Ann\nu2,Bob\nu3,Cy\n");
+    assert!(read.is_empty() || read == [2], "{read:?}");
+    assert!(error.starts_with("c.csv:3: a quote opens here and is never closed"), "{error}");
+    let closed = b"\xef\xbb\xbf\"registered\",name\r\nu1,\"An\"\"n\nB\"\r\nu2,5\" disk\r\n\r\nu3,\"Cy\"";
+    let lines = customers("c.csv", closed);
+    let names: Vec<_> =
+        lines.iter().map(|(_, line)| line.as_ref().unwrap()["attributes"]["name"].clone()).collect();
+    assert_eq!(names, [json!("An\"n\nB"), json!("5\" disk"), json!("Cy")]);
+    let (_folder, path) = file("c.csv", b"registered,\"name\nu1,Ann\n");
+    let error = read_customers(&path).err().unwrap().to_string();
+    assert!(error.contains("c.csv:1: a quote opens here"), "{error}");
+}
+
+#[test]
+fn a_record_of_a_csv_is_bounded() {
+    let mut content = b"registered,name\nu1,Ann\nu2,\"".to_vec();
+    content.extend("x\n".repeat(1024 * 1024).into_bytes());
+    content.extend(b"\"\nu3,Cy\n");
+    let (read, error) = given_up(&content);
+    assert_eq!(read, [2]);
+    assert!(
+        error.starts_with("c.csv:3: the record that begins here is longer than 1048576 bytes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_column_and_its_parts_cannot_both_be_there() {
+    for header in ["address,address.city", "address.city,address:json", "a.b.c:number,x,a.b"] {
+        let (_folder, path) = file("c.csv", format!("registered,{header}\n").as_bytes());
+        let Err(ImportError::Header { problem, .. }) = read_customers(&path) else { panic!("{header}") };
+        let named = header
+            .split(',')
+            .filter(|name| *name != "x")
+            .all(|name| problem.contains(&format!("{:?}", name.split(':').next().unwrap())));
+        assert!(named, "{header}: {problem}");
+    }
+    let (_folder, path) = file("c.csv", b"registered,address.city,address.zip,add,addresses\n");
+    assert!(read_customers(&path).is_ok());
+}
+
+#[test]
+fn a_byte_order_mark_of_ndjson_says_nothing() {
+    let lines = customers("c.ndjson", "\u{feff}{\"ids\": {\"registered\": \"ann\"}}\n".as_bytes());
+    assert!(lines.len() == 1 && lines[0].1.is_ok(), "{lines:?}");
+}
+
 #[test]
 fn bad_lines_of_ndjson_are_numbered_and_passed() {
     let mut content =

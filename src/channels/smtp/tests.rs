@@ -98,22 +98,32 @@ async fn a_server_without_pipelining_is_asked_step_by_step() {
         Hear("HELO [127.0.0.1]\r\n"),
         say("250 hi\r\n"),
         Hear("MAIL FROM:<warnings@example.com>\r\n"),
+        say("250 a\r\n"),
+        Hear("RCPT TO:<ann@example.org>\r\n"),
         say("550 no\r\n"),
     ];
     assert_eq!(outcome(old).await, Attempt::Refused { reason: "550 no".into() });
 }
 
 #[tokio::test]
-async fn a_5xx_is_final_at_every_stage() {
+async fn a_5xx_is_final_once_the_recipient_is_named() {
     let at = |replies: &str| outcome(script([Hear("DATA\r\n"), say(replies)]));
-    let mail = at("550 sender\r\n503 x\r\n503 x\r\n").await;
-    assert_eq!(mail, Attempt::Refused { reason: "550 sender".into() });
     let recipient = at("250 a\r\n550 5.1.1 nobody\r\n503 x\r\n").await;
     assert_eq!(recipient, Attempt::Refused { reason: "550 5.1.1 nobody".into() });
     let data = at("250 a\r\n250 b\r\n554 no\r\n").await;
     assert_eq!(data, Attempt::Refused { reason: "554 no".into() });
     let end = outcome(script([Hear("DATA\r\n"), say(GO_ON), Hear("\r\n.\r\n"), say("554 spam\r\n")])).await;
     assert_eq!(end, Attempt::Refused { reason: "554 spam".into() });
+}
+
+#[tokio::test]
+async fn a_refused_sender_is_the_channels_trouble_and_no_recipients() {
+    let at = |replies: &str| outcome(script([Hear("DATA\r\n"), say(replies)]));
+    for refusal in ["530 5.7.0 Authentication required", "550 sender", "553 not yours"] {
+        let attempt = at(&format!("{refusal}\r\n503 x\r\n503 x\r\n")).await;
+        assert_eq!(is_down(&attempt), Some(true), "{attempt:?}");
+        assert_eq!(attempt.reason(), Some(refusal));
+    }
 }
 
 #[tokio::test]

@@ -169,12 +169,13 @@ impl Connection {
         if stage == Stage::End && reply.is_positive() {
             return Attempt::Sent { provider_id: Some(reason.split_off(reason.len().min(4))) };
         }
-        if reply.is_permanent() && stage != Stage::Reset {
+        // Refusing the sender, or everyone, is the server's trouble; refusing a recipient is that mail's. A login that
+        // is missing or ended is told at MAIL too (530), whoever the mail is for.
+        let provider_down = reply.is_closing() || matches!(stage, Stage::Mail | Stage::Reset);
+        if reply.is_permanent() && !provider_down {
             return Attempt::Refused { reason };
         }
         if reply.is_transient() || stage != Stage::End {
-            // Refusing the sender, or everyone, is the server's trouble; refusing a recipient is that mail's.
-            let provider_down = reply.is_closing() || matches!(stage, Stage::Mail | Stage::Reset);
             self.ended |= !(reply.is_transient() || reply.is_permanent());
             return Attempt::NotTaken { reason, retry_after: None, provider_down };
         }

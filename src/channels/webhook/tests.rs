@@ -57,7 +57,7 @@ async fn throttling_proves_that_nothing_was_taken() {
     let reason = "429 Too Many Requests: why".into();
     assert_eq!(
         throttled,
-        Attempt::NotTaken { reason, retry_after: Some(Duration::from_secs(7)), provider_down: false }
+        Attempt::NotTaken { reason, retry_after: Some(Duration::from_secs(7)), provider_down: true }
     );
     let down = answered("503 Service Unavailable\r\nretry-after: 3").await;
     let reason = "503 Service Unavailable: why".into();

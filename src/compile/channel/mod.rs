@@ -29,7 +29,7 @@ pub struct Channel {
     pub per_second: Option<u32>,
     /// How long one attempt may take.
     pub timeout: Duration,
-    /// Attempts in all, the first included.
+    /// Attempts in all, the first included; [`ATTEMPTS_UNCOUNTED`] where the manifest does not count them.
     pub attempts_max: u32,
     /// How long after the first attempt another may begin.
     pub retry_for: Duration,
@@ -63,7 +63,8 @@ impl ChannelKind {
 
 const CONCURRENCY: u32 = 16;
 const TIMEOUT: Duration = Duration::from_secs(30);
-const ATTEMPTS_MAX: u32 = 5;
+/// Time alone, `retry.for`, bounds the attempts of what was certainly not taken.
+pub const ATTEMPTS_UNCOUNTED: u32 = u32::MAX;
 const RETRY_FOR: Duration = Duration::from_secs(3600);
 
 pub(super) fn compile_all(sources: &Sources, problems: &mut Problems) -> BTreeMap<ChannelName, Arc<Channel>> {
@@ -92,7 +93,7 @@ fn compile(name: &str, spec: &ChannelSpec, findings: &mut Findings<'_>) -> Optio
         concurrency: findings.count_or(rate.concurrency, CONCURRENCY, "spec.rate.concurrency"),
         per_second: rate.per_second.map(|rate| findings.count(rate, "spec.rate.perSecond")),
         timeout: findings.length_or(spec.timeout.as_ref(), TIMEOUT, "spec.timeout"),
-        attempts_max: findings.count_or(retry.attempts, ATTEMPTS_MAX, "spec.retry.attempts"),
+        attempts_max: findings.count_or(retry.attempts, ATTEMPTS_UNCOUNTED, "spec.retry.attempts"),
         retry_for: findings.length_or(retry.r#for.as_ref(), RETRY_FOR, "spec.retry.for"),
         on_unknown: spec.on_unknown.unwrap_or(kind.on_unknown()),
     })

@@ -15,7 +15,7 @@ fn compiled(manifest: &str) -> Result<Arc<Channel>, Vec<(String, String)>> {
 fn what_is_left_out_has_the_kinds_default() {
     let log = compiled("log: {}").unwrap();
     assert_eq!((log.kind, log.window, log.concurrency, log.per_second), (ChannelKind::Log, 256, 16, None));
-    assert_eq!((log.timeout, log.attempts_max, log.retry_for), (TIMEOUT, 5, RETRY_FOR));
+    assert_eq!((log.timeout, log.attempts_max, log.retry_for), (TIMEOUT, ATTEMPTS_UNCOUNTED, RETRY_FOR));
     assert_eq!(log.on_unknown, OnUnknown::Resend);
     let sms = "twilio: {accountSid: AC0, from: '+431', authToken: {secretKeyRef: {name: sms, key: token}}}";
     assert_eq!(compiled(sms).unwrap().on_unknown, OnUnknown::Hold);

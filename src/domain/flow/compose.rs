@@ -79,7 +79,8 @@ fn rendered(part: &str, template: &Template, subject: &Subject) -> Result<String
     }
 }
 
-/// A header is one line: what a customer's attribute brings along must not add another.
+/// A header is one line of printable text: a line break that a customer's attribute brings along must not add another,
+/// and a tab in it is no reason not to write to them.
 fn one_line(text: &str) -> String {
-    text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -115,10 +115,16 @@ fn a_subject_stays_one_line() {
             html: None,
         },
     };
-    let Composed::Ready { text: MessageText::Email { subject, .. }, .. } =
-        composed(&mail, &json!({"email": "a@b", "name": "Ann\r\nBcc: x@y"}), None)
-    else {
-        panic!("ready")
-    };
-    assert_eq!(subject, "Hi Ann Bcc: x@y");
+    for (name, expected) in [
+        ("Ann\r\nBcc: x@y", "Hi Ann Bcc: x@y"),
+        ("Ann\tB.", "Hi Ann B."),
+        ("\u{1b}[1mAnn\u{85}B.\u{7}", "Hi [1mAnn B."),
+    ] {
+        let Composed::Ready { text: MessageText::Email { subject, .. }, .. } =
+            composed(&mail, &json!({"email": "a@b", "name": name}), None)
+        else {
+            panic!("ready")
+        };
+        assert_eq!(subject, expected);
+    }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::auth::{May, ReadLog};
-use super::id::Id;
+use super::id::{Id, kept};
 use super::problem::{ApiProblem, ProblemBody};
 use super::view::{CallPage, CallView};
 use super::{Desk, auth};
@@ -57,7 +57,12 @@ pub(super) async fn list(
     query: Result<Query<CallQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<CallPage>, ApiProblem> {
     let Query(query) = query.map_err(|error| ApiProblem::bad_request(error.body_text()))?;
+    let matches_nothing =
+        [&query.trigger, &query.request].into_iter().flatten().any(|name| kept(name).is_err());
     let filter = filter(query)?;
+    if matches_nothing {
+        return Ok(Json(CallPage { items: Vec::new(), next: None }));
+    }
     let limit = filter.limit as usize;
     let records = desk.app.calls.list(filter).await?;
     let next = (records.len() == limit).then(|| records.last().map(|call| call.id.to_string())).flatten();
@@ -78,6 +83,9 @@ fn filter(query: CallQuery) -> Result<CallFilter, ApiProblem> {
         CallState::from_word(&word)
             .ok_or_else(|| ApiProblem::bad_request(format!("status must be one of {words}, not {word:?}")))
     });
+    if query.after.as_deref().is_some_and(|after| kept(after).is_err()) {
+        return Err(ApiProblem::bad_request("after must be `next` of a page"));
+    }
     Ok(CallFilter {
         trigger: query.trigger.map(TriggerName::new),
         state: state.transpose()?,

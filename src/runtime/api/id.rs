@@ -1,4 +1,6 @@
 //! The id in a path. One that cannot be read is answered as every other problem of the API is.
+//!
+//! U+0000 is in no id: it is refused wherever something is kept, and PostgreSQL takes none to look for.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -13,6 +15,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiProblem> {
         let read = Path::<String>::from_request_parts(parts, state).await;
-        read.map(|Path(id)| Id(id)).map_err(|error| ApiProblem::bad_request(error.body_text()))
+        let Path(id) = read.map_err(|error| ApiProblem::bad_request(error.body_text()))?;
+        kept(&id).map(|()| Id(id))
+    }
+}
+
+/// That something may be kept under this name.
+///
+/// # Errors
+/// Nothing is, on any database.
+pub(super) fn kept(name: &str) -> Result<(), ApiProblem> {
+    match name.contains('\0') {
+        true => Err(ApiProblem::not_found(format!("there is nothing named {name:?}: no name holds U+0000"))),
+        false => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::auth::{Control, May, ReadLog};
+use super::id::kept;
 use super::problem::{ApiProblem, ProblemBody};
 use crate::domain::name::CallId;
 use crate::domain::pause::{Pause, PauseReport, REASON_MAX, Scope};
@@ -227,6 +228,7 @@ fn reason(body: &Bytes) -> Result<String, ApiProblem> {
 }
 
 fn scope(kinds: &str, name: &str) -> Result<Scope, ApiProblem> {
+    kept(name)?;
     let scope = kinds.strip_suffix('s').filter(|kind| *kind != "runtime");
     scope.and_then(|kind| Scope::read(kind, name)).ok_or_else(|| {
         ApiProblem::not_found(format!(

@@ -10,6 +10,7 @@ use super::batch::{Answered, Withdrawn};
 use super::dispatcher::{Dispatcher, Due};
 use super::handle::{ChannelHandle, Standing};
 use super::job::Job;
+use super::patience;
 use super::verdict::{RetryPolicy, Tried, Verdict, judge};
 use crate::channels::Attempt;
 use crate::domain::state::DeliveryState;
@@ -98,7 +99,7 @@ impl Dispatcher {
     pub(super) fn learn(&mut self, mut job: Job, attempt: Attempt) {
         let now = Timestamp::now();
         let policy = self.handles.load().get(&self.outbox.name).map(|handle| handle.retry);
-        let policy = policy.unwrap_or(RetryPolicy::UNTIL_RESTORED);
+        let policy = patience::after(&attempt, policy.unwrap_or(RetryPolicy::UNTIL_RESTORED));
         let tried = Tried {
             attempt: job.attempt,
             first_at: job.first_at.unwrap_or(now),

@@ -13,6 +13,7 @@ mod health;
 mod job;
 mod lanes;
 mod outbox;
+mod patience;
 mod post;
 mod verdict;
 

@@ -30,6 +30,16 @@ pub(super) enum Column {
     Consent(String),
 }
 
+impl Column {
+    /// The names of the attribute it holds, from the outermost in.
+    pub(super) fn attribute(&self) -> Option<&[String]> {
+        match self {
+            Column::Attribute(path, _) => Some(path),
+            Column::Id(_) | Column::Consent(_) => None,
+        }
+    }
+}
+
 /// Reads one header: `registered`, `ids.cookie`, `consents.sms`, `city`, `age:number`, `address.city`.
 pub(super) fn column(header: &str) -> Result<Column, String> {
     let (name, cell_type) = match header.rsplit_once(':') {

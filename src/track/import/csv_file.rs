@@ -8,6 +8,7 @@ use csv::{ReaderBuilder, StringRecord};
 use serde_json::json;
 
 use super::cells::{Column, boolean, cell, column, put};
+use super::csv_bounds::{Bounded, BrokenAt};
 use super::{ImportError, ImportLine};
 use crate::store::customers::CustomerWrite;
 use crate::track::line::{LineError, customer};
@@ -18,7 +19,7 @@ pub(super) fn customers<R: Read + Send>(
     file: R,
 ) -> Result<impl Iterator<Item = Result<ImportLine<CustomerWrite>, ImportError>> + Send + use<R>, ImportError>
 {
-    let mut reader = ReaderBuilder::new().from_reader(file);
+    let mut reader = ReaderBuilder::new().from_reader(Bounded::new(file));
     let headers = reader.headers().map_err(|error| unreadable(path, error))?.clone();
     let columns =
         columns(&headers).map_err(|problem| ImportError::Header { path: path.to_owned(), problem })?;
@@ -52,8 +53,18 @@ fn columns(headers: &StringRecord) -> Result<Vec<Column>, String> {
     let mut seen = BTreeSet::new();
     match headers.iter().map(|it| it.split(':').next().unwrap_or(it)).find(|name| !seen.insert(*name)) {
         Some(name) => Err(format!("column {name:?} is there twice")),
-        None => Ok(columns),
+        None => nested(&columns).map_or(Ok(columns), Err),
     }
+}
+
+/// Whether a column's cells would replace, or be replaced by, the object that other columns are the parts of.
+fn nested(columns: &[Column]) -> Option<String> {
+    let mut paths: Vec<&[String]> = columns.iter().filter_map(Column::attribute).collect();
+    // An object sorts right before its parts.
+    paths.sort_unstable();
+    let pair = paths.windows(2).find(|pair| pair[1].starts_with(pair[0]))?;
+    let (whole, part) = (pair[0].join("."), pair[1].join("."));
+    Some(format!("column {part:?} is a part of column {whole:?}; leave one of them out, or rename it"))
 }
 
 /// Makes of a record the line that says the same.
@@ -92,7 +103,12 @@ fn what(error: &csv::Error) -> String {
 fn unreadable(path: &Path, error: csv::Error) -> ImportError {
     let path = path.to_owned();
     match error.into_kind() {
-        csv::ErrorKind::Io(source) => ImportError::Io { path, source },
+        csv::ErrorKind::Io(source) => match source.get_ref().and_then(|it| it.downcast_ref::<BrokenAt>()) {
+            Some(BrokenAt { line, problem }) => {
+                ImportError::Record { path, line: *line, problem: problem.to_string() }
+            }
+            None => ImportError::Io { path, source },
+        },
         other => ImportError::Header { path, problem: format!("{other:?}") },
     }
 }

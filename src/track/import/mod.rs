@@ -3,6 +3,7 @@
 //! A bad line is reported with its number and reading goes on; whether to stop is the caller's decision.
 
 mod cells;
+mod csv_bounds;
 mod csv_file;
 mod ndjson;
 
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 use super::line::{LineError, customer, event};
 use crate::store::customers::{CustomerWrite, EventWrite};
 
-/// The longest line of a file, in bytes.
+/// The longest line of a file, or record of a CSV file, in bytes.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 
 /// A line of a file: its number, from 1, what it takes up to its end in bytes, and what it says.
@@ -52,6 +53,16 @@ pub enum ImportError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        problem: String,
+    },
+    /// A record of a CSV file has no end, so that nothing behind it can be told from it.
+    #[error("{}:{line}: {problem}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// The line of text to look at.
+        line: u64,
+        /// What is wrong there.
         problem: String,
     },
 }

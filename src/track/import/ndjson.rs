@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::{ImportError, ImportLine, LINE_BYTES_MAX};
-use crate::track::batch::parse;
+use crate::track::batch::{BYTE_ORDER_MARK, parse};
 use crate::track::line::LineError;
 
 /// The lines of a file; blank ones are passed over.
@@ -33,14 +33,26 @@ where
             };
             number += 1;
             bytes_read += text.bytes;
-            if text.line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
+            let line = match number {
+                1 => text.line.map(without_mark),
+                _ => text.line,
+            };
+            if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
                 continue;
             }
-            let write = text.line.and_then(|line| parse(&line)).and_then(&read);
+            let write = line.and_then(|line| parse(&line)).and_then(&read);
             return Some(Ok(ImportLine { number, bytes_read, write }));
         }
         None
     })
+}
+
+/// A line without the byte order mark that some programs begin a file with.
+fn without_mark(mut line: String) -> String {
+    if line.as_bytes().starts_with(BYTE_ORDER_MARK) {
+        line.drain(..BYTE_ORDER_MARK.len());
+    }
+    line
 }
 
 /// A line of text, or why it is none; and how many bytes it takes.

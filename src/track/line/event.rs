@@ -41,7 +41,8 @@ fn moment(fields: &mut Map<String, Json>, now: Timestamp) -> Result<Timestamp, L
         None | Some(Json::Null) => Ok(now),
         Some(json) => timestamp::from_json(&json).ok_or(LineError::Expected {
             place: "timestamp".into(),
-            expected: "an RFC 3339 time with its offset, or seconds since 1970",
+            expected: "an RFC 3339 time with its offset (2026-01-31T18:00:00Z), or seconds since 1970 (as text with \
+                       nine digits or more)",
         }),
     }
 }
