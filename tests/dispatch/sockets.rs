@@ -52,7 +52,8 @@ pub async fn who_is_throttled_for_longer_than_attempts_last_is_sent_once(place: 
     for channel in ["sms", "hook"] {
         sources["channels"][channel]["retry"] = json!({"attempts": 2});
     }
-    let rule = |protocol| Rule { count: Some(5), ..Rule::always(protocol, Answer::Throttle) };
+    // `Throttle` would say when to come back.
+    let rule = |protocol| Rule { status: Some(429), count: Some(5), ..Rule::always(protocol, Answer::Fail) };
     let faults = vec![rule(Protocol::Twilio), rule(Protocol::Webhook)];
     let real = Real::start(place, sources, faults).await;
     for (name, phone) in [("ann", "+43661"), ("ben", "+43662"), ("cid", "+43663"), ("dan", "+43664")] {
