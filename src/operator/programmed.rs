@@ -112,8 +112,9 @@ fn lack(replica: &Replica, wanted: &Wanted) -> Option<(&'static str, String)> {
     None
 }
 
-/// Whether every ready replica has read the Secret of generated credentials at this revision: what it holds may be used then. One that is not
-/// ready reads it before it is, so none at all is every one, as long as it is known that there is none.
+/// Whether every ready replica has read the Secret of generated credentials at this revision: what it holds may be used
+/// then. One that is not ready reads it before it is, so none at all is every one, as long as it is known that there is
+/// none.
 pub(super) fn is_read_by_all(replicas: &[Replica], secret: &str, revision: &str) -> bool {
     replicas.iter().all(|replica| {
         let report = replica.report.as_ref().ok();

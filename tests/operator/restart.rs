@@ -32,6 +32,18 @@ async fn awaits_pods(operator: &Operator) -> bool {
     operator.ask("readyz").await.is_some_and(|answer| answer.body.contains("no list of Pod"))
 }
 
+/// An operator that hears of Pods after everything else, and has then looked at all.
+async fn a_second_one_that_learns_of_pods_late(stage: &Stage, proxy: &Proxy) -> Operator {
+    proxy.hold("/pods");
+    let second = stage.begin_operator(&proxy.kubeconfig(), &["--no-leader-election"]);
+    let settled = async || proxy.holds() && (awaits_pods(&second).await || is_ready(&second).await);
+    stage.until("all but the Pods is known", settled).await;
+    proxy.release();
+    stage.until("the second one is ready", async || is_ready(&second).await).await;
+    look(stage, &second, "again").await;
+    second
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_leader_writes_nothing_where_everything_is_in_force() {
     let stage = Stage::new("restart").await;
@@ -42,13 +54,7 @@ async fn a_new_leader_writes_nothing_where_everything_is_in_force() {
     all_ready(&stage).await;
     assert_eq!(first.terminate().await, Some(0));
     let (before, events) = (proxy.writes().len(), stage.events());
-    proxy.hold("/pods");
-    let second = stage.begin_operator(&proxy.kubeconfig(), &["--no-leader-election"]);
-    let settled = async || proxy.holds() && (awaits_pods(&second).await || is_ready(&second).await);
-    stage.until("all but the Pods is known", settled).await;
-    proxy.release();
-    stage.until("the second one is ready", async || is_ready(&second).await).await;
-    look(&stage, &second, "again").await;
+    let _second = a_second_one_that_learns_of_pods_late(&stage, &proxy).await;
     assert_eq!(proxy.writes()[before..], Vec::<String>::new());
     assert_eq!(stage.events(), events, "nothing happened");
 }
@@ -73,13 +79,7 @@ async fn a_rotation_that_was_begun_shows_no_password_that_a_replica_refuses() {
     stage.until("the next ones are there", begun).await;
     drop(first);
     proxy.revive();
-    proxy.hold("/pods");
-    let second = stage.begin_operator(&proxy.kubeconfig(), &["--no-leader-election"]);
-    let settled = async || proxy.holds() && (awaits_pods(&second).await || is_ready(&second).await);
-    stage.until("all but the Pods is known", settled).await;
-    proxy.release();
-    stage.until("the second one is ready", async || is_ready(&second).await).await;
-    look(&stage, &second, "again").await;
+    let _second = a_second_one_that_learns_of_pods_late(&stage, &proxy).await;
     assert_eq!(stage.pair("storm-trigger"), old, "the only replica has not read the next ones");
     replicas.release();
     let body = serde_json::json!({"city": "Vienna"});
