@@ -186,6 +186,9 @@ impl Server {
     pub fn signal(&self, name: &str) -> Vec<String> {
         let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let postmaster = file.lines().next().unwrap().trim().to_owned();
+        // So that it makes no other process after they were listed.
+        let held = Command::new("kill").args(["-STOP", &postmaster]).stderr(Stdio::null()).status();
+        let _ = held.unwrap();
         let children = Command::new("pgrep").args(["-P", &postmaster]).output().unwrap();
         let mut all = vec![postmaster];
         all.extend(String::from_utf8_lossy(&children.stdout).lines().map(str::to_owned));

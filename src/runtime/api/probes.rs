@@ -1,5 +1,7 @@
 //! Whether the process lives, whether it can take calls, and its numbers.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +13,9 @@ use crate::store::StoreError;
 use crate::store::calls::{CallFilter, Calls};
 use crate::store::run_log::RunLog;
 use crate::telemetry::OPENMETRICS;
+
+/// Whoever asks for a probe gives it up after some seconds: what the store has not said by then, it does not say.
+const STORE_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// Whether the process lives.
 #[utoipa::path(get, path = "/livez", tag = "probes", responses((status = 200, description = "It lives")))]
@@ -41,7 +46,13 @@ async fn readiness(app: &App) -> Result<(), String> {
 /// Asks the store for something that costs it nothing.
 pub(in crate::runtime) async fn store_answers(calls: &dyn Calls) -> Result<(), StoreError> {
     let newest = CallFilter { since: Some(Timestamp::now()), limit: 1, ..CallFilter::default() };
-    calls.list(newest).await.map(drop)
+    soon(calls.list(newest)).await.map(drop)
+}
+
+/// What the store says, if it says it while somebody still waits for it.
+async fn soon<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = || StoreError::Unavailable(format!("it did not answer within {STORE_TIME_MAX:?}"));
+    tokio::time::timeout(STORE_TIME_MAX, asked).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// The process's numbers, in OpenMetrics.
@@ -52,7 +63,7 @@ pub(super) async fn metrics(State(desk): State<Desk>) -> Response {
 
 /// The numbers as an answer.
 pub(in crate::runtime) async fn numbers(app: &App, log: &dyn RunLog) -> Response {
-    match log.backlog().await {
+    match soon(log.backlog()).await {
         Ok(backlog) => app.metrics.set_backlog(&backlog, Timestamp::now()),
         // The rest is worth showing all the more while the store does not answer.
         Err(error) => tracing::warn!(%error, "the backlog cannot be counted"),

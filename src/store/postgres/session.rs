@@ -1,4 +1,5 @@
-//! One connection, lent: every statement has a deadline, and a connection that missed one is never used again.
+//! One connection, lent: every statement has a deadline, and a connection that missed one, or whose asker went away in
+//! the midst of one, is never used again.
 
 use std::time::Duration;
 
@@ -16,11 +17,13 @@ pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub(super) struct Session {
     connection: Option<Object>,
     time_max: Duration,
+    /// Whether a statement has no answer yet. Still so when it is dropped, its asker gave it up.
+    is_asking: bool,
 }
 
 impl Session {
     pub(super) fn new(connection: Object, time_max: Duration) -> Self {
-        Session { connection: Some(connection), time_max }
+        Session { connection: Some(connection), time_max, is_asking: false }
     }
 
     /// All rows.
@@ -55,10 +58,12 @@ impl Session {
             let statement = connection.prepare_cached(sql).await?;
             connection.query(&statement, params).await
         };
+        self.is_asking = true;
         let result = match tokio::time::timeout(self.time_max, asking).await {
             Ok(result) => result.map_err(Failed::Postgres),
             Err(_) => Err(Failed::Late),
         };
+        self.is_asking = false;
         if result.as_ref().is_err_and(Failed::spoils) {
             self.throw_away();
         }
@@ -68,10 +73,12 @@ impl Session {
     /// Runs statements without parameters, one after the other.
     pub(super) async fn run(&mut self, sql: &str) -> Result<(), StoreError> {
         let connection = self.connection.as_ref().ok_or_else(|| Failed::Late.into_store_error())?;
+        self.is_asking = true;
         let result = match tokio::time::timeout(self.time_max, connection.batch_execute(sql)).await {
             Ok(result) => result.map_err(Failed::Postgres),
             Err(_) => Err(Failed::Late),
         };
+        self.is_asking = false;
         if result.as_ref().is_err_and(Failed::spoils) {
             self.throw_away();
         }
@@ -95,6 +102,15 @@ impl Session {
     pub(super) fn throw_away(&mut self) {
         if let Some(connection) = self.connection.take() {
             drop(Object::take(connection));
+        }
+    }
+}
+
+impl Drop for Session {
+    /// Whoever is lent a connection next would wait behind a statement that nobody waits for.
+    fn drop(&mut self) {
+        if self.is_asking {
+            self.throw_away();
         }
     }
 }
