@@ -80,6 +80,8 @@ fn a_quote_that_is_never_closed_loses_nobody_silently() {
     let names: Vec<_> =
         lines.iter().map(|(_, line)| line.as_ref().unwrap()["attributes"]["name"].clone()).collect();
     assert_eq!(names, [json!("An\"n\nB"), json!("5\" disk"), json!("Cy")]);
+    let numbers: Vec<_> = lines.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [2, 4, 6], "as an editor counts them");
     let (_folder, path) = file("c.csv", b"registered,\"name\nu1,Ann\n");
     let error = read_customers(&path).err().unwrap().to_string();
     assert!(error.contains("c.csv:1: a quote opens here"), "{error}");

@@ -2,7 +2,10 @@
 //!
 //! The csv crate takes a quote that is never closed for a cell that reaches to the end of the file: every customer behind
 //! it would be part of one name. Here such a file is refused, and so is a record too long to be one.
+//! The crate also counts the feed of a line's `\r\n`, and lines without anything, to the record behind them: which line
+//! a record is on is kept here.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use super::LINE_BYTES_MAX;
@@ -38,6 +41,8 @@ pub(super) struct Bounded<R> {
     record_line: u64,
     record_bytes: usize,
     quote_line: u64,
+    /// Where records begin that were read ahead, and not asked for yet.
+    begun: VecDeque<u64>,
 }
 
 /// Where the last byte stands, as the csv crate sees it: a quote opens a cell only as its first character.
@@ -52,8 +57,22 @@ enum Place {
 
 impl<R> Bounded<R> {
     pub(super) fn new(file: R) -> Self {
-        let place = Place::CellBegins;
-        Bounded { file, place, bytes: 0, line: 1, record_line: 1, record_bytes: 0, quote_line: 1 }
+        Bounded {
+            file,
+            place: Place::CellBegins,
+            bytes: 0,
+            line: 1,
+            record_line: 1,
+            record_bytes: 0,
+            quote_line: 1,
+            begun: VecDeque::new(),
+        }
+    }
+
+    /// The line of text on which the next record begins, the header's first; lines without anything are no records.
+    /// To be asked once a record.
+    pub(super) fn next_record_line(&mut self) -> Option<u64> {
+        self.begun.pop_front()
     }
 
     fn pass(&mut self, byte: u8) -> Result<(), BrokenAt> {
@@ -61,6 +80,9 @@ impl<R> Bounded<R> {
         self.bytes += 1;
         if in_mark {
             return Ok(());
+        }
+        if self.record_bytes == 0 && !matches!(byte, b'\r' | b'\n') {
+            self.begun.push_back(self.line);
         }
         self.record_bytes += 1;
         let place = self.next_place(byte);

@@ -21,6 +21,7 @@ pub(super) fn customers<R: Read + Send>(
 {
     let mut reader = ReaderBuilder::new().from_reader(Bounded::new(file));
     let headers = reader.headers().map_err(|error| unreadable(path, error))?.clone();
+    reader.get_mut().next_record_line();
     let columns =
         columns(&headers).map_err(|problem| ImportError::Header { path: path.to_owned(), problem })?;
     let path: PathBuf = path.to_owned();
@@ -40,7 +41,8 @@ pub(super) fn customers<R: Read + Send>(
             Err(error) => Err(LineError::NotCsv(what(&error))),
         };
         let write = read.and_then(|()| line(&headers, &columns, &record));
-        let number = record.position().map_or_else(|| reader.position().line(), csv::Position::line);
+        let said = reader.position().line();
+        let number = reader.get_mut().next_record_line().unwrap_or(said);
         Some(Ok(ImportLine { number, bytes_read: reader.position().byte(), write }))
     }))
 }
