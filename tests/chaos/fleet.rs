@@ -14,7 +14,7 @@ const READY_MAX: Duration = Duration::from_secs(120);
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// How long each is unready before it ends on SIGTERM.
-const UNREADY_FOR: &str = "1s";
+const UNREADY_FOR: &str = "3s";
 
 /// What a log says of what must not happen.
 const DEFECTS: [&str; 4] =

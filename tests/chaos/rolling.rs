@@ -14,9 +14,9 @@ use crate::world::{REPLICAS, Stage, World};
 
 const CUSTOMERS: u32 = 1_500;
 /// `/readyz` says so within this.
-const UNREADY_WITHIN: Duration = Duration::from_millis(500);
-/// Well within the second for which it is unready and still takes calls.
-const ANSWERS_FOR: Duration = Duration::from_millis(800);
+const UNREADY_WITHIN: Duration = Duration::from_millis(1_500);
+/// Well within the three seconds for which it is unready and still takes calls.
+const ANSWERS_FOR: Duration = Duration::from_millis(1_800);
 /// What was given back has another owner by then, or is done: well under the lease of 8 s.
 const TAKEN_WITHIN: Duration = Duration::from_secs(3);
 

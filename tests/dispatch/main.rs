@@ -61,7 +61,7 @@ mod told {
             a_channel_that_is_down_is_probed_and_holds_up_nobody,
             attempts_are_used_up_and_then_it_has_failed,
             what_comes_too_late_is_not_sent_and_is_counted,
-            a_stopped_scenario_sends_nothing_more_within_a_second_and_counts_exactly,
+            a_stopped_scenario_sends_nothing_more_and_counts_exactly,
             a_clean_stop_leaves_nothing_in_doubt,
             a_broad_run_does_not_hold_up_a_narrow_one;
         pauses:

@@ -201,7 +201,7 @@ async fn one_that_stops_leaves_its_work_to_others_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_one_replica_stops_is_halted_in_all_within_a_second() {
+async fn a_run_that_one_replica_stops_is_halted_in_all_at_once() {
     let world = World::new(Place::postgres()).await;
     world.populate(9_000, |n| n * 26 + 2).await;
     let one = Replica::of(&world, ["a-sms", "a-mail"], slow(milliseconds(20)), willing()).await;
@@ -214,7 +214,7 @@ async fn a_run_that_one_replica_stops_is_halted_in_all_within_a_second() {
     third.channels.store(Arc::default());
     let asked = third.start(&world);
     assert_eq!(asked.control().cancel(&fanfare::domain::pause::Scope::Call(call.clone())).await.unwrap(), 1);
-    assert_eq!(world.until_ended(&call, milliseconds(1000)).await, "cancelled");
+    assert_eq!(world.until_ended(&call, AT_ONCE).await, "cancelled");
     let sent = world.record.lock().unwrap().len();
     for engine in engines.into_iter().chain([asked]) {
         engine.stop(milliseconds(1000)).await;

@@ -151,7 +151,7 @@ pub async fn what_comes_too_late_is_not_sent_and_is_counted(place: Place) {
     assert_eq!(journeys["messaged"] as usize, world.record.lock().unwrap().len());
 }
 
-pub async fn a_stopped_scenario_sends_nothing_more_within_a_second_and_counts_exactly(place: Place) {
+pub async fn a_stopped_scenario_sends_nothing_more_and_counts_exactly(place: Place) {
     let world = World::new(place).await;
     world.populate(5000, |n| n * 26 + 2).await;
     let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(20)));
@@ -160,7 +160,7 @@ pub async fn a_stopped_scenario_sends_nothing_more_within_a_second_and_counts_ex
     let call = world.call("narrow", None).await;
     wait_for(|| world.record.lock().unwrap().len() > 100).await;
     world.books.stopped.lock().unwrap().insert("narrow".into());
-    assert_eq!(world.until_ended(&call, Duration::from_secs(1)).await, "cancelled");
+    assert_eq!(world.until_ended(&call, SOON).await, "cancelled");
     engine.stop(Duration::from_secs(1)).await;
     let journeys = world.journeys(1);
     assert_eq!(journeys.values().sum::<i64>(), 5000, "{journeys:?}");

@@ -7,6 +7,9 @@ use serde_json::json;
 use crate::harness::{until, wait_for};
 use crate::space::{PASSWORD, Space, kind, scenario, trigger};
 
+/// A Secret that was not there is looked for again after five seconds; nobody waits that long.
+const LESS_THAN_A_LOOK: Duration = Duration::from_secs(4);
+
 #[test]
 fn a_trigger_that_is_applied_takes_calls_and_each_customer_gets_a_message() {
     let space = Space::new();
@@ -23,7 +26,7 @@ fn a_trigger_that_is_applied_takes_calls_and_each_customer_gets_a_message() {
 }
 
 #[test]
-fn a_trigger_takes_calls_within_a_second_of_its_secret() {
+fn a_trigger_takes_calls_as_soon_as_its_secret_is_there() {
     let space = Space::new();
     let runtime = space.start();
     space.grant(&["storm-trigger"]);
@@ -36,7 +39,7 @@ fn a_trigger_takes_calls_within_a_second_of_its_secret() {
     let patch = ["patch", "apitrigger", "storm", "--subresource=status", "--type=merge", "-p", &status];
     let patched = space.kubectl(&patch);
     assert!(patched.status.success(), "{}", String::from_utf8_lossy(&patched.stderr));
-    until("a call that is taken", Duration::from_secs(1), || {
+    until("a call that is taken", LESS_THAN_A_LOOK, || {
         (runtime.call("storm", "storm-1", PASSWORD).status == 202).then_some(())
     });
     println!("taken {:?} after the Secret", begun.elapsed());
