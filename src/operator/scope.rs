@@ -131,20 +131,12 @@ impl Scope<'_> {
         term: &CancellationToken,
         tasks: &mut JoinSet<()>,
     ) {
-        let (caches, wakes, filled) = (&links.caches, links.wakes.clone(), &links.caches.filled);
-        let link = links.clone();
-        let triggers =
-            changes(self.api(), writers.triggers, Arc::clone(filled), move |it| link.trigger_changed(it));
-        let scenarios = changes(self.api(), writers.scenarios, Arc::clone(filled), |_| {});
-        let link = links.clone();
-        let channels =
-            changes(self.api(), writers.channels, Arc::clone(filled), move |it| link.channel_changed(it));
-        let link = links.clone();
-        let api_keys =
-            changes(self.api(), writers.api_keys, Arc::clone(filled), move |it| link.api_key_changed(it));
-        let link = links.clone();
-        let runtimes =
-            changes(self.api(), writers.runtimes, Arc::clone(filled), move |it| link.runtime_changed(it));
+        let (caches, wakes) = (&links.caches, links.wakes.clone());
+        let triggers = changes(self.api(), writers.triggers, links.clone(), Links::trigger_changed);
+        let scenarios = changes(self.api(), writers.scenarios, links.clone(), |_, _| {});
+        let channels = changes(self.api(), writers.channels, links.clone(), Links::channel_changed);
+        let api_keys = changes(self.api(), writers.api_keys, links.clone(), Links::api_key_changed);
+        let runtimes = changes(self.api(), writers.runtimes, links.clone(), Links::runtime_changed);
         control(tasks, context, triggers, caches.triggers.clone(), wakes.triggers, term);
         control(tasks, context, scenarios, caches.scenarios.clone(), wakes.scenarios, term);
         control(tasks, context, channels, caches.channels.clone(), wakes.channels, term);
@@ -166,7 +158,7 @@ impl Scope<'_> {
         tasks.spawn(async move {
             let concerned =
                 |it: &PartialObjectMeta<ConfigMap>| link.config_map_changed(&namespace_of(it), &name_of(it));
-            attend(config_maps, "", stop, concerned, || {}).await;
+            attend(config_maps, "", stop, concerned, || link.all_scenarios()).await;
         });
         for labels in [TRIGGER_LABEL, API_KEY_LABEL] {
             let (link, known, stop) = (links.clone(), Arc::clone(known), term.clone());

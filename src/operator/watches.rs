@@ -36,23 +36,28 @@ type Facts = (Option<String>, Option<i64>, Option<String>);
 
 /// A watch of one of our kinds: the cache is written, and `concerned` is told of each change, deletions included. What
 /// goes wrong with it is logged and heals by itself; the controller never sees it, as it would rest for all its objects.
+///
+/// When a list has come anew, everything is looked at once more: what is not in it is gone and nobody told of that, and
+/// whoever was looked at while it came was seen as it was before.
 pub(super) fn changes<K>(
     api: Api<Guarded<K>>,
     writer: Writer<Guarded<K>>,
-    filled: Arc<Filled>,
-    concerned: impl Fn(&Guarded<K>) + Send + 'static,
+    links: Links,
+    concerned: fn(&Links, &Guarded<K>),
 ) -> impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static
 where
     K: Kind,
 {
+    let (mut is_first, listing) = (true, links.clone());
     watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer)
-        .inspect_ok(move |event| {
-            if matches!(event, watcher::Event::InitDone) {
-                filled.mark(K::NAME);
-            }
+        .inspect_ok(move |event| match event {
+            // The first list comes before anything was judged.
+            watcher::Event::InitDone if std::mem::take(&mut is_first) => listing.caches.filled.mark(K::NAME),
+            watcher::Event::InitDone => listing.everyone(),
+            _ => {}
         })
         .touched_objects()
         .filter_map(async |touched| match touched {
@@ -62,7 +67,7 @@ where
                 None
             }
         })
-        .inspect_ok(concerned)
+        .inspect_ok(move |object| concerned(&links, object))
 }
 
 /// A watch beside those of our kinds, of which only the metadata count. `listed` is told when a list has come anew: what
@@ -294,9 +299,17 @@ impl Links {
             .wake(self.caches.runtimes.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
     }
 
-    /// Whoever has credentials, and every Runtime.
+    /// Every Scenario there is.
+    pub(super) fn all_scenarios(&self) {
+        self.wakes
+            .scenarios
+            .wake(self.caches.scenarios.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+    }
+
+    /// Every object of our kinds.
     pub(super) fn everyone(&self) {
         self.all_runtimes();
+        self.all_scenarios();
         self.wakes
             .triggers
             .wake(self.caches.triggers.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));

@@ -78,6 +78,26 @@ async fn f03_events_that_are_never_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f03_a_deletion_that_only_another_list_tells_of() {
+    let scene = Scene::new("f03-listed").await;
+    let operator = scene.begin();
+    scene.apply_all();
+    scene.settled().await;
+    for (kind, name, watch, reason) in [
+        ("channel", "out", "/channels", "ChannelNotFound"),
+        ("apitrigger", "storm", "/apitriggers", "TriggerNotFound"),
+    ] {
+        scene.proxy.mute_watches(true);
+        scene.stage.kubectl(&["delete", kind, name, "-n", &scene.stage.namespace]);
+        // The scenario's own watch goes on where it was, and says nothing of this.
+        scene.proxy.expire_watch(watch);
+        scene.stage.until("it is listed anew", async || scene.proxy.has_expired()).await;
+        scene.stage.until_reason("scenario", "warning", "ResolvedRefs", reason).await;
+    }
+    drop(operator);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f05_an_optional_block_comes_and_goes() {
     let scene = Scene::new("f05").await;
     let operator = scene.begin();

@@ -58,6 +58,8 @@ struct Faults {
     /// What is read of our kinds has these words in place of those.
     rewrites: Vec<(String, String)>,
     watches: CancellationToken,
+    /// The next watch whose path ends so is told to list anew.
+    expired: Option<&'static str>,
     /// Requests whose path ends so wait for the token.
     hold: Option<(String, CancellationToken)>,
     /// How many wait, or did.
@@ -148,6 +150,18 @@ impl Proxy {
         if !mute {
             self.cut_watches();
         }
+    }
+
+    /// Lets watches go on after [`Self::mute_watches`], but the one whose path ends so must list anew.
+    pub fn expire_watch(&self, end: &'static str) {
+        let mut faults = self.state.faults.lock().unwrap();
+        (faults.mute, faults.expired) = (false, Some(end));
+        std::mem::take(&mut faults.watches).cancel();
+    }
+
+    /// Whether that watch has been told so.
+    pub fn has_expired(&self) -> bool {
+        self.state.faults.lock().unwrap().expired.is_none()
     }
 
     /// Shows our kinds with other words in place of some: objects as another version would write them.
@@ -266,6 +280,10 @@ impl State {
                 .header("content-type", "application/json")
                 .body(full(text.into()));
             return Some(Ok(answer.unwrap()));
+        }
+        if is_watch && faults.expired.is_some_and(|end| path.ends_with(end)) {
+            faults.expired = None;
+            return Some(Ok(Response::new(full(GONE.into()))));
         }
         // A namespace's objects of one of our kinds, as a list or a watch.
         let is_of_kinds = path.contains("/apis/fanfare.dev/") && path.matches('/').count() <= 6;
