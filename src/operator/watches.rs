@@ -12,7 +12,7 @@ use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::caches::{Cache, Caches, Filled, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
+use super::caches::{Cache, Caches, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
 use super::controller::Kind;
 use super::namespace::Namespace;
 use crate::api::labels::{API_KEY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL};
