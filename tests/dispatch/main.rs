@@ -59,6 +59,8 @@ mod told {
             a_call_that_cannot_be_read_back_holds_up_no_other,
             an_unknown_is_held_where_nothing_tells_a_repetition_and_sent_again_where_something_does,
             a_channel_that_is_down_is_probed_and_holds_up_nobody,
+            what_one_channel_cannot_send_holds_up_no_other_channel_of_the_same_run,
+            a_channel_of_which_nothing_waits_any_more_is_probed_by_the_next_message,
             attempts_are_used_up_and_then_it_has_failed,
             what_comes_too_late_is_not_sent_and_is_counted,
             a_stopped_scenario_sends_nothing_more_and_counts_exactly,

@@ -1,5 +1,6 @@
 //! Single promises, each in its own small world.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -87,14 +88,7 @@ pub async fn a_channel_that_is_down_is_probed_and_holds_up_nobody(place: Place) 
     let world = World::new(place).await;
     world.populate(800, |n| n).await;
     let up = Arc::new(AtomicBool::new(false));
-    let sms: Manner = {
-        let up = Arc::clone(&up);
-        Arc::new(move |_, _| match up.load(Ordering::Acquire) {
-            true => (true, sent(), Duration::ZERO),
-            false => (false, down(), Duration::ZERO),
-        })
-    };
-    world.connect(sms, willing());
+    world.connect(down_until(&up), willing());
     let engine = world.start();
     let call = world.call("narrow", None).await;
     let mails = (0..800).filter(|n| n % 2 == 1 && n % 13 != 12 && n % 7 != 0).count();
@@ -107,6 +101,65 @@ pub async fn a_channel_that_is_down_is_probed_and_holds_up_nobody(place: Place) 
     engine.stop(Duration::from_secs(1)).await;
     let failed = world.rows().iter().filter(|row| row.3 == State::Failed.code()).count();
     assert_eq!(failed, 0);
+}
+
+/// Refuses everything until it is up.
+fn down_until(up: &Arc<AtomicBool>) -> Manner {
+    let up = Arc::clone(up);
+    Arc::new(move |_, _| match up.load(Ordering::Acquire) {
+        true => (true, sent(), Duration::ZERO),
+        false => (false, down(), Duration::ZERO),
+    })
+}
+
+pub async fn what_one_channel_cannot_send_holds_up_no_other_channel_of_the_same_run(place: Place) {
+    const CUSTOMERS: i64 = 6_000;
+    let world = World::new(place).await;
+    world.populate(CUSTOMERS, |n| n).await;
+    let up = Arc::new(AtomicBool::new(false));
+    world.connect(down_until(&up), willing());
+    let engine = world.start();
+    let mails = (0..CUSTOMERS).filter(|n| n % 2 == 1 && n % 13 != 12 && n % 7 != 0).count();
+    let taken = |channel| {
+        world.record.lock().unwrap().iter().filter(|seen| seen.channel == channel && seen.taken).count()
+    };
+    let mut calls = Vec::new();
+    // The first finds out that it is down, the second knows.
+    for round in 1..=2 {
+        calls.push(world.call("narrow", None).await);
+        wait_for(|| taken("mail") == mails * round).await;
+    }
+    let texts = |counts: &BTreeMap<(i64, i64), usize>, state: State| {
+        counts.get(&(0, state.code())).copied().unwrap_or_default()
+    };
+    let is_kept = |state| texts(&world.counts(), state) > 1_000;
+    wait_for(|| is_kept(State::Queued)).await;
+    up.store(true, Ordering::Release);
+    for call in &calls {
+        assert_eq!(world.until_ended(call, SOON).await, "done");
+    }
+    engine.stop(Duration::from_secs(1)).await;
+    let counts = world.counts();
+    assert_eq!(texts(&counts, State::Sent), taken("sms"), "each was taken once: {counts:?}");
+    assert_eq!(texts(&counts, State::Failed) + texts(&counts, State::Held), 0, "{counts:?}");
+    assert_eq!(world.journeys(1).values().sum::<i64>(), CUSTOMERS);
+    assert_eq!(world.journeys(2), world.journeys(1));
+}
+
+pub async fn a_channel_of_which_nothing_waits_any_more_is_probed_by_the_next_message(place: Place) {
+    let world = World::new(place).await;
+    world.populate(200, |n| n * 26 + 2).await;
+    let up = Arc::new(AtomicBool::new(false));
+    world.connect(down_until(&up), willing());
+    let engine = world.start();
+    let soon = Timestamp::now() + SignedDuration::from_millis(800);
+    let late = world.call("narrow", Some(soon)).await;
+    world.until_ended(&late, SOON).await;
+    assert!(!world.record.lock().unwrap().is_empty(), "it was tried");
+    up.store(true, Ordering::Release);
+    let call = world.call("narrow", None).await;
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
 }
 
 pub async fn attempts_are_used_up_and_then_it_has_failed(place: Place) {

@@ -16,11 +16,13 @@ pub(super) struct Answered {
     pub outcome: Outcome,
 }
 
-/// A message that is not sent after all, with the state it gets instead.
+/// A message that is not sent after all, or not yet, with the state it gets instead.
 pub(super) struct Withdrawn {
     pub job: Job,
     pub state: DeliveryState,
     pub reason: String,
+    /// When it is looked at again, if it waits.
+    pub retry_at: Option<Timestamp>,
 }
 
 /// What one commit carries.
@@ -76,8 +78,8 @@ impl Withdrawn {
             state: self.state,
             doubtful: self.job.doubtful,
             reason: Some(self.reason.clone()),
-            retry_at: None,
-            passed: self.job.last,
+            retry_at: self.retry_at,
+            passed: self.job.last && !self.state.is_open(),
             behind: self.job.behind,
         }
     }

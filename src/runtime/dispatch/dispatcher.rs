@@ -3,8 +3,7 @@
 //! The loop owns all of it, so that nothing here needs a lock. While a commit is on its way to disk, attempts go
 //! on; whatever came of them meanwhile goes with the next one.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +17,9 @@ use super::batch::{Answered, Batch, Withdrawn};
 use super::bucket::Bucket;
 use super::handle::{ChannelHandle, ChannelHandles};
 use super::health::Health;
-use super::job::{Job, Waiting};
+use super::job::Job;
 use super::outbox::SharedOutbox;
+use super::waits::Waits;
 use crate::channels::Attempt;
 use crate::runtime::lease::LeaseClock;
 use crate::runtime::metrics::{ChannelNumbers, Metrics};
@@ -87,16 +87,13 @@ pub(super) struct Dispatcher {
     /// What the store refused, in halves, goes before anything new.
     pub split: VecDeque<Batch>,
     pub failed_commits: u32,
-    pub waiting: BinaryHeap<Reverse<Due>>,
+    pub waiting: Waits,
     pub swept_at: Instant,
     pub metrics: Arc<Metrics>,
     pub numbers: ChannelNumbers,
     /// Since when messages are ready and the rate lets none begin.
     pub limited_since: Option<Instant>,
 }
-
-/// A waiting delivery in the order of its time.
-pub(super) struct Due(pub Waiting);
 
 impl Dispatcher {
     pub(super) fn new(outbox: SharedOutbox, counter: &Counter, stop: watch::Receiver<Stop>) -> Self {
@@ -123,7 +120,7 @@ impl Dispatcher {
             commit: None,
             split: VecDeque::new(),
             failed_commits: 0,
-            waiting: BinaryHeap::new(),
+            waiting: Waits::default(),
             swept_at: now,
         }
     }
@@ -152,11 +149,14 @@ impl Dispatcher {
         if let Some(handle) = handle {
             self.bucket.set_rate(handle.per_second, now);
         }
-        let closed = handle.is_none() || self.health.is_down() || self.outbox.is_paused() || stop != Stop::No;
-        self.outbox.set_closed(closed);
+        let rests = self.rests(handle, now);
+        self.outbox.set_closed(rests || stop != Stop::No);
+        if rests && stop == Stop::No && self.lease.runs() {
+            self.keep_for_later(Timestamp::now());
+        }
         self.numbers.standing(self.outbox.is_paused(), self.health.is_down());
         self.numbers.window(handle.map_or(0, ChannelHandle::window), self.open);
-        self.waiting.extend(self.outbox.take_arrivals().into_iter().map(|waiting| Reverse(Due(waiting))));
+        self.outbox.take_arrivals().into_iter().for_each(|waiting| self.waiting.push(waiting));
         self.outbox.set_waiting(self.waiting.len());
         if now.duration_since(self.swept_at) >= TICK {
             self.swept_at = now;
@@ -167,6 +167,14 @@ impl Dispatcher {
         } else {
             self.release_due(Timestamp::now());
         }
+    }
+
+    /// Whether the channel sends nothing for now, but a message that probes its provider. One that nothing waits for has
+    /// none to probe with but what is begun next.
+    fn rests(&self, handle: Option<&ChannelHandle>, now: Instant) -> bool {
+        let has_a_probe = self.open > 0 || self.waiting.len() > 0 || self.outbox.lanes().len() > 0;
+        let is_down = self.health.is_down() && (has_a_probe || self.health.allows(1, now) == 0);
+        handle.is_none() || is_down || self.outbox.is_paused()
     }
 
     /// How many deliveries may be open.
@@ -237,25 +245,5 @@ async fn settled(commit: &mut Option<Committing>) -> (Batch, Result<Committed, S
     match commit {
         Some(commit) => commit.await,
         None => std::future::pending().await,
-    }
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        (self.0.at, self.0.id) == (other.0.at, other.0.id)
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.0.at, self.0.id).cmp(&(other.0.at, other.0.id))
     }
 }

@@ -1,13 +1,12 @@
 //! The writing half of a channel's loop: what goes into the next commit, and what follows from the last one.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::batch::{Answered, Batch};
-use super::dispatcher::{Dispatcher, Due, Stop};
+use super::batch::{Answered, Batch, Withdrawn};
+use super::dispatcher::{Dispatcher, Stop};
 use super::handle::ChannelHandle;
 use super::job::{Job, Waiting};
 use super::outbox::WAITING_MAX;
@@ -16,7 +15,7 @@ use crate::store::StoreError;
 use crate::store::deliveries::{Committed, Opened};
 
 /// How many openings one commit carries at most, so that the first of them are soon under way.
-const OPENINGS_MAX: usize = 512;
+pub(super) const OPENINGS_MAX: usize = 512;
 
 impl Dispatcher {
     /// Starts a commit as soon as the last one ended and there is something to write.
@@ -50,7 +49,7 @@ impl Dispatcher {
         // Outcomes that are in the same commit make room for openings: the window holds before it and after it.
         let still_open = self.open.saturating_sub(self.answered.len());
         let room = allowed.saturating_sub(still_open).min(OPENINGS_MAX);
-        let again_only = self.waiting.len() >= WAITING_MAX;
+        let again_only = self.waiting.len() >= WAITING_MAX * 2;
         let mut opening = if room > 0 { self.outbox.lanes().take(room, again_only) } else { Vec::new() };
         let now = Timestamp::now();
         opening.iter_mut().for_each(|job| job.first_at = job.first_at.or(Some(now)));
@@ -95,10 +94,7 @@ impl Dispatcher {
             self.settle(answered);
         }
         for withdrawn in batch.withdrawn {
-            let job = withdrawn.job;
-            self.numbers.ended(withdrawn.state, since(now, &job));
-            job.chunk.opened(job.place);
-            job.chunk.ended(job.id, job.last);
+            self.withdrew(withdrawn, now);
         }
         for (job, opened) in batch.opening.into_iter().zip(opened) {
             match *opened {
@@ -115,16 +111,25 @@ impl Dispatcher {
         }
     }
 
+    fn withdrew(&mut self, withdrawn: Withdrawn, now: Timestamp) {
+        let Withdrawn { job, state, retry_at, .. } = withdrawn;
+        job.chunk.opened(job.place);
+        match retry_at {
+            Some(at) => {
+                self.note_moved(&job);
+                self.waiting.push(waiting(job, at));
+            }
+            None => {
+                self.numbers.ended(state, since(now, &job));
+                job.chunk.ended(job.id, job.last);
+            }
+        }
+    }
+
     fn settle(&mut self, answered: Answered) {
         let Answered { job, outcome } = answered;
         match outcome.retry_at {
-            Some(at) if outcome.state.is_open() => self.waiting.push(Reverse(Due(Waiting {
-                at,
-                id: job.id,
-                chunk: job.chunk,
-                doubtful: job.doubtful,
-                last: job.last,
-            }))),
+            Some(at) if outcome.state.is_open() => self.waiting.push(waiting(job, at)),
             _ => job.chunk.ended(job.id, job.last),
         }
     }
@@ -164,6 +169,10 @@ impl Dispatcher {
             if answered { job.chunk.end(1) } else { job.chunk.dropped() }
         }
     }
+}
+
+fn waiting(job: Job, at: Timestamp) -> Waiting {
+    Waiting { at, id: job.id, chunk: job.chunk, doubtful: job.doubtful, last: job.last }
 }
 
 /// How long ago the call of a message came in; the clocks of replicas may differ.

@@ -1,13 +1,13 @@
 //! The sending half of a channel's loop: attempts, what is learnt from them, and what is put back or given up.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
 use super::batch::{Answered, Withdrawn};
-use super::dispatcher::{Dispatcher, Due};
+use super::dispatcher::Dispatcher;
+use super::dispatcher_commit::OPENINGS_MAX;
 use super::handle::{ChannelHandle, Standing};
 use super::job::Job;
 use super::patience;
@@ -178,16 +178,26 @@ impl Dispatcher {
 
     /// Hands deliveries whose time has come back to their walks, which render them again.
     pub(super) fn release_due(&mut self, now: Timestamp) {
-        if self.outbox.lanes().len() >= RELEASED_AT_ONCE {
+        let most = if self.health.is_down() { 1 } else { RELEASED_AT_ONCE };
+        if self.outbox.lanes().len() >= most {
             return;
         }
-        for _ in 0..RELEASED_AT_ONCE {
-            if self.waiting.peek().is_none_or(|Reverse(Due(waiting))| waiting.at > now) {
-                return;
-            }
-            let Some(Reverse(Due(waiting))) = self.waiting.pop() else { return };
+        for waiting in self.waiting.take_due(now, most) {
             waiting.chunk.tell(News::Again(waiting.id));
         }
+    }
+
+    /// What has not been opened is kept in the ledger as waiting, so that its walks go on for other channels and people
+    /// see what waits.
+    pub(super) fn keep_for_later(&mut self, now: Timestamp) {
+        let room = OPENINGS_MAX.saturating_sub(self.withdrawn.len());
+        let first = self.outbox.lanes().take_first(room);
+        self.withdrawn.extend(first.into_iter().map(|job| Withdrawn {
+            job,
+            state: DeliveryState::Queued,
+            reason: "it waits for its channel".into(),
+            retry_at: Some(now),
+        }));
     }
 
     /// Takes back what is not under way of runs that were halted and of chunks that were left.
@@ -202,11 +212,8 @@ impl Dispatcher {
         }
         self.moved.retain(|_, chunk| !chunk.is_left());
         // Walks know what to write of those that only wait; a chunk that was left finds them in the ledger.
-        let waiting = std::mem::take(&mut self.waiting);
-        let (over, going_on): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|Reverse(Due(waiting))| is_over(&waiting.chunk));
-        self.waiting = going_on.into();
-        over.into_iter().for_each(|Reverse(Due(waiting))| waiting.chunk.tell(News::Again(waiting.id)));
+        let over = self.waiting.take_over(|waiting| is_over(&waiting.chunk));
+        over.into_iter().for_each(|waiting| waiting.chunk.tell(News::Again(waiting.id)));
     }
 
     /// A message of a halted run that has not been opened: it gets a row only if people must learn its fate.
@@ -215,11 +222,13 @@ impl Dispatcher {
             Halt::Expired => self.withdrawn.push(Withdrawn {
                 state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Expired },
                 reason: "it expired before it was sent".into(),
+                retry_at: None,
                 job,
             }),
             Halt::Cancelled if job.again || job.behind.is_some() => self.withdrawn.push(Withdrawn {
                 state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Cancelled },
                 reason: "the run was cancelled".into(),
+                retry_at: None,
                 job,
             }),
             Halt::Cancelled | Halt::Failed => job.chunk.dropped(),

@@ -56,6 +56,17 @@ impl Lanes {
         taken
     }
 
+    /// Takes up to `most` messages that were never tried.
+    pub(super) fn take_first(&mut self, most: usize) -> Vec<Job> {
+        let mut taken = Vec::new();
+        for lane in self.by_run.values_mut() {
+            let count = (most - taken.len()).min(lane.first.len());
+            taken.extend(lane.first.drain(..count));
+        }
+        self.len -= taken.len();
+        taken
+    }
+
     /// Takes everything that `is_over`.
     pub(super) fn take_over(&mut self, is_over: impl Fn(&Job) -> bool) -> Vec<Job> {
         let mut taken = Vec::new();

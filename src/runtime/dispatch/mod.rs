@@ -16,6 +16,7 @@ mod outbox;
 mod patience;
 mod post;
 mod verdict;
+mod waits;
 
 pub use dispatcher::Counter;
 pub use handle::{ChannelHandle, ChannelHandles, SharedStanding, Standing};

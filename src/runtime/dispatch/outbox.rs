@@ -9,8 +9,9 @@ use super::job::{Job, Waiting};
 use super::lanes::Lanes;
 use crate::domain::name::ChannelName;
 
-/// How many deliveries of a channel may wait for another attempt before no new ones are begun.
-pub(super) const WAITING_MAX: usize = 10_000;
+/// How many deliveries of a channel may wait, each with a row and some 100 bytes here, before no more broad runs are
+/// begun that need it. Narrow ones may add as many again.
+pub(super) const WAITING_MAX: usize = 100_000;
 
 /// A channel's queue. Walks bound what they put in; nobody waits here.
 pub struct Outbox {
@@ -57,9 +58,15 @@ impl Outbox {
         self.bell.notify_one();
     }
 
-    /// Whether chunks that need this channel may be begun.
-    pub fn takes_more(&self) -> bool {
-        !self.closed.load(Ordering::Acquire) && self.waiting.load(Ordering::Acquire) < WAITING_MAX
+    /// Whether it sends now. A chunk is not begun if all its channels rest.
+    pub fn is_open(&self) -> bool {
+        !self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether more may wait for it, so that a chunk may be begun that needs it beside others.
+    pub fn has_room(&self, narrow: bool) -> bool {
+        let room = if narrow { WAITING_MAX * 2 } else { WAITING_MAX };
+        self.waiting.load(Ordering::Acquire) < room
     }
 
     /// Stops or resumes sending; what is under way comes to its outcome.

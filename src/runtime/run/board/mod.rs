@@ -1,7 +1,8 @@
 //! The board of runs under way: whose audience is read next and whose chunk is begun next.
 //!
 //! Narrow runs go first and runs take turns; a run has at most two chunks being decided at once, and none is begun
-//! whose channel cannot be used, so that neither a broad run nor a dead channel holds up the others.
+//! while all its channels rest. What one of several channels cannot send now waits in the ledger, so that neither a
+//! broad run nor a dead channel holds up the others.
 
 mod look;
 mod rest;
@@ -225,11 +226,14 @@ impl Board {
         let entry = runs.get_mut(&id)?;
         let narrow = entry.narrow;
         let channels = entry.run.script.channels();
+        let mut is_any_open = channels.is_empty();
         let may_begin = entry.deciding < CHUNKS_A_RUN
             && channels.iter().all(|channel| {
-                self.desk.post.outbox(channel).takes_more()
-                    && by_channel.entry(channel.clone()).or_default().are_free(narrow)
-            });
+                let outbox = self.desk.post.outbox(channel);
+                is_any_open |= outbox.is_open();
+                outbox.has_room(narrow) && by_channel.entry(channel.clone()).or_default().are_free(narrow)
+            })
+            && is_any_open;
         if !halted && !may_begin {
             return None;
         }
