@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroupList;
 use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::events::{Recorder, Reporter};
@@ -30,7 +31,7 @@ use super::controller::{self, Kind};
 use super::credentials::KnownSecrets;
 use super::replicas::Replicas;
 use super::settings::Settings;
-use super::watches::{Links, attend, attend_stream, changes, labels_of};
+use super::watches::{Links, attend, attend_stream, changes, labels_of, watching};
 use crate::api::labels::{
     ALLOW_LABEL, API_KEY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL,
 };
@@ -38,6 +39,8 @@ use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 
 /// How often it is looked whether the cluster has come to know a kind.
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(60);
+/// How long the API server may take to say which kinds it knows.
+const ASK_MAX: Duration = Duration::from_secs(5);
 /// How long after the lists nothing is judged because a replica has not answered yet.
 const REPLICAS_MAX_WAIT: Duration = Duration::from_secs(15);
 
@@ -190,7 +193,7 @@ impl Scope<'_> {
     ) {
         let (link, stop, secrets) = (links.clone(), term.clone(), self.api::<SecretMeta>());
         let filled = Arc::clone(&links.caches.filled);
-        let stream = watcher(secrets, watcher::Config::default().labels(ALLOW_LABEL))
+        let stream = watcher(secrets, watching().labels(ALLOW_LABEL))
             .default_backoff()
             .modify(allowed::bare)
             .reflect(writer)
@@ -277,8 +280,12 @@ impl Scope<'_> {
 /// Waits until the API server knows a group; false if told to stop before.
 async fn until_known(client: &Client, group: &str, stop: &CancellationToken) -> bool {
     loop {
-        let groups = client.list_api_groups().await;
-        if groups.is_ok_and(|known| known.groups.iter().any(|known| known.name == group)) {
+        let groups = tokio::select! {
+            () = stop.cancelled() => return false,
+            groups = tokio::time::timeout(ASK_MAX, client.list_api_groups()) => groups,
+        };
+        let knows = |known: &APIGroupList| known.groups.iter().any(|known| known.name == group);
+        if matches!(groups, Ok(Ok(known)) if knows(&known)) {
             return true;
         }
         tokio::select! {
@@ -321,7 +328,7 @@ async fn follow_pods(pods: Api<Pod>, replicas: Arc<Replicas>, stop: Cancellation
     use futures_util::StreamExt as _;
     let (store, writer) = reflector::store::<Pod>();
     let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
-    let stream = watcher(pods, watcher::Config::default().labels(&labels))
+    let stream = watcher(pods, watching().labels(&labels))
         .default_backoff()
         .modify(|pod| pod.metadata.managed_fields = None)
         .reflect(writer)

@@ -20,6 +20,9 @@ use crate::listen::listen;
 /// How long what is under way may take to its end.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 
+/// After this what is still under way of a term that has ended is given up: another term may have begun elsewhere.
+const TERM_END_MAX: Duration = Duration::from_secs(35);
+
 /// Why the operator cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -149,10 +152,26 @@ async fn lead(
         let scope = Scope { client, namespace };
         followed.push(scope.start(settings, health, cluster_id, &term, &mut tasks));
     }
-    while let Some(joined) = tasks.join_next().await {
-        if let Err(error) = joined {
-            tracing::error!(%error, "a controller ended by a panic; the others end too, and all begin anew");
-            term.cancel();
+    let late = async {
+        term.cancelled().await;
+        tokio::time::sleep(TERM_END_MAX).await;
+    };
+    tokio::pin!(late);
+    loop {
+        tokio::select! {
+            joined = tasks.join_next() => match joined {
+                None => break,
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    tracing::error!(%error, "a controller ended by a panic; the others end too, and all begin anew");
+                    term.cancel();
+                }
+            },
+            () = &mut late => {
+                tracing::warn!("something did not end within {TERM_END_MAX:?} of the term, and is given up");
+                tasks.shutdown().await;
+                break;
+            }
         }
     }
     for replicas in followed {

@@ -1,5 +1,7 @@
 //! Writes status, and only what has changed; says aloud when an object becomes ready or ceases to be.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Api;
@@ -15,6 +17,8 @@ use super::error::ReconcileError;
 
 /// The most an Event's note may hold.
 const NOTE_BYTES_MAX: usize = 1000;
+/// How long publishing an Event may take: nothing waits for it.
+const EVENT_MAX: Duration = Duration::from_secs(5);
 
 /// Writes an object's status if it differs from what was observed.
 pub(super) async fn write<K: Kind, S: Serialize + PartialEq>(
@@ -95,9 +99,14 @@ pub(super) async fn publish<K: Kind>(
         action: action.to_owned(),
         secondary: None,
     };
-    if let Err(error) = context.recorder.publish(&event, &object.object_ref(&())).await {
-        tracing::warn!(kind = K::NAME, reason, %error, "an Event could not be published");
-    }
+    let reference = object.object_ref(&());
+    let published = tokio::time::timeout(EVENT_MAX, context.recorder.publish(&event, &reference)).await;
+    let trouble = match published {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {EVENT_MAX:?}"),
+    };
+    tracing::warn!(kind = K::NAME, reason, %trouble, "an Event could not be published");
 }
 
 /// Says of an object that cannot be read what is wrong with it.

@@ -34,6 +34,14 @@ type Identity = (&'static str, String, String);
 /// What others build upon of an object: which one it is, what it declares, and where it is reached.
 type Facts = (Option<String>, Option<i64>, Option<String>);
 
+/// How long the API server keeps a watch open, in seconds; a connection that is silent for longer is dead.
+const WATCH_SECONDS: u32 = 120;
+
+/// How everything is watched.
+pub(super) fn watching() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_SECONDS)
+}
+
 /// A watch of one of our kinds: the cache is written, and `concerned` is told of each change, deletions included. What
 /// goes wrong with it is logged and heals by itself; the controller never sees it, as it would rest for all its objects.
 ///
@@ -49,7 +57,7 @@ where
     K: Kind,
 {
     let (mut is_first, listing) = (true, links.clone());
-    watcher(api, watcher::Config::default())
+    watcher(api, watching())
         .default_backoff()
         .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer)
@@ -83,8 +91,8 @@ pub(super) async fn attend<K>(
     K::DynamicType: Clone + Send + Sync,
 {
     let config = match labels {
-        "" => watcher::Config::default(),
-        labels => watcher::Config::default().labels(labels),
+        "" => watching(),
+        labels => watching().labels(labels),
     };
     attend_stream(watcher(api, config).default_backoff(), stop, concerned, listed).await;
 }

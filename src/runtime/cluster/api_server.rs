@@ -7,6 +7,9 @@ use kube::{Client, Config};
 
 /// How long its name may take to be resolved.
 const RESOLVE_MAX: Duration = Duration::from_secs(3);
+/// How long a connection to the API server may say nothing before it is taken for dead. Every watch asks to be ended
+/// before that.
+const SILENCE_MAX: Duration = Duration::from_secs(130);
 
 /// Why the API server cannot be asked at all.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,7 @@ pub async fn configuration() -> Result<Config, ApiServerError> {
     let mut config = Config::infer().await?;
     // kube's own repetitions can go on for minutes; those who ask have better ones.
     config.default_retry = false;
+    config.read_timeout = Some(SILENCE_MAX);
     Ok(config)
 }
 

@@ -27,6 +27,8 @@ use crate::compile::references::{channel_secrets, trigger_secret};
 
 /// How many objects a page of a list holds.
 const PAGE: u32 = 100;
+/// How long the API server keeps a watch open, in seconds; a connection that is silent for longer is dead.
+const WATCH_SECONDS: u32 = 120;
 
 /// What the watches write, and whom they tell.
 #[derive(Default)]
@@ -148,7 +150,7 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
     S: PartialEq,
 {
-    let config = watcher::Config::default().page_size(PAGE);
+    let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS);
     let stream = watcher(api, config).default_backoff();
     tokio::pin!(stream);
     while let Some(event) = stream.next().await {
