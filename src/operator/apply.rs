@@ -83,7 +83,8 @@ fn word(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn belongs_to(object: &DynamicObject, owner: &OwnerReference) -> bool {
+/// Whether it was made for the owner.
+pub(super) fn belongs_to(object: &DynamicObject, owner: &OwnerReference) -> bool {
     object.metadata.owner_references.iter().flatten().any(|reference| reference.uid == owner.uid)
 }
 

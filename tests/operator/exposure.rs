@@ -203,3 +203,25 @@ async fn a_url_is_there_once_a_gateway_accepts_the_route() {
         .until("the URL is the Service's", async || stage.get("apitrigger", "storm")["status"]["url"] == url)
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ingress_that_somebody_else_made_is_no_way_to_us() {
+    const THEIRS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: main-runtime}
+spec: {defaultBackend: {service: {name: other, port: {number: 80}}}}
+";
+    let stage = Stage::new("foreign-ingress").await;
+    stage.apply(THEIRS);
+    let _operator = stage.operator(&[]).await;
+    stage.apply(&[runtime(INGRESS).as_str(), TRIGGER].join("---\n"));
+    let message = stage.until_reason("runtime", "main", "Exposed", "NotOurs").await;
+    assert!(message.contains("Ingress main-runtime"), "{message}");
+    stage.until_reason("apitrigger", "storm", "Ready", "NoReplicaReady").await;
+    assert!(stage.get("apitrigger", "storm")["status"]["url"].is_null(), "it leads to somebody else");
+    stage.kubectl(&["delete", "ingress", "main-runtime", "-n", &stage.namespace]);
+    stage.apply(&runtime(&INGRESS.replace("nginx", "traefik")));
+    let url = format!("https://calls.example.com/in/{}/storm", stage.namespace);
+    stage.until("it has a URL", async || stage.get("apitrigger", "storm")["status"]["url"] == url).await;
+}

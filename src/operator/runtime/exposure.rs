@@ -1,13 +1,16 @@
 //! How calls from outside come in: one HTTPRoute or Ingress for `/in/<namespace>/`, and whether others accept it.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::route;
 use super::shape::Shape;
 use crate::api::{IngressExposure, RouteExposure};
+use crate::operator::apply::belongs_to;
 use crate::operator::conditions::Finding;
 use crate::operator::context::Context;
-use crate::operator::error::ReconcileError;
+use crate::operator::error::{ReconcileError, is_absent};
 
 pub(super) const EXPOSED: &str = "Exposed";
 pub(super) const ROUTE_VERSION: &str = "gateway.networking.k8s.io/v1";
@@ -59,21 +62,63 @@ fn ingress_object(shape: &Shape<'_>, ingress: &IngressExposure) -> Value {
     shape.object(INGRESS_VERSION, "Ingress", json!({ "spec": spec }))
 }
 
+fn by_ingress(ingress: &IngressExposure) -> Exposed {
+    let scheme = if ingress.tls.is_some() { "https" } else { "http" };
+    let message = "the Ingress is there; whether a controller serves it, an Ingress does not say";
+    Exposed { finding: Finding::good(EXPOSED, message), url: Some(format!("{scheme}://{}", ingress.host)) }
+}
+
+/// The object by which it is exposed, if it is there and ours; else why nobody can reach it.
+async fn find(
+    context: &Context,
+    shape: &Shape<'_>,
+    owner: &OwnerReference,
+    version: &str,
+    kind: &'static str,
+) -> Result<Result<DynamicObject, Exposed>, ReconcileError> {
+    let name = shape.child();
+    let found = match context.dynamic(version, kind, shape.namespace).get_opt(&name).await {
+        Ok(found) => found,
+        Err(error) if is_absent(&error) => None,
+        Err(error) => return Err(ReconcileError::api(format!("get {kind} {name}"))(error)),
+    };
+    let finding = match found {
+        Some(found) if belongs_to(&found, owner) => return Ok(Ok(found)),
+        Some(_) => {
+            let message = format!("{kind} {name} is not Fanfare's; rename or delete it");
+            Finding::retrying(EXPOSED, "NotOurs", message)
+        }
+        None if kind == "Ingress" => {
+            let message = "there is no Ingress: it could not be made, and an Event of this Runtime says why";
+            Finding::retrying(EXPOSED, "IngressMissing", message)
+        }
+        None => {
+            let message = "there is no HTTPRoute; if the cluster has no Gateway API, install it or use exposure.ingress";
+            Finding::retrying(EXPOSED, "RouteMissing", message)
+        }
+    };
+    Ok(Err(Exposed { finding, url: None }))
+}
+
 /// Whether calls can come in, and where. `last` is where they could when it was looked at before.
 pub(super) async fn look(
     context: &Context,
     shape: &Shape<'_>,
+    owner: &OwnerReference,
     last: Option<&str>,
 ) -> Result<Exposed, ReconcileError> {
     let exposure = shape.spec.exposure.as_ref();
     if let Some(exposure) = exposure.and_then(|exposure| exposure.route.as_ref()) {
-        return route::look(context, shape, exposure, last).await;
+        return match find(context, shape, owner, ROUTE_VERSION, "HTTPRoute").await? {
+            Ok(found) => route::judge(context, shape, exposure, &found, last).await,
+            Err(unexposed) => Ok(unexposed),
+        };
     }
     if let Some(ingress) = exposure.and_then(|exposure| exposure.ingress.as_ref()) {
-        let scheme = if ingress.tls.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{}", ingress.host);
-        let message = "the Ingress is there; whether a controller serves it, an Ingress does not say";
-        return Ok(Exposed { finding: Finding::good(EXPOSED, message), url: Some(url) });
+        return Ok(match find(context, shape, owner, INGRESS_VERSION, "Ingress").await? {
+            Ok(_) => by_ingress(ingress),
+            Err(unexposed) => unexposed,
+        });
     }
     let url = format!("http://{}.{}.svc.{}", shape.child(), shape.namespace, shape.settings.cluster_domain);
     let finding = Finding::good(EXPOSED, "inside the cluster only, as no exposure is declared");

@@ -101,7 +101,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
     }
     let replicas = context.replicas.of(namespace, &name);
     let last = runtime.status.as_ref().and_then(|status| status.url.as_deref());
-    let exposed = exposure::look(context, &shape, last).await?;
+    let exposed = exposure::look(context, &shape, &owner, last).await?;
     let findings = [
         verdict.finding(),
         resolved,

@@ -11,34 +11,15 @@ use crate::operator::conditions::Finding;
 use crate::operator::context::Context;
 use crate::operator::error::{ReconcileError, is_absent};
 
-/// Whether a Gateway serves the route, and where. `last` is where calls could come in before.
-pub(super) async fn look(
-    context: &Context,
-    shape: &Shape<'_>,
-    route: &RouteExposure,
-    last: Option<&str>,
-) -> Result<Exposed, ReconcileError> {
-    let api = context.dynamic(ROUTE_VERSION, "HTTPRoute", shape.namespace);
-    let found = match api.get_opt(&shape.child()).await {
-        Ok(found) => found,
-        Err(error) if is_absent(&error) => None,
-        Err(error) => return Err(ReconcileError::api("get the HTTPRoute")(error)),
-    };
-    let Some(found) = found else {
-        let message =
-            "there is no HTTPRoute; if the cluster has no Gateway API, install it or use exposure.ingress";
-        return Ok(unexposed(Finding::retrying(EXPOSED, "RouteMissing", message)));
-    };
-    judge(context, shape, route, &found, last).await
-}
-
 fn unexposed(finding: Finding) -> Exposed {
     Exposed { finding, url: None }
 }
 
+/// Whether a Gateway serves the route, and where. `last` is where calls could come in before.
+///
 /// The first parent that serves the route speaks for all. One before it that served it as it was before is waited for:
 /// the address is pasted into other people's systems, and must not change twice because one Gateway is faster.
-async fn judge(
+pub(super) async fn judge(
     context: &Context,
     shape: &Shape<'_>,
     route: &RouteExposure,
