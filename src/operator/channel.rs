@@ -51,7 +51,7 @@ impl Kind for Channel {
         let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now };
         let is_resolved = resolved.standing == Standing::Good;
         let mut beside = vec![connected(&name, &serving.replicas)];
-        beside.extend(paused(&serving.replicas, "channel", &name));
+        beside.extend(paused(&serving.replicas, conditions, "channel", &name));
         let new = ChannelStatus {
             observed_generation: generation,
             conditions: ground.conditions(&[verdict.finding(), resolved, programmed], &beside),

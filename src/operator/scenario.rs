@@ -13,7 +13,7 @@ use super::context::Context;
 use super::controller::{Kind, again};
 use super::error::ReconcileError;
 use super::namespace::{Namespace, channels_of};
-use super::paused::paused;
+use super::paused::{nobody_tells, paused};
 use super::programmed::{Replica, Wanted};
 use super::scenario_summary::summary;
 use super::status;
@@ -26,6 +26,8 @@ use crate::domain::name::ScenarioName;
 use crate::domain::replica_report::{AudienceReport, ReplicaReport};
 
 const AUDIENCE_INDEXED: &str = "AudienceIndexed";
+/// The state of a scenario that fires no more and has runs under way.
+const FINISHING: &str = "Finishing";
 
 impl Kind for Scenario {
     const NAME: &'static str = "Scenario";
@@ -53,13 +55,14 @@ impl Kind for Scenario {
         let audience = compiled.map(|compiled| compiled.plan_in_words());
         let (is_accepted, is_resolved) = (accepted.standing == Standing::Good, missing.is_none());
         let mut beside = vec![indexed(&name, audience.as_deref(), &serving.replicas)];
-        beside.extend(paused(&serving.replicas, "scenario", &name));
-        let is_finishing = finishing(&name, &serving.replicas);
         let resolved =
             missing.unwrap_or_else(|| Finding::good(RESOLVED_REFS, "everything it refers to is there"));
         let observed = scenario.status.as_ref();
         let generation = scenario.metadata.generation;
         let conditions = observed.map_or(&[][..], |status| &status.conditions);
+        beside.extend(paused(&serving.replicas, conditions, "scenario", &name));
+        let was = observed.and_then(|status| status.state.as_deref());
+        let is_finishing = finishing(&name, &serving.replicas, was);
         let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now };
         let before = observed.map(|status| status.accepted_with.clone()).unwrap_or_default();
         let new = ScenarioStatus {
@@ -186,15 +189,16 @@ fn culprit(scenario: &Scenario, with: &[ObservedObject]) -> Option<String> {
     (!changed.is_empty()).then(|| format!("it was right until {}:", changed.join(" and ")))
 }
 
-/// Whether runs are under way, as any replica tells: they share one store.
-fn finishing(name: &str, replicas: &[Replica]) -> bool {
-    replicas.iter().any(|replica| replica.report.as_ref().is_ok_and(|report| report.finishing.contains(name)))
+/// Whether runs are under way, as any replica tells: they share one store. While none does, it is as it `was`.
+fn finishing(name: &str, replicas: &[Replica], was: Option<&str>) -> bool {
+    let told = |replica: &Replica| replica.report.as_ref().is_ok_and(|it| it.finishing.contains(name));
+    replicas.iter().any(told) || was == Some(FINISHING) && nobody_tells(replicas)
 }
 
 fn state(scenario: &Scenario, is_right: bool, is_finishing: bool) -> &'static str {
     match scenario.spec.state {
         _ if !is_right => "Stalled",
-        State::Draft | State::Inactive if is_finishing => "Finishing",
+        State::Draft | State::Inactive if is_finishing => FINISHING,
         State::Draft => "Draft",
         State::Active => "Active",
         State::Inactive => "Inactive",

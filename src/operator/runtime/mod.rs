@@ -206,7 +206,7 @@ async fn report(
     let conditions = observed.map_or(&[][..], |status| &status.conditions);
     let ground =
         Ground { observed: conditions, generation: generation.unwrap_or_default(), now: Timestamp::now() };
-    let paused = seen.as_ref().and_then(|seen| paused(seen.replicas, "runtime", ""));
+    let paused = seen.as_ref().and_then(|seen| paused(seen.replicas, conditions, "runtime", ""));
     let new = RuntimeStatus {
         observed_generation: generation,
         conditions: ground.conditions(findings, paused.as_slice()),
