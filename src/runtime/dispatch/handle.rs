@@ -38,8 +38,21 @@ pub enum Standing {
     Untried,
     /// It answered last.
     Answers,
-    /// Several attempts in a row failed, the last one so.
+    /// Several attempts in a row failed, the one that made it down so.
     Down(String),
+}
+
+impl SharedStanding {
+    /// The words of an outage are its first ones: many providers put an id into each answer, and whoever shows them would
+    /// show something new with each.
+    fn note(&self, standing: Standing) {
+        let before = self.0.load();
+        let is_same =
+            **before == standing || matches!((&**before, &standing), (Standing::Down(_), Standing::Down(_)));
+        if !is_same {
+            self.0.store(Arc::new(standing));
+        }
+    }
 }
 
 impl ChannelHandle {
@@ -66,9 +79,7 @@ impl ChannelHandle {
 
     /// Notes what is known of the provider now.
     pub(super) fn note(&self, standing: Standing) {
-        if **self.standing.0.load() != standing {
-            self.standing.0.store(Arc::new(standing));
-        }
+        self.standing.note(standing);
     }
 
     /// The window: never more than the channel can start within one second.
@@ -80,3 +91,23 @@ impl ChannelHandle {
 
 /// The channels that can be used now. One whose Secret cannot be read is not among them: its messages wait.
 pub type ChannelHandles = Arc<ArcSwap<HashMap<ChannelName, Arc<ChannelHandle>>>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_keeps_its_first_words_until_it_is_over() {
+        let standing = SharedStanding::default();
+        let down = |words: &str| Standing::Down(words.to_owned());
+        for (told, shown) in [
+            (down("error 1"), down("error 1")),
+            (down("error 2"), down("error 1")),
+            (Standing::Answers, Standing::Answers),
+            (down("error 3"), down("error 3")),
+        ] {
+            standing.note(told);
+            assert_eq!(**standing.0.load(), shown);
+        }
+    }
+}
