@@ -53,7 +53,7 @@ impl Kind for ApiTrigger {
         sources.triggers.insert(name.clone(), trigger.spec.clone());
         let verdict = judge(&sources, ObjectKind::ApiTrigger, &name, &trigger.spec);
         let serving = context.serving(&namespace);
-        let url = serving.url.as_ref().map(|base| format!("{base}/in/{namespace}/{name}"));
+        let url = context.url(&namespace).await?.map(|base| format!("{base}/in/{namespace}/{name}"));
         let credentials = credentials(context, trigger, url.as_deref(), &serving, now).await?;
         let wanted = Wanted {
             object: (ReplicaReport::object(Self::NAME, &name), spec_digest(&trigger.spec)),

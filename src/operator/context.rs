@@ -14,11 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::Backoff;
 use super::caches::{Caches, name_of};
 use super::credentials::KnownSecrets;
+use super::error::ReconcileError;
 use super::metrics::Metrics;
 use super::namespace::Namespace;
 use super::programmed::Serving;
 use super::replicas::Replicas;
 use super::settings::Settings;
+use crate::api::Runtime;
 
 /// Who the operator is to the API server's server-side apply.
 pub(super) const FIELD_MANAGER: &str = "fanfare-operator";
@@ -55,12 +57,20 @@ impl Context {
         };
         let name = name_of(runtime.as_ref());
         let (replicas, are_known) = self.replicas.all_of(namespace, &name);
-        Serving {
-            url: runtime.0.as_ref().ok().and_then(|it| it.status.as_ref()?.url.clone()),
-            replicas,
-            are_known,
-            runtime: Some(name),
+        Serving { replicas, are_known, runtime: Some(name) }
+    }
+
+    /// Where the triggers of a namespace are, without `/in/...`, once they are reachable.
+    pub(super) async fn url(&self, namespace: &str) -> Result<Option<String>, ReconcileError> {
+        let Some(runtime) = self.namespace(namespace).runtime() else { return Ok(None) };
+        if let Ok(runtime) = &runtime.0 {
+            return Ok(runtime.status.as_ref().and_then(|status| status.url.clone()));
         }
+        // One that this version cannot read is reached where it was.
+        let (name, kind) = (name_of(runtime.as_ref()), Runtime::kind(&()));
+        let found = self.dynamic(&Runtime::api_version(&()), &kind, namespace).get_opt(&name).await;
+        let found = found.map_err(ReconcileError::api(format!("get {kind} {name}")))?;
+        Ok(found.and_then(|it| it.data["status"]["url"].as_str().map(str::to_owned)))
     }
 
     /// Objects of a kind in a namespace.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use kube::Resource as _;
 
-use super::caches::{Caches, Guarded, get, name_of, of_namespace};
+use super::caches::{Cache, Caches, Guarded, get, name_of, of_namespace};
+use crate::api::labels::trigger_secret_name;
 use crate::api::{ApiKeySpec, Runtime, ScenarioSpec};
 use crate::compile::Sources;
 use crate::compile::references::{SecretUse, config_maps, secrets_of};
@@ -71,12 +72,28 @@ impl Namespace<'_> {
         let triggers =
             triggers.iter().filter_map(|it| Some((it.meta().name.as_deref()?, &it.0.as_ref().ok()?.spec)));
         let channels = channels.iter().filter_map(|it| Some(&it.0.as_ref().ok()?.spec));
-        let keys = keys.iter().filter(|it| it.0.is_ok()).filter_map(|it| it.meta().name.as_deref());
+        // What the Secret of a key is called, does not hang on what the key declares.
+        let keys = keys.iter().filter_map(|it| it.meta().name.as_deref());
         let may = |name: &str, uses: BTreeSet<SecretUse>| {
             uses.into_iter().any(|wanted| self.caches.allowed.is_for(self.name, name, wanted))
         };
         let named = secrets_of(triggers, channels, keys).into_iter();
         named.filter_map(|(name, uses)| may(&name, uses).then_some(name)).collect()
+    }
+
+    /// Whether something may refer to Secrets that this version cannot read.
+    pub(super) fn hides_references(&self) -> bool {
+        !unreadable(&self.caches.triggers, self.name).is_empty()
+            || !unreadable(&self.caches.channels, self.name).is_empty()
+    }
+
+    /// Whether something that this version cannot read may refer to the Secret, for a use that its label allows.
+    pub(super) fn may_refer_to(&self, secret: &str) -> bool {
+        let is_for = |wanted| self.caches.allowed.is_for(self.name, secret, wanted);
+        let triggers = unreadable(&self.caches.triggers, self.name);
+        let channels = unreadable(&self.caches.channels, self.name);
+        triggers.iter().any(|name| trigger_secret_name(name) == secret || is_for(SecretUse::Trigger))
+            || (!channels.is_empty() && is_for(SecretUse::Channel))
     }
 
     /// The scenarios that something refers to by the condition.
@@ -109,6 +126,15 @@ impl Namespace<'_> {
         };
         all.iter().filter(lists).map(|key| name_of(key.as_ref())).collect()
     }
+}
+
+/// The objects of a kind that are there and that this version cannot read.
+fn unreadable<K>(cache: &Cache<K>, namespace: &str) -> Vec<String>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + 'static,
+{
+    let all = of_namespace(cache, namespace);
+    all.iter().filter(|it| it.0.is_err()).map(|it| name_of(it.as_ref())).collect()
 }
 
 /// The channels a scenario sends through, in the order of its nodes.

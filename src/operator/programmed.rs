@@ -33,8 +33,6 @@ pub(super) struct Replica {
 pub(super) struct Serving {
     /// The Runtime in force.
     pub runtime: Option<String>,
-    /// Where its triggers are, without `/in/...`, once it is reachable.
-    pub url: Option<String>,
     /// Its ready replicas.
     pub replicas: Vec<Replica>,
     /// Whether these are all: before the first list, and before one that has become ready was asked, nobody knows.

@@ -1,13 +1,14 @@
 //! Scenario: whether it is right, has all it refers to, is in force, and how its audience is found.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 
-use super::caches::{get, name_of};
+use super::caches::{Guarded, get, name_of};
 use super::conditions::{Finding, Ground, Standing};
 use super::context::Context;
 use super::controller::{Kind, again};
@@ -39,7 +40,7 @@ impl Kind for Scenario {
         let space = context.namespace(&namespace);
         let mut sources = space.sources_of_scenario(&name, &scenario.spec);
         sources.texts = texts(context, scenario, &namespace).await?;
-        let missing = missing(scenario, &sources);
+        let missing = missing(&space, scenario, &sources);
         let with = accepted_with(&space, scenario);
         let verdict = judge(&sources, ObjectKind::Scenario, &name, &scenario.spec);
         let accepted = accepted(scenario, &verdict, missing.as_ref(), &with);
@@ -93,8 +94,8 @@ async fn texts(
     Ok(texts)
 }
 
-/// The first thing it refers to that is not there.
-fn missing(scenario: &Scenario, sources: &Sources) -> Option<Finding> {
+/// The first thing it refers to that is not there, or that this version cannot read.
+fn missing(space: &Namespace<'_>, scenario: &Scenario, sources: &Sources) -> Option<Finding> {
     let spec = &scenario.spec;
     let lacks = |reason, kind: &str, name: &str| {
         let message = format!("there is no {kind} {name} in this namespace; apply it, or name another one");
@@ -106,13 +107,27 @@ fn missing(scenario: &Scenario, sources: &Sources) -> Option<Finding> {
         .map(|entry| &entry.trigger_ref.name)
         .find(|name| !sources.triggers.contains_key(*name));
     if let Some(name) = trigger {
-        return lacks("TriggerNotFound", "ApiTrigger", name);
+        let found = get(&space.caches.triggers, space.name, name);
+        return not_understood(found, "ApiTrigger", name)
+            .or_else(|| lacks("TriggerNotFound", "ApiTrigger", name));
     }
     if let Some(name) = channels_of(spec).find(|name| !sources.channels.contains_key(*name)) {
-        return lacks("ChannelNotFound", "Channel", name);
+        let found = get(&space.caches.channels, space.name, name);
+        return not_understood(found, "Channel", name).or_else(|| lacks("ChannelNotFound", "Channel", name));
     }
     let config_map = config_maps(spec).into_iter().find(|name| !sources.texts.contains_key(name))?;
     lacks("ConfigMapNotFound", "ConfigMap", &config_map)
+}
+
+/// What is said of something that is there and that this version cannot read.
+fn not_understood<K>(found: Option<Arc<Guarded<K>>>, kind: &str, name: &str) -> Option<Finding> {
+    let message = || {
+        format!(
+            "this version of Fanfare cannot read {kind} {name}, whose status says why; correct it, or upgrade Fanfare"
+        )
+    };
+    let is_there = found.is_some_and(|found| found.0.is_err());
+    is_there.then(|| Finding::retrying(RESOLVED_REFS, "ReferenceNotUnderstood", message()))
 }
 
 /// The scenario itself, and the triggers and channels it refers to, as they are.
@@ -162,7 +177,7 @@ fn accepted(
     with: &[ObservedObject],
 ) -> Finding {
     if missing.is_some() {
-        let message = "it cannot be checked until everything it refers to is there";
+        let message = "it cannot be checked until everything it refers to is there and can be read";
         return Finding::progressing(ACCEPTED, "ReferencesMissing", message);
     }
     let mut finding = verdict.finding();

@@ -166,18 +166,20 @@ impl Scope<'_> {
         for labels in [TRIGGER_LABEL, API_KEY_LABEL] {
             let (link, known, stop) = (links.clone(), Arc::clone(known), term.clone());
             let secrets: Api<PartialObjectMeta<Secret>> = self.api();
+            let followed = Arc::clone(&known);
+            let stream = watcher(secrets, watcher::Config::default().labels(labels))
+                .default_backoff()
+                .inspect_ok(move |event| followed.follow(event));
             tasks.spawn(async move {
                 let concerned = |it: &PartialObjectMeta<Secret>| {
-                    let (namespace, name) = (namespace_of(it), name_of(it));
-                    known.told(&namespace, &name, it.metadata.resource_version.clone());
-                    link.secret_changed(&namespace, &name, &labels_of(it));
+                    link.secret_changed(&namespace_of(it), &name_of(it), &labels_of(it));
                 };
                 // What went while nobody watched is in no list.
                 let listed = || {
                     known.forget_all();
                     link.everyone();
                 };
-                attend(secrets, labels, stop, concerned, listed).await;
+                attend_stream(stream, stop, concerned, listed).await;
             });
         }
         self.attend_all_children(links, term, tasks);

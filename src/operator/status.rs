@@ -109,7 +109,8 @@ pub(super) async fn publish<K: Kind>(
     tracing::warn!(kind = K::NAME, reason, %trouble, "an Event could not be published");
 }
 
-/// Says of an object that cannot be read what is wrong with it.
+/// Says of an object that cannot be read what is wrong with it. The rest of its status stays: what it declared last is
+/// still in force, and others rest on where it is reached.
 pub(super) async fn write_unreadable<K: Kind>(
     context: &Context,
     meta: &ObjectMeta,
@@ -129,5 +130,5 @@ pub(super) async fn write_unreadable<K: Kind>(
         return Ok(());
     }
     let new = json!({ "observedGeneration": generation, "conditions": conditions });
-    patch_status::<K>(context, meta, &found.data["status"], new).await
+    patch_status::<K>(context, meta, &Value::Null, new).await
 }

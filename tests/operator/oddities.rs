@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::acto::{create, objects};
 use crate::scene::{API_KEY, KINDS, RUNTIME, Scene, WRITES_MAX, all_faults};
+use crate::secrets::named_in_role;
 use crate::stories::{CHANNEL, SCENARIO, TRIGGER};
 
 const API: &str = "fanfare.dev/v1alpha1";
@@ -109,12 +110,80 @@ async fn f08_an_object_of_a_newer_version() {
     scene.stage.apply(&CHANNEL.replace("{log: {}}", "{log: {}, onUnknown: Hold}"));
     let message = scene.stage.until_reason("channel", "out", "Ready", "NotUnderstood").await;
     assert!(message.contains("upgrade Fanfare") && message.contains("Later"), "{message}");
+    // Who refers to it does not look for something that is there.
+    let message = scene.stage.until_reason("scenario", "warning", "Ready", "ReferenceNotUnderstood").await;
+    assert!(message.contains("cannot read Channel out"), "{message}");
     // The others go on.
     scene.stage.apply(&TRIGGER.replace("Vienna", "Graz"));
     scene.stage.until_reason("apitrigger", "storm", "Ready", "NoReplicaReady").await;
     scene.proxy.rewrite(&[]);
     scene.stage.apply(CHANNEL);
     scene.oracle(&operator, WRITES_MAX * 3).await;
+}
+
+/// A Channel that reads a Secret.
+const HOOK: &str = "
+apiVersion: fanfare.dev/v1alpha1
+kind: Channel
+metadata: {name: hook}
+spec: {webhook: {url: 'https://example.com/', signingSecret: {secretKeyRef: {name: signing, key: key}}}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f08_a_channel_of_a_newer_version_may_read_its_secret_as_before() {
+    let (scene, operator) = settled("f08c").await;
+    let (stage, named) = (&scene.stage, |secret: &str| named_in_role(&scene.stage, secret));
+    let namespace = stage.namespace.as_str();
+    for secret in ["signing", "never-named"] {
+        stage.kubectl(&["create", "secret", "generic", secret, "-n", namespace, "--from-literal=key=x"]);
+        stage.kubectl(&["label", "secret", secret, "-n", namespace, "fanfare.dev/allow=channel"]);
+    }
+    stage.apply(HOOK);
+    stage.until("the Role names it", async || named("signing")).await;
+    scene.proxy.rewrite(&[(r#""onUnknown":"Hold""#, r#""onUnknown":"Later""#)]);
+    stage.apply(&HOOK.replace("{webhook:", "{onUnknown: Hold, webhook:"));
+    stage.until_reason("channel", "hook", "Ready", "NotUnderstood").await;
+    stage.apply(&TRIGGER.replace("name: storm", "name: later"));
+    // The Role was looked at since.
+    stage.until("the Role names a later one", async || named("later-trigger")).await;
+    assert!(named("signing"), "what is in force still needs it");
+    assert!(!named("never-named"));
+    stage.kubectl(&["label", "secret", "signing", "-n", namespace, "fanfare.dev/allow-"]);
+    stage.until("the Role names it no more", async || !named("signing")).await;
+    scene.proxy.rewrite(&[]);
+    scene.oracle(&operator, WRITES_MAX * 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f08_a_runtime_of_a_newer_version_is_reached_where_it_was() {
+    let (scene, _operator) = settled("f08r").await;
+    let stage = &scene.stage;
+    let told = || {
+        let trigger = stage.get("apitrigger", "storm")["status"].clone();
+        let url = stage.get("secret", "storm-trigger")["data"]["url"].clone();
+        [
+            stage.get("runtime", "main")["status"]["url"].clone(),
+            trigger["url"].clone(),
+            trigger["curl"].clone(),
+            url,
+        ]
+    };
+    let before = told();
+    assert!(before.iter().all(Value::is_string), "{before:?}");
+    scene.proxy.rewrite(&[(r#""whenDeleted":"Delete""#, r#""whenDeleted":"Archive""#)]);
+    stage.apply(&RUNTIME.replace("size: 1Gi", "size: 1Gi, whenDeleted: Delete"));
+    stage.until_reason("runtime", "main", "Ready", "NotUnderstood").await;
+    // The trigger is looked at since, and a new one learns where it is.
+    stage.apply(&TRIGGER.replace("name: storm", "name: later"));
+    let edited = TRIGGER.replace("spec:", "spec:\n  maxBodyBytes: 2048");
+    stage.apply(&edited);
+    let looked_at = async || {
+        let [storm, later] = ["storm", "later"].map(|name| stage.get("apitrigger", name));
+        storm["status"]["observedGeneration"] == storm["metadata"]["generation"]
+            && later["status"]["url"].as_str().is_some_and(|it| it.ends_with("/later"))
+    };
+    stage.until("both triggers are looked at", looked_at).await;
+    assert_eq!(told(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,12 @@
-//! Users' Secrets: what a label allows decides what the runtime may read, and for each use by itself.
+//! Users' Secrets: what a label allows decides what the runtime may read, and for each use by itself. Generated ones:
+//! whom they belong to decides, whatever becomes of their labels.
 
+use crate::scene::API_KEY;
 use crate::serving::Served;
 use crate::stage::Stage;
 
-fn named_in_role(stage: &Stage, secret: &str) -> bool {
+/// Whether a runtime may read it.
+pub fn named_in_role(stage: &Stage, secret: &str) -> bool {
     let rules = stage.get("role", "main-runtime")["rules"].clone();
     let names = rules.as_array().unwrap().iter().filter(|rule| rule["resources"][0] == "secrets");
     names.flat_map(|rule| rule["resourceNames"].as_array().unwrap()).any(|name| name == secret)
@@ -51,4 +54,37 @@ async fn who_misuses_a_secret_keeps_nobody_from_using_it() {
     );
     stage.until_ready("channel", "mail").await;
     stage.until_reason("apitrigger", "thief", "Ready", "SecretNotAllowed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_that_others_take_off_generated_credentials_come_back_and_the_credentials_stay() {
+    let served = Served::new("relabelled").await;
+    let stage = &served.stage;
+    stage.apply(API_KEY);
+    stage.until_ready("apikey", "crm").await;
+    let own = [("storm-trigger", "fanfare.dev/trigger=storm"), ("crm-apikey", "fanfare.dev/api-key=crm")];
+    for (secret, own) in own {
+        let before = stage.get("secret", secret);
+        let (key, _) = own.split_once('=').unwrap();
+        let (gone, other) = (format!("{key}-"), format!("{key}=another"));
+        let changes: [&[&str]; 4] = [
+            &["app.kubernetes.io/managed-by=argocd"],
+            &["app.kubernetes.io/managed-by-", &gone],
+            &[&other],
+            &[&gone],
+        ];
+        for change in changes {
+            let label = ["label", "secret", secret, "-n", &stage.namespace, "--overwrite"];
+            stage.kubectl(&[&label, change].concat());
+            let restored = async || {
+                let labels = stage.get("secret", secret)["metadata"]["labels"].clone();
+                labels == before["metadata"]["labels"]
+            };
+            stage.until(&format!("{secret} is labelled again after {change:?}"), restored).await;
+            assert_eq!(stage.get("secret", secret)["data"], before["data"]);
+        }
+    }
+    served.all_ready().await;
+    stage.until_ready("apikey", "crm").await;
+    assert_eq!(served.call(&served.credentials()).await, 202);
 }

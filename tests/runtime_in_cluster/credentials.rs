@@ -118,6 +118,35 @@ fn a_public_keys_token_calls_its_trigger_and_nothing_more() {
 }
 
 #[test]
+fn a_label_that_somebody_else_writes_over_ends_no_call() {
+    let space = Space::new();
+    space.grant(&["storm-trigger"]);
+    space.apply(&trigger("storm"));
+    let get = |kind: &str, name: &str, path: &str| {
+        let path = format!("jsonpath={{.metadata.{path}}}");
+        String::from_utf8(space.kubectl(&["get", kind, name, "-o", &path]).stdout).unwrap()
+    };
+    space.generated("storm-trigger", &[("username", "a"), ("password", PASSWORD)]);
+    let uid = get("apitrigger", "storm", "uid");
+    let owner = json!({"apiVersion": "fanfare.dev/v1alpha1", "kind": "ApiTrigger", "name": "storm", "uid": uid,
+        "controller": true});
+    let patch = json!({"metadata": {"ownerReferences": [owner]}}).to_string();
+    assert!(
+        space.kubectl(&["patch", "secret", "storm-trigger", "--type=merge", "-p", &patch]).status.success()
+    );
+    let runtime = space.start();
+    runtime.until_answered("storm", "a", 202);
+    let label = "app.kubernetes.io/managed-by=argocd";
+    assert!(space.kubectl(&["label", "secret", "storm-trigger", "--overwrite", label]).status.success());
+    assert!(space.kubectl(&["annotate", "apitrigger", "storm", "example.com/again=1"]).status.success());
+    let revision = get("secret", "storm-trigger", "resourceVersion");
+    runtime.until_reported("that it is read as it is", |report| {
+        report["secrets"]["storm-trigger"]["read"] == revision.as_str()
+    });
+    assert_eq!(runtime.call("storm", "a", PASSWORD).status, 202);
+}
+
+#[test]
 fn a_secret_that_is_deleted_stops_working() {
     let space = Space::new();
     space.grant(&["storm-trigger"]);

@@ -138,7 +138,7 @@ async fn read(context: &Context, owner: &Owner<'_>) -> Result<Option<Arc<Secret>
     let found = found.map_err(ReconcileError::api(format!("get Secret {name}")))?.map(Arc::new);
     match &found {
         // The watch tells of what carries our labels, and of nothing else.
-        Some(found) if owner.may_keep(found) => context.secrets.put(namespace, name, Arc::clone(found)),
+        Some(found) if owner.is_labelled(found) => context.secrets.put(namespace, name, Arc::clone(found)),
         _ => context.secrets.forget(namespace, name),
     }
     Ok(found)
@@ -178,16 +178,23 @@ impl Owner<'_> {
         Wishes { form, schedule, requested, is_taken, previous_used_at, now }
     }
 
-    /// Ours is what carries our labels and belongs to this object, to an earlier one of its name, or to nobody: a Secret
-    /// that was restored from a backup is taken up with the credentials it holds.
+    /// Ours is what belongs to this very object, whatever others made of its labels; and what carries our labels and
+    /// belongs to an earlier one of its name, or to nobody: a Secret that was restored from a backup is taken up with the
+    /// credentials it holds. Whoever can write the one on a Secret can write the other.
     fn may_keep(&self, found: &Secret) -> bool {
-        let labels = found.labels();
-        let is = |name: &str, value: &str| labels.get(name).map(String::as_str) == Some(value);
         let owner = found.owner_references().iter().find(|reference| reference.controller == Some(true));
-        let is_same = |other: &OwnerReference| {
-            (&other.kind, &other.name) == (&self.reference.kind, &self.reference.name)
-        };
-        is(MANAGED_BY_LABEL, MANAGED_BY) && is(self.label.0, self.label.1) && owner.is_none_or(is_same)
+        match owner {
+            Some(owner) if (&owner.kind, &owner.name) != (&self.reference.kind, &self.reference.name) => {
+                false
+            }
+            Some(owner) if owner.uid == self.reference.uid => true,
+            _ => self.is_labelled(found),
+        }
+    }
+
+    fn is_labelled(&self, found: &Secret) -> bool {
+        let is = |name: &str, value: &str| found.labels().get(name).map(String::as_str) == Some(value);
+        is(MANAGED_BY_LABEL, MANAGED_BY) && is(self.label.0, self.label.1)
     }
 
     /// The Secret in this state. What others put on it stays.

@@ -1,9 +1,38 @@
 //! Who a runtime's processes are, and what they may read: exactly the Secrets they need, by name.
 
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
 use serde_json::{Value, json};
 
 use super::shape::Shape;
 use crate::api::GROUP;
+use crate::operator::context::Context;
+use crate::operator::error::ReconcileError;
+
+/// The Secrets that the processes may read. Of an object that this version cannot read, its last good version stays in
+/// force with the Secrets that it refers to: what the Role names already, and such a one may refer to, it names further.
+pub(super) async fn secrets(
+    context: &Context,
+    namespace: &str,
+    role: &str,
+) -> Result<BTreeSet<String>, ReconcileError> {
+    let space = context.namespace(namespace);
+    let mut secrets = space.secrets();
+    if space.hides_references() {
+        let found = context.api::<Role>(namespace).get_opt(role).await;
+        let found = found.map_err(ReconcileError::api(format!("get Role {role}")))?;
+        let rules = found.and_then(|role| role.rules).unwrap_or_default();
+        secrets.extend(named_in(rules).filter(|secret| space.may_refer_to(secret)));
+    }
+    Ok(secrets)
+}
+
+/// The Secrets that rules name.
+fn named_in(rules: Vec<PolicyRule>) -> impl Iterator<Item = String> {
+    let of_secrets = |rule: &PolicyRule| rule.resources.iter().flatten().any(|it| it == "secrets");
+    rules.into_iter().filter(of_secrets).flat_map(|rule| rule.resource_names.unwrap_or_default())
+}
 
 pub(super) fn objects(shape: &Shape<'_>) -> [Value; 3] {
     let account = shape.object("v1", "ServiceAccount", json!({ "automountServiceAccountToken": false }));

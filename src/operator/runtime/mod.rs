@@ -89,7 +89,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         spec: &runtime.spec,
         settings: &context.settings,
         cluster_id: &context.cluster_id,
-        secrets: space.secrets(),
+        secrets: access::secrets(context, namespace, &workload_name(&name)).await?,
         database,
         replicas: replicas::look(context, namespace, &workload_name(&name), &runtime.spec).await?,
         volume_size,

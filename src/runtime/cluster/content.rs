@@ -7,10 +7,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret as Object;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt as _;
 
-use crate::api::labels::{ALLOW_LABEL, MANAGED_BY, MANAGED_BY_LABEL, PREVIOUS_EXPIRES_ANNOTATION};
+use crate::api::GROUP;
+use crate::api::labels::{
+    ALLOW_LABEL, MANAGED_BY, MANAGED_BY_LABEL, PREVIOUS_EXPIRES_ANNOTATION, api_key_secret_name,
+    trigger_secret_name,
+};
 use crate::compile::references::SecretUse;
 use crate::domain::credentials::{Digest, KeptCredentials};
 use crate::domain::secret::Secret;
@@ -49,7 +53,7 @@ impl Content {
         let texts: BTreeMap<String, String> = data
             .filter_map(|(key, value)| Some((key.clone(), String::from_utf8(value.0.clone()).ok()?)))
             .collect();
-        let is_ours = object.labels().get(MANAGED_BY_LABEL).map(String::as_str) == Some(MANAGED_BY);
+        let is_ours = is_ours(object);
         Content {
             revision: object.resource_version().unwrap_or_default(),
             previous: previous(&texts).filter(|_| is_ours).map(|digest| (digest, previous_until(object))),
@@ -111,6 +115,24 @@ impl Content {
     }
 }
 
+/// Whether Fanfare made it: it carries the label or, if somebody took that off, belongs to the trigger or key after which
+/// it is called. Whoever can write the one on a Secret can write the other; whether its owner is still the same object
+/// is not asked, as the cluster removes what belongs to one that is gone.
+fn is_ours(object: &Object) -> bool {
+    let owner = object.owner_references().iter().find(|reference| reference.controller == Some(true));
+    let is_called_after = |owner: &OwnerReference| {
+        let name = match owner.kind.as_str() {
+            "ApiTrigger" => trigger_secret_name(&owner.name),
+            "ApiKey" => api_key_secret_name(&owner.name),
+            _ => return false,
+        };
+        let group = owner.api_version.split_once('/').map(|(group, _)| group);
+        group == Some(GROUP) && object.name_any() == name
+    };
+    object.labels().get(MANAGED_BY_LABEL).map(String::as_str) == Some(MANAGED_BY)
+        || owner.is_some_and(is_called_after)
+}
+
 fn not_ours(name: &str) -> String {
     format!("Secret {name} was not made by Fanfare; rename or delete it, so that Fanfare can make its own")
 }
@@ -166,6 +188,31 @@ mod tests {
         assert_eq!(trigger.credentials("s", SecretUse::Trigger).unwrap().len(), 1);
         assert!(trigger.key("s", "password").is_err());
         assert!(secret(serde_json::json!({}), &pair).problem("s", SecretUse::Channel).is_some());
+    }
+
+    #[test]
+    fn a_generated_secret_that_lost_its_label_is_known_by_whom_it_belongs_to() {
+        let problem = |name: &str, kind: &str, group: &str, controls: bool| {
+            let owner = serde_json::json!({"apiVersion": format!("{group}/v1alpha1"), "kind": kind, "name": "storm",
+                "uid": "1", "controller": controls});
+            let metadata = serde_json::json!({"name": name, "ownerReferences": [owner],
+                "labels": {"app.kubernetes.io/managed-by": "argocd"}});
+            let object =
+                serde_json::json!({"metadata": metadata, "data": {"username": "eA==", "password": "eA=="}});
+            Content::of(&serde_json::from_value(object).unwrap()).problem(name, SecretUse::Generated)
+        };
+        assert_eq!(problem("storm-trigger", "ApiTrigger", GROUP, true), None);
+        assert_eq!(problem("storm-apikey", "ApiKey", GROUP, true), None);
+        for (name, kind, group, controls) in [
+            ("storm-trigger", "ApiKey", GROUP, true),
+            ("other-trigger", "ApiTrigger", GROUP, true),
+            ("storm-trigger", "ApiTrigger", "example.com", true),
+            ("storm-trigger", "ApiTrigger", GROUP, false),
+            ("storm-trigger", "Deployment", "apps", true),
+        ] {
+            let refused = problem(name, kind, group, controls);
+            assert!(refused.is_some_and(|it| it.contains("not made by Fanfare")), "{name} {kind} {group}");
+        }
     }
 
     #[test]
