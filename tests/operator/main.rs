@@ -31,6 +31,7 @@ mod proxy;
 #[path = "../telemetry/reference.rs"]
 mod reference;
 mod restart;
+mod rollout;
 mod scaling;
 mod scene;
 mod secrets;

@@ -9,6 +9,7 @@ mod observe;
 mod parents;
 mod pod;
 mod replicas;
+mod rollout;
 mod route;
 mod shape;
 #[cfg(test)]
@@ -143,6 +144,7 @@ async fn make(context: &Context, owner: &OwnerReference, shape: &Shape<'_>) -> R
             applied => applied?,
         }
     }
+    rollout::unblock(context, shape).await?;
     let can_be = |object: &Value| object["kind"] != "HTTPRoute" || context.has_routes.load(Ordering::Acquire);
     for object in shape.unwanted().into_iter().filter(can_be) {
         apply::remove(context, owner, &object).await?;
