@@ -13,6 +13,7 @@ mod coherence;
 mod database_proxy;
 mod exposure;
 mod faults;
+mod former;
 mod forward_proxy;
 mod forwards;
 mod gateway;

@@ -100,7 +100,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
     };
     let claim = volume::look(context, &shape).await?;
     let failed = make(context, &owner, &shape, claim.as_ref()).await.err();
-    if let Some(error) = failed.as_ref().filter(|error| !matches!(error, ReconcileError::NotOurs { .. })) {
+    if let Some(error) = failed.as_ref().filter(|error| !error.is_in_the_way()) {
         tracing::warn!(namespace, name, %error, "the objects of the Runtime could not all be made");
     }
     let replicas = context.replicas.of(namespace, &name);
@@ -118,7 +118,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
     let seen = Seen { url: exposed.url, replicas: &replicas };
     report(context, runtime, &findings, Some(seen)).await?;
     match failed {
-        Some(error) if !matches!(error, ReconcileError::NotOurs { .. }) => Err(error),
+        Some(error) if !error.is_in_the_way() => Err(error),
         _ => Ok(if is_settled { INTERVAL } else { UNSETTLED_INTERVAL }),
     }
 }
@@ -180,6 +180,10 @@ async fn workload_ready(
                 "there is a {kind} {name} that Fanfare did not make, and the Runtime needs one of that name; rename or delete it"
             );
             Ok(Finding::retrying(observe::WORKLOAD_READY, "NotOurs", message))
+        }
+        Some(error @ ReconcileError::OfFormer { .. }) => {
+            let message = format!("{error}; the Runtime gets its own once it is");
+            Ok(Finding::progressing(observe::WORKLOAD_READY, "FormerNotGone", message))
         }
         Some(error) => Ok(Finding::retrying(
             observe::WORKLOAD_READY,
