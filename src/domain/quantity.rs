@@ -28,6 +28,11 @@ pub fn same_quantity(one: &str, other: &str) -> bool {
     nanos(one).is_some_and(|value| nanos(other) == Some(value))
 }
 
+/// Whether both texts are quantities, and the one has the lesser value.
+pub fn less_quantity(one: &str, other: &str) -> bool {
+    nanos(one).is_some_and(|value| nanos(other).is_some_and(|other| value < other))
+}
+
 /// A quantity in billionths; `None` for what is none, or is written more finely or with an exponent.
 fn nanos(text: &str) -> Option<i128> {
     let end = text.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(text.len());
@@ -67,6 +72,12 @@ mod tests {
         {
             assert!(!same_quantity(one, other), "{one} {other}");
         }
+        for (one, other, is_less) in
+            [("1G", "1Gi", true), ("512Mi", "1Gi", true), ("1Gi", "1024Mi", false), ("2", "1Ki", true)]
+        {
+            assert_eq!(less_quantity(one, other), is_less, "{one} {other}");
+        }
+        assert!(!less_quantity("", "1") && !less_quantity("1", "lots"), "what is none is not less");
         assert!(!same_quantity("99999999999999999999Ei", "99999999999999999999Ei"), "more than there can be");
     }
 }

@@ -3,11 +3,13 @@
 //! What is there already as it should is not written: at rest the operator writes nothing.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::ResourceExt as _;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 
 use super::context::{Context, FIELD_MANAGER};
 use super::error::{ReconcileError, is_absent};
+use crate::api::labels::{MANAGED_BY_LABEL, RUNTIME_LABEL};
 use crate::compile::spec_digest;
 use crate::domain::quantity::same_quantity;
 
@@ -33,8 +35,10 @@ pub(super) async fn apply(
         Err(error) => return Err(ReconcileError::api(format!("get {kind} {name}"))(error)),
     };
     if let Some(observed) = &observed {
-        if !belongs_to(observed, owner) {
-            return Err(ReconcileError::NotOurs { kind, name });
+        match whose(observed, owner, &wanted) {
+            Whose::Own => {}
+            Whose::Formers => return Err(ReconcileError::OfFormer { kind, name }),
+            Whose::Others => return Err(ReconcileError::NotOurs { kind, name }),
         }
         let observed = serde_json::to_value(observed).unwrap_or_default();
         if covers(&observed, &wanted) {
@@ -53,7 +57,7 @@ pub(super) async fn apply(
     Ok(())
 }
 
-/// Removes an object that belonged to `owner` and is not wanted any more. What is not there, or belongs to somebody
+/// Removes an object that belonged to `owner`, or was left by a former one, and is not wanted any more. What is not there, or belongs to somebody
 /// else, is left alone.
 pub(super) async fn remove(
     context: &Context,
@@ -63,7 +67,7 @@ pub(super) async fn remove(
     let (kind, name) = (word(&unwanted["kind"]), word(&unwanted["metadata"]["name"]));
     let api = context.api_of(unwanted);
     let found = match api.get_opt(&name).await {
-        Ok(found) => found.filter(|found| belongs_to(found, owner)),
+        Ok(found) => found.filter(|found| whose(found, owner, unwanted) == Whose::Own),
         // A kind that the cluster does not know has no objects.
         Err(error) if is_absent(&error) => None,
         Err(error) => return Err(ReconcileError::api(format!("get {kind} {name}"))(error)),
@@ -86,6 +90,36 @@ fn word(value: &Value) -> String {
 /// Whether it was made for the owner.
 pub(super) fn belongs_to(object: &DynamicObject, owner: &OwnerReference) -> bool {
     object.metadata.owner_references.iter().flatten().any(|reference| reference.uid == owner.uid)
+}
+
+/// Whose an object is that has a name which is ours.
+#[derive(Debug, PartialEq, Eq)]
+enum Whose {
+    /// The owner's, or made for one of its name and left behind: nobody else controls it.
+    Own,
+    /// A former owner's of the same name; it goes by itself.
+    Formers,
+    /// Somebody else's.
+    Others,
+}
+
+fn whose(object: &DynamicObject, owner: &OwnerReference, wanted: &Value) -> Whose {
+    let references = || object.metadata.owner_references.iter().flatten();
+    if belongs_to(object, owner) {
+        return Whose::Own;
+    }
+    let is_of_its_name = |other: &OwnerReference| {
+        (&other.api_version, &other.kind, &other.name) == (&owner.api_version, &owner.kind, &owner.name)
+    };
+    let label = |name: &str| object.labels().get(name).map(String::as_str);
+    let is_labelled = [MANAGED_BY_LABEL, RUNTIME_LABEL]
+        .iter()
+        .all(|name| label(name).is_some() && label(name) == wanted["metadata"]["labels"][name].as_str());
+    match references().find(|reference| reference.controller == Some(true)) {
+        None if is_labelled => Whose::Own,
+        Some(other) if is_of_its_name(other) => Whose::Formers,
+        _ => Whose::Others,
+    }
 }
 
 /// Whether everything that is wanted is there. More may be: what the API server filled in, and what others added.
@@ -134,6 +168,39 @@ fn is_empty(wanted: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_former_one_left_is_taken_up_and_what_others_have_is_not() {
+        let of = |kind: &str, name: &str, uid: &str, controller: bool| json!([{"apiVersion": "fanfare.dev/v1alpha1", "kind": kind, "name": name, "uid": uid, "controller": controller}]);
+        let owner = OwnerReference {
+            api_version: "fanfare.dev/v1alpha1".into(),
+            kind: "Runtime".into(),
+            name: "main".into(),
+            uid: "new".into(),
+            ..OwnerReference::default()
+        };
+        let labels = json!({MANAGED_BY_LABEL: "fanfare", RUNTIME_LABEL: "main"});
+        let wanted = json!({"metadata": {"labels": labels}});
+        let found = |owners: &Value, labels: &Value| {
+            let object =
+                json!({"metadata": {"name": "main-runtime", "ownerReferences": owners, "labels": labels}});
+            whose(&serde_json::from_value(object).unwrap(), &owner, &wanted)
+        };
+        let former = of("Runtime", "main", "old", true);
+        assert_eq!(found(&of("Runtime", "main", "new", true), &json!({})), Whose::Own);
+        assert_eq!(found(&former, &labels), Whose::Formers);
+        assert_eq!(found(&json!([]), &labels), Whose::Own);
+        assert_eq!(found(&of("Release", "all", "r", false), &labels), Whose::Own);
+        for (owners, labels) in [
+            (json!([]), json!({})),
+            (json!([]), json!({MANAGED_BY_LABEL: "fanfare", RUNTIME_LABEL: "other"})),
+            (json!([]), json!({MANAGED_BY_LABEL: "Helm", RUNTIME_LABEL: "main"})),
+            (of("Runtime", "other", "o", true), labels.clone()),
+            (of("Release", "main", "r", true), labels.clone()),
+        ] {
+            assert_eq!(found(&owners, &labels), Whose::Others, "{owners} {labels}");
+        }
+    }
 
     #[test]
     fn what_was_filled_in_or_added_by_others_does_not_count() {

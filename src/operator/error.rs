@@ -29,6 +29,14 @@ pub enum ReconcileError {
         /// Its name.
         name: String,
     },
+    /// An object of the name that is needed was made for a former owner of the same name, and goes by itself.
+    #[error("the {kind} {name} of a former Runtime of this name is not gone yet")]
+    OfFormer {
+        /// The kind of the object.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
     /// The cluster does not know a kind that is needed.
     #[error("the cluster does not know the kind {kind}; install what brings it")]
     UnknownKind {
@@ -47,7 +55,7 @@ pub enum ReconcileError {
 }
 
 /// The words of [`ReconcileError::word`].
-pub(super) const WORDS: [&str; 11] = [
+pub(super) const WORDS: [&str; 12] = [
     "conflict",
     "forbidden",
     "not_found",
@@ -55,6 +63,7 @@ pub(super) const WORDS: [&str; 11] = [
     "api",
     "transport",
     "not_ours",
+    "of_former",
     "unknown_kind",
     "random",
     "timeout",
@@ -81,6 +90,7 @@ impl ReconcileError {
                 _ => "transport",
             },
             ReconcileError::NotOurs { .. } => "not_ours",
+            ReconcileError::OfFormer { .. } => "of_former",
             ReconcileError::UnknownKind { .. } => "unknown_kind",
             ReconcileError::Generate(_) => "random",
             ReconcileError::TimedOut(_) => "timeout",
@@ -91,5 +101,10 @@ impl ReconcileError {
     /// Whether somebody else wrote in between: worth an immediate second look, not worth a word.
     pub(super) fn is_conflict(&self) -> bool {
         self.word() == "conflict"
+    }
+
+    /// Whether an object is in the way that is not to be touched: a condition says so, and its end is waited for.
+    pub(super) fn is_in_the_way(&self) -> bool {
+        matches!(self, ReconcileError::NotOurs { .. } | ReconcileError::OfFormer { .. })
     }
 }

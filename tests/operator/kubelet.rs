@@ -22,6 +22,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often the node says that it lives; the API server's controllers wait for 40 s.
 const LIVES_EVERY: Duration = Duration::from_secs(10);
 
+/// An image that no registry has.
+pub const MISSING_IMAGE: &str = "fanfare:missing";
+
 /// The kubelet of one namespace. Dropping it ends every process it started.
 pub struct Kubelet {
     task: tokio::task::JoinHandle<()>,
@@ -176,6 +179,9 @@ impl Work {
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let spec = pod.spec.as_ref().unwrap();
         let container = &spec.containers[0];
+        if container.image.as_deref() == Some(MISSING_IMAGE) {
+            return Ok(self.wait_for_image(pods, pod).await?);
+        }
         let (name, address) = (pod.name_any(), new_address());
         let place = self.folder.join(format!("{name}-{}", &uid[..8]));
         std::fs::create_dir_all(&place)?;
@@ -279,6 +285,18 @@ impl Work {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Says that a container waits for its image. As long as nothing changes, saying it again writes nothing.
+    async fn wait_for_image(&self, pods: &Api<Pod>, pod: &Pod) -> Result<(), kube::Error> {
+        let container = json!({"name": "runtime", "ready": false, "restartCount": 0, "image": "", "imageID": "",
+            "state": {"waiting": {"reason": "ImagePullBackOff", "message": "there is no such image"}}});
+        let status = json!({"status": {"phase": "Pending", "containerStatuses": [container],
+            "conditions": [{"type": "Ready", "status": "False"}]}});
+        match pods.patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Strategic(&status)).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            said => said.map(drop),
         }
     }
 

@@ -13,6 +13,7 @@ mod coherence;
 mod database_proxy;
 mod exposure;
 mod faults;
+mod former;
 mod forward_proxy;
 mod forwards;
 mod gateway;
@@ -31,6 +32,7 @@ mod proxy;
 #[path = "../telemetry/reference.rs"]
 mod reference;
 mod restart;
+mod rollout;
 mod scaling;
 mod scene;
 mod secrets;

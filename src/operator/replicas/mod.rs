@@ -243,7 +243,8 @@ fn unready_replica(pod: &Pod) -> Option<PodKey> {
     key_of(pod).filter(|_| runs && !is_ready(pod))
 }
 
-fn is_ready(pod: &Pod) -> bool {
+/// Whether the cluster says that a Pod is ready.
+pub(super) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True")
 }

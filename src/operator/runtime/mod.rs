@@ -9,10 +9,12 @@ mod observe;
 mod parents;
 mod pod;
 mod replicas;
+mod rollout;
 mod route;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod volume;
 mod workload;
 
 use std::sync::atomic::Ordering;
@@ -32,12 +34,13 @@ use super::error::ReconcileError;
 use super::paused::paused;
 use super::programmed::{Replica, Wanted, programmed};
 use super::status;
-use super::verdict::{ACCEPTED, judge};
+use super::verdict::{ACCEPTED, Verdict, judge};
 use crate::api::labels::{TAKE_OVER_ANNOTATION, workload_name};
 use crate::api::{Runtime, RuntimeStatus};
 use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::ReplicaReport;
 use shape::Shape;
+use volume::Claim;
 
 /// What runtimes listen on beside their admin port.
 pub const PORTS: [(&str, u16); 2] = [("calls", pod::CALLS_PORT), ("their API", pod::API_PORT)];
@@ -80,7 +83,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
     let (resolved, database) = database::look(context, runtime, namespace).await?;
     let declared = runtime.spec.storage.sqlite.as_ref().map(|sqlite| sqlite.size.clone());
     let volume_size = match declared {
-        Some(size) => workload::volume_size(context, namespace, &workload_name(&name), &size).await?,
+        Some(size) => volume::size_in_template(context, namespace, &workload_name(&name), &size).await?,
         None => String::new(),
     };
     let shape = Shape {
@@ -95,15 +98,16 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         volume_size,
         take_over_from: take_over_from(runtime),
     };
-    let failed = make(context, &owner, &shape).await.err();
-    if let Some(error) = failed.as_ref().filter(|error| !matches!(error, ReconcileError::NotOurs { .. })) {
+    let claim = volume::look(context, &shape).await?;
+    let failed = make(context, &owner, &shape, claim.as_ref()).await.err();
+    if let Some(error) = failed.as_ref().filter(|error| !error.is_in_the_way()) {
         tracing::warn!(namespace, name, %error, "the objects of the Runtime could not all be made");
     }
     let replicas = context.replicas.of(namespace, &name);
     let last = runtime.status.as_ref().and_then(|status| status.url.as_deref());
     let exposed = exposure::look(context, &shape, &owner, last).await?;
     let findings = [
-        verdict.finding(),
+        accepted(&verdict, claim.as_ref()),
         resolved,
         workload_ready(context, &shape, failed.as_ref()).await?,
         store_ready(&replicas),
@@ -114,9 +118,15 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
     let seen = Seen { url: exposed.url, replicas: &replicas };
     report(context, runtime, &findings, Some(seen)).await?;
     match failed {
-        Some(error) if !matches!(error, ReconcileError::NotOurs { .. }) => Err(error),
+        Some(error) if !error.is_in_the_way() => Err(error),
         _ => Ok(if is_settled { INTERVAL } else { UNSETTLED_INTERVAL }),
     }
+}
+
+/// Whether the declaration is right, and can be had of the volume that is there.
+fn accepted(verdict: &Verdict, claim: Option<&Claim>) -> Finding {
+    let refused = claim.and_then(Claim::finding).filter(|_| verdict.errors.is_empty());
+    refused.unwrap_or_else(|| verdict.finding())
 }
 
 /// Who hands the tenant over. What is no `<cluster>/<namespace>` is left out: it would end a process that serves, and one
@@ -135,7 +145,12 @@ fn wanted(name: &str, runtime: &Runtime) -> Wanted {
 }
 
 /// Applies everything that belongs to the Runtime, and removes what the former declaration left.
-async fn make(context: &Context, owner: &OwnerReference, shape: &Shape<'_>) -> Result<(), ReconcileError> {
+async fn make(
+    context: &Context,
+    owner: &OwnerReference,
+    shape: &Shape<'_>,
+    claim: Option<&Claim>,
+) -> Result<(), ReconcileError> {
     for object in shape.objects() {
         match apply::apply(context, owner, object).await {
             // Whether there can be routes, the condition Exposed says.
@@ -143,11 +158,15 @@ async fn make(context: &Context, owner: &OwnerReference, shape: &Shape<'_>) -> R
             applied => applied?,
         }
     }
+    rollout::unblock(context, shape).await?;
     let can_be = |object: &Value| object["kind"] != "HTTPRoute" || context.has_routes.load(Ordering::Acquire);
     for object in shape.unwanted().into_iter().filter(can_be) {
         apply::remove(context, owner, &object).await?;
     }
-    workload::grow_volume(context, shape).await
+    match claim {
+        Some(claim) => claim.grow(context, shape).await,
+        None => Ok(()),
+    }
 }
 
 async fn workload_ready(
@@ -161,6 +180,10 @@ async fn workload_ready(
                 "there is a {kind} {name} that Fanfare did not make, and the Runtime needs one of that name; rename or delete it"
             );
             Ok(Finding::retrying(observe::WORKLOAD_READY, "NotOurs", message))
+        }
+        Some(error @ ReconcileError::OfFormer { .. }) => {
+            let message = format!("{error}; the Runtime gets its own once it is");
+            Ok(Finding::progressing(observe::WORKLOAD_READY, "FormerNotGone", message))
         }
         Some(error) => Ok(Finding::retrying(
             observe::WORKLOAD_READY,
