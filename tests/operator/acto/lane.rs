@@ -13,7 +13,7 @@ use crate::coherence;
 
 const API: &str = "fanfare.dev/v1alpha1";
 const LOOK_EVERY: Duration = Duration::from_millis(40);
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
