@@ -9,6 +9,7 @@ mod guards;
 mod leaf;
 mod names;
 mod node;
+mod refuse;
 mod span;
 mod term;
 
