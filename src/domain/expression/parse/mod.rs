@@ -80,7 +80,7 @@ fn compile<T>(
 ) -> Result<Compiled<T>, CompileError> {
     let (inner, offset) = strip_braces(source);
     check_size(source, inner)?;
-    let rewritten = Rewritten::new(inner, offset, Form::Expression, scope.parameter_names());
+    let rewritten = Rewritten::new(inner, offset, Form::Expression, scope);
     if let Some(range) = depth::too_deep(&rewritten.text, Form::Expression) {
         return Err(nests_too_deep(rewritten.original(range)));
     }

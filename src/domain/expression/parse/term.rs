@@ -231,6 +231,9 @@ impl Compiler<'_> {
         };
         let possible = &self.guards.triggers;
         let triggers = || possible.iter().map(|index| &self.scope.triggers[*index]);
+        if triggers().any(|trigger| trigger.is_missing) {
+            return Some(());
+        }
         let mut words: Vec<&str> = triggers()
             .filter_map(|trigger| trigger.parameters.get(name.as_ref()))
             .map(|declared| declared.word)
