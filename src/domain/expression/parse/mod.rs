@@ -6,6 +6,7 @@ mod content;
 mod depth;
 mod events;
 mod guards;
+mod lacking;
 mod leaf;
 mod names;
 mod node;
@@ -24,6 +25,7 @@ use super::scope::Scope;
 use super::tree::{Node, Term};
 pub(crate) use content::check_content;
 use guards::Guards;
+pub(crate) use lacking::lacking;
 
 /// How long a source may be. A condition a person reads has a few hundred bytes; a pasted list of postcodes
 /// belongs in a parameter.
