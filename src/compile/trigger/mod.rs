@@ -103,6 +103,11 @@ impl Findings<'_> {
         self.note(Severity::Error, path.into(), message.into());
     }
 
+    /// Whether the trigger cannot be called.
+    fn failed(&self) -> bool {
+        self.problems.has_errors(&self.object)
+    }
+
     fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.note(Severity::Warning, path.into(), message.into());
     }
