@@ -62,10 +62,11 @@ pub struct RuntimeSpec {
     /// How calls from outside the cluster come in; left out, only a Service inside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,
-    /// How long things are kept.
+    /// How long things are kept. Not in effect yet: everything is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    /// The time zone of quiet hours and of local times in messages, such as `Europe/Vienna`; UTC if left out.
+    /// The time zone of quiet hours and of local times in messages, such as `Europe/Vienna`; UTC if left out. Not in
+    /// effect yet: times are in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9_+/-]+$"))]
     pub time_zone: Option<String>,

@@ -20,12 +20,12 @@ pub struct Retention {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Policies {
-    /// How many messages one customer gets at most. All limits must hold.
+    /// How many messages one customer gets at most. All limits must hold. Not in effect yet: nothing is held back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub frequency: Vec<FrequencyLimit>,
-    /// When no messages are sent.
+    /// When no messages are sent. Not in effect yet: messages are sent at any hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_hours: Option<QuietHours>,
 }

@@ -55,7 +55,7 @@ pub struct ScenarioSpec {
         validation = ("self.all(n, !has(n.condition) || n.condition.__else__ == 'End' || self.exists(m, m.name == n.condition.__else__))", "else must name a node of this list, or End")
     )]
     pub nodes: Vec<Node>,
-    /// Whether it fires. A draft is checked and can be previewed but never fires.
+    /// Whether it fires. A draft is checked but never fires.
     #[serde(default)]
     pub state: State,
     /// What becomes of runs under way when the scenario is made inactive, changed or deleted.
@@ -153,7 +153,7 @@ pub struct MessageNode {
 /// Whether a scenario fires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum State {
-    /// Checked, planned and open to preview, but never fires.
+    /// Checked and planned, but never fires.
     Draft,
     /// Fires.
     #[default]

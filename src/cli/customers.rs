@@ -100,13 +100,24 @@ fn shown(customer: &Customer) -> String {
     text
 }
 
+/// A text as it is, but in quotes where it could be taken for a value of another kind: `"true"`, `"5"`.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    match value.as_str() {
+        Some(text) if serde_json::from_str::<Value>(text).is_err() => text.to_owned(),
+        _ => value.to_string(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_looks_like_another_kind_is_quoted() {
+        let shown = |json: &str| plain(&serde_json::from_str(json).unwrap());
+        assert_eq!([shown("true"), shown("\"true\"")], ["true", "\"true\""]);
+        assert_eq!([shown("5"), shown("\"5\""), shown("\"A5\"")], ["5", "\"5\"", "A5"]);
+    }
 
     #[test]
     fn a_customer_is_shown_with_consents_and_events() {

@@ -106,7 +106,10 @@ fn outcome(call: &Call) -> String {
     if call.runs.is_empty() && call.is_at_its_end() {
         return "nothing fired".to_owned();
     }
-    let runs = call.runs.iter().map(|run| format!("{}: {}", run.scenario, run.summary()));
+    let runs = call.runs.iter().map(|run| match run.not_sent() {
+        none if none.is_empty() => format!("{}: {}", run.scenario, run.summary()),
+        journeys => format!("{}: {} (journeys: {journeys})", run.scenario, run.summary()),
+    });
     runs.collect::<Vec<String>>().join("; ")
 }
 
@@ -126,11 +129,12 @@ fn detail(call: &Call) -> String {
         text.push_str(&format!("\n{}\n", table(["param", "value"], rows)));
     }
     if !call.runs.is_empty() {
-        let rows = call
-            .runs
-            .iter()
-            .map(|run| [run.scenario.clone(), run.state.clone(), run.audience.to_string(), run.summary()]);
-        text.push_str(&format!("\n{}\n", table(["scenario", "state", "audience", "deliveries"], rows)));
+        let rows = call.runs.iter().map(|run| {
+            let audience = run.audience.to_string();
+            [run.scenario.clone(), run.state.clone(), audience, run.journeys_in_words(), run.summary()]
+        });
+        let head = ["scenario", "state", "audience", "journeys", "deliveries"];
+        text.push_str(&format!("\n{}\n", table(head, rows)));
     }
     if !call.not_fired.is_empty() {
         let rows = call.not_fired.iter().map(|other| [other.scenario.clone(), other.reason.clone()]);
@@ -172,11 +176,27 @@ mod tests {
         let shown = detail(&call(
             r#"{"id": "019b", "trigger": "weather-alert", "receivedAt": "2026-01-16T19:51:02Z", "status": "done",
                 "params": {"event": "Winter Storm Warning"},
-                "runs": [{"scenario": "warning", "state": "done", "audience": 71, "deliveries": {"sent": 68, "skipped": 3}}],
+                "runs": [{"scenario": "warning", "state": "done", "audience": 71, "journeys": {"messaged": 68, "skipped": 3},
+                    "deliveries": {"sent": 68, "skipped": 3}}],
                 "notFired": [{"scenario": "heat", "reason": "params.event is \"Winter Storm Warning\""}]}"#,
         ));
-        assert!(shown.contains("warning   done   71        sent 68, skipped 3"), "{shown}");
+        assert!(
+            shown.contains("warning   done   71        messaged 68, skipped 3  sent 68, skipped 3"),
+            "{shown}"
+        );
         assert!(shown.contains("heat       params.event is"), "{shown}");
+    }
+
+    #[test]
+    fn what_was_cancelled_without_a_delivery_is_counted() {
+        let cancelled = call(
+            r#"{"id": "019b", "trigger": "weather-alert", "receivedAt": "2026-01-16T19:51:02Z", "status": "done",
+                "runs": [{"scenario": "warning", "state": "cancelled", "audience": 71, "deliveries": {"sent": 8},
+                    "journeys": {"messaged": 8, "withoutMessage": 3, "skipped": 0, "cancelled": 60}}]}"#,
+        );
+        let shown = detail(&cancelled);
+        assert!(shown.contains("cancelled 60, messaged 8, without message 3  sent 8"), "{shown}");
+        assert_eq!(outcome(&cancelled), "warning: sent 8 (journeys: cancelled 60)");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::sandbox::{Credentials, Record, Rule, Sandbox, Settings};
 ///
 /// They listen on loopback, print their addresses, and can be told to throttle, fail, hang, hang up or answer
 /// late: by --fault from the start, by PUT /sandbox/faults while they run. GET /sandbox/messages shows what
-/// they received.
+/// they received. A webhook's url is http://<http address>/hooks/<any name>.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  fanfare sandbox --record received.ndjson --fault smtp:throttle,count=3 \
     --fault webhook:fail,keep,every=10")]

@@ -130,6 +130,10 @@ impl PausesCommand {
 
 impl AskArgs {
     async fn send(self, verb: &str, body: String) -> Result<Exit, ClientError> {
+        // A name that is passed over would stop everything where one thing was meant.
+        if let ("runtime", Some(name)) = (self.kind.as_str(), &self.name) {
+            return Err(ClientError::NamedRuntime { name: name.clone() });
+        }
         let (kind, name) = (self.kind, self.name.unwrap_or_default());
         let plural = format!("{kind}s");
         let path: Vec<&str> = match kind.as_str() {

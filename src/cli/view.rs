@@ -69,6 +69,9 @@ pub(super) struct Run {
     /// How many deliveries are in which state.
     #[serde(default)]
     pub(super) deliveries: BTreeMap<String, u64>,
+    /// How many journeys came to which end; some end without a delivery.
+    #[serde(default)]
+    pub(super) journeys: BTreeMap<String, u64>,
 }
 
 /// One scenario that listens to the trigger and did not fire.
@@ -96,13 +99,34 @@ impl Run {
 
     /// `sent 44, skipped 3`: what there is any of.
     pub(super) fn summary(&self) -> String {
-        let there = self.deliveries.iter().filter(|(_, count)| **count > 0);
-        let parts: Vec<String> = there.map(|(state, count)| format!("{state} {count}")).collect();
+        let parts: Vec<String> = counted(&self.deliveries).collect();
         match parts.is_empty() {
             true => "no deliveries".to_owned(),
             false => parts.join(", "),
         }
     }
+
+    /// `messaged 44, cancelled 12`: of the journeys that are at their end.
+    pub(super) fn journeys_in_words(&self) -> String {
+        counted(&self.journeys).collect::<Vec<String>>().join(", ")
+    }
+
+    /// How many customers were not written to because it was stopped, or too late; most of them have no delivery.
+    pub(super) fn not_sent(&self) -> String {
+        let stopped = |end: &String| matches!(end.as_str(), "cancelled" | "expired");
+        let stopped = self.journeys.iter().filter(|(end, _)| stopped(end));
+        let stopped: BTreeMap<String, u64> = stopped.map(|(end, count)| (end.clone(), *count)).collect();
+        counted(&stopped).collect::<Vec<String>>().join(", ")
+    }
+}
+
+/// `withoutMessage` in words, and the others as they are.
+fn counted(counts: &BTreeMap<String, u64>) -> impl Iterator<Item = String> {
+    let there = counts.iter().filter(|(_, count)| **count > 0);
+    there.map(|(word, count)| match word.as_str() {
+        "withoutMessage" => format!("without message {count}"),
+        word => format!("{word} {count}"),
+    })
 }
 
 #[cfg(test)]

@@ -78,6 +78,9 @@ fn findings(
     }
     for (index, reference) in spec.triggers.iter().enumerate() {
         let (name, path) = (&reference.name, format!("spec.triggers[{index}]"));
+        if sources.wrong.contains(&ObjectName { kind: ObjectKind::ApiTrigger, name: name.clone() }) {
+            continue;
+        }
         let Some(declared) = sources.triggers.get(name) else {
             // Keys and triggers are applied in any order: a key for a trigger to come is no error.
             let message = format!("there is no ApiTrigger {name:?} in this namespace (yet)");

@@ -2,11 +2,12 @@
 //!
 //! Secrets are never in it. Its digest is the version: the same content always has the same one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
+use super::ObjectName;
 use crate::api::{ApiKeySpec, ApiTriggerSpec, ChannelSpec, RuntimeSpec, ScenarioSpec};
 use crate::domain::name::VersionId;
 
@@ -37,6 +38,10 @@ pub struct Sources {
     /// What a scenario that is held back keeps of ConfigMaps which have changed since: by scenario, then by ConfigMap.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept_texts: BTreeMap<String, BTreeMap<String, Texts>>,
+    /// Objects that are there and cannot be read, for the words about whatever refers to them. They put nothing in
+    /// force, so they are never kept.
+    #[serde(skip)]
+    pub wrong: BTreeSet<ObjectName>,
 }
 
 /// The texts of a ConfigMap by key.

@@ -4,19 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::Diagnostic;
 use super::manifest::{Manifest, Manifests};
-use crate::compile::{ObjectKind, Problem, Severity, Sources};
+use crate::compile::{ObjectKind, ObjectName, Problem, Severity, Sources};
 
 impl Manifests {
-    /// What the manifests put in force, by namespace: every object but those that an error is about.
+    /// What the manifests put in force, by namespace: every object but those that an error is about, which are named.
     pub fn sources(&self, diagnostics: &[Diagnostic]) -> BTreeMap<String, Sources> {
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
         let wrong: BTreeSet<&str> = errors.filter_map(|error| error.object.as_deref()).collect();
         let mut namespaces = BTreeMap::new();
-        for manifest in self.objects.iter().filter(|manifest| !wrong.contains(manifest.title().as_str())) {
+        for manifest in &self.objects {
             let sources = namespaces
                 .entry(manifest.namespace.clone())
                 .or_insert_with(|| Sources { namespace: manifest.namespace.clone(), ..Sources::default() });
-            put(manifest, sources);
+            if wrong.contains(manifest.title().as_str()) {
+                let name = ObjectName { kind: manifest.kind, name: manifest.name.clone() };
+                sources.wrong.insert(name);
+            } else {
+                put(manifest, sources);
+            }
         }
         namespaces
     }

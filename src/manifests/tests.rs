@@ -98,6 +98,28 @@ fn errors_of_unquoted_templates_and_expressions_name_the_remedy() {
 }
 
 #[test]
+fn an_expression_cut_at_a_comma_names_the_comma() {
+    let scenario = |audience: &str| {
+        format!(
+            "apiVersion: fanfare.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: a}}\nspec: {{audience: {audience}}}\n"
+        )
+    };
+    for audience in [
+        "{where: events(\"bought\", product=\"car\").count() > 0}",
+        "{where: events(\"bought\", product, \"car\").count() > 0}",
+        "{where: f(a, b) > 0}",
+    ] {
+        let messages = messages(&scenario(audience));
+        assert!(
+            messages.iter().all(|text| text.contains("a value with a comma")),
+            "{audience}: {messages:?}"
+        );
+    }
+    let typo = messages(&scenario("{were: \"x\"}"));
+    assert!(typo[0].contains("did you mean `where`?"), "{typo:?}");
+}
+
+#[test]
 fn aliases_and_merge_keys_are_read_as_kubectl_reads_them() {
     let text = config_map("  base: &b x\n  c: *b\n  <<: {d: one, e: two}\n  e: three\n");
     assert_eq!(

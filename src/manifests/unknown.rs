@@ -41,11 +41,22 @@ pub(super) fn find_in_metadata(object: &Value, out: &mut Vec<Violation>) {
 
 /// Reports every member that is not among the known ones.
 pub(super) fn report(object: &Value, known: &[&str], field: &str, out: &mut Vec<Violation>) {
-    for name in object.as_object().into_iter().flat_map(|members| members.keys()) {
-        if !known.contains(&name.as_str()) {
-            out.push(Violation::blocking(child(field, name), message(name, known)));
-        }
+    let names = || object.as_object().into_iter().flat_map(|members| members.keys());
+    let unknown = || names().filter(|name| !known.contains(&name.as_str()));
+    let is_cut = unknown().any(|name| is_no_name(name));
+    for name in unknown() {
+        let message = if is_cut { CUT_AT_A_COMMA.to_owned() } else { message(name, known) };
+        out.push(Violation::blocking(child(field, name), message));
     }
+}
+
+/// An expression within braces ends at its first comma, and YAML reads what follows as a field of its own.
+const CUT_AT_A_COMMA: &str = "unknown field; within {…} and […], a value with a comma, a quote, a colon or a bracket \
+    must be quoted, or put into a block behind `>-`";
+
+/// Whether no field's name could be meant.
+fn is_no_name(name: &str) -> bool {
+    !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/' | '.' | '$'))
 }
 
 fn find_below(schema: &Value, value: &Value, field: &str, out: &mut Vec<Violation>) {

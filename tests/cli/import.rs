@@ -47,3 +47,31 @@ fn a_file_of_another_kind_is_named() {
     let refused = example.run(&["import", "customers", &file]).code(1);
     assert!(refused.err.contains(".ndjson"), "{}", refused.err);
 }
+
+/// What docs/import-customers.md shows in blocks of this kind, in their order.
+fn shown(kind: &str) -> Vec<String> {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/import-customers.md")).unwrap();
+    let begin = format!("```{kind}\n");
+    let blocks = page.split(&begin).skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_files_on_the_page_are_imported_as_it_says() {
+    let example = Example::start();
+    let csv = example.file("customers.csv", &shown("csv")[0]);
+    assert_eq!(example.run(&["import", "customers", &csv]).code(0).out, "2 customers imported\n");
+    let customer = |id: &str| {
+        example.run(&["customers", "get", id, "--output", "json"]).code(0).json()["attributes"].clone()
+    };
+    let ann = customer("C-1");
+    assert_eq!((&ann["age"], &ann["vip"], &ann["tags"][1]), (&41.into(), &true.into(), &"car".into()));
+    assert_eq!(ann["address"]["city"], "Buffalo");
+    let [customers, events] = &shown("json")[..] else { panic!("two files of JSON") };
+    let lines = example.file("customers.ndjson", customers);
+    assert_eq!(example.run(&["import", "customers", &lines]).code(0).out, "2 customers imported\n");
+    assert_eq!((&customer("C-1")["age"], customer("C-1").get("vip")), (&42.into(), None));
+    let lines = example.file("events.ndjson", events);
+    assert_eq!(example.run(&["import", "events", &lines]).code(0).out, "2 events imported\n");
+}

@@ -50,6 +50,15 @@ fn what_dev_generated_is_shown_from_its_data_folder() {
 }
 
 #[test]
+fn a_delivery_that_is_not_there_is_not_said_to_be_something_else() {
+    let example = Example::start();
+    for verb in ["resend", "close"] {
+        let refused = example.run(&["deliveries", verb, "9999-1-1"]).code(1);
+        assert!(refused.err.contains("there is no delivery \"9999-1-1\""), "{}", refused.err);
+    }
+}
+
+#[test]
 fn shells_get_their_completion() {
     for shell in ["bash", "zsh", "fish"] {
         let output = Process::command(["completion", shell]).output().unwrap();

@@ -67,4 +67,9 @@ fn a_typing_error_is_no_stop() {
     let unknown = example.run(&["cancel", "call", "019b2f6c-3c1e-7d40-a3f5-8f1d2c4b5a69"]).code(1);
     assert!(unknown.err.contains("in the log"), "{}", unknown.err);
     assert!(example.run(&["pause", "channel"]).code(2).err.contains("NAME"));
+    for verb in ["pause", "resume", "cancel"] {
+        let named = example.run(&[verb, "runtime", "snowstorm-warning"]).code(2);
+        assert!(named.err.contains("the runtime takes no name"), "{}", named.err);
+    }
+    assert_eq!(example.run(&["pauses"]).code(0).out, "nothing is paused\n");
 }

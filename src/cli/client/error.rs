@@ -19,6 +19,11 @@ pub(in crate::cli) enum ClientError {
          `fanfare dev` has one namespace"
     )]
     NamespaceOfServer,
+    /// `pause runtime main`: a name where there is none.
+    #[error(
+        "the runtime takes no name: this is about everything\n  leave `{name}` out, or name a call, a scenario or a channel"
+    )]
+    NamedRuntime { name: String },
     /// A cluster's Runtime could not be reached or opened.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -96,9 +101,10 @@ impl ClientError {
     /// What the shell gets to see.
     pub(in crate::cli) fn exit(&self) -> Exit {
         match self {
-            ClientError::Server { .. } | ClientError::Key { .. } | ClientError::NamespaceOfServer => {
-                Exit::Usage
-            }
+            ClientError::Server { .. }
+            | ClientError::Key { .. }
+            | ClientError::NamespaceOfServer
+            | ClientError::NamedRuntime { .. } => Exit::Usage,
             ClientError::Cluster(error) => error.exit(),
             ClientError::Unreachable { .. } | ClientError::TimedOut { .. } => Exit::Unreachable,
             ClientError::Unauthorized { .. } | ClientError::Forbidden(_) => Exit::NotAllowed,

@@ -37,16 +37,18 @@ pub struct ImportCommand {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// Create or change customers; what a line does not name stays as it is.
+    #[command(mut_arg("file", |it| it.help("A .csv, .ndjson or .jsonl file")))]
     #[command(after_help = "Example:\n  fanfare import customers examples/weather-alert/data/customers.csv")]
     Customers(FileArgs),
     /// Add events; importing a file twice adds them twice.
+    #[command(mut_arg("file", |it| it.help("An .ndjson or .jsonl file; events are not in CSV")))]
     #[command(after_help = "Example:\n  fanfare import events examples/weather-alert/data/events.ndjson")]
     Events(FileArgs),
 }
 
 #[derive(Debug, clap::Args)]
 struct FileArgs {
-    /// A .csv, .ndjson or .jsonl file.
+    /// The file; its name's ending says what it is.
     file: PathBuf,
 
     /// Leave out lines that are wrong instead of importing nothing; they are reported all the same.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::Sources;
+use super::super::{ObjectKind, Sources};
 use super::report::Report;
 use super::scope::missing;
 use crate::api::ConfigMapKeySource;
@@ -82,7 +82,12 @@ impl Contents<'_, '_, '_> {
         let (name, key) = (&from.config_map_key_ref.name, &from.config_map_key_ref.key);
         let path = format!("{path}.configMapKeyRef");
         let Some(texts) = self.sources.texts_of(self.report.name(), name) else {
-            let message = missing("ConfigMap", name, self.sources.texts.keys().map(String::as_str));
+            let message = missing(
+                self.sources,
+                ObjectKind::ConfigMap,
+                name,
+                self.sources.texts.keys().map(String::as_str),
+            );
             return self.report.refuse(format!("{path}.name"), message);
         };
         let Some(text) = texts.get(key) else {

@@ -1,6 +1,6 @@
 //! A message node: its channel, its consent, its address and what it says.
 
-use super::super::Sources;
+use super::super::{ObjectKind, Sources};
 use super::content::{Contents, Place};
 use super::report::Report;
 use super::scope::missing;
@@ -82,7 +82,8 @@ fn check_channel(declared: &MessageNode, path: &str, sources: &Sources, report: 
     let name = &declared.channel_ref.name;
     let path = format!("{path}.channelRef.name");
     let Some(channel) = sources.channels.get(name) else {
-        let message = missing("Channel", name, sources.channels.keys().map(String::as_str));
+        let message =
+            missing(sources, ObjectKind::Channel, name, sources.channels.keys().map(String::as_str));
         let _: Option<()> = report.refuse(path, message);
         return;
     };

@@ -1,12 +1,15 @@
 //! The parameters a scenario's sources may use, from its triggers as they are declared.
 
-use super::super::Sources;
+use std::collections::BTreeMap;
+
+use super::super::{ObjectKind, ObjectName, Sources};
 use super::report::Report;
 use crate::api::{ParameterType, ScenarioSpec};
 use crate::domain::expression::{Declared, TriggerScope, nearest};
 use crate::domain::value::Kind;
 
-/// The triggers a scenario lists, each once; one that does not exist is an error.
+/// The triggers a scenario lists, each once; one that does not exist is an error, and the only one: what it would
+/// declare nobody knows.
 pub(super) fn triggers(spec: &ScenarioSpec, sources: &Sources, report: &mut Report<'_>) -> Vec<TriggerScope> {
     let mut known: Vec<TriggerScope> = Vec::new();
     for (index, entry) in spec.triggers.iter().enumerate() {
@@ -15,8 +18,11 @@ pub(super) fn triggers(spec: &ScenarioSpec, sources: &Sources, report: &mut Repo
             Some(scope) if known.iter().any(|known| known.name == scope.name) => {}
             Some(scope) => known.push(scope),
             None => {
-                let message = missing("ApiTrigger", name, sources.triggers.keys().map(String::as_str));
+                let declared = sources.triggers.keys().map(String::as_str);
+                let message = missing(sources, ObjectKind::ApiTrigger, name, declared);
                 let _: Option<()> = report.refuse(format!("spec.triggers[{index}].triggerRef.name"), message);
+                let name = name.clone();
+                known.push(TriggerScope { name, parameters: BTreeMap::new(), is_missing: true });
             }
         }
     }
@@ -28,11 +34,19 @@ pub(super) fn trigger(name: &str, sources: &Sources) -> Option<TriggerScope> {
     let spec = sources.triggers.get(name)?;
     let parameters =
         spec.parameters.iter().map(|parameter| (parameter.name.clone(), declared(parameter.r#type)));
-    Some(TriggerScope { name: name.to_owned(), parameters: parameters.collect() })
+    Some(TriggerScope { name: name.to_owned(), parameters: parameters.collect(), is_missing: false })
 }
 
-/// That an object does not exist, and which one may be meant.
-pub(super) fn missing<'n>(kind: &str, name: &str, known: impl Iterator<Item = &'n str>) -> String {
+/// That an object does not exist, and which one may be meant; or that it is there, but wrong itself.
+pub(super) fn missing<'n>(
+    sources: &Sources,
+    kind: ObjectKind,
+    name: &str,
+    known: impl Iterator<Item = &'n str>,
+) -> String {
+    if sources.wrong.contains(&ObjectName { kind, name: name.to_owned() }) {
+        return format!("{kind} {name} is there, but wrong itself; correct that first");
+    }
     match nearest(name, known) {
         Some(near) => format!("there is no {kind} {name}; did you mean {near}?"),
         None => format!("there is no {kind} {name}; apply it, or correct the name"),

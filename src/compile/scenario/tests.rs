@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::compile::{Compilation, ObjectKind, Severity, Sources, compile};
+use crate::compile::{Compilation, ObjectKind, ObjectName, Severity, Sources, compile};
 use crate::domain::flow::{FlowNodeKind, Target};
 use crate::domain::name::{NodeIndex, ScenarioName};
 
@@ -209,4 +209,25 @@ fn a_draft_compiles_and_does_not_fire() {
     let mut scenario = story();
     scenario["state"] = json!("Draft");
     assert!(!compiled(scenario).snapshot.scenarios[&ScenarioName::new("s")].fires());
+}
+
+#[test]
+fn of_what_a_missing_trigger_would_declare_nothing_is_said() {
+    let mut sources =
+        sources(with("/audience/where", json!("customer.line == params.line and params.a-b == 1")));
+    sources.triggers.remove("weather-alert");
+    let words = |sources: &Sources| {
+        let said = compile(sources).problems.into_iter();
+        said.map(|problem| format!("{}: {}", problem.path, problem.message)).collect::<Vec<_>>()
+    };
+    let field = "spec.triggers[0].triggerRef.name";
+    assert_eq!(
+        words(&sources),
+        [format!("{field}: there is no ApiTrigger weather-alert; apply it, or correct the name")]
+    );
+    sources.wrong.insert(ObjectName { kind: ObjectKind::ApiTrigger, name: "weather-alert".into() });
+    assert_eq!(
+        words(&sources),
+        [format!("{field}: ApiTrigger weather-alert is there, but wrong itself; correct that first")]
+    );
 }

@@ -1,34 +1,122 @@
 //! The example a trigger shows: a payload that it accepts, and a command that sends it.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Findings;
 use crate::api::{ApiTriggerSpec, Parameter, ParameterType};
-use crate::domain::expression::{Expression, RequestPath};
+use crate::domain::expression::{Expression, Facts, RequestFacts, RequestPath};
+use crate::domain::params::{Parameter as Rules, Raw};
+use crate::domain::value;
+
+/// What an example is made from.
+pub(super) struct Parts<'a> {
+    pub spec: &'a ApiTriggerSpec,
+    pub rules: &'a [Rules],
+    pub mapping: &'a [Option<Expression>],
+    pub for_each: Option<&'a Expression>,
+}
 
 /// A payload with every parameter's example; one without gets a default, an allowed value, or one of its type.
 ///
 /// A parameter that a mapping takes from elsewhere stands at the first path that the mapping reads, as in
-/// `body.ends or body.expires`; what a mapping makes of it, only a call shows.
-pub(super) fn payload(
-    spec: &ApiTriggerSpec,
-    mapping: &[Option<Expression>],
-    for_each: Option<&Expression>,
-) -> Value {
-    let (mut body, mut element) = (json!({}), json!({}));
-    for (parameter, from) in spec.parameters.iter().zip(mapping) {
-        let value = example(parameter);
-        match from.as_ref().map(Expression::request_paths).as_deref() {
-            None if for_each.is_some() => put(&mut element, std::slice::from_ref(&parameter.name), value),
-            None => put(&mut body, std::slice::from_ref(&parameter.name), value),
-            Some([path, ..]) if path.of_element => put(&mut element, &path.names, listed(path, value)),
-            Some([path, ..]) => put(&mut body, &path.names, listed(path, value)),
-            Some([]) => {}
-        }
+/// `body.ends or body.expires`. What no value can be found for is left out, and named if a call needs it.
+pub(super) fn payload(parts: &Parts<'_>, findings: &mut Findings<'_>) -> Value {
+    // What is wrong is said already, and nobody will be shown this.
+    if findings.failed() {
+        return json!({});
     }
-    if let Some([path]) = for_each.map(Expression::request_paths).as_deref() {
+    let mut left_out = parts.unfit(findings);
+    let underivable = parts.underivable(&parts.written(&left_out), &left_out);
+    for index in underivable {
+        findings.warning(
+            format!("spec.parameters[{index}].from"),
+            "no example body can be made for this, so the example call leaves it out; try the trigger with a body as \
+             its caller sends it",
+        );
+        left_out.insert(index);
+    }
+    let (mut body, element) = parts.written(&left_out);
+    if let Some([path]) = parts.for_each.map(Expression::request_paths).as_deref() {
         put(&mut body, &path.names, json!([element]));
     }
     body
+}
+
+impl Parts<'_> {
+    /// Parameters whose rules no invented value keeps: optional ones can be left out, others need an example.
+    fn unfit(&self, findings: &mut Findings<'_>) -> BTreeSet<usize> {
+        let mut left_out = BTreeSet::new();
+        for (index, (parameter, rules)) in self.spec.parameters.iter().zip(self.rules).enumerate() {
+            let Err(wrong) = rules.read(Raw::Json(&self.example(parameter))) else { continue };
+            if declared(parameter).is_some() {
+                continue;
+            }
+            if parameter.required {
+                let message = format!(
+                    "must be {}: give it an `example`, or the example call is refused",
+                    wrong.expected
+                );
+                findings.warning(format!("spec.parameters[{index}]"), message);
+            } else {
+                left_out.insert(index);
+            }
+        }
+        left_out
+    }
+
+    /// Parameters that the mapping would not find, or find empty, in what the example puts at its path.
+    fn underivable(&self, (body, element): &(Value, Value), left_out: &BTreeSet<usize>) -> Vec<usize> {
+        let value = |json: &Value| value::Value::from_json(json).ok().flatten();
+        let request = RequestFacts { body: value(body), item: value(element), ..RequestFacts::default() };
+        let facts = Facts::of_request(&request, Timestamp::UNIX_EPOCH);
+        let gives = |from: &Expression| match from.evaluate(facts) {
+            Ok(Some(value::Value::List(items))) => !items.is_empty(),
+            Ok(Some(_)) => true,
+            Ok(None) | Err(_) => false,
+        };
+        let mapped = self.mapping.iter().zip(&self.spec.parameters).enumerate();
+        let lost = mapped.filter(|(index, (from, parameter))| {
+            let wants_some = self.example(parameter) != json!([]);
+            let reads = |from: &&Expression| !from.request_paths().is_empty();
+            wants_some
+                && !left_out.contains(index)
+                && from.as_ref().filter(reads).is_some_and(|from| !gives(from))
+        });
+        lost.map(|(index, _)| index).collect()
+    }
+
+    /// The body and the element of a `forEach`, not yet in it.
+    fn written(&self, left_out: &BTreeSet<usize>) -> (Value, Value) {
+        let (mut body, mut element) = (json!({}), json!({}));
+        for (index, (parameter, from)) in self.spec.parameters.iter().zip(self.mapping).enumerate() {
+            if left_out.contains(&index) {
+                continue;
+            }
+            let value = self.example(parameter);
+            match from.as_ref().map(Expression::request_paths).as_deref() {
+                None if self.for_each.is_some() => {
+                    put(&mut element, std::slice::from_ref(&parameter.name), value);
+                }
+                None => put(&mut body, std::slice::from_ref(&parameter.name), value),
+                Some([path, ..]) if path.of_element => put(&mut element, &path.names, listed(path, value)),
+                Some([path, ..]) => put(&mut body, &path.names, listed(path, value)),
+                Some([]) => {}
+            }
+        }
+        (body, element)
+    }
+
+    fn example(&self, parameter: &Parameter) -> Value {
+        // A call must not have expired by the time that somebody tries the example.
+        let expires = self.spec.expires.as_ref().is_some_and(|expires| expires.at.is_some());
+        declared(parameter).unwrap_or_else(|| match parameter.r#type {
+            ParameterType::Timestamp if expires => json!("2099-01-31T18:00:00Z"),
+            _ => of_type(parameter),
+        })
+    }
 }
 
 /// What stands behind an index is the first of a list.
@@ -49,13 +137,13 @@ fn put(target: &mut Value, names: &[String], value: Value) {
     }
 }
 
-fn example(parameter: &Parameter) -> Value {
+/// The example, the default or the first allowed value.
+fn declared(parameter: &Parameter) -> Option<Value> {
     let first_allowed = || {
         let first = parameter.r#enum.as_ref()?.first()?.clone();
         Some(if parameter.r#type == ParameterType::List { json!([first]) } else { first })
     };
-    let declared = parameter.example.clone().or_else(|| parameter.default.clone()).or_else(first_allowed);
-    declared.unwrap_or_else(|| of_type(parameter))
+    parameter.example.clone().or_else(|| parameter.default.clone()).or_else(first_allowed)
 }
 
 fn of_type(parameter: &Parameter) -> Value {

@@ -14,7 +14,11 @@ pub(super) fn scope(name: &str, parameters: &[Parameter]) -> TriggerScope {
         let (kind, word) = seen(parameter.kind);
         (parameter.name.to_string(), Declared { kind, word })
     };
-    TriggerScope { name: name.to_owned(), parameters: parameters.iter().map(declared).collect() }
+    TriggerScope {
+        name: name.to_owned(),
+        parameters: parameters.iter().map(declared).collect(),
+        is_missing: false,
+    }
 }
 
 fn seen(kind: ParameterKind) -> (Kind, &'static str) {

@@ -100,13 +100,21 @@ pub(super) struct Findings<'a> {
 
 impl Findings<'_> {
     fn error(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.problems.push(Problem {
-            object: self.object.clone(),
-            path: path.into(),
-            span: None,
-            severity: Severity::Error,
-            message: message.into(),
-        });
+        self.note(Severity::Error, path.into(), message.into());
+    }
+
+    /// Whether the trigger cannot be called.
+    fn failed(&self) -> bool {
+        self.problems.has_errors(&self.object)
+    }
+
+    fn warning(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.note(Severity::Warning, path.into(), message.into());
+    }
+
+    fn note(&mut self, severity: Severity, path: String, message: String) {
+        let object = self.object.clone();
+        self.problems.push(Problem { object, path, span: None, severity, message });
     }
 
     /// Compiles an expression that stands at the path, and says what is wrong or suspicious in it.
@@ -175,7 +183,10 @@ fn compile(name: &str, spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Tr
         deduplicate: limits::deduplicate(spec, &scope, findings),
         expiry: limits::expiry(spec, &scope, findings),
         body_bytes_max: limits::body_bytes_max(spec, findings),
-        example: example::payload(spec, &mapping, for_each.as_ref()),
+        example: example::payload(
+            &example::Parts { spec, rules: &parameters, mapping: &mapping, for_each: for_each.as_ref() },
+            findings,
+        ),
         spec: spec.clone(),
         parameters,
         mapping,

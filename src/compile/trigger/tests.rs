@@ -119,3 +119,40 @@ fn a_rotation_that_never_ends_is_refused() {
     let said = problems(json!({"auth": {"basic": {"rotation": {"every": "0s", "overlap": "0s"}}}}));
     assert_eq!(said, ["spec.auth.basic.rotation.every: must be at least 1m"]);
 }
+
+fn example_and_words(spec: serde_json::Value) -> (serde_json::Value, Vec<String>) {
+    let compilation = compiled(spec);
+    let trigger = compilation.snapshot.triggers.values().next().unwrap();
+    let said = compilation.problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message));
+    (trigger.example.clone(), said.collect())
+}
+
+#[test]
+fn an_example_is_one_that_is_taken() {
+    let (example, said) = example_and_words(json!({
+        "expires": {"at": "params.until"},
+        "parameters": [
+            {"name": "until", "type": "timestamp"},
+            {"name": "code", "type": "string", "required": false, "pattern": "x$"},
+        ],
+    }));
+    assert_eq!(example, json!({"until": "2099-01-31T18:00:00Z"}));
+    assert!(said.is_empty(), "{said:?}");
+    let (_, said) =
+        example_and_words(json!({"parameters": [{"name": "code", "type": "string", "pattern": "x$"}]}));
+    assert!(
+        said[0].starts_with("spec.parameters[0]: ") && said[0].contains("give it an `example`"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn an_example_that_a_mapping_would_not_find_is_left_out_and_named() {
+    let (example, said) = example_and_words(json!({"parameters": [
+        {"name": "who", "type": "list", "example": ["C-1"], "from": "body.passengers | map(attribute=\"id\") | list"},
+        {"name": "train", "type": "string", "example": "ice-1", "from": "body.train | lower"},
+    ]}));
+    assert_eq!(example, json!({"train": "ice-1"}));
+    assert_eq!(said.len(), 1);
+    assert!(said[0].starts_with("spec.parameters[0].from: no example body"), "{said:?}");
+}

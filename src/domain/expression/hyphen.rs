@@ -8,6 +8,7 @@ use std::ops::Range;
 use minijinja::machinery::{Span, Token, tokenize};
 
 use super::problem::Problem;
+use super::scope::Scope;
 
 /// Whether a text is one expression or a template with expressions in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,13 @@ pub(crate) struct Rewritten {
     offset: usize,
 }
 
+/// Which runs with hyphens are names.
+struct Hyphenated<'n> {
+    declared: &'n [&'n str],
+    /// Any may be one: a trigger is missing, and a subtraction is rarer than a name.
+    any: bool,
+}
+
 /// The rewritten bytes that stand for the original ones.
 #[derive(Debug, Clone)]
 struct Edit {
@@ -40,8 +48,9 @@ struct Edit {
 
 impl Rewritten {
     /// Rewrites the declared names in a text that begins `offset` bytes into what its author wrote.
-    pub fn new<'n>(source: &str, offset: usize, form: Form, declared: impl Iterator<Item = &'n str>) -> Self {
-        let hyphenated: Vec<&str> = declared.filter(|name| name.contains('-')).collect();
+    pub fn new(source: &str, offset: usize, form: Form, scope: &Scope) -> Self {
+        let hyphenated: Vec<&str> = scope.parameter_names().filter(|name| name.contains('-')).collect();
+        let hyphenated = Hyphenated { declared: &hyphenated, any: scope.lacks_a_trigger() };
         let mut rewritten =
             Rewritten { text: source.to_owned(), warnings: Vec::new(), edits: Vec::new(), offset };
         let mut from = 0;
@@ -52,13 +61,16 @@ impl Rewritten {
     }
 
     /// Settles one `params.some-name`; answers where to look on.
-    fn settle(&mut self, found: &Access, hyphenated: &[&str]) -> usize {
+    fn settle(&mut self, found: &Access, hyphenated: &Hyphenated<'_>) -> usize {
         let run = &self.text[found.name.clone()];
         let longest = hyphenated
+            .declared
             .iter()
-            .filter(|name| run.strip_prefix(**name).is_some_and(at_a_boundary))
+            .copied()
+            .filter(|name| run.strip_prefix(*name).is_some_and(at_a_boundary))
             .max_by_key(|name| name.len());
-        let Some(name) = longest else {
+        let name = longest.or_else(|| hyphenated.any.then(|| run.trim_end_matches('-')));
+        let Some(name) = name.filter(|name| name.contains('-')) else {
             if run.trim_end_matches('-').contains('-') {
                 let span = self.original(found.name.clone());
                 self.warnings.push(subtraction(span, run.trim_end_matches('-')));
@@ -141,10 +153,28 @@ fn run_length(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scope::{Declared, Place, TriggerScope};
     use super::*;
+    use crate::domain::value::Kind;
 
     fn rewritten(source: &str, declared: &[&str]) -> Rewritten {
-        Rewritten::new(source, 0, Form::Expression, declared.iter().copied())
+        Rewritten::new(source, 0, Form::Expression, &scope(declared, false))
+    }
+
+    fn scope(declared: &[&str], is_missing: bool) -> Scope {
+        let text = Declared { kind: Kind::Text, word: "string" };
+        let parameters = declared.iter().map(|name| ((*name).to_owned(), text.clone())).collect();
+        Scope {
+            place: Place::Trigger,
+            triggers: vec![TriggerScope { name: "a".into(), parameters, is_missing }],
+        }
+    }
+
+    #[test]
+    fn where_a_trigger_is_missing_any_may_be_a_name() {
+        let changed = Rewritten::new("params.a-b > params.c", 0, Form::Expression, &scope(&[], true));
+        assert_eq!(changed.text, "params[\"a-b\"] > params.c");
+        assert!(changed.warnings.is_empty());
     }
 
     #[test]
@@ -184,7 +214,7 @@ mod tests {
     #[test]
     fn templates_are_rewritten_only_in_their_code() {
         let source = "params.a-b {{ params.a-b }}{# params.a-b #}{% raw %}{{ params.a-b }}{% endraw %}";
-        let changed = Rewritten::new(source, 0, Form::Template, ["a-b"].into_iter());
+        let changed = Rewritten::new(source, 0, Form::Template, &scope(&["a-b"], false));
         assert_eq!(changed.edits.len(), 1);
         assert!(changed.text.starts_with("params.a-b {{ params[\"a-b\"] }}"));
     }

@@ -31,7 +31,7 @@ pub(crate) use evaluate::Ask as EventsAsked;
 pub use evaluate::Step;
 pub use facts::{CallFacts, Facts, RequestFacts};
 pub use narrow::{Narrowed, PushDown, Way};
-pub(crate) use parse::check_content;
+pub(crate) use parse::{check_content, lacking};
 pub(crate) use problem::nearest;
 pub use problem::{CompileError, Problem, Severity};
 pub use reads::RequestPath;

@@ -58,6 +58,8 @@ pub struct TriggerScope {
     pub name: String,
     /// Its parameters by name.
     pub parameters: BTreeMap<String, Declared>,
+    /// Whether it is not there, so that nobody knows its parameters: any name may be one.
+    pub is_missing: bool,
 }
 
 /// The names a source may use.
@@ -78,6 +80,11 @@ impl Scope {
     /// Every parameter's name, of any trigger.
     pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
         self.triggers.iter().flat_map(|trigger| trigger.parameters.keys().map(String::as_str))
+    }
+
+    /// Whether a trigger is missing that may declare any parameter.
+    pub fn lacks_a_trigger(&self) -> bool {
+        self.triggers.iter().any(|trigger| trigger.is_missing)
     }
 
     /// The names of the triggers.

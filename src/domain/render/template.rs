@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use super::context::Subject;
 use super::format::print;
 use super::functions::{self, Abort};
-use crate::domain::expression::{CompileError, EventTypes, Problem, Scope, check_content};
+use crate::domain::expression::{CompileError, EventTypes, Problem, Scope, check_content, lacking};
 
 /// What rendering one text may cost: an instruction costs 1, as do 64 bytes. A mail of 100 KB with a loop over a
 /// hundred events uses about 10,000; what runs away ends within a few milliseconds.
@@ -121,11 +121,11 @@ impl Template {
                 Rendered::Failed(format!("the text is longer than {OUTPUT_BYTES_MAX} bytes"))
             }
             Ok(text) => Rendered::Text(text),
-            Err(error) => self.failed(&error),
+            Err(error) => self.failed(&error, subject),
         }
     }
 
-    fn failed(&self, error: &Error) -> Rendered {
+    fn failed(&self, error: &Error, subject: &Subject) -> Rendered {
         let mut innermost = error;
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
@@ -135,16 +135,22 @@ impl Template {
             innermost = cause.downcast_ref::<Error>().unwrap_or(innermost);
             source = cause.source();
         }
-        Rendered::Failed(self.reason(innermost))
+        Rendered::Failed(self.reason(innermost, subject))
     }
 
     /// The error with the line and the part of the text that it is about.
-    fn reason(&self, error: &Error) -> String {
+    fn reason(&self, error: &Error, subject: &Subject) -> String {
         let name = error.name().unwrap_or(MAIN);
         let template = self.environment.get_template(name).ok();
         let part = template.as_ref().and_then(|template| template.source().get(error.range()?));
+        let missing = || {
+            let (source, at) = (template.as_ref()?.source(), error.range()?.start);
+            lacking(source, at, &|expression| self.is_there(expression, subject))
+        };
         let what = match (error.kind(), error.detail(), part) {
-            (ErrorKind::UndefinedError, None, Some(part)) => format!("`{part}` is missing"),
+            (ErrorKind::UndefinedError, None, Some(part)) => {
+                format!("`{}` is missing", missing().as_deref().unwrap_or(part))
+            }
             (_, Some(detail), _) => detail.to_owned(),
             (kind, None, Some(part)) => format!("{kind} in `{part}`"),
             (kind, None, None) => kind.to_string(),
@@ -154,6 +160,15 @@ impl Template {
             MAIN => format!("{what} (line {line})"),
             included => format!("{what} (line {line} of {included})"),
         }
+    }
+}
+
+impl Template {
+    /// Whether an expression has a value for this customer; one that fails is none that is missing.
+    fn is_there(&self, expression: &str, subject: &Subject) -> bool {
+        let source = format!("({expression}) is defined");
+        let compiled = self.environment.compile_expression(&source);
+        compiled.and_then(|compiled| compiled.eval(subject.root())).map_or(true, |it| it.is_true())
     }
 }
 

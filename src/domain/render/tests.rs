@@ -47,6 +47,10 @@ fn prints_what_a_person_reads() {
         ("{{ customer.tags }} {{ customer.address.city }}", "[\"a\",\"b\"] Paris"),
         ("{{ params.valid-until }}/{{ params.alert }}/{{ call.trigger }}", "x/snow/weather-alert"),
         ("{{ customer.missing | default('friend') }}", "friend"),
+        (
+            "{{ customer.missing | default('friend') | tojson }} {{ customer.address | tojson }}",
+            "\"friend\" {\"city\": \"Paris\"}",
+        ),
         ("{% if customer.missing %}a{% else %}b{% endif %}", "b"),
         (
             "{{ {'who': customer.n, 'when': now} | tojson }}",
@@ -92,6 +96,19 @@ fn a_missing_value_that_is_printed_or_compared_skips_the_customer_with_the_place
         ("{% if customer.age < 18 %}child{% endif %}", "(line 1)"),
         ("{{ customer.address.street.number }}", "(line 1)"),
         ("{{ events('policy', car=customer.car).count() }}", "`car` of events is missing"),
+        ("{{ customer.nope | upper }}", "`customer.nope` is missing"),
+        ("{{ 'Dear ' ~ customer.nope }}", "`customer.nope` is missing"),
+        ("{{ events('none').last().sku }}", "`events('none').last()` is missing"),
+        ("{{ events('policy').last().sku | upper }}", "`events('policy').last().sku` is missing"),
+        ("{% if customer.nope > 3 %}a{% endif %}", "`customer.nope` is missing (line 1)"),
+        (
+            "a\n{%- if customer.vip and 3 < customer.nope %}a{% endif %}",
+            "`customer.nope` is missing (line 2)",
+        ),
+        ("{{ customer.address.a.b.c }}", "`customer.address.a` is missing"),
+        ("{{ customer.x | default('y') ~ customer.z | upper }}", "`customer.z` is missing"),
+        ("{{ customer.nope | tojson }}", "`customer.nope` is missing"),
+        ("{{ {'a': [customer.n, customer.nope]} | tojson }}", "`customer.nope` is missing"),
     ] {
         let Rendered::Failed(reason) = render(source) else { panic!("{source}") };
         assert!(reason.contains(what), "{source}: {reason}");

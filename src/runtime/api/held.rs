@@ -35,7 +35,7 @@ pub(super) async fn resend(
 ) -> Result<(StatusCode, Json<Decided>), ApiProblem> {
     let (engine, delivery) = find(&desk, &id)?;
     if !engine.resend(delivery).await? {
-        return Err(not_held(&id));
+        return Err(not_held(engine, delivery).await?);
     }
     tracing::info!(delivery = %id, who = %caller.caller.credential, "a held delivery is sent again");
     Ok((StatusCode::ACCEPTED, Json(Decided { id })))
@@ -55,7 +55,7 @@ pub(super) async fn close(
 ) -> Result<(StatusCode, Json<Decided>), ApiProblem> {
     let (engine, delivery) = find(&desk, &id)?;
     if !engine.close(delivery).await? {
-        return Err(not_held(&id));
+        return Err(not_held(engine, delivery).await?);
     }
     tracing::info!(delivery = %id, who = %caller.caller.credential, "a held delivery is closed");
     Ok((StatusCode::ACCEPTED, Json(Decided { id })))
@@ -69,6 +69,11 @@ fn find<'a>(desk: &'a Desk, id: &str) -> Result<(&'a EngineControl, DeliveryId),
     Ok((engine, delivery))
 }
 
-fn not_held(id: &str) -> ApiProblem {
-    ApiProblem::conflict(format!("the delivery {id:?} is not held; only a held one waits for a decision"))
+/// Why nothing was decided: it is not there, or it does not wait.
+async fn not_held(engine: &EngineControl, id: DeliveryId) -> Result<ApiProblem, ApiProblem> {
+    if !engine.knows(id).await? {
+        return Ok(ApiProblem::not_found(format!("there is no delivery {:?}", id.to_string())));
+    }
+    let id = id.to_string();
+    Ok(ApiProblem::conflict(format!("the delivery {id:?} is not held; only a held one waits for a decision")))
 }

@@ -163,6 +163,7 @@ impl Objects {
             }
         });
         let sources = Sources {
+            wrong: BTreeSet::new(),
             namespace: namespace.to_owned(),
             texts: texts.collect(),
             kept_texts: BTreeMap::new(),

@@ -43,6 +43,14 @@ impl Control {
         self.log.close_held(id, Timestamp::now()).await
     }
 
+    /// Whether there is such a delivery.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn knows(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        Ok(!self.board.desk.deliveries.get(&[id]).await?.is_empty())
+    }
+
     async fn take_up(&self, id: DeliveryId, reopened: &Reopened) -> Result<(), StoreError> {
         if let Some(chunk) = self.board.live(reopened.chunk) {
             chunk.begin(1);

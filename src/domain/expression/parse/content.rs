@@ -51,7 +51,7 @@ pub(crate) fn check_content(
     texts: &BTreeMap<String, String>,
     given: &[String],
 ) -> Result<CheckedContent, CompileError> {
-    let rewritten = Rewritten::new(source, 0, Form::Template, scope.parameter_names());
+    let rewritten = Rewritten::new(source, 0, Form::Template, scope);
     if let Some(range) = too_deep(&rewritten.text, Form::Template) {
         return Err(super::nests_too_deep(rewritten.original(range)));
     }

@@ -6,9 +6,11 @@ mod content;
 mod depth;
 mod events;
 mod guards;
+mod lacking;
 mod leaf;
 mod names;
 mod node;
+mod refuse;
 mod span;
 mod term;
 
@@ -23,6 +25,7 @@ use super::scope::Scope;
 use super::tree::{Node, Term};
 pub(crate) use content::check_content;
 use guards::Guards;
+pub(crate) use lacking::lacking;
 
 /// How long a source may be. A condition a person reads has a few hundred bytes; a pasted list of postcodes
 /// belongs in a parameter.
@@ -79,7 +82,7 @@ fn compile<T>(
 ) -> Result<Compiled<T>, CompileError> {
     let (inner, offset) = strip_braces(source);
     check_size(source, inner)?;
-    let rewritten = Rewritten::new(inner, offset, Form::Expression, scope.parameter_names());
+    let rewritten = Rewritten::new(inner, offset, Form::Expression, scope);
     if let Some(range) = depth::too_deep(&rewritten.text, Form::Expression) {
         return Err(nests_too_deep(rewritten.original(range)));
     }

@@ -17,6 +17,11 @@ impl Compiler<'_> {
     pub(crate) fn node(&mut self, expr: &Expr<'_>) -> Option<Node> {
         let kind = match expr {
             Expr::UnaryOp(op) if matches!(op.op, UnaryOpKind::Not) => {
+                if let Expr::Test(test) = &op.expr
+                    && is_none_word(test.name)
+                {
+                    return self.refuse_none_test(expr, &test.expr, "defined");
+                }
                 NodeKind::Not(Box::new(self.node(&op.expr)?))
             }
             Expr::BinOp(op) => match (op.op, comparison(op.op)) {
@@ -83,7 +88,8 @@ impl Compiler<'_> {
         let mut left_expr = &chain.expr;
         let mut nodes = Vec::with_capacity(chain.ops.len());
         for op in &chain.ops {
-            let right = self.operand(&op.expr, left_expr).map(Arc::new);
+            let asked = absence_asked(matches!(op.op, CompareOpKind::Ne));
+            let right = self.operand(&op.expr, left_expr, asked).map(Arc::new);
             if let (Some(left), Some(right)) = (&left, &right) {
                 nodes.push(self.link(left, op.op, right));
             }
@@ -114,23 +120,30 @@ impl Compiler<'_> {
 
     fn compare(&mut self, left: &Expr<'_>, comparison: Comparison, right: &Expr<'_>) -> Option<NodeKind> {
         self.check_trigger_name(left, right);
-        let (first, second) = (self.operand(left, right), self.operand(right, left));
+        let asked = absence_asked(comparison == Comparison::NotEqual);
+        let (first, second) = (self.operand(left, right, asked), self.operand(right, left, asked));
         Some(NodeKind::Compare(Arc::new(first?), comparison, Arc::new(second?)))
     }
 
     fn within(&mut self, item: &Expr<'_>, of: &Expr<'_>) -> Option<NodeKind> {
-        let (item, of) = (self.operand(item, of), self.operand(of, item));
+        let asked = absence_asked(false);
+        let (item, of) = (self.operand(item, of, asked), self.operand(of, item, asked));
         Some(NodeKind::Within(Arc::new(item?), Arc::new(of?)))
     }
 
-    /// One side of a comparison; `none` gets the remedy that fits the other side.
-    fn operand(&mut self, expr: &Expr<'_>, other: &Expr<'_>) -> Option<Term> {
-        if matches!(expr, Expr::Const(constant) if constant.value.is_none()) {
+    /// One side of a comparison; `none` gets the remedy that means what was written.
+    fn operand(&mut self, expr: &Expr<'_>, other: &Expr<'_>, asked: [&str; 2]) -> Option<Term> {
+        if let Some(none) = none_word(expr) {
             let other = self.text(&self.span(other));
-            let problem =
-                Problem::error(self.span(expr), "nothing is ever equal to `none`: customers hold no nulls")
-                    .remedy(format!("write `{other} is defined` or `{other} is undefined`"));
-            return self.refuse(problem);
+            let [meant, opposite] = asked;
+            let problem = Problem::error(
+                self.span(expr),
+                format!("nothing is ever equal to `{none}`: customers hold no nulls"),
+            );
+            return self
+                .refuse(problem.remedy(format!(
+                    "write `{other} is {meant}` (the opposite is `{other} is {opposite}`)"
+                )));
         }
         self.term(expr)
     }
@@ -179,17 +192,21 @@ impl Compiler<'_> {
                     _ => NodeKind::EndsWith(of, with),
                 })
             }
+            name if is_none_word(name) => self.refuse_none_test(expr, &test.expr, "undefined"),
             name if PLAIN_TESTS.contains(&name) => Some(NodeKind::Truthy(self.leaf(expr)?)),
             name => self.refuse_test(expr, name),
         }
     }
 
+    /// `x is none`, or `x is not none`: `meant` is the test that says the same of a missing value.
+    fn refuse_none_test<T>(&mut self, expr: &Expr<'_>, of: &Expr<'_>, meant: &str) -> Option<T> {
+        let of = self.text(&self.span(of));
+        let problem = Problem::error(self.span(expr), "customers hold no nulls, so nothing is ever `none`");
+        self.refuse(problem.remedy(format!("write `{of} is {meant}`")))
+    }
+
     fn refuse_test<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
         let span = self.span(expr);
-        if name == "none" {
-            let problem = Problem::error(span, "customers hold no nulls, so nothing is ever `none`");
-            return self.refuse(problem.remedy("write `is undefined`"));
-        }
         if let Some(operator) = operator_for_test(name) {
             let problem = Problem::error(
                 span,
@@ -229,6 +246,24 @@ fn flatten<'e, 's>(expr: &'e Expr<'s>, of: BinOpKind, into: &mut Vec<&'e Expr<'s
             flatten(&op.right, of, into);
         }
         operand => into.push(operand),
+    }
+}
+
+/// The test that `== none` means, or `!= none`, and its opposite.
+fn absence_asked(differs: bool) -> [&'static str; 2] {
+    if differs { ["defined", "undefined"] } else { ["undefined", "defined"] }
+}
+
+/// Whether this is how some language writes that nothing is there.
+pub(super) fn is_none_word(name: &str) -> bool {
+    ["none", "null", "nil"].iter().any(|word| name.eq_ignore_ascii_case(word))
+}
+
+fn none_word<'s>(expr: &Expr<'s>) -> Option<&'s str> {
+    match expr {
+        Expr::Const(constant) if constant.value.is_none() => Some("none"),
+        Expr::Var(var) if is_none_word(var.id) => Some(var.id),
+        _ => None,
     }
 }
 

@@ -6,7 +6,6 @@ use minijinja::machinery::ast::{self, BinOpKind, Expr, UnaryOpKind};
 
 use super::super::convert::from_jinja;
 use super::super::problem::{Problem, nearest};
-use super::super::scope::Place;
 use super::super::tree::{CallField, Path, Root, Step, Term, TermKind};
 use super::Compiler;
 use super::node::comparison;
@@ -165,38 +164,6 @@ impl Compiler<'_> {
         Some(TermKind::Convert(to, Box::new(self.tolerant_term(argument)?)))
     }
 
-    fn refuse_method<T>(&mut self, expr: &Expr<'_>, call: &ast::Call<'_>) -> Option<T> {
-        let span = self.span(expr);
-        let Expr::GetAttr(get) = &call.expr else {
-            return self.refuse(Problem::error(span, "this cannot be called"));
-        };
-        let problem = Problem::error(span, format!("values have no method `{}`", get.name));
-        self.refuse(match super::names::classify_filter(get.name) {
-            super::names::FilterClass::Plain => {
-                problem.remedy(format!("write it as a filter: `… | {}`", get.name))
-            }
-            _ => problem.remedy("only `events(…)` has methods"),
-        })
-    }
-
-    fn refuse_function<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
-        let span = self.span(expr);
-        if name == "abort" {
-            let problem = Problem::error(span, "`abort` stands in contents only");
-            return self.refuse(problem.remedy("to pass a customer over, make this condition false"));
-        }
-        if name == "events" {
-            let problem = Problem::error(span, "a trigger's `where` sees no customer, and so no events");
-            return self.refuse(problem.remedy("move it into the audience"));
-        }
-        let functions = self.scope.place.functions();
-        let problem = Problem::error(span, format!("there is no function `{name}` here"));
-        self.refuse(match nearest(name, functions.iter().copied()) {
-            Some(near) => problem.remedy(format!("did you mean `{near}`?")),
-            None => problem.remedy(format!("there are: {}", functions.join(", "))),
-        })
-    }
-
     fn path(&mut self, expr: &Expr<'_>, absence: Absence) -> Option<TermKind> {
         let Some((base, steps)) = unwind(expr) else {
             return Some(self.leaf_term(expr)?.kind);
@@ -257,23 +224,6 @@ impl Compiler<'_> {
         self.refuse(problem)
     }
 
-    pub(super) fn refuse_root<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
-        let span = self.span(expr);
-        let problem = Problem::error(span, format!("there is no `{name}` here"));
-        let roots = self.scope.place.roots();
-        if self.scope.place == Place::Trigger && Place::Customer.roots().contains(&name) {
-            return self
-                .refuse(problem.remedy("a trigger's `where` sees no customer; move this into the audience"));
-        }
-        if self.scope.parameter_names().any(|known| known == name) {
-            return self.refuse(problem.remedy(format!("did you mean `params.{name}`?")));
-        }
-        self.refuse(match nearest(name, roots.iter().copied()) {
-            Some(near) => problem.remedy(format!("did you mean `{near}`?")),
-            None => problem.remedy(format!("there are: {}; a text is written in quotes", roots.join(", "))),
-        })
-    }
-
     /// A param must be declared by every trigger that is possible here, alike.
     pub(super) fn check_param(&mut self, expr: &Expr<'_>, steps: &[Step], absence: Absence) -> Option<()> {
         let Some(Step::Name(name)) = steps.first() else {
@@ -281,6 +231,9 @@ impl Compiler<'_> {
         };
         let possible = &self.guards.triggers;
         let triggers = || possible.iter().map(|index| &self.scope.triggers[*index]);
+        if triggers().any(|trigger| trigger.is_missing) {
+            return Some(());
+        }
         let mut words: Vec<&str> = triggers()
             .filter_map(|trigger| trigger.parameters.get(name.as_ref()))
             .map(|declared| declared.word)

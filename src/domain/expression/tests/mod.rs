@@ -35,7 +35,11 @@ pub(in crate::domain) fn scope() -> Scope {
         parameters.into_iter().map(|(name, kind, word)| (name.to_owned(), Declared { kind, word }));
     Scope {
         place: Place::Customer,
-        triggers: vec![TriggerScope { name: "weather-alert".into(), parameters: parameters.collect() }],
+        triggers: vec![TriggerScope {
+            name: "weather-alert".into(),
+            parameters: parameters.collect(),
+            is_missing: false,
+        }],
     }
 }
 

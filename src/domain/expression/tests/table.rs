@@ -125,9 +125,18 @@ fn defined_and_default_are_as_in_jinja() {
 
 #[test]
 fn comparing_with_none_is_an_error_that_names_is_defined() {
-    for source in ["customer.age == none", "none != customer.age", "customer.age is none"] {
+    for (source, meant) in [
+        ("customer.age == none", "undefined"),
+        ("none != customer.age", "defined"),
+        ("customer.age != null", "defined"),
+        ("nil == customer.age", "undefined"),
+        ("customer.age != None", "defined"),
+        ("customer.age is none", "undefined"),
+        ("customer.age is not none", "defined"),
+        ("not customer.age is null", "defined"),
+    ] {
         let text = problems(source)[0].to_string();
-        assert!(text.contains("is defined") || text.contains("is undefined"), "{text}");
+        assert!(text.contains(&format!("write `customer.age is {meant}`")), "{source}: {text}");
     }
 }
 

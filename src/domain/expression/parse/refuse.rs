@@ -1,0 +1,85 @@
+//! Names that stand for nothing here, each with what was probably meant.
+
+use minijinja::machinery::ast::{self, Expr};
+
+use super::super::problem::{Problem, nearest};
+use super::super::scope::Place;
+use super::Compiler;
+use super::names::{FilterClass, classify_filter};
+use super::node::is_none_word;
+
+impl Compiler<'_> {
+    pub(super) fn refuse_method<T>(&mut self, expr: &Expr<'_>, call: &ast::Call<'_>) -> Option<T> {
+        let span = self.span(expr);
+        let Expr::GetAttr(get) = &call.expr else {
+            return self.refuse(Problem::error(span, "this cannot be called"));
+        };
+        if let Some((begin, name)) = called_first(&get.expr)
+            && !self.scope.place.functions().contains(&name)
+        {
+            return self.refuse_function(begin, name);
+        }
+        let problem = Problem::error(span, format!("values have no method `{}`", get.name));
+        self.refuse(match classify_filter(get.name) {
+            FilterClass::Plain => problem.remedy(format!("write it as a filter: `… | {}`", get.name)),
+            _ => problem.remedy("only `events(…)` has methods"),
+        })
+    }
+
+    pub(super) fn refuse_function<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
+        let span = self.span(expr);
+        if name == "abort" {
+            let problem = Problem::error(span, "`abort` stands in contents only");
+            return self.refuse(problem.remedy("to pass a customer over, make this condition false"));
+        }
+        if name == "events" {
+            let problem = Problem::error(span, "a trigger's `where` sees no customer, and so no events");
+            return self.refuse(problem.remedy("move it into the audience"));
+        }
+        let functions = self.scope.place.functions();
+        let problem = Problem::error(span, format!("there is no function `{name}` here"));
+        self.refuse(match nearest(name, functions.iter().copied()) {
+            Some("events") => {
+                let call = self.text(&self.span(expr));
+                problem
+                    .remedy(format!("did you mean `events{}`?", call.strip_prefix(name).unwrap_or_default()))
+            }
+            Some(near) => problem.remedy(format!("did you mean `{near}`?")),
+            None => problem.remedy(format!("there are: {}", functions.join(", "))),
+        })
+    }
+
+    pub(super) fn refuse_root<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
+        let span = self.span(expr);
+        let problem = Problem::error(span, format!("there is no `{name}` here"));
+        let roots = self.scope.place.roots();
+        if is_none_word(name) {
+            return self.refuse(
+                problem.remedy("what is not there is missing: write `… is defined` or `… is undefined`"),
+            );
+        }
+        if self.scope.place == Place::Trigger && Place::Customer.roots().contains(&name) {
+            return self
+                .refuse(problem.remedy("a trigger's `where` sees no customer; move this into the audience"));
+        }
+        if self.scope.parameter_names().any(|known| known == name) {
+            return self.refuse(problem.remedy(format!("did you mean `params.{name}`?")));
+        }
+        self.refuse(match nearest(name, roots.iter().copied()) {
+            Some(near) => problem.remedy(format!("did you mean `{near}`?")),
+            None => problem.remedy(format!("there are: {}; a text is written in quotes", roots.join(", "))),
+        })
+    }
+}
+
+/// The function that `f(…).a(…).b` begins with.
+fn called_first<'e, 's>(expr: &'e Expr<'s>) -> Option<(&'e Expr<'s>, &'s str)> {
+    match expr {
+        Expr::GetAttr(get) => called_first(&get.expr),
+        Expr::Call(call) => match &call.expr {
+            Expr::Var(var) => Some((expr, var.id)),
+            inner => called_first(inner),
+        },
+        _ => None,
+    }
+}
