@@ -58,7 +58,8 @@ const TYPES: [&str; 4] = ["buy", "visit", "rare", "never"];
 pub fn scope() -> Scope {
     let declared =
         |(name, kind, word): (&str, Kind, &'static str)| (name.to_owned(), Declared { kind, word });
-    let trigger = TriggerScope { name: "hook".into(), parameters: PARAMS.map(declared).into() };
+    let trigger =
+        TriggerScope { name: "hook".into(), parameters: PARAMS.map(declared).into(), is_missing: false };
     Scope { place: Place::Customer, triggers: vec![trigger] }
 }
 
