@@ -170,9 +170,11 @@ impl Database {
         lend(&self.ledger, LEDGER_TIME_MAX).await
     }
 
-    /// A connection for whatever is asked about customers.
+    /// A connection for whatever is asked about customers. It lives: who may wait long does not wait in vain.
     pub(super) async fn customers(&self) -> Result<Session, StoreError> {
-        lend(&self.customers, CUSTOMERS_TIME_MAX).await
+        let mut session = lend(&self.customers, CUSTOMERS_TIME_MAX).await?;
+        session.check().await?;
+        Ok(session)
     }
 
     /// The same, for what is short: a batch that is written, a look at what there is.
