@@ -27,10 +27,12 @@ const SOON_TIME_MAX: Duration = Duration::from_secs(12);
 const CUSTOMERS_TIME_MAX: Duration = Duration::from_secs(130);
 
 /// Settings of every session. `idle_in_transaction_session_timeout` is under half a lease; `synchronous_commit`
-/// is asserted below.
+/// is asserted below. A server that looks whether its client is there ends what nobody waits for any more: else there
+/// would be more statements at work than the pools have connections.
 const SESSION: &str = "-c synchronous_commit=on -c TimeZone=UTC -c jit=off -c lock_timeout=2s \
     -c idle_in_transaction_session_timeout=3s -c tcp_user_timeout=10s -c tcp_keepalives_idle=10 \
-    -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c client_min_messages=warning";
+    -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c client_connection_check_interval=1s \
+    -c client_min_messages=warning";
 /// The ledger's statements find rows by keys that are named in arrays. A plan is made once, mostly while a partition is
 /// empty, and must be right when it holds millions: so that the arrays lead joins, and each row of them is looked up by
 /// its whole key, nothing else is left to choose, and a step into an index costs little.
