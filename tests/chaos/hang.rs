@@ -44,6 +44,11 @@ fn replicas_refuse_and_end_while_the_database_hangs() {
         probe("/metrics").expect("an answer while somebody waits for it").expect(200);
     }
     println!("  it is probed until {:.1?}", began.elapsed());
+    for path in ["/api/v1/calls", "/api/v1/calls/none", "/api/v1/deliveries"] {
+        let answer = fleet.ask_one(2, |dev| dev.api("GET", path));
+        answer.expect("an answer while somebody waits for it").expect(503);
+    }
+    println!("  the log cannot be read until {:.1?}", began.elapsed());
     let told = Instant::now();
     fleet.stop();
     println!("  all ended after {:.1?}", told.elapsed());

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fanfare::store::calls::{CallFilter, Calls};
 use fanfare::store::customers::Customers;
-use fanfare::store::postgres::{Database, PostgresCustomers};
+use fanfare::store::postgres::{Database, PostgresCustomers, PostgresLedger};
 use tokio::time::timeout;
 
 use crate::harness::Place;
@@ -48,5 +49,32 @@ async fn a_statement_ends_when_whoever_asked_hangs_up() {
         assert!(began.elapsed() < Duration::from_secs(10), "{at_work} are at work for nobody");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn readers_of_the_log_leave_connections_to_customers() {
+    let (place, database) = open("reads-the-log").await;
+    let ledger = Arc::new(PostgresLedger::open(Arc::clone(&database)).await.unwrap());
+    let store = PostgresCustomers::open(database);
+    slow_down(&place, "call").await;
+    let read = || {
+        let ledger = Arc::clone(&ledger);
+        tokio::spawn(async move { ledger.list(CallFilter { limit: 10, ..CallFilter::default() }).await })
+    };
+    let mut reads: Vec<_> = (0..10).map(|_| read()).collect();
+    let began = Instant::now();
+    // Those that find no place are told so before long, and none of them has a connection that others need.
+    let refused = loop {
+        assert!(began.elapsed() < Duration::from_secs(10), "nobody is refused");
+        store.count_customers().await.unwrap();
+        if let Some(place) = reads.iter().position(tokio::task::JoinHandle::is_finished) {
+            break reads.swap_remove(place).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(refused.as_ref().is_err_and(|error| error.is_transient()), "{refused:?}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    reads.iter().for_each(tokio::task::JoinHandle::abort);
     store.close().await;
 }

@@ -4,9 +4,11 @@
 //! read a whole table.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use tokio::sync::Semaphore;
 use tokio_postgres::NoTls;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -23,6 +25,10 @@ const WAIT_MAX: Duration = Duration::from_secs(3);
 const LEDGER_TIME_MAX: Duration = Duration::from_secs(6);
 /// How long a short statement about customers may take: who brings a batch, or an edit, waits for it.
 const SOON_TIME_MAX: Duration = Duration::from_secs(12);
+/// How long a statement of those who read the log may take: somebody waits for a page.
+const LOG_TIME_MAX: Duration = Duration::from_secs(20);
+/// How many may read the log at once: the other connections are left to customers.
+const LOG_READERS_MAX: usize = 2;
 /// How long a statement about customers may take: a full scan reads them all.
 const CUSTOMERS_TIME_MAX: Duration = Duration::from_secs(130);
 
@@ -133,6 +139,7 @@ pub enum OpenError {
 pub struct Database {
     ledger: Pool,
     customers: Pool,
+    log_readers: Arc<Semaphore>,
     schema: String,
     address: PostgresAddress,
 }
@@ -156,7 +163,8 @@ impl Database {
         let schema = tenant.schema();
         let database = Database {
             ledger: pool(address, &schema, LEDGER_SESSION, 12),
-            customers: pool(address, &schema, CUSTOMERS_SESSION, 8),
+            customers: pool(address, &schema, CUSTOMERS_SESSION, 10),
+            log_readers: Arc::new(Semaphore::new(LOG_READERS_MAX)),
             schema,
             address: address.clone(),
         };
@@ -182,6 +190,17 @@ impl Database {
     /// The same, for what is short: a batch that is written, a look at what there is.
     pub(super) async fn customers_soon(&self) -> Result<Session, StoreError> {
         lend(&self.customers, SOON_TIME_MAX).await
+    }
+
+    /// A connection that lives, for whoever reads the log, when it is its turn.
+    pub(super) async fn log(&self) -> Result<Session, StoreError> {
+        let turn = Arc::clone(&self.log_readers).acquire_owned();
+        let busy = |_| StoreError::Unavailable("others read the log just now".into());
+        let place = tokio::time::timeout(WAIT_MAX, turn).await.map_err(busy)?;
+        let place = place.map_err(|_| StoreError::Closed)?;
+        let mut session = lend(&self.customers, LOG_TIME_MAX).await?.with_place(place);
+        session.check().await?;
+        Ok(session)
     }
 
     /// The schema's name.

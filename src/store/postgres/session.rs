@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Transaction};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row};
 
@@ -22,11 +23,19 @@ pub(super) struct Session {
     time_max: Duration,
     /// Whether a statement has no answer yet. Still so when it is dropped, its asker gave it up.
     is_asking: bool,
+    /// A place among those who may do the same at once, free when this is dropped.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Session {
     pub(super) fn new(connection: Object, time_max: Duration) -> Self {
-        Session { connection: Some(connection), time_max, is_asking: false }
+        Session { connection: Some(connection), time_max, is_asking: false, _place: None }
+    }
+
+    /// The same, with a place that it holds.
+    pub(super) fn with_place(mut self, place: OwnedSemaphorePermit) -> Self {
+        self._place = Some(place);
+        self
     }
 
     /// All rows.
