@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::dispatch::{ChannelHandles, Counter, Post};
+use super::dispatch::{ChannelHandles, Counter, Post, telling};
 use super::lease::{LeaseClock, keep_lease};
 use super::metrics::Metrics;
 use super::run::{Board, Control, Desk, Playbooks, hear, take_calls, watch_pauses, watch_stops, work};
@@ -93,21 +93,25 @@ impl Engine {
         });
         let (stop, leave) = (watch::Sender::new(false), watch::Sender::new(false));
         let (mut tasks, mut keeping) = (JoinSet::new(), JoinSet::new());
+        let ended = || post.ended().clone();
         let keeper =
             keep_lease(Arc::clone(&board), Arc::clone(&deps.replicas), Arc::clone(&lease), leave.subscribe());
-        keeping.spawn(keeper);
+        keeping.spawn(telling(ended(), keeper));
         let taking = take_calls(Arc::clone(&board), deps.calls, Arc::clone(&deps.replicas), stop.subscribe());
         let mut stopped = stop.subscribe();
-        tasks.spawn(async move {
+        let taking = async move {
             tokio::select! {
                 () = lease.begun() => taking.await,
                 _ = stopped.changed() => {}
             }
-        });
-        tasks.spawn(hear(Arc::clone(&board), Arc::clone(&deps.replicas), stop.subscribe()));
-        tasks.spawn(work(Arc::clone(&board), stop.subscribe()));
-        tasks.spawn(watch_stops(Arc::clone(&board), stop.subscribe()));
-        tasks.spawn(watch_pauses(Arc::clone(&board), Arc::clone(&deps.pauses), stop.subscribe()));
+        };
+        tasks.spawn(telling(ended(), taking));
+        let hearing = hear(Arc::clone(&board), Arc::clone(&deps.replicas), stop.subscribe());
+        tasks.spawn(telling(ended(), hearing));
+        tasks.spawn(telling(ended(), work(Arc::clone(&board), stop.subscribe())));
+        tasks.spawn(telling(ended(), watch_stops(Arc::clone(&board), stop.subscribe())));
+        let pausing = watch_pauses(Arc::clone(&board), Arc::clone(&deps.pauses), stop.subscribe());
+        tasks.spawn(telling(ended(), pausing));
         let Deps { log, pauses, replicas, .. } = deps;
         Running { board, log, pauses, post, replicas, stop, leave, keeping, tasks }
     }
@@ -132,6 +136,11 @@ impl Running {
             }
             Err(_) => tracing::warn!("nothing was given back in time: others wait for the lease to end"),
         }
+    }
+
+    /// Waits until a part of it has ended though nobody told it to: the rest is of no use without it.
+    pub async fn ended(&self) {
+        self.post.ended().cancelled().await;
     }
 
     /// What people may do to runs under way.

@@ -1,4 +1,4 @@
-//! What becomes of an engine whose store answers no more.
+//! What becomes of an engine that has lost a part of itself, or whose store answers no more.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,8 +12,13 @@ use tokio::time::timeout;
 use crate::harness::Place;
 use crate::world::World;
 
-/// A book whose readers wait.
-struct Unreadable;
+/// A book that cannot be read.
+enum Unreadable {
+    /// Whoever reads it panics.
+    Panics,
+    /// Whoever reads it waits.
+    Hangs,
+}
 
 #[async_trait]
 impl PauseBook for Unreadable {
@@ -26,14 +31,29 @@ impl PauseBook for Unreadable {
     }
 
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
-        std::future::pending().await
+        match self {
+            Unreadable::Panics => panic!("as a defect would"),
+            Unreadable::Hangs => std::future::pending().await,
+        }
     }
+}
+
+#[tokio::test]
+async fn an_engine_says_that_a_part_of_it_has_ended_by_a_panic() {
+    let mut world = World::new(Place::sqlite()).await;
+    let engine = world.start();
+    assert!(timeout(Duration::from_millis(300), engine.ended()).await.is_err(), "nothing has happened");
+    engine.stop(Duration::ZERO).await;
+    world.ledger.pauses = Arc::new(Unreadable::Panics);
+    let engine = world.start();
+    timeout(Duration::from_secs(10), engine.ended()).await.unwrap();
+    engine.stop(Duration::ZERO).await;
 }
 
 #[tokio::test]
 async fn an_engine_ends_while_a_part_of_it_waits_for_the_store() {
     let mut world = World::new(Place::sqlite()).await;
-    world.ledger.pauses = Arc::new(Unreadable);
+    world.ledger.pauses = Arc::new(Unreadable::Hangs);
     let engine = world.start();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let began = Instant::now();
