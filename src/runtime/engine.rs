@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
-use super::dispatch::{ChannelHandles, Counter, Post};
+use super::dispatch::{ChannelHandles, Counter, Post, telling};
 use super::lease::{LeaseClock, keep_lease};
 use super::metrics::Metrics;
 use super::run::{Board, Control, Desk, Playbooks, hear, take_calls, watch_pauses, watch_stops, work};
@@ -48,6 +48,8 @@ pub struct Deps {
     pub metrics: Arc<Metrics>,
 }
 
+/// How long the engine's own loops may take to end once nothing is sent any more: one statement each, and its answer.
+const ENDING_MAX: Duration = Duration::from_secs(6);
 /// How long giving back may take.
 const GIVING_BACK_MAX: Duration = Duration::from_secs(3);
 
@@ -64,7 +66,8 @@ pub struct Running {
     stop: watch::Sender<bool>,
     /// Ends the lease, which outlives everything that rests on it.
     leave: watch::Sender<bool>,
-    keeping: JoinHandle<()>,
+    /// The lease's keeper, alone.
+    keeping: JoinSet<()>,
     tasks: JoinSet<()>,
 }
 
@@ -89,22 +92,26 @@ impl Engine {
             owner: uuid::Uuid::now_v7().to_string().into(),
         });
         let (stop, leave) = (watch::Sender::new(false), watch::Sender::new(false));
-        let mut tasks = JoinSet::new();
-        let keeping =
+        let (mut tasks, mut keeping) = (JoinSet::new(), JoinSet::new());
+        let ended = || post.ended().clone();
+        let keeper =
             keep_lease(Arc::clone(&board), Arc::clone(&deps.replicas), Arc::clone(&lease), leave.subscribe());
-        let keeping = tokio::spawn(keeping);
+        keeping.spawn(telling(ended(), keeper));
         let taking = take_calls(Arc::clone(&board), deps.calls, Arc::clone(&deps.replicas), stop.subscribe());
         let mut stopped = stop.subscribe();
-        tasks.spawn(async move {
+        let taking = async move {
             tokio::select! {
                 () = lease.begun() => taking.await,
                 _ = stopped.changed() => {}
             }
-        });
-        tasks.spawn(hear(Arc::clone(&board), Arc::clone(&deps.replicas), stop.subscribe()));
-        tasks.spawn(work(Arc::clone(&board), stop.subscribe()));
-        tasks.spawn(watch_stops(Arc::clone(&board), stop.subscribe()));
-        tasks.spawn(watch_pauses(Arc::clone(&board), Arc::clone(&deps.pauses), stop.subscribe()));
+        };
+        tasks.spawn(telling(ended(), taking));
+        let hearing = hear(Arc::clone(&board), Arc::clone(&deps.replicas), stop.subscribe());
+        tasks.spawn(telling(ended(), hearing));
+        tasks.spawn(telling(ended(), work(Arc::clone(&board), stop.subscribe())));
+        tasks.spawn(telling(ended(), watch_stops(Arc::clone(&board), stop.subscribe())));
+        let pausing = watch_pauses(Arc::clone(&board), Arc::clone(&deps.pauses), stop.subscribe());
+        tasks.spawn(telling(ended(), pausing));
         let Deps { log, pauses, replicas, .. } = deps;
         Running { board, log, pauses, post, replicas, stop, leave, keeping, tasks }
     }
@@ -117,15 +124,9 @@ impl Running {
         self.stop.send_replace(true);
         let deadline = Instant::now() + deadline;
         self.post.close(deadline).await;
-        while let Some(ended) = self.tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a part of the engine ended by a panic");
-            }
-        }
+        end_within(ENDING_MAX, &mut self.tasks).await;
         self.leave.send_replace(true);
-        if let Err(error) = self.keeping.await {
-            tracing::error!(%error, "the keeper of the lease ended by a panic");
-        }
+        end_within(ENDING_MAX, &mut self.keeping).await;
         let given_back =
             tokio::time::timeout(GIVING_BACK_MAX, self.replicas.give_back(&self.board.desk.owner));
         match given_back.await {
@@ -135,6 +136,11 @@ impl Running {
             }
             Err(_) => tracing::warn!("nothing was given back in time: others wait for the lease to end"),
         }
+    }
+
+    /// Waits until a part of it has ended though nobody told it to: the rest is of no use without it.
+    pub async fn ended(&self) {
+        self.post.ended().cancelled().await;
     }
 
     /// What people may do to runs under way.
@@ -149,5 +155,20 @@ impl Running {
     /// How many runs are under way.
     pub fn runs_under_way(&self) -> usize {
         self.board.runs().len()
+    }
+}
+
+/// Waits for all of them, but not for ever: whoever is told to end would be killed in the midst of what comes after.
+async fn end_within(time_max: Duration, tasks: &mut JoinSet<()>) {
+    let ending = async {
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a part of the engine ended by a panic");
+            }
+        }
+    };
+    if tokio::time::timeout(time_max, ending).await.is_err() {
+        tracing::warn!("{} parts of the engine did not end in time: they are ended", tasks.len());
+        tasks.shutdown().await;
     }
 }

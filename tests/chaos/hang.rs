@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::alone;
-use crate::harness::{Dev, Request, until};
+use crate::harness::{Answer, Dev, Request, until};
 use crate::server::Server;
+use crate::story::is_done;
 use crate::world::Stage;
 
 /// A call hears within this.
@@ -43,11 +44,52 @@ fn replicas_refuse_and_end_while_the_database_hangs() {
         probe("/metrics").expect("an answer while somebody waits for it").expect(200);
     }
     println!("  it is probed until {:.1?}", began.elapsed());
+    for path in ["/api/v1/calls", "/api/v1/calls/none", "/api/v1/deliveries"] {
+        let answer = fleet.ask_one(2, |dev| dev.api("GET", path));
+        answer.expect("an answer while somebody waits for it").expect(503);
+    }
+    println!("  the log cannot be read until {:.1?}", began.elapsed());
     let told = Instant::now();
     fleet.stop();
     println!("  all ended after {:.1?}", told.elapsed());
     assert!(told.elapsed() < ENDED_WITHIN, "{:?}", told.elapsed());
     world.server.signal("CONT");
+    std::fs::remove_dir_all(&stage.folder).unwrap();
+}
+
+/// A run that meets connections which have gone silent is at its end within this.
+const DONE_WITHIN: Duration = Duration::from_secs(25);
+
+#[test]
+fn runs_end_soon_after_every_open_connection_has_gone_silent() {
+    let _alone = alone();
+    let stage = Stage::new(100);
+    let world = stage.before(Server::start());
+    let fleet = &world.fleet;
+    let call = |number| fleet.ask_one(number, |dev| dev.call("alert", &json!({"region": "north"})));
+    let id_of = |answer: Answer| answer.json()["id"].as_str().unwrap().to_owned();
+    let first: Vec<String> = (0..3).map(|number| id_of(call(number).unwrap().expect(202))).collect();
+    first.iter().for_each(|id| until("the first calls", DONE_WITHIN, || is_done(fleet, id).then_some(())));
+    // Many ask at once, so that many connections lie idle afterwards.
+    std::thread::scope(|threads| {
+        for number in 0..48 {
+            let ask = move || fleet.ask_one(number % 3, |dev| dev.api("GET", "/api/v1/customers/nobody"));
+            threads.spawn(move || (0..10).for_each(|_| drop(ask())));
+        }
+    });
+    let silent = world.server.stop_idle_backends();
+    assert!(silent >= 24, "each has connections that lie idle: {silent}");
+    let began = Instant::now();
+    let id = until("a call that is taken", DONE_WITHIN, || {
+        call(0).filter(|answer| answer.status == 202).map(id_of)
+    });
+    println!("  a call is taken after {:.1?}, of {silent} silent connections", began.elapsed());
+    until("the end of its run", DONE_WITHIN.saturating_sub(began.elapsed()), || {
+        is_done(fleet, &id).then_some(())
+    });
+    println!("  its run has ended after {:.1?}", began.elapsed());
+    world.server.signal("CONT");
+    fleet.stop();
     std::fs::remove_dir_all(&stage.folder).unwrap();
 }
 

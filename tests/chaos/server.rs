@@ -198,6 +198,20 @@ impl Server {
         all
     }
 
+    /// Stops those of its processes that serve a connection on which nothing is asked now; gives how many. It makes
+    /// others for connections that are new, and serves those.
+    pub fn stop_idle_backends(&self) -> usize {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let postmaster = file.lines().next().unwrap().trim();
+        let idle = r"127\.0\.0\.1\([0-9]+\) idle *$";
+        let found = Command::new("pgrep").args(["-P", postmaster, "-f", idle]).output().unwrap();
+        let found = String::from_utf8_lossy(&found.stdout).into_owned();
+        let ids: Vec<&str> = found.lines().collect();
+        let sent = Command::new("kill").arg("-STOP").args(&ids).stderr(Stdio::null()).status();
+        let _ = sent.unwrap();
+        ids.len()
+    }
+
     /// Makes a standby the server that is written to.
     pub fn promote(&self) {
         run(self.program("pg_ctl").arg("-D").arg(self.data()).args(["-w", "promote"]));

@@ -8,6 +8,7 @@ mod harness;
 mod accepting;
 mod books;
 mod crashes;
+mod ends;
 mod fencing;
 mod heard;
 mod kills;

@@ -15,6 +15,7 @@ mod plans;
 mod postgres;
 mod replicas;
 mod schema;
+mod slow;
 mod tls;
 
 /// Runs each story in a new place of a database: those of customers on an open store, those of indexes on the place,

@@ -59,6 +59,9 @@ pub enum DevError {
     /// The address cannot be listened on.
     #[error("{0}; choose another with --listen")]
     Listen(#[from] ListenError),
+    /// A part of what sends has ended, though nobody told it to.
+    #[error("a part of the engine has ended, which is a defect of Fanfare; the log says where")]
+    EngineEnded,
     /// A file cannot be written, signals cannot be received, or the folder cannot be watched.
     #[error("{what}: {source}")]
     System {
@@ -123,13 +126,19 @@ impl DevCommand {
         let engine = parts.start_engine();
         let server = self.listen(&parts, &engine)?;
         let ready = self.say_ready(&server, &snapshot, &data, &live)?;
-        let code =
-            self.until_stopped(&mut live, &mut data, &ready, addresses, &mut signals, &mut watch).await?;
+        let serving = self.until_stopped(&mut live, &mut data, &ready, addresses, &mut signals, &mut watch);
+        let served = tokio::select! {
+            code = serving => Ok(code?),
+            () = engine.ended() => Err(DevError::EngineEnded),
+        };
+        if let Err(error) = &served {
+            tracing::error!(%error, "calls cannot be served any more");
+        }
         parts.stop(server, engine, self.unready_for, DRAIN_MAX).await;
         if let Some(sandbox) = sandbox {
             sandbox.stop().await;
         }
-        Ok(code)
+        served
     }
 
     fn listen(&self, parts: &Parts, engine: &RunningEngine) -> Result<RunningServer, DevError> {

@@ -35,6 +35,8 @@ enum RuntimeError {
     Listen { flag: &'static str, source: ListenError },
     #[error("the API server is not followed any more, which is a defect of Fanfare; the log says where")]
     NotFollowed,
+    #[error("a part of the engine has ended, which is a defect of Fanfare; the log says where")]
+    EngineEnded,
     #[error("{what}: {source}")]
     System { what: String, source: io::Error },
 }
@@ -115,16 +117,20 @@ impl RuntimeCommand {
         };
         board.set_awaits(None);
         self.say_ready(&serving, admin)?;
-        let is_told = tokio::select! {
-            () = signals.stop() => true,
-            () = cluster.ended() => false,
+        let served = tokio::select! {
+            () = signals.stop() => Ok(()),
+            () = cluster.ended() => Err(RuntimeError::NotFollowed),
+            () = engine.ended() => Err(RuntimeError::EngineEnded),
         };
+        if let Err(error) = &served {
+            tracing::error!(%error, "calls cannot be served any more");
+        }
         tracing::info!("stopping; unready for {:?}, then no more calls are taken", self.unready_for);
         parts.app.begin_to_leave();
         tokio::time::sleep(self.unready_for).await;
         cluster.stop().await;
         parts.stop(serving, engine, Duration::ZERO, self.drain_for).await;
-        if is_told { Ok(()) } else { Err(RuntimeError::NotFollowed) }
+        served
     }
 
     fn network(&self, api_server: &ApiServer, services: &ClusterServices) -> Network {

@@ -1,5 +1,7 @@
 //! Customers and events in, and a customer out; `track` answers, this settles who may ask.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::HeaderMap;
@@ -14,6 +16,9 @@ use super::problem::{ApiProblem, ProblemBody};
 use crate::track::http::{self as track, BatchAnswer};
 use crate::track::view::CustomerView;
 
+/// How long a batch may take to arrive. A caller slower than this holds a connection, and what has come, for nothing.
+const BATCH_TIME_MAX: Duration = Duration::from_secs(30);
+
 /// Create and change customers, line by line. Attributes and consents that are not named stay.
 #[utoipa::path(post, path = "/api/v1/customers", tag = "track",
     request_body(content = serde_json::Value, description = "One object, an array of them, or NDJSON: `{\"ids\": {\"registered\": \"ann\"}, \"attributes\": {…}, \"consents\": {\"sms\": true}}`"),
@@ -21,7 +26,7 @@ use crate::track::view::CustomerView;
     (status = 200, body = BatchAnswer, description = "Each line was dealt with, and at least one was kept"),
     (status = 422, body = BatchAnswer, description = "No line was kept"),
     (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
-    (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 503, body = ProblemBody),
+    (status = 408, body = ProblemBody), (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 503, body = ProblemBody),
 ))]
 pub(super) async fn post_customers(
     _caller: May<Track>,
@@ -40,7 +45,7 @@ pub(super) async fn post_customers(
     (status = 200, body = BatchAnswer, description = "Each line was dealt with, and at least one was kept"),
     (status = 422, body = BatchAnswer, description = "No line was kept"),
     (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
-    (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 503, body = ProblemBody),
+    (status = 408, body = ProblemBody), (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 503, body = ProblemBody),
 ))]
 pub(super) async fn post_events(
     _caller: May<Track>,
@@ -76,6 +81,33 @@ impl<S: Send + Sync> FromRequest<S> for Batch {
     type Rejection = ApiProblem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiProblem> {
-        Bytes::from_request(request, state).await.map(Batch).map_err(|rejection| ApiProblem::body(&rejection))
+        read_within(BATCH_TIME_MAX, request, state).await.map(Batch)
+    }
+}
+
+async fn read_within<S: Send + Sync>(
+    time_max: Duration,
+    request: Request,
+    state: &S,
+) -> Result<Bytes, ApiProblem> {
+    match tokio::time::timeout(time_max, Bytes::from_request(request, state)).await {
+        Ok(body) => body.map_err(|rejection| ApiProblem::body(&rejection)),
+        Err(_) => Err(ApiProblem::late_body(time_max)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_batch_that_never_arrives_is_given_up() {
+        let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let problem = read_within(Duration::from_millis(10), Request::new(body), &()).await.unwrap_err();
+        assert_eq!(problem.into_response().status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

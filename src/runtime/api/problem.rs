@@ -1,5 +1,7 @@
 //! What a caller of the API is told when it does not get what it asked for, by RFC 9457.
 
+use std::time::Duration;
+
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -35,6 +37,13 @@ impl ApiProblem {
     /// A body that did not arrive whole, or is too large.
     pub(super) fn body(rejection: &BytesRejection) -> Self {
         ApiProblem { status: rejection.status(), detail: rejection.body_text() }
+    }
+
+    /// A body that takes too long.
+    pub(super) fn late_body(time_max: Duration) -> Self {
+        let detail =
+            format!("the body did not arrive within {} seconds; send smaller batches", time_max.as_secs());
+        ApiProblem { status: StatusCode::REQUEST_TIMEOUT, detail }
     }
 
     pub(super) fn unauthorized() -> Self {

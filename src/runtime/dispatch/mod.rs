@@ -22,5 +22,5 @@ pub use dispatcher::Counter;
 pub use handle::{ChannelHandle, ChannelHandles, SharedStanding, Standing};
 pub use job::{Job, Waiting, digest};
 pub use outbox::Outbox;
-pub use post::Post;
+pub use post::{Post, telling};
 pub use verdict::{OnUnknown, RetryPolicy};

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::dispatcher::{Counter, Dispatcher, Stop};
 use super::outbox::Outbox;
@@ -17,6 +18,8 @@ use crate::runtime::metrics::Metrics;
 pub struct Post {
     counter: Counter,
     stop: watch::Sender<Stop>,
+    /// Cancelled once a dispatcher has ended, told to or not.
+    ended: CancellationToken,
     offices: Mutex<Offices>,
 }
 
@@ -30,7 +33,8 @@ struct Offices {
 impl Post {
     /// Opens for the channels that the counter will hold.
     pub fn new(counter: Counter) -> Self {
-        Post { counter, stop: watch::Sender::new(Stop::No), offices: Mutex::default() }
+        let (stop, ended) = (watch::Sender::new(Stop::No), CancellationToken::new());
+        Post { counter, stop, ended, offices: Mutex::default() }
     }
 
     /// The way into a channel, whether or not it can be used now.
@@ -43,9 +47,14 @@ impl Post {
         outbox.pause(offices.pauses.hold_channel(channel));
         outbox.set_closed(!self.counter.handles.load().contains_key(channel));
         let dispatcher = Dispatcher::new(Arc::clone(&outbox), &self.counter, self.stop.subscribe());
-        offices.dispatchers.spawn(dispatcher.run());
+        offices.dispatchers.spawn(telling(self.ended.clone(), dispatcher.run()));
         offices.outboxes.insert(channel.clone(), Arc::clone(&outbox));
         outbox
+    }
+
+    /// What is cancelled once a dispatcher has ended.
+    pub fn ended(&self) -> &CancellationToken {
+        &self.ended
     }
 
     /// What is counted.
@@ -84,4 +93,10 @@ impl Post {
             }
         }
     }
+}
+
+/// Works, and cancels the token however the work ends, also by a panic.
+pub async fn telling(ended: CancellationToken, work: impl Future<Output = ()>) {
+    let _tells = ended.drop_guard();
+    work.await;
 }

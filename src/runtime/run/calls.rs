@@ -33,7 +33,7 @@ pub(in crate::runtime) async fn take_calls(
     let mut looked_at: Option<Instant> = None;
     while !*stop.borrow() {
         if looked_at.is_none_or(|at| at.elapsed() >= TICK) {
-            match look_around(&board).await {
+            match look_around(&board, &stop).await {
                 Ok(()) => looked_at = Some(Instant::now()),
                 Err(error) => {
                     tracing::warn!(%error, "unfinished runs cannot be taken up yet");
@@ -42,7 +42,7 @@ pub(in crate::runtime) async fn take_calls(
                 }
             }
         }
-        match take_some(&board, calls.as_ref()).await {
+        match take_some(&board, calls.as_ref(), &stop).await {
             Ok(0) => tokio::select! {
                 () = bell.notified() => {}
                 () = work.notified() => {
@@ -85,9 +85,12 @@ async fn rest(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Takes up what an earlier process left and what others have begun, and learns what was told to stop.
-async fn look_around(board: &Board) -> Result<(), StoreError> {
+async fn look_around(board: &Board, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
     let known: Vec<RunId> = board.runs().iter().map(|run| run.id).collect();
     for run in board.desk.runs.unfinished_runs(&known).await? {
+        if *stop.borrow() {
+            return Ok(());
+        }
         take_up(board, &run).await?;
     }
     for run in board.desk.runs.stopping_runs().await? {
@@ -119,10 +122,18 @@ pub(super) async fn take_up(board: &Board, run: &UnfinishedRun) -> Result<(), St
     Ok(())
 }
 
-async fn take_some(board: &Board, calls: &dyn Calls) -> Result<usize, StoreError> {
+/// Takes calls until told to stop: the others stay open, for whoever comes next.
+async fn take_some(
+    board: &Board,
+    calls: &dyn Calls,
+    stop: &watch::Receiver<bool>,
+) -> Result<usize, StoreError> {
     let open = calls.open_calls(CALLS_AT_ONCE).await?;
     let count = open.len();
     for call in open {
+        if *stop.borrow() {
+            break;
+        }
         match call {
             Ok(call) => begin_or_end(board, call).await?,
             Err(UnreadableCall { seq, id, reason }) => {

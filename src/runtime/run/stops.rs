@@ -16,6 +16,9 @@ pub(in crate::runtime) async fn watch_stops(board: Arc<Board>, mut stop: watch::
     while !*stop.borrow() {
         let now = jiff::Timestamp::now();
         for run in board.runs() {
+            if *stop.borrow() {
+                return;
+            }
             if run.halt(now).is_none() && board.desk.playbooks.stops(&run.version, &run.scenario) {
                 tracing::info!(call = %run.call, scenario = %run.scenario, "the scenario was stopped: its run is cancelled");
                 if let Err(error) = cancel(&board, &run).await {

@@ -4,9 +4,11 @@
 //! read a whole table.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use tokio::sync::Semaphore;
 use tokio_postgres::NoTls;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -23,14 +25,20 @@ const WAIT_MAX: Duration = Duration::from_secs(3);
 const LEDGER_TIME_MAX: Duration = Duration::from_secs(6);
 /// How long a short statement about customers may take: who brings a batch, or an edit, waits for it.
 const SOON_TIME_MAX: Duration = Duration::from_secs(12);
+/// How long a statement of those who read the log may take: somebody waits for a page.
+const LOG_TIME_MAX: Duration = Duration::from_secs(20);
+/// How many may read the log at once: the other connections are left to customers.
+const LOG_READERS_MAX: usize = 2;
 /// How long a statement about customers may take: a full scan reads them all.
 const CUSTOMERS_TIME_MAX: Duration = Duration::from_secs(130);
 
 /// Settings of every session. `idle_in_transaction_session_timeout` is under half a lease; `synchronous_commit`
-/// is asserted below.
+/// is asserted below. A server that looks whether its client is there ends what nobody waits for any more: else there
+/// would be more statements at work than the pools have connections.
 const SESSION: &str = "-c synchronous_commit=on -c TimeZone=UTC -c jit=off -c lock_timeout=2s \
     -c idle_in_transaction_session_timeout=3s -c tcp_user_timeout=10s -c tcp_keepalives_idle=10 \
-    -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c client_min_messages=warning";
+    -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c client_connection_check_interval=1s \
+    -c client_min_messages=warning";
 /// The ledger's statements find rows by keys that are named in arrays. A plan is made once, mostly while a partition is
 /// empty, and must be right when it holds millions: so that the arrays lead joins, and each row of them is looked up by
 /// its whole key, nothing else is left to choose, and a step into an index costs little.
@@ -131,6 +139,7 @@ pub enum OpenError {
 pub struct Database {
     ledger: Pool,
     customers: Pool,
+    log_readers: Arc<Semaphore>,
     schema: String,
     address: PostgresAddress,
 }
@@ -154,7 +163,8 @@ impl Database {
         let schema = tenant.schema();
         let database = Database {
             ledger: pool(address, &schema, LEDGER_SESSION, 12),
-            customers: pool(address, &schema, CUSTOMERS_SESSION, 8),
+            customers: pool(address, &schema, CUSTOMERS_SESSION, 10),
+            log_readers: Arc::new(Semaphore::new(LOG_READERS_MAX)),
             schema,
             address: address.clone(),
         };
@@ -170,14 +180,27 @@ impl Database {
         lend(&self.ledger, LEDGER_TIME_MAX).await
     }
 
-    /// A connection for whatever is asked about customers.
+    /// A connection for whatever is asked about customers. It lives: who may wait long does not wait in vain.
     pub(super) async fn customers(&self) -> Result<Session, StoreError> {
-        lend(&self.customers, CUSTOMERS_TIME_MAX).await
+        let mut session = lend(&self.customers, CUSTOMERS_TIME_MAX).await?;
+        session.check().await?;
+        Ok(session)
     }
 
     /// The same, for what is short: a batch that is written, a look at what there is.
     pub(super) async fn customers_soon(&self) -> Result<Session, StoreError> {
         lend(&self.customers, SOON_TIME_MAX).await
+    }
+
+    /// A connection that lives, for whoever reads the log, when it is its turn.
+    pub(super) async fn log(&self) -> Result<Session, StoreError> {
+        let turn = Arc::clone(&self.log_readers).acquire_owned();
+        let busy = |_| StoreError::Unavailable("others read the log just now".into());
+        let place = tokio::time::timeout(WAIT_MAX, turn).await.map_err(busy)?;
+        let place = place.map_err(|_| StoreError::Closed)?;
+        let mut session = lend(&self.customers, LOG_TIME_MAX).await?.with_place(place);
+        session.check().await?;
+        Ok(session)
     }
 
     /// The schema's name.

@@ -1,9 +1,10 @@
 //! One connection, lent: every statement has a deadline, and a connection that missed one, or whose asker went away in
-//! the midst of one, is never used again.
+//! the midst of one, is never used again. Nor are those that lie idle beside one that missed it.
 
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Transaction};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row};
 
@@ -13,17 +14,28 @@ use crate::store::StoreError;
 /// Values to be bound, in the order of their numbers.
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
+/// How long the server may take for what costs it nothing; whatever swallowed the connection says nothing at all.
+const NOTHING_TIME_MAX: Duration = Duration::from_secs(3);
+
 /// A lent connection. It goes back to its pool when it is dropped, unless it has failed.
 pub(super) struct Session {
     connection: Option<Object>,
     time_max: Duration,
     /// Whether a statement has no answer yet. Still so when it is dropped, its asker gave it up.
     is_asking: bool,
+    /// A place among those who may do the same at once, free when this is dropped.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Session {
     pub(super) fn new(connection: Object, time_max: Duration) -> Self {
-        Session { connection: Some(connection), time_max, is_asking: false }
+        Session { connection: Some(connection), time_max, is_asking: false, _place: None }
+    }
+
+    /// The same, with a place that it holds.
+    pub(super) fn with_place(mut self, place: OwnedSemaphorePermit) -> Self {
+        self._place = Some(place);
+        self
     }
 
     /// All rows.
@@ -32,7 +44,7 @@ impl Session {
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.ask(sql, params).await.map_err(|error| error.into_store_error())
+        self.ask(sql, params).await.map_err(|error| error.to_store_error())
     }
 
     /// The first row, if there is one.
@@ -64,38 +76,55 @@ impl Session {
             Err(_) => Err(Failed::Late),
         };
         self.is_asking = false;
-        if result.as_ref().is_err_and(Failed::spoils) {
-            self.throw_away();
-        }
+        self.judge(result.as_ref().err());
         result
     }
 
     /// Runs statements without parameters, one after the other.
     pub(super) async fn run(&mut self, sql: &str) -> Result<(), StoreError> {
-        let connection = self.connection.as_ref().ok_or_else(|| Failed::Late.into_store_error())?;
+        self.run_within(sql, self.time_max).await
+    }
+
+    /// Hears that the connection lives, before somebody waits long for it.
+    pub(super) async fn check(&mut self) -> Result<(), StoreError> {
+        self.run_within("", NOTHING_TIME_MAX.min(self.time_max)).await
+    }
+
+    async fn run_within(&mut self, sql: &str, time_max: Duration) -> Result<(), StoreError> {
+        let connection = self.connection.as_ref().ok_or_else(|| Failed::Late.to_store_error())?;
         self.is_asking = true;
-        let result = match tokio::time::timeout(self.time_max, connection.batch_execute(sql)).await {
+        let result = match tokio::time::timeout(time_max, connection.batch_execute(sql)).await {
             Ok(result) => result.map_err(Failed::Postgres),
             Err(_) => Err(Failed::Late),
         };
         self.is_asking = false;
-        if result.as_ref().is_err_and(Failed::spoils) {
-            self.throw_away();
-        }
-        result.map_err(|error| error.into_store_error())
+        self.judge(result.as_ref().err());
+        result.map_err(|error| error.to_store_error())
     }
 
-    /// Opens a snapshot that several statements read; it ends when it is dropped. Whoever waits for it sees to the
-    /// deadline.
+    /// Opens a snapshot that several statements read; it ends when it is dropped. Whoever opens it judges how it failed.
     pub(super) async fn snapshot(&mut self) -> Result<Transaction<'_>, Failed> {
         let connection = self.connection.as_mut().ok_or(Failed::Late)?;
         let snapshot = connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-        snapshot.read_only(true).start().await.map_err(Failed::Postgres)
+        let opened = tokio::time::timeout(NOTHING_TIME_MAX, snapshot.read_only(true).start()).await;
+        opened.map_or(Err(Failed::Late), |opened| opened.map_err(Failed::Postgres))
     }
 
     /// How long a statement may take.
     pub(super) fn time_max(&self) -> Duration {
         self.time_max
+    }
+
+    /// Throws the connection away if the failure spoils it. Whatever kept an answer back may have swallowed the idle
+    /// connections as well, each of which would cost somebody a deadline: so they go with it, and others are made.
+    pub(super) fn judge(&mut self, failed: Option<&Failed>) {
+        if matches!(failed, Some(Failed::Late)) {
+            let pool = self.connection.as_ref().and_then(Object::pool);
+            drop(pool.map(|pool| pool.retain(|_, _| false)));
+        }
+        if failed.is_some_and(Failed::spoils) {
+            self.throw_away();
+        }
     }
 
     /// Takes the connection out of its pool and closes it: whatever it still does ends with it.
@@ -125,9 +154,9 @@ pub(super) enum Failed {
 }
 
 impl Failed {
-    pub(super) fn into_store_error(self) -> StoreError {
+    pub(super) fn to_store_error(&self) -> StoreError {
         match self {
-            Failed::Postgres(error) => store_error(&error),
+            Failed::Postgres(error) => store_error(error),
             Failed::Late => StoreError::Unavailable("PostgreSQL did not answer in time".into()),
         }
     }

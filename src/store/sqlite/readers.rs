@@ -3,10 +3,9 @@
 //! WAL lets them read beside the writer; each sees what was committed when it began.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
-use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::database::connect;
@@ -23,13 +22,13 @@ const CACHE_KIB: i64 = 8_192;
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        Readers { path, places: Semaphore::new(READERS_MAX), idle: Arc::default() }
+        Readers { path, places: Arc::new(Semaphore::new(READERS_MAX)), idle: Arc::default() }
     }
 
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -37,10 +36,12 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let _place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let idle = Arc::clone(&self.idle);
         let path = self.path.clone();
         let task = tokio::task::spawn_blocking(move || {
+            // Whoever asked may have gone; the place is free when the reading has ended.
+            let _place = place;
             let lent = idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
             let connection = match lent {
                 Some(connection) => connection,
@@ -53,5 +54,38 @@ impl Readers {
             result
         });
         task.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_place_is_taken_until_the_reading_ends_even_if_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = Readers::new(folder.path().join("some.db"));
+        connect(&readers.path, CACHE_KIB).unwrap();
+        let mut ends = Vec::new();
+        for _ in 0..READERS_MAX {
+            let (end, ended) = mpsc::channel::<()>();
+            let (begin, begun) = tokio::sync::oneshot::channel();
+            let reading = readers.read(move |_| {
+                let _ = begin.send(());
+                let _ = ended.recv();
+                Ok(())
+            });
+            tokio::select! {
+                _ = reading => panic!("it ends when it is told to"),
+                begun = begun => begun.unwrap(),
+            }
+            ends.push(end);
+        }
+        assert_eq!(readers.places.available_permits(), 0);
+        drop(ends);
+        tokio::time::timeout(Duration::from_secs(10), readers.read(|_| Ok(()))).await.unwrap().unwrap();
     }
 }

@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 
 use super::Database;
+use super::session::Session;
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
 use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
@@ -70,8 +71,12 @@ impl PostgresCustomers {
         self.care.end().await;
     }
 
-    /// Reads several statements on one snapshot, when it is its turn.
-    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// Reads several statements on one snapshot of the connection that is lent, when it is its turn.
+    async fn read<T, F>(
+        &self,
+        lending: impl Future<Output = Result<Session, StoreError>> + Send,
+        work: F,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
@@ -82,7 +87,7 @@ impl PostgresCustomers {
             let _place = place;
             work(reading)
         };
-        in_snapshot(&self.database, reading).await
+        in_snapshot(lending.await?, reading).await
     }
 }
 
@@ -103,7 +108,7 @@ impl Customers for PostgresCustomers {
 
     async fn load(&self, keys: &[CustomerKey], needs: &EventNeeds) -> Result<Vec<Customer>, StoreError> {
         let (keys, needs) = (keys.to_vec(), needs.clone());
-        self.read(move |reading| load::load(reading, &keys, &needs)).await
+        self.read(self.database.customers_soon(), move |reading| load::load(reading, &keys, &needs)).await
     }
 
     async fn find(&self, registered: &str) -> Result<Option<CustomerKey>, StoreError> {
@@ -127,12 +132,12 @@ impl Customers for PostgresCustomers {
 impl Audiences for PostgresCustomers {
     async fn select(&self, selection: &Selection) -> Result<Selected, StoreError> {
         let selection = selection.clone();
-        self.read(move |reading| select::select(reading, &selection)).await
+        self.read(self.database.customers(), move |reading| select::select(reading, &selection)).await
     }
 
     async fn explain(&self, selection: &Selection) -> Result<AccessPlan, StoreError> {
         let selection = selection.clone();
-        self.read(move |reading| select::explain(reading, &selection)).await
+        self.read(self.database.customers_soon(), move |reading| select::explain(reading, &selection)).await
     }
 
     async fn require_indexes(&self, needs: BTreeSet<IndexNeed>) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 //! Reading customers is mostly taking documents apart, which must not hold up the runtime's own threads: so the whole
 //! of it runs beside them, as on SQLite, and waits there for the server.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::{Portal, Row, RowStream};
 
 use crate::store::StoreError;
-use crate::store::postgres::Database;
-use crate::store::postgres::session::{Failed, Params};
+use crate::store::postgres::session::{Failed, Params, Session};
 
 /// Who reads every customer reads the table from its beginning to its end.
 const BY_TABLE: &str = "SET LOCAL enable_seqscan = on; SET LOCAL random_page_cost = 4";
@@ -26,39 +25,30 @@ pub(super) struct Reading<'a> {
     transaction: Transaction<'a>,
     runtime: Handle,
     time_max: Duration,
-    is_spoiled: Cell<bool>,
+    /// The first failure that spoils the connection.
+    spoiled_by: RefCell<Option<Failed>>,
 }
 
-/// Runs several statements on one snapshot.
-pub(super) async fn in_snapshot<T, F>(database: &Database, work: F) -> Result<T, StoreError>
+/// Runs several statements on one snapshot, each within the session's time.
+pub(super) async fn in_snapshot<T, F>(mut session: Session, work: F) -> Result<T, StoreError>
 where
     T: Send + 'static,
     F: FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
 {
-    let mut session = database.customers().await?;
     let runtime = Handle::current();
     let task = tokio::task::spawn_blocking(move || {
         let time_max = session.time_max();
-        let (result, is_spoiled) = {
-            let opened = runtime.block_on(tokio::time::timeout(time_max, session.snapshot()));
-            match opened.unwrap_or(Err(Failed::Late)) {
-                Err(failed) => (Err(failed.into_store_error()), true),
-                Ok(transaction) => {
-                    let reading = Reading {
-                        transaction,
-                        runtime: runtime.clone(),
-                        time_max,
-                        is_spoiled: Cell::new(false),
-                    };
-                    let result = work(&reading);
-                    // It wrote nothing: that it is dropped, and so rolled back, is its end.
-                    (result, reading.is_spoiled.get())
-                }
+        let (result, spoiled_by) = match runtime.block_on(session.snapshot()) {
+            Err(failed) => (Err(failed.to_store_error()), Some(failed)),
+            Ok(transaction) => {
+                let spoiled_by = RefCell::default();
+                let reading = Reading { transaction, runtime: runtime.clone(), time_max, spoiled_by };
+                let result = work(&reading);
+                // It wrote nothing: that it is dropped, and so rolled back, is its end.
+                (result, reading.spoiled_by.take())
             }
         };
-        if is_spoiled {
-            session.throw_away();
-        }
+        session.judge(spoiled_by.as_ref());
         result
     });
     task.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
@@ -128,7 +118,12 @@ impl Reading<'_> {
     ) -> Result<T, StoreError> {
         let answer = self.runtime.block_on(async { tokio::time::timeout(self.time_max, asking).await });
         let result = answer.map_or(Err(Failed::Late), |answer| answer.map_err(Failed::Postgres));
-        self.is_spoiled.set(self.is_spoiled.get() || result.as_ref().is_err_and(Failed::spoils));
-        result.map_err(Failed::into_store_error)
+        result.map_err(|failed| {
+            let error = failed.to_store_error();
+            if failed.spoils() {
+                self.spoiled_by.borrow_mut().get_or_insert(failed);
+            }
+            error
+        })
     }
 }

@@ -73,7 +73,7 @@ pub(super) async fn is_kept(
     match session.ask(sql, params).await {
         Ok(_) => Ok(true),
         Err(Failed::Postgres(error)) if is_overtaken(&error) => Ok(false),
-        Err(failed) => Err(failed.into_store_error()),
+        Err(failed) => Err(failed.to_store_error()),
     }
 }
 

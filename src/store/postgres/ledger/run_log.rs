@@ -78,7 +78,7 @@ const IN_STATE: &str = concat!(
 #[async_trait]
 impl RunLog for PostgresLedger {
     async fn backlog(&self) -> Result<Backlog, StoreError> {
-        let mut session = self.database.customers().await?;
+        let mut session = self.database.ledger().await?;
         let counts = session.one(UNFINISHED, &[]).await?;
         let waiting = session.query(WAITING, &[]).await?.into_iter().map(|row| {
             let count: i64 = get(&row, 2)?;
@@ -97,13 +97,13 @@ impl RunLog for PostgresLedger {
     }
 
     async fn scenarios_under_way(&self, most: u32) -> Result<BTreeSet<ScenarioName>, StoreError> {
-        let mut session = self.database.customers().await?;
+        let mut session = self.database.ledger().await?;
         let rows = session.query(UNDER_WAY, &[&i64::from(most)]).await?;
         rows.iter().map(|row| Ok(ScenarioName::new(get::<&str>(row, 0)?))).collect()
     }
 
     async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError> {
-        let mut session = self.database.customers().await?;
+        let mut session = self.database.log().await?;
         session.query(RUNS_OF_CALL, &[&call.as_str()]).await?.iter().map(run_record).collect()
     }
 
@@ -112,7 +112,7 @@ impl RunLog for PostgresLedger {
         call: &CallId,
         filter: DeliveryFilter,
     ) -> Result<Vec<DeliveryRecord>, StoreError> {
-        let mut session = self.database.customers().await?;
+        let mut session = self.database.log().await?;
         let of_call = "SELECT seq, received_at, version FROM call WHERE id = $1";
         let Some(row) = session.first(of_call, &[&call.as_str()]).await? else { return Ok(Vec::new()) };
         let (seq, accepted_at): (i64, i64) = (get(&row, 0)?, get(&row, 1)?);
@@ -133,7 +133,7 @@ impl RunLog for PostgresLedger {
         let state = filter.state.unwrap_or(Held);
         let statement = if matches!(state, Held | Queued | Retrying) { PENDING } else { IN_STATE };
         let (run, customer, node) = after(&filter);
-        let mut session = self.database.customers().await?;
+        let mut session = self.database.log().await?;
         let limit = i64::from(filter.limit);
         let rows = session.query(statement, &[&code(state.code()), &run, &customer, &node, &limit]).await?;
         rows.iter().map(delivery_record).collect()

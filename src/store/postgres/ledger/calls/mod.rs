@@ -45,7 +45,7 @@ impl Calls for PostgresLedger {
     }
 
     async fn list(&self, filter: CallFilter) -> Result<Vec<CallRecord>, StoreError> {
-        read::list(&mut self.database.customers().await?, &filter).await
+        read::list(&mut self.database.log().await?, &filter).await
     }
 
     async fn get(&self, id: &CallId) -> Result<Option<CallRecord>, StoreError> {

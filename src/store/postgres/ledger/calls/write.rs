@@ -91,7 +91,7 @@ pub(super) async fn accept(
     match asked {
         Ok(_) => Ok(Written::Yes),
         Err(Failed::Postgres(error)) if is_decide_anew(&error) => Ok(Written::DecideAnew),
-        Err(failed) => Err(failed.into_store_error()),
+        Err(failed) => Err(failed.to_store_error()),
     }
 }
 
