@@ -8,10 +8,10 @@ use super::DurationText;
 /// How long things are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Retention {
-    /// Calls, runs and deliveries; 90d if left out.
+    /// Calls, runs and deliveries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<DurationText>,
-    /// Customers' events; for ever if left out.
+    /// Customers' events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<DurationText>,
 }
