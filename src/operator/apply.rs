@@ -57,8 +57,8 @@ pub(super) async fn apply(
     Ok(())
 }
 
-/// Removes an object that belonged to `owner`, or was left by a former one, and is not wanted any more. What is not there, or belongs to somebody
-/// else, is left alone.
+/// Removes an object that belonged to `owner`, or was left by a former one, and is not wanted any more. What is not
+/// there, or belongs to somebody else, is left alone.
 pub(super) async fn remove(
     context: &Context,
     owner: &OwnerReference,

@@ -16,7 +16,7 @@ use super::caches::{Cache, Caches, Guarded, Wakes, name_of, namespace_of, of_nam
 use super::controller::Kind;
 use super::namespace::Namespace;
 use crate::api::labels::{API_KEY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL};
-use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
+use crate::api::{ApiKey, ApiTrigger, Channel, Runtime};
 use crate::compile::references::{channel_secrets, config_maps, trigger_secret};
 use crate::domain::replica_report::ReplicaReport;
 
@@ -302,49 +302,38 @@ impl Links {
 
     /// Every Runtime there is.
     pub(super) fn all_runtimes(&self) {
-        self.wakes
-            .runtimes
-            .wake(self.caches.runtimes.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+        self.wakes.runtimes.wake(refs_of(&self.caches.runtimes.state()));
     }
 
     /// Every Scenario there is.
     pub(super) fn all_scenarios(&self) {
-        self.wakes
-            .scenarios
-            .wake(self.caches.scenarios.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+        self.wakes.scenarios.wake(refs_of(&self.caches.scenarios.state()));
     }
 
     /// Every object of our kinds.
     pub(super) fn everyone(&self) {
         self.all_runtimes();
         self.all_scenarios();
-        self.wakes
-            .triggers
-            .wake(self.caches.triggers.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
-        self.wakes
-            .api_keys
-            .wake(self.caches.api_keys.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
-        self.wakes
-            .channels
-            .wake(self.caches.channels.state().iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+        self.wakes.triggers.wake(refs_of(&self.caches.triggers.state()));
+        self.wakes.api_keys.wake(refs_of(&self.caches.api_keys.state()));
+        self.wakes.channels.wake(refs_of(&self.caches.channels.state()));
     }
 
     fn runtimes(&self, namespace: &str) {
-        let all = of_namespace(&self.caches.runtimes, namespace);
-        self.wakes.runtimes.wake(all.iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+        self.wakes.runtimes.wake(refs_of(&of_namespace(&self.caches.runtimes, namespace)));
     }
 
     /// Everything in the namespace but its Runtimes.
     fn all(&self, namespace: &str) {
-        let triggers = of_namespace(&self.caches.triggers, namespace);
-        self.wakes.triggers.wake(triggers.iter().map(|it| ObjectRef::from_obj(it.as_ref())));
-        let scenarios: Vec<Arc<Guarded<Scenario>>> = of_namespace(&self.caches.scenarios, namespace);
-        self.wakes.scenarios.wake(scenarios.iter().map(|it| ObjectRef::from_obj(it.as_ref())));
-        let channels = of_namespace(&self.caches.channels, namespace);
-        self.wakes.channels.wake(channels.iter().map(|it| ObjectRef::from_obj(it.as_ref())));
-        let keys = of_namespace(&self.caches.api_keys, namespace);
-        self.wakes.api_keys.wake(keys.iter().map(|it| ObjectRef::from_obj(it.as_ref())));
+        self.wakes.triggers.wake(refs_of(&of_namespace(&self.caches.triggers, namespace)));
+        self.wakes.scenarios.wake(refs_of(&of_namespace(&self.caches.scenarios, namespace)));
+        self.wakes.channels.wake(refs_of(&of_namespace(&self.caches.channels, namespace)));
+        self.wakes.api_keys.wake(refs_of(&of_namespace(&self.caches.api_keys, namespace)));
     }
+}
+
+fn refs_of<K: Kind>(objects: &[Arc<Guarded<K>>]) -> impl Iterator<Item = ObjectRef<Guarded<K>>> {
+    objects.iter().map(|it| ObjectRef::from_obj(it.as_ref()))
 }
 
 /// The keys that only one of both has, or that stand for something else.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use fanfare::domain::pause::{Pause, Scope};
 use fanfare::store::StoreError;
 use fanfare::store::pauses::PauseBook;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::harness::Place;
@@ -16,8 +17,8 @@ use crate::world::World;
 enum Unreadable {
     /// Whoever reads it panics.
     Panics,
-    /// Whoever reads it waits.
-    Hangs,
+    /// Whoever reads it waits, and that is told.
+    Hangs(Arc<Notify>),
 }
 
 #[async_trait]
@@ -33,7 +34,10 @@ impl PauseBook for Unreadable {
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
         match self {
             Unreadable::Panics => panic!("as a defect would"),
-            Unreadable::Hangs => std::future::pending().await,
+            Unreadable::Hangs(asked) => {
+                asked.notify_one();
+                std::future::pending().await
+            }
         }
     }
 }
@@ -53,9 +57,10 @@ async fn an_engine_says_that_a_part_of_it_has_ended_by_a_panic() {
 #[tokio::test]
 async fn an_engine_ends_while_a_part_of_it_waits_for_the_store() {
     let mut world = World::new(Place::sqlite()).await;
-    world.ledger.pauses = Arc::new(Unreadable::Hangs);
+    let asked = Arc::new(Notify::new());
+    world.ledger.pauses = Arc::new(Unreadable::Hangs(Arc::clone(&asked)));
     let engine = world.start();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    timeout(Duration::from_secs(10), asked.notified()).await.unwrap();
     let began = Instant::now();
     timeout(Duration::from_secs(20), engine.stop(Duration::ZERO)).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());

@@ -79,8 +79,8 @@ impl Outbox {
         self.paused.load(Ordering::Acquire)
     }
 
-    pub(super) fn set_closed(&self, closed: bool) -> bool {
-        self.closed.swap(closed, Ordering::AcqRel) != closed
+    pub(super) fn set_closed(&self, closed: bool) {
+        self.closed.store(closed, Ordering::Release);
     }
 
     pub(super) fn set_waiting(&self, waiting: usize) {
