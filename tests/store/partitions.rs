@@ -20,6 +20,8 @@ use crate::schema::{session, until_asked};
 struct World {
     tenant: Tenant,
     ledger: PostgresLedger,
+    /// Noon of the day on which the ledger was opened: all days are counted from there, should another begin meanwhile.
+    noon: Timestamp,
     session: tokio_postgres::Client,
 }
 
@@ -33,8 +35,10 @@ async fn open_as(tenant: &Tenant, application: &str) -> PostgresLedger {
     PostgresLedger::open(Arc::new(Database::open(&address, tenant).await.unwrap())).await.unwrap()
 }
 
-fn day(days: i64) -> Timestamp {
-    Timestamp::now() + (24 * days).hours()
+/// Noon of the day in UTC.
+fn noon_of(at: Timestamp) -> Timestamp {
+    let days = at.as_second().div_euclid(86_400);
+    Timestamp::from_second(days * 86_400 + 43_200).unwrap()
 }
 
 fn name(at: Timestamp) -> String {
@@ -44,9 +48,19 @@ fn name(at: Timestamp) -> String {
 impl World {
     async fn new() -> World {
         let tenant = Postgres::tenant();
+        let before = Timestamp::now();
         let ledger = open(&tenant).await;
+        let after = Timestamp::now();
         let session = session(&tenant).await;
-        World { tenant, ledger, session }
+        let mut world = World { tenant, ledger, session, noon: noon_of(before) };
+        if !world.partitions().await.contains(&name(before)) {
+            world.noon = noon_of(after);
+        }
+        world
+    }
+
+    fn day(&self, days: i64) -> Timestamp {
+        self.noon + (24 * days).hours()
     }
 
     async fn partitions(&self) -> Vec<String> {
@@ -150,12 +164,12 @@ async fn there_are_partitions_for_today_and_days_to_come_and_deliveries_land_in_
     let world = World::new().await;
     let partitions = world.partitions().await;
     for days in 0..=2 {
-        assert!(partitions.contains(&name(day(days))), "{partitions:?}");
+        assert!(partitions.contains(&name(world.day(days))), "{partitions:?}");
     }
     assert!(partitions.contains(&"delivery_default".to_owned()), "{partitions:?}");
     for days in [0, 1] {
-        let id = world.run(day(days)).await;
-        assert_eq!(world.kept_in(id.run).await, [name(day(days))]);
+        let id = world.run(world.day(days)).await;
+        assert_eq!(world.kept_in(id.run).await, [name(world.day(days))]);
     }
     world.ledger.close().await;
 }
@@ -164,20 +178,20 @@ async fn there_are_partitions_for_today_and_days_to_come_and_deliveries_land_in_
 async fn days_go_whole_unless_an_unfinished_run_refers_to_them() {
     let world = World::new().await;
     for days in [-9, -8, -7] {
-        world.make(day(days)).await;
+        world.make(world.day(days)).await;
     }
-    let done = world.run(day(-9)).await;
+    let done = world.run(world.day(-9)).await;
     world.end(done, DeliveryState::Sent).await;
-    let under_way = world.run(day(-8)).await;
-    let held = world.run(day(-7)).await;
+    let under_way = world.run(world.day(-8)).await;
+    let held = world.run(world.day(-7)).await;
     world.end(held, DeliveryState::Held).await;
-    let today = world.run(day(0)).await;
+    let today = world.run(world.day(0)).await;
     world.end(today, DeliveryState::Sent).await;
 
-    let dropped = world.ledger.drop_deliveries_before(Timestamp::now()).await.unwrap();
-    assert_eq!(dropped, [name(day(-9)), name(day(-7))]);
-    assert_eq!(world.kept_in(under_way.run).await, [name(day(-8))]);
-    assert_eq!(world.kept_in(today.run).await, [name(day(0))]);
+    let dropped = world.ledger.drop_deliveries_before(world.day(0)).await.unwrap();
+    assert_eq!(dropped, [name(world.day(-9)), name(world.day(-7))]);
+    assert_eq!(world.kept_in(under_way.run).await, [name(world.day(-8))]);
+    assert_eq!(world.kept_in(today.run).await, [name(world.day(0))]);
     for gone in [done, held] {
         assert!(Deliveries::get(&world.ledger, &[gone]).await.unwrap().is_empty());
     }
@@ -185,9 +199,9 @@ async fn days_go_whole_unless_an_unfinished_run_refers_to_them() {
     assert!(waiting.is_empty(), "what went with its day waits no more: {waiting:?}");
 
     world.end(under_way, DeliveryState::Sent).await;
-    let dropped = world.ledger.drop_deliveries_before(Timestamp::now()).await.unwrap();
-    assert_eq!(dropped, [name(day(-8))]);
-    assert_eq!(world.ledger.drop_deliveries_before(Timestamp::now()).await.unwrap(), Vec::<String>::new());
+    let dropped = world.ledger.drop_deliveries_before(world.day(0)).await.unwrap();
+    assert_eq!(dropped, [name(world.day(-8))]);
+    assert_eq!(world.ledger.drop_deliveries_before(world.day(0)).await.unwrap(), Vec::<String>::new());
     world.ledger.close().await;
 }
 
@@ -195,15 +209,15 @@ async fn days_go_whole_unless_an_unfinished_run_refers_to_them() {
 #[tokio::test]
 async fn a_day_whose_deliveries_came_to_the_default_goes_on_there() {
     let world = World::new().await;
-    let tomorrow = name(day(1));
+    let tomorrow = name(world.day(1));
     world.session.batch_execute(&format!("DROP TABLE {tomorrow}")).await.unwrap();
-    let first = world.run(day(1)).await;
+    let first = world.run(world.day(1)).await;
     assert_eq!(world.kept_in(first.run).await, ["delivery_default"]);
     world.ledger.close().await;
 
     let world = World { ledger: open(&world.tenant).await, ..world };
     assert!(!world.partitions().await.contains(&tomorrow));
-    let second = world.run(day(1)).await;
+    let second = world.run(world.day(1)).await;
     assert_eq!(world.kept_in(second.run).await, ["delivery_default"]);
     world.end(second, DeliveryState::Sent).await;
     world.ledger.close().await;
@@ -212,7 +226,7 @@ async fn a_day_whose_deliveries_came_to_the_default_goes_on_there() {
 #[tokio::test]
 async fn who_finds_another_making_a_day_waits_for_it() {
     let world = World::new().await;
-    let tomorrow = name(day(1));
+    let tomorrow = name(world.day(1));
     world.session.batch_execute(&format!("DROP TABLE {tomorrow}")).await.unwrap();
     let lock = "SELECT pg_advisory_lock(hashtextextended($1, 2))";
     world.session.query_one(lock, &[&format!("{}.{tomorrow}", world.tenant.schema())]).await.unwrap();

@@ -29,6 +29,12 @@ async fn a_server_that_is_not_there_is_named_without_its_password() {
     assert!(error.contains(&free.to_string()) && !error.contains("s3cret"), "{error}");
 }
 
+/// When the day began whose partition has this name.
+fn midnight_of(partition: &str) -> Timestamp {
+    let date = jiff::civil::Date::strptime("delivery_%Y%m%d", partition).unwrap();
+    date.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp()
+}
+
 #[tokio::test]
 async fn whole_days_of_deliveries_go_unless_an_unfinished_run_refers_to_them() {
     let place = Place::postgres();
@@ -42,22 +48,24 @@ async fn whole_days_of_deliveries_go_unless_an_unfinished_run_refers_to_them() {
     };
     let made = partitions();
     assert_eq!(made.len(), 5, "today, three days and the default: {made:?}");
-    assert_eq!(ledger.drop_deliveries_before(Timestamp::now()).await.unwrap(), Vec::<String>::new());
+    // Whatever the hour is, and should a day begin meanwhile: all is counted from the first day that is there.
+    let first = midnight_of(&made[0]);
+    assert_eq!(ledger.drop_deliveries_before(first + 23.hours()).await.unwrap(), Vec::<String>::new());
 
-    // Seen from three days on, today and tomorrow are over; a run of tomorrow is not at its end.
+    // Seen from the third day, the first two are over; a run of the second is not at its end.
     let session = place.session().await;
-    let tomorrow = (Timestamp::now() + 24.hours()).as_microsecond();
+    let second = (first + 36.hours()).as_microsecond();
     session
         .batch_execute(&format!(
-            "INSERT INTO call (id, trigger_name, received_at, state, http_status) VALUES ('c', 't', {tomorrow}, 1, 202);
-             INSERT INTO run (call, accepted_at, scenario, state, started_at) VALUES (1, {tomorrow}, 's', 1, 0);
+            "INSERT INTO call (id, trigger_name, received_at, state, http_status) VALUES ('c', 't', {second}, 1, 202);
+             INSERT INTO run (call, accepted_at, scenario, state, started_at) VALUES (1, {second}, 's', 1, 0);
              INSERT INTO delivery (run, customer, node, accepted_at, channel, state, attempt)
-                 VALUES (1, 1, 0, {tomorrow}, 'sms', 6, 1);
-             INSERT INTO pending_delivery VALUES (1, 1, 0, {tomorrow}, 'sms', 6)"
+                 VALUES (1, 1, 0, {second}, 'sms', 6, 1);
+             INSERT INTO pending_delivery VALUES (1, 1, 0, {second}, 'sms', 6)"
         ))
         .await
         .unwrap();
-    let later = Timestamp::now() + 49.hours();
+    let later = first + 48.hours();
     assert_eq!(ledger.drop_deliveries_before(later).await.unwrap(), [made[0].clone()]);
     assert_eq!(place.count("SELECT count(*) FROM pending_delivery"), 1);
     session.batch_execute("UPDATE run SET state = 2").await.unwrap();
