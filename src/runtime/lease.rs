@@ -11,9 +11,11 @@ use tokio::sync::{Notify, watch};
 
 use super::run::Board;
 use crate::store::replicas::Replicas;
+use crate::telemetry::Sampled;
 
 /// How long to wait before a renewal that failed is tried again.
 const AFTER_A_FAILURE: Duration = Duration::from_millis(250);
+static NOT_RENEWED: Sampled = Sampled::every(Duration::from_secs(10));
 /// How long one renewal may take.
 const RENEWAL_MAX: Duration = Duration::from_secs(4);
 
@@ -80,7 +82,11 @@ pub(super) async fn keep_lease(
                 replicas.renew_every()
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the lease cannot be renewed yet; nothing is sent once it has run out");
+                if let Some(held_back) = NOT_RENEWED.pass(&error.to_string()) {
+                    tracing::warn!(
+                        %error, held_back, "the lease cannot be renewed yet; nothing is sent once it has run out"
+                    );
+                }
                 numbers.lease_renewed(None);
                 AFTER_A_FAILURE
             }

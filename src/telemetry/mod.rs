@@ -4,9 +4,11 @@
 
 mod collector;
 mod logs;
+mod sampled;
 pub mod traces;
 
 pub use logs::init;
+pub use sampled::Sampled;
 
 /// Does the work with traces, if the environment asks for them, and sends the last of them before it is over.
 pub async fn traced<T>(work: impl Future<Output = T>) -> T {

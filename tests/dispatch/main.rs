@@ -18,6 +18,7 @@ mod plans;
 mod provider;
 mod real;
 mod replicas;
+mod rights;
 mod sockets;
 mod stories;
 mod world;

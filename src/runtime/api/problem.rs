@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::store::StoreError;
+use crate::telemetry::Sampled;
 
 /// A refusal.
 #[derive(Debug)]
@@ -74,9 +75,13 @@ impl ApiProblem {
     }
 }
 
+static NOT_ANSWERED: Sampled = Sampled::every(Duration::from_secs(10));
+
 impl From<StoreError> for ApiProblem {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(%error, "the API could not answer");
+        if let Some(held_back) = NOT_ANSWERED.pass(&error.to_string()) {
+            tracing::warn!(%error, held_back, "the API could not answer");
+        }
         match error {
             StoreError::Refused(_) => ApiProblem {
                 status: StatusCode::INTERNAL_SERVER_ERROR,

@@ -21,6 +21,7 @@ use crate::runtime::app::App;
 use crate::runtime::metrics::LedgerWork;
 use crate::store::StoreError;
 use crate::store::calls::{Admitted, Gate, NewCall, NewKey, NewRequest};
+use crate::telemetry::Sampled;
 
 /// For how long an idempotency key is remembered: a provider that retries has long given up by then.
 const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -137,6 +138,9 @@ fn new_request(submission: Submission<'_>, keyed: bool) -> NewRequest {
     }
 }
 
+/// A store that fails, fails every call.
+static NOT_KEPT: Sampled = Sampled::every(Duration::from_secs(10));
+
 /// `call` is the id that the first call of the request would have had; the trigger log knows the refusal by another.
 fn unkept(error: &StoreError, trigger: &TriggerName, call: Option<&CallId>) -> Refusal {
     let call = call.map_or("none", CallId::as_str);
@@ -147,7 +151,9 @@ fn unkept(error: &StoreError, trigger: &TriggerName, call: Option<&CallId>) -> R
         }
         StoreError::Busy => Refusal::Unavailable,
         StoreError::Unavailable(_) | StoreError::Closed => {
-            tracing::error!(call, %trigger, %error, "a call could not be kept");
+            if let Some(held_back) = NOT_KEPT.pass(&error.to_string()) {
+                tracing::error!(call, %trigger, %error, held_back, "a call could not be kept");
+            }
             Refusal::Unavailable
         }
     }

@@ -14,13 +14,17 @@ use crate::store::StoreError;
 use crate::store::calls::{AcceptedCall, Calls, UnreadableCall};
 use crate::store::replicas::Replicas;
 use crate::store::runs::{UnfinishedRun, UnmatchedEnd};
+use crate::telemetry::Sampled;
 
 /// How many calls are read at once.
 const CALLS_AT_ONCE: u32 = 256;
 /// How often calls, and runs that others have begun, are looked for when nobody rings.
 const TICK: Duration = Duration::from_secs(1);
 /// How long to wait when the store does not answer.
-const REST: Duration = Duration::from_millis(250);
+const FIRST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
+static NOT_TAKEN: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// Takes up unfinished runs and accepted calls as they come, until told to stop.
 pub(in crate::runtime) async fn take_calls(
@@ -31,18 +35,20 @@ pub(in crate::runtime) async fn take_calls(
 ) {
     let (bell, work) = (calls.arrived(), replicas.work());
     let mut looked_at: Option<Instant> = None;
+    let mut failed = 0;
     while !*stop.borrow() {
         if looked_at.is_none_or(|at| at.elapsed() >= TICK) {
             match look_around(&board, &stop).await {
                 Ok(()) => looked_at = Some(Instant::now()),
                 Err(error) => {
-                    tracing::warn!(%error, "unfinished runs cannot be taken up yet");
-                    rest(&mut stop).await;
+                    rest(&error, "unfinished runs cannot be taken up yet", &mut failed, &mut stop).await;
                     continue;
                 }
             }
         }
-        match take_some(&board, calls.as_ref(), &stop).await {
+        let taken = take_some(&board, calls.as_ref(), &stop).await;
+        failed = if taken.is_ok() { 0 } else { failed };
+        match taken {
             Ok(0) => tokio::select! {
                 () = bell.notified() => {}
                 () = work.notified() => {
@@ -53,10 +59,7 @@ pub(in crate::runtime) async fn take_calls(
                 _ = stop.changed() => {}
             },
             Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(%error, "accepted calls cannot be taken yet");
-                rest(&mut stop).await;
-            }
+            Err(error) => rest(&error, "accepted calls cannot be taken yet", &mut failed, &mut stop).await,
         }
     }
 }
@@ -80,8 +83,14 @@ pub(in crate::runtime) async fn hear(
     }
 }
 
-async fn rest(stop: &mut watch::Receiver<bool>) {
-    let _stopped_or_rested = tokio::time::timeout(REST, stop.changed()).await;
+/// Rests after a failure, ever longer, and says now and then why.
+async fn rest(error: &StoreError, what: &str, failed: &mut u32, stop: &mut watch::Receiver<bool>) {
+    if let Some(held_back) = NOT_TAKEN.pass(&format!("{what} {error}")) {
+        tracing::warn!(%error, held_back, "{what}");
+    }
+    let rest = FIRST_REST.saturating_mul(1 << (*failed).min(4)).min(LONGEST_REST);
+    *failed = failed.saturating_add(1);
+    let _stopped_or_rested = tokio::time::timeout(rest, stop.changed()).await;
 }
 
 /// Takes up what an earlier process left and what others have begun, and learns what was told to stop.

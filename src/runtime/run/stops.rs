@@ -7,9 +7,12 @@ use tokio::sync::watch;
 
 use super::{Board, LiveRun};
 use crate::store::StoreError;
+use crate::telemetry::Sampled;
 
 /// How often the runs under way are held against the configuration in force.
 const TICK: Duration = Duration::from_millis(250);
+
+static NOT_CANCELLED: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// Watches until told to stop.
 pub(in crate::runtime) async fn watch_stops(board: Arc<Board>, mut stop: watch::Receiver<bool>) {
@@ -20,13 +23,23 @@ pub(in crate::runtime) async fn watch_stops(board: Arc<Board>, mut stop: watch::
                 return;
             }
             if run.halt(now).is_none() && board.desk.playbooks.stops(&run.version, &run.scenario) {
-                tracing::info!(call = %run.call, scenario = %run.scenario, "the scenario was stopped: its run is cancelled");
-                if let Err(error) = cancel(&board, &run).await {
-                    tracing::warn!(call = %run.call, %error, "the run could not be cancelled yet");
-                }
+                stop_one(&board, &run).await;
             }
         }
         let _stopped_or_ticked = tokio::time::timeout(TICK, stop.changed()).await;
+    }
+}
+
+async fn stop_one(board: &Board, run: &LiveRun) {
+    match cancel(board, run).await {
+        Ok(_) => {
+            tracing::info!(call = %run.call, scenario = %run.scenario, "the scenario was stopped: its run is cancelled");
+        }
+        Err(error) => {
+            if let Some(held_back) = NOT_CANCELLED.pass(&error.to_string()) {
+                tracing::warn!(call = %run.call, %error, held_back, "the run could not be cancelled yet");
+            }
+        }
     }
 }
 

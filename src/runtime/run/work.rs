@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,13 +17,19 @@ use super::{Board, Desk, Halt, LiveRun};
 use crate::domain::state::RunState;
 use crate::store::StoreError;
 use crate::store::runs::{ChunkId, OpenChunks};
+use crate::telemetry::Sampled;
 
 /// How often a step may fail for a reason trying again cannot heal.
 const FAILURES_MAX: u32 = 3;
 /// How often the board is looked at when no bell rings: channels open and runs expire by themselves.
 const TICK: Duration = Duration::from_millis(100);
-/// How long something that failed for a passing reason rests before it is tried again.
-const REST: Duration = Duration::from_millis(250);
+/// How long something that failed rests before it is tried again; it doubles with every failure in a row, up to the
+/// longest.
+const FIRST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
+/// A store that fails, fails every step of every run.
+static FAILED_STEPS: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// A piece of work that ended.
 struct Done {
@@ -56,10 +63,11 @@ enum Piece {
 pub(in crate::runtime) async fn work(board: Arc<Board>, mut stop: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     let mut under_way: HashMap<Id, (Arc<LiveRun>, Piece)> = HashMap::new();
+    let failed = Arc::new(AtomicU32::new(0));
     while !*stop.borrow() {
         while let Some(task) = board.next() {
             let (run, piece) = (Arc::clone(task.run()), task.piece());
-            let handle = tasks.spawn(begin(Arc::clone(&board), task));
+            let handle = tasks.spawn(begin(Arc::clone(&board), task, Arc::clone(&failed)));
             under_way.insert(handle.id(), (run, piece));
         }
         tokio::select! {
@@ -99,7 +107,8 @@ impl Task {
     }
 }
 
-async fn begin(board: Arc<Board>, task: Task) -> Done {
+/// Does a piece of work. One that failed, for whatever reason, rests before it counts as ended.
+async fn begin(board: Arc<Board>, task: Task, failed: Arc<AtomicU32>) -> Done {
     let desk = board.desk.clone();
     let (run, piece) = (Arc::clone(task.run()), task.piece());
     let result = match task {
@@ -118,10 +127,16 @@ async fn begin(board: Arc<Board>, task: Task) -> Done {
         Task::Look(run) => desk.runs.open_chunks(run.id, &desk.owner).await.map(Gave::Chunks),
         Task::Finish(run) => finish_run(&desk, &run).await.map(Gave::Chunks),
     };
-    if matches!(&result, Err(error) if error.is_transient()) {
-        tokio::time::sleep(REST).await;
+    match &result {
+        Ok(_) => failed.store(0, Ordering::Relaxed),
+        Err(_) => tokio::time::sleep(rest(failed.fetch_add(1, Ordering::Relaxed))).await,
     }
     Done { run, piece, result }
+}
+
+/// How long a piece rests after so many failures in a row.
+fn rest(failed: u32) -> Duration {
+    FIRST_REST.saturating_mul(1 << failed.min(4)).min(LONGEST_REST)
 }
 
 /// Closes what nobody ever took of a halted run; gives the chunks that must still be seen to.
@@ -185,7 +200,11 @@ impl Gave {
 
 async fn note_failure(board: &Board, run: &LiveRun, error: &StoreError) {
     if error.is_transient() {
-        tracing::warn!(call = %run.call, scenario = %run.scenario, %error, "a step of the run is tried again");
+        if let Some(held_back) = FAILED_STEPS.pass(&error.to_string()) {
+            tracing::warn!(
+                call = %run.call, scenario = %run.scenario, %error, held_back, "a step of the run is tried again"
+            );
+        }
         return;
     }
     tracing::error!(call = %run.call, scenario = %run.scenario, %error, "a step of the run failed");

@@ -8,14 +8,18 @@ use crate::store::StoreError;
 /// functions of the schema.
 pub(super) const DECIDE_ANEW: &str = "FF001";
 
-/// Classes of SQLSTATE that tell of the server's state, not of the statement: connection, rollback for concurrency,
-/// resources, operator, system, internal.
-const PASSING_CLASSES: [&str; 6] = ["08", "40", "53", "57", "58", "XX"];
+/// Classes of SQLSTATE by which the data itself makes a statement impossible: 22 is a value that cannot be, 23 a
+/// constraint that it breaks (PostgreSQL's manual, appendix A). All else may be put right, also what nobody has thought
+/// of: a right that was taken away, a table that is not there, a server's limits.
+const DATA_CLASSES: [&str; 2] = ["22", "23"];
+/// Classes of SQLSTATE after which a connection is of no use, or not known to be: connection, transaction's state,
+/// statement's name, operator, system, internal.
+const SPOILING_CLASSES: [&str; 7] = ["08", "25", "26", "0A", "57", "58", "XX"];
 
 /// What a failure means for whoever asked.
 pub(super) fn store_error(error: &tokio_postgres::Error) -> StoreError {
     match error.as_db_error() {
-        Some(db) if !is_passing(db) => StoreError::Refused(words(db)),
+        Some(db) if is_of_the_data(db) => StoreError::Refused(words(db)),
         Some(db) => StoreError::Unavailable(words(db)),
         None if is_ours(error) => StoreError::Refused(with_source(error)),
         None => StoreError::Unavailable(with_source(error)),
@@ -27,20 +31,23 @@ pub(super) fn is_decide_anew(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code() == DECIDE_ANEW)
 }
 
-fn is_passing(error: &DbError) -> bool {
-    let code = error.code();
-    PASSING_CLASSES.contains(&code.code().get(..2).unwrap_or_default())
-        || [
-            SqlState::LOCK_NOT_AVAILABLE,
-            SqlState::READ_ONLY_SQL_TRANSACTION,
-            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-            // A server that was set up anew knows none of the session's statements.
-            SqlState::INVALID_SQL_STATEMENT_NAME,
-            // A migration changed a table under a prepared statement; the next preparation sees it.
-            SqlState::FEATURE_NOT_SUPPORTED,
-        ]
-        .contains(code)
-        || matches!(code.code().get(..2), Some("28" | "3D"))
+fn is_of_the_data(error: &DbError) -> bool {
+    // A row for which no partition is there breaks no constraint: that names none.
+    let is_unplaced = *error.code() == SqlState::CHECK_VIOLATION && error.constraint().is_none();
+    DATA_CLASSES.contains(&class(error)) && !is_unplaced
+}
+
+/// Whether the connection that gave this answer is not to be used again.
+pub(super) fn spoils_connection(error: &tokio_postgres::Error) -> bool {
+    let Some(db) = error.as_db_error() else { return !is_ours(error) };
+    error.is_closed()
+        || SPOILING_CLASSES.contains(&class(db))
+        || *db.code() == SqlState::DUPLICATE_PSTATEMENT
+        || *db.code() == SqlState::LOCK_NOT_AVAILABLE
+}
+
+fn class(error: &DbError) -> &str {
+    error.code().code().get(..2).unwrap_or_default()
 }
 
 /// A value that could not be bound or read: the same happens again.

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row};
 
-use super::error::store_error;
+use super::error::{spoils_connection, store_error};
 use crate::store::StoreError;
 
 /// Values to be bound, in the order of their numbers.
@@ -164,9 +164,7 @@ impl Failed {
     /// Whether the connection is of no use any more, or may be in the midst of something.
     pub(super) fn spoils(&self) -> bool {
         match self {
-            Failed::Postgres(error) => {
-                error.is_closed() || error.as_db_error().is_none() || store_error(error).is_transient()
-            }
+            Failed::Postgres(error) => spoils_connection(error),
             Failed::Late => true,
         }
     }

@@ -50,7 +50,10 @@ impl Readers {
                 }
             };
             let result = work(&connection).map_err(|error| store_error(&error));
-            idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(connection);
+            // What failed for the file's or the disk's sake is opened anew.
+            if !result.as_ref().is_err_and(StoreError::is_transient) {
+                idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(connection);
+            }
             result
         });
         task.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))

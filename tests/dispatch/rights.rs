@@ -1,0 +1,130 @@
+//! A database that takes something away for a while: what was accepted waits, and goes on once it is back.
+
+use std::time::Duration;
+
+use fanfare::domain::state::DeliveryState as State;
+use tokio_postgres::Client;
+
+use crate::harness::{Place, Postgres, until_true};
+use crate::provider::willing;
+use crate::world::World;
+
+/// Longer than a call waits before it is told to come back.
+const SOON: Duration = Duration::from_secs(60);
+const CUSTOMERS: i64 = 400;
+
+/// A role without the rights of a superuser on a database of its own, and a session that gives and takes its rights.
+struct Taken {
+    world: World,
+    superuser: Client,
+    role: String,
+}
+
+impl Taken {
+    async fn new() -> Taken {
+        let database = Postgres::shared().database();
+        let role = Postgres::tenant_name().replace('-', "_");
+        let (superuser, connection) =
+            tokio_postgres::connect(&database, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let name = database.rsplit('/').next().unwrap();
+        let make = format!("CREATE ROLE {role} LOGIN; GRANT CREATE ON DATABASE {name} TO {role}");
+        superuser.batch_execute(&make).await.unwrap();
+        let place = Place::postgres_at(&database.replace("fanfare@", &format!("{role}@")));
+        let Place::Postgres(_, tenant) = &place else { unreachable!("it is one") };
+        let schema = tenant.schema();
+        let world = World::new(place).await;
+        superuser.batch_execute(&format!("SET search_path = {schema}")).await.unwrap();
+        world.populate(CUSTOMERS, |n| n * 2).await;
+        world.connect(willing(), willing());
+        Taken { world, superuser, role }
+    }
+
+    fn schema(&self) -> String {
+        let Place::Postgres(_, tenant) = &self.world.place else { unreachable!("it is one") };
+        tenant.schema()
+    }
+
+    async fn run(&self, sql: &str) {
+        let sql = sql.replace("ROLE", &self.role).replace("SCHEMA_NAME", &self.schema());
+        self.superuser.batch_execute(&sql).await.unwrap();
+    }
+
+    async fn failed_statements(&self) -> i64 {
+        let asked = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+        self.superuser.query_one(asked, &[]).await.unwrap().get(0)
+    }
+
+    /// Waits until so many more statements have failed, whoever asked them.
+    async fn until_failed(&self, more: i64) {
+        let before = self.failed_statements().await;
+        until_true("statements that fail", async || self.failed_statements().await >= before + more).await;
+    }
+}
+
+/// Each of these is taken away while a call waits, and given back when the engine has met it often.
+async fn is_waited_for(take: &str, give: &str) {
+    let taken = Taken::new().await;
+    let calls = [taken.world.call("narrow", None).await, taken.world.call("narrow+wide", None).await];
+    taken.run(take).await;
+    let engine = taken.world.start();
+    taken.until_failed(8).await;
+    taken.run(give).await;
+    for call in &calls {
+        assert_eq!(taken.world.until_ended(call, SOON).await, "done", "{take}");
+    }
+    engine.stop(Duration::from_secs(1)).await;
+    let rows = taken.world.rows();
+    assert!(
+        rows.iter()
+            .all(|(_, _, _, state, _)| *state == State::Sent.code() || *state == State::Skipped.code())
+    );
+    let sent = rows.iter().filter(|(_, _, _, state, _)| *state == State::Sent.code()).count();
+    assert!(sent > 0);
+    assert_eq!(sent, taken.world.record.lock().unwrap().len(), "{take}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_on_deliveries_that_is_taken_away_is_waited_for() {
+    is_waited_for("REVOKE ALL ON delivery FROM ROLE", "GRANT ALL ON delivery TO ROLE").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_on_runs_that_is_taken_away_is_waited_for() {
+    is_waited_for("REVOKE INSERT, UPDATE ON run FROM ROLE", "GRANT ALL ON run TO ROLE").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_on_customers_that_is_taken_away_is_waited_for() {
+    is_waited_for("REVOKE ALL ON customer FROM ROLE", "GRANT ALL ON customer TO ROLE").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_not_there_is_waited_for() {
+    is_waited_for("ALTER TABLE delivery RENAME TO gone", "ALTER TABLE gone RENAME TO delivery").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_is_not_there_is_waited_for() {
+    is_waited_for(
+        "ALTER SCHEMA SCHEMA_NAME RENAME TO away_SCHEMA_NAME; SET search_path = away_SCHEMA_NAME",
+        "ALTER SCHEMA away_SCHEMA_NAME RENAME TO SCHEMA_NAME; SET search_path = SCHEMA_NAME",
+    )
+    .await;
+}
+
+/// A right that goes while messages are under way leaves none of them as if it were still being sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_goes_in_the_midst_of_a_run_leaves_nothing_under_way() {
+    let taken = Taken::new().await;
+    let engine = taken.world.start();
+    let call = taken.world.call("wide", None).await;
+    until_true("the first message", async || !taken.world.record.lock().unwrap().is_empty()).await;
+    taken.run("REVOKE ALL ON ALL TABLES IN SCHEMA SCHEMA_NAME FROM ROLE").await;
+    taken.until_failed(8).await;
+    taken.run("GRANT ALL ON ALL TABLES IN SCHEMA SCHEMA_NAME TO ROLE").await;
+    assert_eq!(taken.world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    let final_states = [State::Sent, State::Skipped, State::Held].map(State::code);
+    assert!(taken.world.rows().iter().all(|(_, _, _, state, _)| final_states.contains(state)));
+}
