@@ -2,28 +2,30 @@
 //!
 //! What is there already as it should is not written: at rest the operator writes nothing.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::ResourceExt as _;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::context::{Context, FIELD_MANAGER};
 use super::error::{ReconcileError, is_absent};
+use super::exact::{covers, merge_patch, strip};
 use crate::api::labels::{MANAGED_BY_LABEL, RUNTIME_LABEL};
 use crate::compile::spec_digest;
-use crate::domain::quantity::same_quantity;
 
 /// The digest of what was applied last: a field that is no longer wanted shows by it.
 const DIGEST: &str = "fanfare.dev/applied";
-/// Members that hold quantities.
-const QUANTITIES: [&str; 2] = ["limits", "requests"];
 
-/// Applies an object that belongs to `owner`, unless it is there as it should be.
+/// Applies an object that belongs to `owner`, unless it is there as it should be, and takes out what others put into it.
+/// Gives the object's UID.
 pub(super) async fn apply(
     context: &Context,
     owner: &OwnerReference,
     mut wanted: Value,
-) -> Result<(), ReconcileError> {
+) -> Result<String, ReconcileError> {
     wanted["metadata"]["ownerReferences"] = json!([owner]);
     let digest = spec_digest(&wanted);
     wanted["metadata"]["annotations"][DIGEST] = json!(digest);
@@ -40,21 +42,79 @@ pub(super) async fn apply(
             Whose::Formers => return Err(ReconcileError::OfFormer { kind, name }),
             Whose::Others => return Err(ReconcileError::NotOurs { kind, name }),
         }
-        let observed = serde_json::to_value(observed).unwrap_or_default();
-        if covers(&observed, &wanted) {
-            return Ok(());
+    }
+    let mut found = value_of(observed.as_ref());
+    if !covers(&found, &wanted) {
+        let parameters = PatchParams::apply(FIELD_MANAGER).force().validation_strict();
+        let mut applied = api.patch(&name, &parameters, &Patch::Apply(&wanted)).await;
+        if matches!(&applied, Err(kube::Error::Api(status)) if status.is_invalid()) && observed.is_some() {
+            // What others put into our lists can contradict ours; then the lists are taken over as they should be.
+            applied = api.patch(&name, &merging(), &Patch::Merge(&wanted)).await;
         }
+        found = value_of(Some(&applied.map_err(ReconcileError::api(format!("apply {kind} {name}")))?));
+        tracing::info!(kind, name, owner = %owner.name, "applied");
     }
-    let parameters = PatchParams::apply(FIELD_MANAGER).force().validation_strict();
-    let mut applied = api.patch(&name, &parameters, &Patch::Apply(&wanted)).await;
-    if matches!(&applied, Err(kube::Error::Api(status)) if status.is_invalid()) && observed.is_some() {
-        // What others put into our lists can contradict ours; then the lists are taken over as they should be.
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        applied = api.patch(&name, &parameters, &Patch::Merge(&wanted)).await;
+    take_out_foreign(context, &api, &wanted, &found).await?;
+    Ok(word(&found["metadata"]["uid"]))
+}
+
+/// Takes out what others put into an object. What is there all the same after that is the cluster's.
+async fn take_out_foreign(
+    context: &Context,
+    api: &Api<DynamicObject>,
+    wanted: &Value,
+    found: &Value,
+) -> Result<(), ReconcileError> {
+    let (kind, name) = (word(&wanted["kind"]), word(&wanted["metadata"]["name"]));
+    let uid = word(&found["metadata"]["uid"]);
+    let stripped = strip(found, wanted, &context.filled_in.of(&uid));
+    if stripped.foreign.is_empty() {
+        return Ok(());
     }
-    applied.map_err(ReconcileError::api(format!("apply {kind} {name}")))?;
-    tracing::info!(kind, name, owner = %owner.name, "applied");
+    let patch = merge_patch(found, &stripped.object);
+    let patched = api.patch(&name, &merging(), &Patch::Merge(&patch)).await;
+    let what = || format!("take out of {kind} {name} what others put into it");
+    let patched = value_of(Some(&patched.map_err(ReconcileError::api(what()))?));
+    let left = strip(&patched, wanted, &BTreeSet::new()).foreign;
+    let taken: Vec<&String> = stripped.foreign.difference(&left).collect();
+    if !taken.is_empty() {
+        let namespace = wanted["metadata"]["namespace"].as_str();
+        tracing::warn!(kind, name, namespace, ?taken, "what others put into an object was taken out of it");
+    }
+    context.filled_in.remember(uid, left);
     Ok(())
+}
+
+fn merging() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() }
+}
+
+fn value_of(object: Option<&DynamicObject>) -> Value {
+    object.map(|object| serde_json::to_value(object).unwrap_or_default()).unwrap_or_default()
+}
+
+/// What the cluster itself puts into objects beyond the usual, as it was seen right after they were written.
+#[derive(Debug, Default)]
+pub(super) struct FilledIn(Mutex<HashMap<String, BTreeSet<String>>>);
+
+impl FilledIn {
+    /// More objects than an operator makes; beyond that what is known is learnt anew, by one write an object.
+    const OBJECTS_MAX: usize = 20_000;
+
+    fn of(&self, uid: &str) -> BTreeSet<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
+    }
+
+    fn remember(&self, uid: String, what: BTreeSet<String>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= Self::OBJECTS_MAX {
+            known.clear();
+        }
+        match what.is_empty() {
+            true => known.remove(&uid),
+            false => known.insert(uid, what),
+        };
+    }
 }
 
 /// Removes an object that belonged to `owner`, or was left by a former one, and is not wanted any more. What is not
@@ -122,49 +182,6 @@ fn whose(object: &DynamicObject, owner: &OwnerReference, wanted: &Value) -> Whos
     }
 }
 
-/// Whether everything that is wanted is there. More may be: what the API server filled in, and what others added.
-pub(super) fn covers(observed: &Value, wanted: &Value) -> bool {
-    match (observed, wanted) {
-        (Value::Object(observed), Value::Object(wanted)) => {
-            wanted.iter().all(|(name, wanted)| match observed.get(name) {
-                Some(observed) if QUANTITIES.contains(&name.as_str()) => covers_quantities(observed, wanted),
-                Some(observed) => covers(observed, wanted),
-                None => is_empty(wanted),
-            })
-        }
-        (Value::Array(observed), Value::Array(wanted))
-            if wanted.iter().all(|item| item["name"].is_string()) =>
-        {
-            wanted
-                .iter()
-                .all(|item| observed.iter().any(|other| other["name"] == item["name"] && covers(other, item)))
-        }
-        (Value::Array(observed), Value::Array(wanted)) => {
-            observed.len() == wanted.len() && observed.iter().zip(wanted).all(|(o, w)| covers(o, w))
-        }
-        _ => observed == wanted,
-    }
-}
-
-/// The same for quantities, each by its name: the API server writes them in its own way.
-fn covers_quantities(observed: &Value, wanted: &Value) -> bool {
-    let is_there = |(name, wanted): (&String, &Value)| match (observed[name].as_str(), wanted.as_str()) {
-        (Some(observed), Some(wanted)) => observed == wanted || same_quantity(observed, wanted),
-        _ => false,
-    };
-    wanted.as_object().is_some_and(|wanted| wanted.iter().all(is_there))
-}
-
-/// The API server leaves empty members out.
-fn is_empty(wanted: &Value) -> bool {
-    match wanted {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,40 +216,6 @@ mod tests {
             (of("Release", "main", "r", true), labels.clone()),
         ] {
             assert_eq!(found(&owners, &labels), Whose::Others, "{owners} {labels}");
-        }
-    }
-
-    #[test]
-    fn what_was_filled_in_or_added_by_others_does_not_count() {
-        let wanted =
-            json!({"spec": {"ports": [{"name": "calls", "port": 80}], "selector": {"a": "b"}, "none": {}}});
-        let observed = json!({"spec": {
-            "ports": [{"name": "more", "port": 1}, {"name": "calls", "port": 80, "protocol": "TCP"}],
-            "selector": {"a": "b"}, "clusterIP": "10.0.0.1"}});
-        assert!(covers(&observed, &wanted));
-    }
-
-    #[test]
-    fn quantities_are_the_same_however_they_are_written() {
-        let container = |cpu: &str, memory: &str| json!({"resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}});
-        let observed = container("500m", "1Gi");
-        assert!(covers(&observed, &container("0.5", "1024Mi")));
-        assert!(!covers(&observed, &container("0.5", "1G")));
-        // What is no quantity is a text.
-        let labels = |text: &str| json!({"labels": {"memory": text}});
-        assert!(!covers(&labels("1Gi"), &labels("1024Mi")));
-    }
-
-    #[test]
-    fn what_was_changed_or_removed_counts() {
-        let wanted = json!({"spec": {"args": ["a", "b"], "ports": [{"name": "calls", "port": 80}]}});
-        for observed in [
-            json!({"spec": {"args": ["a"], "ports": [{"name": "calls", "port": 80}]}}),
-            json!({"spec": {"args": ["a", "b"], "ports": []}}),
-            json!({"spec": {"args": ["a", "b"], "ports": [{"name": "calls", "port": 81}]}}),
-            json!({}),
-        ] {
-            assert!(!covers(&observed, &wanted), "{observed}");
         }
     }
 }

@@ -11,6 +11,7 @@ use kube::{Api, Client, Resource};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::apply::FilledIn;
 use super::backoff::Backoff;
 use super::caches::{Caches, name_of};
 use super::credentials::KnownSecrets;
@@ -39,6 +40,8 @@ pub(super) struct Context {
     pub cluster_id: String,
     /// Whether the cluster knows HTTPRoutes.
     pub has_routes: Arc<AtomicBool>,
+    /// What the cluster itself puts into the objects that are made.
+    pub filled_in: FilledIn,
     /// Ends with the Lease.
     pub term: CancellationToken,
 }

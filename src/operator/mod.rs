@@ -17,6 +17,7 @@ mod context;
 mod controller;
 mod credentials;
 mod error;
+mod exact;
 mod installation;
 mod leadership;
 mod lease_held;

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use futures_util::stream::{BoxStream, select_all};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
@@ -19,19 +20,21 @@ use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::{WatchStreamExt as _, reflector, watcher};
 use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::Health;
 use super::allowed::{self, Allowed, SecretMeta};
+use super::apply::FilledIn;
 use super::backoff::Backoff;
 use super::caches::{Caches, Guarded, REPLICAS, SECRETS, Wakes, name_of, namespace_of};
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::{self, Kind};
 use super::credentials::KnownSecrets;
-use super::replicas::Replicas;
+use super::replicas::{Made, Replicas};
 use super::settings::Settings;
-use super::watches::{Links, attend, attend_stream, changes, labels_of, watching};
+use super::watches::{Links, attend, attend_stream, changes, watching};
 use crate::api::labels::{
     ALLOW_LABEL, API_KEY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL,
 };
@@ -114,13 +117,20 @@ impl Scope<'_> {
             secrets: Arc::clone(&secrets),
             cluster_id: cluster_id.to_owned(),
             has_routes: Arc::clone(&has_routes),
+            filled_in: FilledIn::default(),
             term: term.clone(),
         });
         self.control_kinds(&context, &links, writers, term, tasks);
         self.attend_others(&links, &secrets, term, tasks);
         self.attend_allowed(&links, allowed_writer, term, tasks);
         self.attend_routes(&links, has_routes, term, tasks);
-        tasks.spawn(follow_pods(self.api(), Arc::clone(&replicas), term.clone()));
+        let pods = PodScope {
+            pods: self.api(),
+            replica_sets: self.api(),
+            deployments: self.api(),
+            stateful_sets: self.api(),
+        };
+        tasks.spawn(follow_pods(pods, Arc::clone(&replicas), term.clone()));
         tasks.spawn(begin_without_replicas(caches, term.clone()));
         replicas
     }
@@ -171,9 +181,7 @@ impl Scope<'_> {
                 .default_backoff()
                 .inspect_ok(move |event| followed.follow(event));
             tasks.spawn(async move {
-                let concerned = |it: &PartialObjectMeta<Secret>| {
-                    link.secret_changed(&namespace_of(it), &name_of(it), &labels_of(it));
-                };
+                let concerned = |it: &PartialObjectMeta<Secret>| link.secret_changed(it);
                 // What went while nobody watched is in no list.
                 let listed = || {
                     known.forget_all();
@@ -236,14 +244,7 @@ impl Scope<'_> {
         let (link, stop, children) = (links.clone(), term.clone(), self.api::<PartialObjectMeta<K>>());
         tasks.spawn(async move {
             let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
-            attend(
-                children,
-                &labels,
-                stop,
-                |it| link.child_changed(&namespace_of(it), &labels_of(it)),
-                || link.all_runtimes(),
-            )
-            .await;
+            attend(children, &labels, stop, |it| link.child_changed(it), || link.all_runtimes()).await;
         });
     }
 
@@ -266,14 +267,7 @@ impl Scope<'_> {
             if until_known(&client, &kind.group, &stop).await {
                 known.store(true, Ordering::Release);
                 let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
-                attend(
-                    routes,
-                    &labels,
-                    stop,
-                    |it| link.child_changed(&namespace_of(it), &labels_of(it)),
-                    || link.all_runtimes(),
-                )
-                .await;
+                attend(routes, &labels, stop, |it| link.child_changed(it), || link.all_runtimes()).await;
             }
         });
     }
@@ -325,22 +319,57 @@ async fn begin_without_replicas(caches: Caches, term: CancellationToken) {
     }
 }
 
-/// Keeps the replicas that are asked those that are ready.
-async fn follow_pods(pods: Api<Pod>, replicas: Arc<Replicas>, stop: CancellationToken) {
-    use futures_util::StreamExt as _;
-    let (store, writer) = reflector::store::<Pod>();
-    let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
-    let stream = watcher(pods, watching().labels(&labels))
-        .default_backoff()
-        .modify(|pod| pod.metadata.managed_fields = None)
-        .reflect(writer)
+/// Keeps the replicas that are asked those that are ready and were made for a Runtime: a label says nothing about that.
+async fn follow_pods(scope: PodScope, replicas: Arc<Replicas>, stop: CancellationToken) {
+    let ((pods, pod_events), (sets, set_events)) = (followed(scope.pods), followed(scope.replica_sets));
+    let ((deployments, deployment_events), (stateful_sets, stateful_set_events)) =
+        (followed(scope.deployments), followed(scope.stateful_sets));
+    let events = [pod_events, set_events, deployment_events, stateful_set_events];
+    let numbered = events.into_iter().enumerate();
+    let events = select_all(numbered.map(|(place, events)| events.map(move |event| (place, event)).boxed()))
         .take_until(stop.cancelled_owned());
-    tokio::pin!(stream);
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
-            Ok(_) => replicas.follow(&store.state()),
-            Err(error) => tracing::debug!(%error, "the watch of Pods was interrupted and goes on"),
+    tokio::pin!(events);
+    let mut listed = [false; 4];
+    while let Some((place, is_listed)) = events.next().await {
+        listed[place] |= is_listed;
+        if listed.contains(&false) {
+            continue;
         }
+        let mut made = Made::default();
+        sets.state().iter().for_each(|it| made.add("ReplicaSet", &it.metadata));
+        deployments.state().iter().for_each(|it| made.add("Deployment", &it.metadata));
+        stateful_sets.state().iter().for_each(|it| made.add("StatefulSet", &it.metadata));
+        replicas.follow(&made.replicas(pods.state()));
     }
+}
+
+/// What Pods of runtimes are made by.
+struct PodScope {
+    pods: Api<Pod>,
+    replica_sets: Api<PartialObjectMeta<ReplicaSet>>,
+    deployments: Api<PartialObjectMeta<Deployment>>,
+    stateful_sets: Api<PartialObjectMeta<StatefulSet>>,
+}
+
+/// The objects with the labels of runtimes, and a stream that says of each change whether the first list has come with it.
+fn followed<K>(api: Api<K>) -> (Store<K>, BoxStream<'static, bool>)
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let (store, writer) = reflector::store::<K>();
+    let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
+    let stream = watcher(api, watching().labels(&labels))
+        .default_backoff()
+        .modify(|object| object.meta_mut().managed_fields = None)
+        .reflect(writer)
+        .filter_map(async |event| match event {
+            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => None,
+            Ok(watcher::Event::InitDone) => Some(true),
+            Ok(_) => Some(false),
+            Err(error) => {
+                tracing::debug!(%error, "a watch of what Pods are made by was interrupted and goes on");
+                None
+            }
+        });
+    (store, stream.boxed())
 }

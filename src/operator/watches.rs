@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -16,7 +17,7 @@ use super::caches::{Cache, Caches, Guarded, Wakes, name_of, namespace_of, of_nam
 use super::controller::Kind;
 use super::namespace::Namespace;
 use crate::api::labels::{API_KEY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL};
-use crate::api::{ApiKey, ApiTrigger, Channel, Runtime};
+use crate::api::{ApiKey, ApiTrigger, Channel, GROUP, Runtime};
 use crate::compile::references::{channel_secrets, config_maps, trigger_secret};
 use crate::domain::replica_report::ReplicaReport;
 
@@ -193,11 +194,12 @@ impl Links {
     }
 
     /// A Secret concerns whoever's credentials it holds or whoever reads it.
-    pub(super) fn secret_changed(&self, namespace: &str, name: &str, labels: &BTreeMap<String, String>) {
-        let owner = |label: &str| labels.get(label).cloned();
-        self.wakes.triggers.wake(refs(namespace, owner(TRIGGER_LABEL)));
-        self.wakes.api_keys.wake(refs(namespace, owner(API_KEY_LABEL)));
-        self.readers_of(namespace, &BTreeSet::from([name.to_owned()]));
+    pub(super) fn secret_changed<K: Resource>(&self, secret: &K) {
+        let (namespace, name) = (namespace_of(secret), name_of(secret));
+        let made_for = |kind, label, suffix| made_for(secret, kind, label, suffix);
+        self.wakes.triggers.wake(refs(&namespace, made_for("ApiTrigger", TRIGGER_LABEL, "-trigger")));
+        self.wakes.api_keys.wake(refs(&namespace, made_for("ApiKey", API_KEY_LABEL, "-apikey")));
+        self.readers_of(&namespace, &BTreeSet::from([name]));
     }
 
     /// A Secret that a user allows for something concerns whoever reads it, and the Runtime: its Role names it, and where
@@ -208,8 +210,9 @@ impl Links {
     }
 
     /// An object that was made for a Runtime concerns that.
-    pub(super) fn child_changed(&self, namespace: &str, labels: &BTreeMap<String, String>) {
-        self.wakes.runtimes.wake(refs(namespace, labels.get(RUNTIME_LABEL).cloned()));
+    pub(super) fn child_changed<K: Resource>(&self, child: &K) {
+        let runtimes = made_for(child, "Runtime", RUNTIME_LABEL, "-runtime");
+        self.wakes.runtimes.wake(refs(&namespace_of(child), runtimes));
     }
 
     /// Something that only the Runtime itself tells of.
@@ -343,7 +346,41 @@ fn different<V: PartialEq>(before: &BTreeMap<String, V>, now: &BTreeMap<String, 
     changed.chain(gone).cloned().collect()
 }
 
-/// The labels of an object.
-pub(super) fn labels_of<K: Resource>(object: &K) -> BTreeMap<String, String> {
-    object.labels().clone()
+/// Whom an object was made for: its owners of the kind, whatever became of its labels; whom its label names, as others may
+/// have taken its owners away; and whose name its own name tells, as others may have done both.
+fn made_for<K: Resource>(object: &K, kind: &str, label: &str, suffix: &str) -> BTreeSet<String> {
+    let is_ours = |owner: &&OwnerReference| {
+        owner.kind == kind && owner.api_version.split_once('/').is_some_and(|(group, _)| group == GROUP)
+    };
+    let owners = object.owner_references().iter().filter(is_ours).map(|owner| owner.name.clone());
+    let by_label = object.labels().get(label).cloned();
+    let by_name = object.name_any().strip_suffix(suffix).map(str::to_owned);
+    owners.chain(by_label).chain(by_name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Service;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_concerns_its_owner_whatever_others_made_of_its_labels() {
+        let whom = |name: &str, labels: serde_json::Value, owner: Option<(&str, &str)>| {
+            let owners: Vec<_> = owner
+                .map(|(kind, name)| json!({"apiVersion": "fanfare.dev/v1alpha1", "kind": kind, "name": name, "uid": "u"}))
+                .into_iter()
+                .collect();
+            let object = json!({"metadata": {"name": name, "labels": labels, "ownerReferences": owners}});
+            let service: Service = serde_json::from_value(object).unwrap();
+            made_for(&service, "Runtime", RUNTIME_LABEL, "-runtime").into_iter().collect::<Vec<_>>()
+        };
+        let main = Some(("Runtime", "main"));
+        assert_eq!(whom("main-runtime", json!({RUNTIME_LABEL: "main"}), main), ["main"]);
+        assert_eq!(whom("other", json!({}), main), ["main"], "no label");
+        assert_eq!(whom("other", json!({RUNTIME_LABEL: "evil"}), main), ["evil", "main"], "another label");
+        assert_eq!(whom("main-runtime", json!({RUNTIME_LABEL: "evil"}), None), ["evil", "main"], "no owner");
+        assert_eq!(whom("other", json!({}), Some(("ApiKey", "main"))), Vec::<String>::new());
+    }
 }

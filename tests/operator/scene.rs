@@ -119,6 +119,15 @@ pub async fn look(stage: &Stage, operator: &Operator, mark: &str) {
     stage.until("every kind is looked at", all).await;
 }
 
+/// Has the Runtime looked at once more.
+pub async fn look_at_runtime(stage: &Stage, operator: &Operator, mark: &str) {
+    let before = of(&operator.metrics().await, "Runtime");
+    let (namespace, mark) = (stage.namespace.as_str(), format!("looked={mark}"));
+    stage.kubectl(&["annotate", "--overwrite", "-n", namespace, "runtime", "main", &mark]);
+    let again = async || of(&operator.metrics().await, "Runtime") > before;
+    stage.until("it is looked at", again).await;
+}
+
 /// How often a kind was reconciled with success.
 pub fn of(metrics: &str, kind: &str) -> u64 {
     let line = metrics.lines().find(|line| {

@@ -3,6 +3,7 @@
 //! Which there are follows the ready Pods; each is asked by a task of its own, which ends with its Pod.
 
 mod awaited;
+mod made;
 mod poll;
 mod trouble;
 
@@ -16,14 +17,15 @@ use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(super) use self::made::{Made, ReplicaPod};
 use super::caches::REPLICAS;
 use super::programmed::Replica;
 use super::watches::Links;
-use crate::api::labels::RUNTIME_LABEL;
 use crate::domain::replica_report::ReplicaReport;
 
-/// How many replicas are asked at once; more are an attack or a mistake.
-const REPLICAS_MAX: usize = 2_000;
+/// How many replicas of a namespace are asked at once: twice as many as a Runtime may have, for while they are replaced.
+/// More are an attack or a mistake, and no other namespace's loss.
+const REPLICAS_MAX: usize = 200;
 
 /// Every ready replica and what it reported last.
 pub(super) struct Replicas {
@@ -46,7 +48,7 @@ struct Unready {
 }
 
 /// A Pod and where it is: one that moved is another one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct PodKey {
     namespace: String,
     runtime: String,
@@ -116,9 +118,8 @@ impl Replicas {
     }
 
     /// Asks the Pods that run and are not ready what they wait for, and no others.
-    fn follow_unready(self: &Arc<Self>, pods: &[Arc<Pod>]) {
-        let wanted: HashSet<PodKey> =
-            pods.iter().filter_map(|pod| unready_replica(pod)).take(REPLICAS_MAX).collect();
+    fn follow_unready(self: &Arc<Self>, pods: &[ReplicaPod]) {
+        let wanted: HashSet<PodKey> = capped(pods.iter().filter_map(unready_replica)).into_iter().collect();
         let mut unready = self.lock_unready();
         unready.retain(|key, it| {
             let stays = wanted.contains(key);
@@ -152,16 +153,10 @@ impl Replicas {
     }
 
     /// Asks the Pods that are ready now and no others, and takes note of what is wrong with the rest.
-    pub(super) fn follow(self: &Arc<Self>, pods: &[Arc<Pod>]) {
+    pub(super) fn follow(self: &Arc<Self>, pods: &[ReplicaPod]) {
         self.note_troubles(pods);
         self.follow_unready(pods);
-        let wanted: BTreeMap<String, PodKey> = pods
-            .iter()
-            .filter_map(|pod| ready_replica(pod))
-            .take(REPLICAS_MAX)
-            .map(|key| (format!("{key:?}"), key))
-            .collect();
-        let wanted: Vec<PodKey> = wanted.into_values().collect();
+        let wanted = capped(pods.iter().filter_map(ready_replica));
         let mut changed = BTreeSet::new();
         let mut known = self.lock();
         known.retain(|key, known| {
@@ -189,10 +184,10 @@ impl Replicas {
             .for_each(|(namespace, runtime)| self.links.replicas_changed(&namespace, &runtime));
     }
 
-    fn note_troubles(&self, pods: &[Arc<Pod>]) {
+    fn note_troubles(&self, pods: &[ReplicaPod]) {
         let mut now: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-        for pod in pods {
-            if let (Some(runtime), Some(told)) = (pod.labels().get(RUNTIME_LABEL), trouble::trouble(pod)) {
+        for ReplicaPod { runtime, pod } in pods {
+            if let Some(told) = trouble::trouble(pod) {
                 now.entry((pod.namespace().unwrap_or_default(), runtime.clone())).or_default().push(told);
             }
         }
@@ -232,15 +227,28 @@ impl Replicas {
     }
 }
 
-/// Where a ready Pod of a runtime is.
-fn ready_replica(pod: &Pod) -> Option<PodKey> {
-    key_of(pod).filter(|_| is_ready(pod))
+/// As many of each namespace as may be asked, in an order that stays.
+fn capped(keys: impl Iterator<Item = PodKey>) -> Vec<PodKey> {
+    let mut sorted: Vec<PodKey> = keys.collect();
+    sorted.sort();
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    sorted.retain(|key| {
+        let count = counts.entry(key.namespace.clone()).or_default();
+        *count += 1;
+        *count <= REPLICAS_MAX
+    });
+    sorted
 }
 
-/// Where a Pod of a runtime is that runs and is not ready.
-fn unready_replica(pod: &Pod) -> Option<PodKey> {
-    let runs = pod.status.as_ref()?.phase.as_deref() == Some("Running");
-    key_of(pod).filter(|_| runs && !is_ready(pod))
+/// Where a ready replica is.
+fn ready_replica(replica: &ReplicaPod) -> Option<PodKey> {
+    key_of(replica).filter(|_| is_ready(&replica.pod))
+}
+
+/// Where a replica is that runs and is not ready.
+fn unready_replica(replica: &ReplicaPod) -> Option<PodKey> {
+    let runs = replica.pod.status.as_ref()?.phase.as_deref() == Some("Running");
+    key_of(replica).filter(|_| runs && !is_ready(&replica.pod))
 }
 
 /// Whether the cluster says that a Pod is ready.
@@ -249,11 +257,29 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
     conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True")
 }
 
-fn key_of(pod: &Pod) -> Option<PodKey> {
+fn key_of(ReplicaPod { runtime, pod }: &ReplicaPod) -> Option<PodKey> {
     if pod.metadata.deletion_timestamp.is_some() {
         return None;
     }
-    let runtime = pod.labels().get(RUNTIME_LABEL)?.clone();
     let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
-    Some(PodKey { namespace: pod.namespace()?, runtime, pod: pod.name_any(), address })
+    Some(PodKey { namespace: pod.namespace()?, runtime: runtime.clone(), pod: pod.name_any(), address })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_of_one_namespace_take_no_place_of_another() {
+        let key = |namespace: &str, number: usize| PodKey {
+            namespace: namespace.into(),
+            runtime: "main".into(),
+            pod: format!("p{number}"),
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
+        let flood = (0..10_000).map(|number| key("flood", number));
+        let asked = capped(flood.chain([key("shop", 1)]));
+        assert_eq!(asked.len(), REPLICAS_MAX + 1);
+        assert!(asked.contains(&key("shop", 1)));
+    }
 }

@@ -18,8 +18,8 @@ use crate::domain::replica_report::ReplicaReport;
 const WAIT: Duration = Duration::from_secs(25);
 /// How long an answer may take beyond that.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
-/// The largest report: that of some ten thousand objects.
-const REPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The largest report: that of some ten thousand objects, each some hundred bytes.
+const REPORT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The rest after a failure, doubling.
 const FIRST_REST: Duration = Duration::from_millis(200);
 const LONGEST_REST: Duration = Duration::from_secs(5);

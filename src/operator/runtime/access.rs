@@ -34,14 +34,19 @@ fn named_in(rules: Vec<PolicyRule>) -> impl Iterator<Item = String> {
     rules.into_iter().filter(of_secrets).flat_map(|rule| rule.resource_names.unwrap_or_default())
 }
 
-pub(super) fn objects(shape: &Shape<'_>) -> [Value; 3] {
-    let account = shape.object("v1", "ServiceAccount", json!({ "automountServiceAccountToken": false }));
+/// Who its processes are. Made first: their Pods name its UID.
+pub(super) fn account(shape: &Shape<'_>) -> Value {
+    shape.object("v1", "ServiceAccount", json!({ "automountServiceAccountToken": false }))
+}
+
+/// What its processes may read.
+pub(super) fn objects(shape: &Shape<'_>) -> [Value; 2] {
     let role = shape.object("rbac.authorization.k8s.io/v1", "Role", json!({ "rules": rules(shape) }));
     let binding = json!({
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": shape.child() },
         "subjects": [{ "kind": "ServiceAccount", "name": shape.child(), "namespace": shape.namespace }],
     });
-    [account, role, shape.object("rbac.authorization.k8s.io/v1", "RoleBinding", binding)]
+    [role, shape.object("rbac.authorization.k8s.io/v1", "RoleBinding", binding)]
 }
 
 fn rules(shape: &Shape<'_>) -> Vec<Value> {

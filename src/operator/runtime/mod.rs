@@ -86,12 +86,13 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         Some(size) => volume::size_in_template(context, namespace, &workload_name(&name), &size).await?,
         None => String::new(),
     };
-    let shape = Shape {
+    let mut shape = Shape {
         name: &name,
         namespace,
         spec: &runtime.spec,
         settings: &context.settings,
         cluster_id: &context.cluster_id,
+        account_uid: None,
         secrets: access::secrets(context, namespace, &workload_name(&name)).await?,
         database,
         replicas: replicas::look(context, namespace, &workload_name(&name), &runtime.spec).await?,
@@ -99,7 +100,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         take_over_from: take_over_from(runtime),
     };
     let claim = volume::look(context, &shape).await?;
-    let failed = make(context, &owner, &shape, claim.as_ref()).await.err();
+    let failed = make(context, &owner, &mut shape, claim.as_ref()).await.err();
     if let Some(error) = failed.as_ref().filter(|error| !error.is_in_the_way()) {
         tracing::warn!(namespace, name, %error, "the objects of the Runtime could not all be made");
     }
@@ -148,14 +149,16 @@ fn wanted(name: &str, runtime: &Runtime) -> Wanted {
 async fn make(
     context: &Context,
     owner: &OwnerReference,
-    shape: &Shape<'_>,
+    shape: &mut Shape<'_>,
     claim: Option<&Claim>,
 ) -> Result<(), ReconcileError> {
+    shape.account_uid = Some(apply::apply(context, owner, access::account(shape)).await?);
+    let shape = &*shape;
     for object in shape.objects() {
         match apply::apply(context, owner, object).await {
             // Whether there can be routes, the condition Exposed says.
             Err(ReconcileError::UnknownKind { kind }) if kind == "HTTPRoute" => {}
-            applied => applied?,
+            applied => drop(applied?),
         }
     }
     rollout::unblock(context, shape).await?;

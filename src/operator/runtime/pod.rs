@@ -29,6 +29,10 @@ pub(super) fn template(shape: &Shape<'_>) -> Value {
         // Where the database is, is read at the start only.
         annotations["fanfare.dev/database"] = json!(database.digest);
     }
+    if let Some(account) = &shape.account_uid {
+        // A token is refused once its account is gone, though there is another one of its name: Pods are made anew with it.
+        annotations["fanfare.dev/account"] = json!(account);
+    }
     json!({
         "metadata": { "labels": shape.labels(), "annotations": annotations },
         "spec": {

@@ -17,6 +17,8 @@ pub(super) struct Shape<'a> {
     pub spec: &'a RuntimeSpec,
     pub settings: &'a Settings,
     pub cluster_id: &'a str,
+    /// The UID of its account, once that is there: a token is of one account, not of a name.
+    pub account_uid: Option<String>,
     /// The Secrets its processes may read.
     pub secrets: BTreeSet<String>,
     /// The database, if it is PostgreSQL and the Secret that names it may be used.

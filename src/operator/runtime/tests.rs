@@ -35,6 +35,7 @@ fn objects(spec: &str, settings: &Settings, database: Option<Database>) -> Vec<V
     let spec = serde_yaml_ng::from_str(spec).unwrap();
     let shape = Shape {
         take_over_from: None,
+        account_uid: None,
         name: "main",
         namespace: "shop",
         spec: &spec,
@@ -144,6 +145,7 @@ fn what_cannot_be_made_for_now_is_nothing_that_was_left_over() {
     let (settings, spec) = (settings(), serde_yaml_ng::from_str(&spec).unwrap());
     let shape = Shape {
         take_over_from: None,
+        account_uid: None,
         name: "main",
         namespace: "shop",
         spec: &spec,
