@@ -11,3 +11,4 @@ mod refusals;
 mod reload;
 mod stop;
 mod weather;
+mod weather_alerts;
