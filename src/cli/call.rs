@@ -14,6 +14,7 @@ use super::output::{OutputArgs, print, print_json};
 use super::view::Accepted;
 use super::{log, watch};
 use crate::api::Permission;
+use crate::domain::body::to_utf8;
 
 /// Call a trigger.
 ///
@@ -142,16 +143,28 @@ impl Data {
             Data::Inline(text) => Ok(Bytes::copy_from_slice(text.as_bytes())),
             Data::File(path) => {
                 let read = tokio::fs::read(path).await;
-                read.map(Bytes::from).map_err(|source| ClientError::File { path: path.clone(), source })
+                let file = |source| ClientError::File { path: path.clone(), source };
+                as_utf8(read.map_err(file)?).map_err(file)
             }
             Data::Stdin => {
                 let mut body = Vec::new();
-                let read = tokio::io::stdin().read_to_end(&mut body).await;
-                read.map_err(|source| ClientError::File { path: "standard input".into(), source })?;
-                Ok(body.into())
+                let file = |source| ClientError::File { path: "standard input".into(), source };
+                tokio::io::stdin().read_to_end(&mut body).await.map_err(file)?;
+                as_utf8(body).map_err(file)
             }
         }
     }
+}
+
+/// What editors and PowerShell write: a byte order mark, or UTF-16. What is sent is UTF-8 without a mark.
+fn as_utf8(body: Vec<u8>) -> std::io::Result<Bytes> {
+    // Bytes that are packed are no text.
+    if body.starts_with(&[0x1f, 0x8b]) || body.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        return Ok(body.into());
+    }
+    let text =
+        to_utf8(&body, None).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
+    Ok(Bytes::from(text.into_owned()))
 }
 
 /// One header as curl writes it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::body::CodingError;
 use super::name::CallId;
 use super::params::WrongParameter;
 
@@ -70,11 +71,12 @@ pub enum Refusal {
     /// 403
     #[error("the credentials are right, but may not call this trigger")]
     Forbidden,
+    /// 415: what was sent, in words.
+    #[error("{0}; send JSON as application/json, or a form as application/x-www-form-urlencoded, in UTF-8")]
+    MediaType(String),
     /// 415
-    #[error(
-        "the body must be application/json or application/x-www-form-urlencoded in UTF-8, and not compressed"
-    )]
-    MediaType,
+    #[error(transparent)]
+    Coding(#[from] CodingError),
     /// 400
     #[error("{0}")]
     Malformed(String),
@@ -118,7 +120,7 @@ impl Refusal {
             Refusal::Method => 405,
             Refusal::Conflict(_) => 409,
             Refusal::TooLarge { .. } => 413,
-            Refusal::MediaType => 415,
+            Refusal::MediaType(_) | Refusal::Coding(_) => 415,
             Refusal::WrongParameters(_) | Refusal::WrongBody(_) | Refusal::Expired { .. } => 422,
             Refusal::RateWindow { .. } => 429,
             Refusal::Unavailable => 503,
@@ -135,7 +137,8 @@ impl Refusal {
             Refusal::Method => "method",
             Refusal::Conflict(_) => "conflict",
             Refusal::TooLarge { .. } => "too_large",
-            Refusal::MediaType => "media_type",
+            Refusal::MediaType(_) => "media_type",
+            Refusal::Coding(_) => "coding",
             Refusal::WrongParameters(_) => "wrong_parameters",
             Refusal::WrongBody(_) => "wrong_body",
             Refusal::Expired { .. } => "expired",
@@ -154,7 +157,8 @@ impl Refusal {
             Refusal::Method => "Method not allowed",
             Refusal::Conflict(_) => "The key is taken by another body",
             Refusal::TooLarge { .. } => "The body is too large",
-            Refusal::MediaType => "The media type is not taken",
+            Refusal::MediaType(_) => "The media type is not taken",
+            Refusal::Coding(_) => "The content coding is not taken",
             Refusal::WrongParameters(_) => "Parameters are wrong",
             Refusal::WrongBody(_) => "The body is wrong",
             Refusal::Expired { .. } => "The call is expired",

@@ -4,6 +4,7 @@
 
 pub mod acceptance;
 pub mod admission;
+pub mod body;
 pub mod credentials;
 pub mod customer;
 pub mod database_ports;

@@ -15,6 +15,7 @@ pub mod lease;
 pub mod library;
 pub mod metrics;
 pub mod outdated;
+mod packed_body;
 pub mod process;
 pub mod run;
 pub mod server;

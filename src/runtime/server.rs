@@ -151,9 +151,20 @@ impl Door {
             *nothing.status_mut() = http::StatusCode::NOT_FOUND;
             return Ok(nothing);
         };
-        let answered = TowerToHyperService::new(routes).call(request).await;
+        let answered = TowerToHyperService::new(routes).call(without_last_slash(request)).await;
         Ok(answered.map_or_else(|never: Infallible| match never {}, |response| response.map(Either::Right)))
     }
+}
+
+/// Programs that put URLs together write one more slash at a path's end.
+fn without_last_slash<B>(mut request: Request<B>) -> Request<B> {
+    let uri = request.uri();
+    let Some(path) = uri.path().strip_suffix('/').filter(|path| !path.is_empty()) else { return request };
+    let target = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    if let Ok(target) = target.parse() {
+        *request.uri_mut() = target;
+    }
+    request
 }
 
 async fn accept_until_stopped(

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::batch::{BodyError, BodyFormat, NumberedLine, lines};
+use super::batch::{BodyError, NumberedLine, lines_of};
 use super::line::{LineError, customer, event};
 use super::view::CustomerView;
 use crate::domain::customer::EventNeeds;
@@ -103,7 +103,7 @@ fn sorted_out<T>(
 ) -> Result<(Vec<T>, Vec<LineAnswer>), Refusal> {
     let mut writes = Vec::new();
     let mut answers = Vec::new();
-    for (line, json) in lines(BodyFormat::of(content_type)?, body)? as Vec<NumberedLine> {
+    for (line, json) in lines_of(content_type, body)? as Vec<NumberedLine> {
         let error = match json.and_then(&read) {
             Ok(write) => {
                 writes.push(write);
@@ -143,9 +143,11 @@ impl Refusal {
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
         match self {
-            Refusal::Body(BodyError::MediaType) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::Body(BodyError::MediaType(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::Body(BodyError::TooLarge | BodyError::TooManyLines) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::Body(BodyError::NotJson(_) | BodyError::NotText) => StatusCode::BAD_REQUEST,
+            Refusal::Body(BodyError::NotJson(_) | BodyError::NotText | BodyError::Charset(_)) => {
+                StatusCode::BAD_REQUEST
+            }
             Refusal::NotFound(_) => StatusCode::NOT_FOUND,
             Refusal::Store(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -8,6 +8,7 @@ mod harness;
 mod admission;
 mod api;
 mod batch;
+mod bodies;
 mod durability;
 mod keys;
 mod limits;
@@ -59,6 +60,14 @@ mod told {
             one_wrong_element_refuses_the_request,
             none_is_fine_a_thousand_is_most_and_no_list_is_refused,
             the_idempotency_key_is_the_requests;
+        bodies:
+            json_is_read_however_it_is_announced,
+            what_is_not_json_says_what_is_taken,
+            json_that_is_sent_as_a_form_is_told_which_header_to_send,
+            compressed_bodies_are_unpacked_within_bounds,
+            customers_and_events_are_read_the_same_way,
+            one_more_slash_is_taken,
+            a_newline_behind_a_credential_is_no_part_of_it;
         durability:
             nothing_is_answered_before_its_commit,
             a_store_that_is_away_or_full_is_503_and_keeps_nothing,

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Client, ClientError, Way};
 use crate::cli::cluster::{self, ClusterArgs, Need};
+use crate::domain::secret::without_last_newline;
 
 /// The variable that holds the key. There is no flag for it: what stands on a command line is seen by every process.
 const KEY_VARIABLE: &str = "FANFARE_API_KEY";
@@ -86,7 +87,8 @@ fn basic(key: &str) -> Result<http::HeaderValue, ClientError> {
     if !key.contains(':') {
         return Err(ClientError::Key { variable: KEY_VARIABLE });
     }
-    let mut value: http::HeaderValue = format!("Basic {}", STANDARD.encode(key))
+    // A key that was read from a file into the variable, or from a Secret by hand, brings the file's newline.
+    let mut value: http::HeaderValue = format!("Basic {}", STANDARD.encode(without_last_newline(key)))
         .parse()
         .expect("base64 has only characters a header may have");
     value.set_sensitive(true);
@@ -100,6 +102,7 @@ mod tests {
     #[test]
     fn a_key_is_sent_as_basic_authentication() {
         assert_eq!(basic("Aladdin:open sesame").unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(basic("Aladdin:open sesame\n").unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
         assert!(!format!("{:?}", basic("a:secret").unwrap()).contains("c2VjcmV0"));
     }
 

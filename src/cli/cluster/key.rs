@@ -10,6 +10,7 @@ use super::{ClusterError, Need};
 use crate::api::labels::{api_key_secret_name, trigger_secret_name};
 use crate::api::{ApiKey, ApiTrigger, KeyType};
 use crate::domain::expression::nearest;
+use crate::domain::secret::without_last_newline;
 
 /// Of so many keys that may do it, the Secrets are tried.
 const TRIED_MAX: usize = 16;
@@ -116,7 +117,7 @@ async fn read(ask: &Ask, name: &str) -> Result<Key, ClusterError> {
     let missing = || ClusterError::NoSecret { name: name.to_owned(), namespace: ask.namespace.clone() };
     let secret: Secret = ask.get(name).await?.ok_or_else(missing)?;
     let data = secret.data.unwrap_or_default();
-    let text = |key: &str| data.get(key).and_then(|value| std::str::from_utf8(&value.0).ok());
+    let text = |key: &str| Some(without_last_newline(std::str::from_utf8(&data.get(key)?.0).ok()?));
     let (Some(username), Some(password)) = (text("username"), text("password")) else {
         return Err(missing());
     };

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::api::labels::ALLOW_LABEL;
 use crate::channels::connect::SecretSource;
 use crate::compile::ObjectKind;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, without_last_newline};
 use crate::manifests::{Manifest, Manifests};
 
 /// Secrets by name.
@@ -82,7 +82,8 @@ impl UserSecret {
         let decoded = members("data").into_iter().filter_map(|(key, value)| Some((key, decode(&value)?)));
         let plain = members("stringData").into_iter().filter_map(|(key, value)| Some((key, text(&value)?)));
         // As the API server does it: stringData is laid over data.
-        let data = decoded.chain(plain).map(|(key, value)| (key, Secret::new(value))).collect();
+        let secret = |value: String| Secret::new(without_last_newline(&value));
+        let data = decoded.chain(plain).map(|(key, value)| (key, secret(value))).collect();
         UserSecret { allowed: manifest.label(ALLOW_LABEL).map(str::to_owned), data }
     }
 }
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn a_secret_is_given_out_for_the_use_its_label_names() {
         let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: twilio, labels: {fanfare.dev/allow: channel}}\n\
-                    data: {token: b2xk, other: b2xk}\nstringData: {token: new}\n";
+                    data: {token: b2xk, other: b2xkCg==}\nstringData: {token: \"new\\n\"}\n";
         let secrets = UserSecrets::of(&crate::manifests::read_stream("s", text.as_bytes()).unwrap());
         assert_eq!(secrets.get("twilio", "token", "channel").unwrap().expose(), "new");
         assert_eq!(secrets.get("twilio", "other", "channel").unwrap().expose(), "old");

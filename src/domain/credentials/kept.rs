@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, without_last_newline};
 
 /// A username and its password. A public key has only a token, which stands as the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl KeptCredentials {
 }
 
 fn nonempty<'a>(data: &'a BTreeMap<String, String>, key: &str) -> Option<&'a str> {
-    data.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    data.get(key).map(|value| without_last_newline(value)).filter(|value| !value.is_empty())
 }
 
 fn token_pair(token: &str) -> Pair {

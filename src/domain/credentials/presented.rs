@@ -4,7 +4,7 @@
 
 use base64::Engine as _;
 
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, without_last_newline};
 
 /// What a request says about who sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +60,13 @@ impl Presented {
     pub fn from_query(query: &str) -> Option<Self> {
         let mut fields = form_urlencoded::parse(query.as_bytes());
         let (_, token) = fields.find(|(name, token)| name == "access_token" && !token.is_empty())?;
-        Some(Presented::Token(Secret::new(token)))
+        Some(Presented::Token(Secret::new(without_last_newline(&token))))
     }
 }
 
 fn pair(text: &str) -> Result<Presented, PresentedError> {
-    let (id, secret) = text.split_once(':').ok_or(PresentedError::Malformed)?;
+    // `echo ann:secret | base64` has a newline at its end, as the Secret may have.
+    let (id, secret) = without_last_newline(text).split_once(':').ok_or(PresentedError::Malformed)?;
     Ok(Presented::Pair { id: id.to_owned(), secret: Secret::new(secret) })
 }
 
@@ -82,6 +83,8 @@ mod tests {
         let pair = Presented::Pair { id: "ann".into(), secret: Secret::new("a:b") };
         assert_eq!(read("Basic YW5uOmE6Yg=="), Ok(pair.clone()));
         assert_eq!(read("bASIC  YW5uOmE6Yg=="), Ok(pair.clone()));
+        assert_eq!(read("Basic YW5uOmE6Ygo="), Ok(pair.clone()));
+        assert_eq!(read("Basic YW5uOmE6Yg0K"), Ok(pair.clone()));
         assert_eq!(read("BEARER ann:a:b"), Ok(pair));
         assert_eq!(read("token abc"), Ok(Presented::Token(Secret::new("abc"))));
         assert_eq!(

@@ -1,9 +1,6 @@
 //! Customers and events in, and a customer out; `track` answers, this settles who may ask.
 
-use std::time::Duration;
-
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -11,13 +8,11 @@ use jiff::Timestamp;
 
 use super::Desk;
 use super::auth::{May, ReadCustomers, Track};
+use super::body::Body;
 use super::id::Id;
-use super::problem::{ApiProblem, ProblemBody};
+use super::problem::ProblemBody;
 use crate::track::http::{self as track, BatchAnswer};
 use crate::track::view::CustomerView;
-
-/// How long a batch may take to arrive. A caller slower than this holds a connection, and what has come, for nothing.
-const BATCH_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Create and change customers, line by line. Attributes and consents that are not named stay.
 #[utoipa::path(post, path = "/api/v1/customers", tag = "track",
@@ -32,7 +27,7 @@ pub(super) async fn post_customers(
     _caller: May<Track>,
     State(desk): State<Desk>,
     headers: HeaderMap,
-    Batch(body): Batch,
+    Body(body): Body,
 ) -> Response {
     let answer = track::post_customers(desk.app.customers.as_ref(), content_type(&headers), &body).await;
     answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response)
@@ -51,7 +46,7 @@ pub(super) async fn post_events(
     _caller: May<Track>,
     State(desk): State<Desk>,
     headers: HeaderMap,
-    Batch(body): Batch,
+    Body(body): Body,
 ) -> Response {
     let now = Timestamp::now();
     let answer = track::post_events(desk.app.customers.as_ref(), content_type(&headers), &body, now).await;
@@ -72,42 +67,4 @@ pub(super) async fn detail(_caller: May<ReadCustomers>, State(desk): State<Desk>
 
 fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
-}
-
-/// A batch's body. One that cannot be read is answered as every other problem of the API is.
-pub(super) struct Batch(Bytes);
-
-impl<S: Send + Sync> FromRequest<S> for Batch {
-    type Rejection = ApiProblem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiProblem> {
-        read_within(BATCH_TIME_MAX, request, state).await.map(Batch)
-    }
-}
-
-async fn read_within<S: Send + Sync>(
-    time_max: Duration,
-    request: Request,
-    state: &S,
-) -> Result<Bytes, ApiProblem> {
-    match tokio::time::timeout(time_max, Bytes::from_request(request, state)).await {
-        Ok(body) => body.map_err(|rejection| ApiProblem::body(&rejection)),
-        Err(_) => Err(ApiProblem::late_body(time_max)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::body::Body;
-    use axum::http::StatusCode;
-    use futures_util::stream;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_batch_that_never_arrives_is_given_up() {
-        let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
-        let problem = read_within(Duration::from_millis(10), Request::new(body), &()).await.unwrap_err();
-        assert_eq!(problem.into_response().status(), StatusCode::REQUEST_TIMEOUT);
-    }
 }

@@ -3,6 +3,7 @@
 //! Every handler's signature says which permission it needs; a caller without it never reaches the handler.
 
 mod auth;
+mod body;
 mod calls;
 mod customers;
 mod deliveries;

@@ -6,14 +6,15 @@ use axum::Json;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Desk;
 use super::auth::{Control, May, ReadLog};
+use super::body::Body;
 use super::id::kept;
 use super::problem::{ApiProblem, ProblemBody};
+use crate::domain::body::to_utf8;
 use crate::domain::name::CallId;
 use crate::domain::pause::{Pause, PauseReport, REASON_MAX, Scope};
 use crate::runtime::run::Control as EngineControl;
@@ -97,7 +98,7 @@ pub(super) async fn pause(
     caller: May<Control>,
     State(desk): State<Desk>,
     Path((kind, name)): Path<(String, String)>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<PauseReport>, ApiProblem> {
     let scope = scope(&kind, &name)?;
     exists(&desk, &scope).await?;
@@ -113,7 +114,7 @@ pub(super) async fn pause(
 pub(super) async fn pause_runtime(
     caller: May<Control>,
     State(desk): State<Desk>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<PauseReport>, ApiProblem> {
     pause_scope(&caller, &desk, Scope::Runtime, &body).await
 }
@@ -180,7 +181,7 @@ async fn pause_scope(
     caller: &May<Control>,
     desk: &Desk,
     scope: Scope,
-    body: &Bytes,
+    body: &[u8],
 ) -> Result<Json<PauseReport>, ApiProblem> {
     let who = caller.caller.credential.to_string();
     let pause = Pause { scope, who, reason: reason(body)?, since: Timestamp::now() };
@@ -212,11 +213,12 @@ async fn cancel_scope(
     Ok(Json(Cancelled { runs }))
 }
 
-fn reason(body: &Bytes) -> Result<String, ApiProblem> {
+fn reason(body: &[u8]) -> Result<String, ApiProblem> {
     if body.is_empty() {
         return Ok(String::new());
     }
-    let request: PauseRequest = serde_json::from_slice(body).map_err(|error| {
+    let body = to_utf8(body, None).map_err(|error| ApiProblem::bad_request(error.to_string()))?;
+    let request: PauseRequest = serde_json::from_slice(&body).map_err(|error| {
         ApiProblem::bad_request(format!("the body must be {{\"reason\": \"…\"}}: {error}"))
     })?;
     if request.reason.chars().count() > REASON_MAX || request.reason.contains('\0') {

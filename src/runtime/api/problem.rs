@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::domain::body::TAKEN_CODINGS;
 use crate::store::StoreError;
 use crate::telemetry::Sampled;
 
@@ -45,6 +46,15 @@ impl ApiProblem {
         let detail =
             format!("the body did not arrive within {} seconds; send smaller batches", time_max.as_secs());
         ApiProblem { status: StatusCode::REQUEST_TIMEOUT, detail }
+    }
+
+    /// A body in a coding that is not taken.
+    pub(super) fn coding(detail: String) -> Self {
+        ApiProblem { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, detail }
+    }
+
+    pub(super) fn too_large(detail: String) -> Self {
+        ApiProblem { status: StatusCode::PAYLOAD_TOO_LARGE, detail }
     }
 
     pub(super) fn unauthorized() -> Self {
@@ -105,6 +115,9 @@ impl IntoResponse for ApiProblem {
         let mut response = (self.status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(TAKEN_CODINGS));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Basic realm=\"fanfare\", charset=\"UTF-8\"");
             headers.insert(header::WWW_AUTHENTICATE, scheme);

@@ -17,7 +17,7 @@ use crate::api::labels::{
 };
 use crate::compile::references::SecretUse;
 use crate::domain::credentials::{Digest, KeptCredentials};
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, without_last_newline};
 
 /// A username, empty for a token, and the digest of what is presented with it.
 pub(super) type Taken = (Arc<str>, Digest);
@@ -50,9 +50,9 @@ impl Content {
         let name = object.name_any();
         let allowed = object.labels().get(ALLOW_LABEL).cloned();
         let data = object.data.iter().flatten();
-        let texts: BTreeMap<String, String> = data
-            .filter_map(|(key, value)| Some((key.clone(), String::from_utf8(value.0.clone()).ok()?)))
-            .collect();
+        let text = |bytes: &[u8]| Some(without_last_newline(std::str::from_utf8(bytes).ok()?).to_owned());
+        let texts: BTreeMap<String, String> =
+            data.filter_map(|(key, value)| Some((key.clone(), text(&value.0)?))).collect();
         let is_ours = is_ours(object);
         Content {
             revision: object.resource_version().unwrap_or_default(),
@@ -188,6 +188,30 @@ mod tests {
         assert_eq!(trigger.credentials("s", SecretUse::Trigger).unwrap().len(), 1);
         assert!(trigger.key("s", "password").is_err());
         assert!(secret(serde_json::json!({}), &pair).problem("s", SecretUse::Channel).is_some());
+    }
+
+    #[test]
+    fn one_newline_at_the_end_of_a_value_is_no_part_of_it() {
+        let written = |text: &str, allow: &str| {
+            use base64::Engine as _;
+            let value = base64::engine::general_purpose::STANDARD.encode(text);
+            let metadata = serde_json::json!({"name": "s", "labels": {"fanfare.dev/allow": allow,
+                "app.kubernetes.io/managed-by": "fanfare"}});
+            let data = serde_json::json!({"username": value, "password": value});
+            let object = serde_json::json!({"metadata": metadata, "data": data});
+            Content::of(&serde_json::from_value(object).unwrap())
+        };
+        for text in ["x\n", "x\r\n", "x"] {
+            assert_eq!(written(text, "channel").key("s", "password").unwrap().expose(), "x");
+            for (allow, wanted) in [("trigger", SecretUse::Trigger), ("", SecretUse::Generated)] {
+                let content = written(text, allow);
+                let [(username, digest)] = content.credentials("s", wanted).unwrap() else {
+                    panic!("one pair")
+                };
+                assert!(username.as_ref() == "x" && digest.matches(&Digest::of("x")), "{text:?} {wanted:?}");
+            }
+        }
+        assert!(written("\n", "trigger").credentials("s", SecretUse::Trigger).is_err());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What a caller is answered: 202 with the call's id, or a problem by RFC 9457 that says what to do.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 
 use crate::domain::admission::{Answer, Refusal, WrongElement};
+use crate::domain::body::TAKEN_CODINGS;
 
 /// What the endpoint sends.
 pub type IngestResponse = Response<Full<Bytes>>;
@@ -69,6 +70,9 @@ pub(super) fn refused(refusal: &Refusal) -> IngestResponse {
     match refusal {
         Refusal::Method => {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        Refusal::Coding(_) => {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(TAKEN_CODINGS));
         }
         Refusal::Unauthenticated(_) => {
             headers.append(WWW_AUTHENTICATE, BASIC);

@@ -4,22 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::domain::admission::Refusal;
+use crate::domain::body::{ContentType, Media, UnpackError};
+use crate::runtime::packed_body::{self, PackedError};
 
 /// How long a body may take. A caller slower than this holds a connection for nothing.
 const BODY_TIME_MAX: Duration = Duration::from_secs(15);
-
-/// What a body is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Media {
-    /// `application/json`, or another type that ends in `+json`.
-    Json,
-    /// `application/x-www-form-urlencoded`.
-    Form,
-}
 
 /// Refuses what says itself that it is too large, before a byte of it is read.
 pub(super) fn check_declared_length(headers: &HeaderMap, max: usize) -> Result<(), Refusal> {
@@ -48,67 +41,27 @@ where
     }
 }
 
-/// Reads `Content-Type`. Parameters other than a charset are passed over; the charset must be UTF-8 or a part of it.
-/// A compressed body is not taken: what it would become has no bound that its length tells.
-pub(super) fn media(headers: &HeaderMap) -> Result<Media, Refusal> {
-    if headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
-        return Err(Refusal::MediaType);
-    }
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or(Refusal::MediaType)?;
-    if value == "application/json" {
-        return Ok(Media::Json);
-    }
-    let mut parts = value.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    for parameter in parts {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let charset = value.trim_matches('"');
-        let readable = ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known));
-        if name.eq_ignore_ascii_case("charset") && !readable {
-            return Err(Refusal::MediaType);
-        }
-    }
-    match essence.as_str() {
-        "application/json" => Ok(Media::Json),
-        "application/x-www-form-urlencoded" => Ok(Media::Form),
-        other if other.starts_with("application/") && other.ends_with("+json") => Ok(Media::Json),
-        _ => Err(Refusal::MediaType),
-    }
+/// Unpacks a body that was compressed; what comes out has the same limit.
+pub(super) async fn unpacked(headers: &HeaderMap, body: Bytes, max: usize) -> Result<Bytes, Refusal> {
+    packed_body::unpacked(headers, body, max).await.map_err(|error| match error {
+        PackedError::Coding(coding) => Refusal::Coding(coding),
+        PackedError::Unpack(UnpackError::TooLarge { max }) => Refusal::TooLarge { max },
+        PackedError::Unpack(error) => Refusal::Malformed(error.to_string()),
+        PackedError::Ending => Refusal::Unavailable,
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(content_type: &str) -> Result<Media, Refusal> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
-        media(&headers)
+/// Reads `Content-Type`; of an empty body it says nothing.
+pub(super) fn content_type(headers: &HeaderMap, body: &[u8]) -> Result<ContentType, Refusal> {
+    if body.is_empty() {
+        return Ok(ContentType { media: Media::Json, charset: None });
     }
-
-    #[test]
-    fn types_are_told_with_their_parameters() {
-        assert_eq!(read("application/json"), Ok(Media::Json));
-        assert_eq!(read("Application/JSON; Charset=\"UTF-8\"; v=2"), Ok(Media::Json));
-        assert_eq!(read("application/geo+json"), Ok(Media::Json));
-        assert_eq!(read("application/x-www-form-urlencoded;charset=utf-8"), Ok(Media::Form));
-        for refused in ["text/plain", "application/json; charset=latin1", "multipart/form-data; boundary=x"] {
-            assert_eq!(read(refused), Err(Refusal::MediaType), "{refused}");
+    let value = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("(not ASCII)"));
+    let read = ContentType::read(value).map_err(|error| Refusal::MediaType(error.to_string()))?;
+    match read.media {
+        Media::Ndjson => {
+            Err(Refusal::MediaType("a trigger takes one request a body, not lines of JSON".into()))
         }
-        assert_eq!(media(&HeaderMap::new()), Err(Refusal::MediaType));
-    }
-
-    #[test]
-    fn a_compressed_body_is_not_taken() {
-        for (coding, expected) in [("gzip", Err(Refusal::MediaType)), ("identity", Ok(Media::Json))] {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
-            headers.insert(CONTENT_ENCODING, coding.parse().unwrap());
-            assert_eq!(media(&headers), expected, "{coding}");
-        }
+        _ => Ok(read),
     }
 }

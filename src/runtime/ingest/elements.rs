@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::body::Media;
 use super::mapping::{Mapper, Source};
 use super::{ids, settle};
 use crate::compile::Trigger;
 use crate::domain::admission::{Refusal, WrongElement};
+use crate::domain::body::{ContentType, Media, is_json_as_form, looks_like_json, to_utf8};
 use crate::domain::expression::{Expression, Facts, RequestFacts};
 use crate::domain::name::CallId;
 use crate::domain::params::{Params, form_fields};
@@ -33,15 +33,34 @@ pub(super) struct Element {
     pub deduplication: Option<String>,
 }
 
-/// Reads a body. An empty one has no fields; whether that is enough, the parameters say.
-pub(super) fn parse(body: &[u8], media: Media) -> Result<Json, Refusal> {
-    match media {
-        _ if body.is_empty() => Ok(Json::Object(serde_json::Map::new())),
-        Media::Json => serde_json::from_slice(body)
-            .map_err(|error| Refusal::Malformed(format!("the body is not JSON that can be read: {error}"))),
-        Media::Form => form_fields(body).ok_or_else(|| Refusal::Malformed("the form is not in UTF-8".into())),
+/// Reads a body, and says as what: JSON or a form. An empty one has no fields; whether that is enough, the parameters
+/// say.
+pub(super) fn parse(body: &[u8], content_type: ContentType) -> Result<(Json, Media), Refusal> {
+    if body.is_empty() {
+        return Ok((Json::Object(serde_json::Map::new()), Media::Json));
+    }
+    let text = to_utf8(body, content_type.charset).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    if content_type.media == Media::Form {
+        if is_json_as_form(&text) {
+            return Err(Refusal::WrongBody(JSON_AS_FORM.into()));
+        }
+        let fields =
+            form_fields(&text).ok_or_else(|| Refusal::Malformed("the form is not in UTF-8".into()))?;
+        return Ok((fields, Media::Form));
+    }
+    match serde_json::from_slice(&text) {
+        Ok(json) => Ok((json, Media::Json)),
+        Err(_) if content_type.media == Media::Unsaid && !looks_like_json(&text) => {
+            let sent = "the body is no JSON, and its Content-Type does not say what it is";
+            Err(Refusal::MediaType(sent.into()))
+        }
+        Err(error) => Err(Refusal::Malformed(format!("the body is not JSON that can be read: {error}"))),
     }
 }
+
+/// What curl's `--data` makes of JSON.
+const JSON_AS_FORM: &str = "the body is JSON, but it was sent as a form; add the header `Content-Type: application/json` \
+                            (with curl: -H 'Content-Type: application/json')";
 
 /// Maps and checks a request. `facts` is there if the trigger has expressions that look at it.
 pub(super) fn elements(

@@ -8,9 +8,9 @@ use http::request::Parts;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::body::Media;
 use crate::compile::{KnownFields, Trigger};
 use crate::domain::admission::Refusal;
+use crate::domain::body::Media;
 use crate::domain::expression::{Expression, Facts, RequestFacts};
 use crate::domain::params::{Parameter, Params, Raw, WrongParameter};
 use crate::domain::value::Value;
@@ -102,12 +102,10 @@ impl Mapper<'_> {
 
     fn field<'s>(&self, parameter: &Parameter, source: &Source<'s>) -> Raw<'s> {
         match (source, self.media) {
-            (Source::Body(fields), Media::Json) => {
-                fields.get(&*parameter.name).map_or(Raw::Missing, Raw::Json)
-            }
             (Source::Body(fields), Media::Form) => {
                 fields.get(&*parameter.name).map_or(Raw::Missing, Raw::Form)
             }
+            (Source::Body(fields), _) => fields.get(&*parameter.name).map_or(Raw::Missing, Raw::Json),
             (Source::Item(Value::Object(members)), _) => {
                 members.get(&*parameter.name).map_or(Raw::Missing, Raw::Value)
             }

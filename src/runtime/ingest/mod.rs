@@ -95,9 +95,10 @@ where
     app.outdated.note(&caller, received_at);
     visit.credential = Some(Arc::clone(&caller.credential));
     let body = body::read(body, trigger.body_bytes_max).await?;
-    let media = if body.is_empty() { body::Media::Json } else { body::media(&parts.headers)? };
+    let body = body::unpacked(&parts.headers, body, trigger.body_bytes_max).await?;
+    let content_type = body::content_type(&parts.headers, &body)?;
     let idempotency_key = request::idempotency_key(&parts.headers)?;
-    let parsed = elements::parse(&body, media)?;
+    let (parsed, media) = elements::parse(&body, content_type)?;
     let facts = mapping::facts(trigger, &parts, &parsed)?;
     let elements = elements::elements(trigger, &parsed, media, facts, received_at)?;
     let submission = submit::Submission {
@@ -118,6 +119,8 @@ where
 fn find<'a>(snapshot: &'a Snapshot, path: &str, visit: &mut Visit) -> Result<&'a Arc<Trigger>, Refusal> {
     let rest = path.strip_prefix(PATH_PREFIX).ok_or(Refusal::NoSuchTrigger)?;
     let (namespace, name) = rest.split_once('/').ok_or(Refusal::NoSuchTrigger)?;
+    // Programs that put URLs together write one more slash.
+    let name = name.strip_suffix('/').unwrap_or(name);
     let known = snapshot.triggers.get(name).filter(|_| namespace == snapshot.namespace.as_ref());
     match known {
         Some(trigger) => {
