@@ -17,6 +17,7 @@ pub mod operator;
 pub mod runtime;
 pub mod track;
 
+pub mod causes;
 pub mod cli;
 pub mod listen;
 pub mod sandbox;

@@ -53,6 +53,11 @@ fn nothing_outside_tests_panics_on_purpose() {
 }
 
 #[test]
+fn no_error_is_printed_as_a_value_of_this_program() {
+    complaints("errors by Debug", &over_all(habits::dumped_errors));
+}
+
+#[test]
 fn a_module_begins_by_saying_what_it_is() {
     complaints("no header", &over_all(habits::header));
 }

@@ -18,6 +18,10 @@ pub const API_KEY_LABEL: &str = "fanfare.dev/api-key";
 /// The annotation on an ApiTrigger or ApiKey that asks for new credentials: any value that was not handled yet.
 pub const ROTATE_ANNOTATION: &str = "fanfare.dev/rotate-requested-at";
 
+/// The annotation of a Runtime that says which installation of the operator manages its namespace, as
+/// `<namespace>/<name of its Lease>`; without it, the first that comes does.
+pub const OPERATOR_ANNOTATION: &str = "fanfare.dev/operator";
+
 /// The annotation of a Runtime that hands a tenant over to it: who held it until now, as `<cluster>/<namespace>`.
 pub const TAKE_OVER_ANNOTATION: &str = "fanfare.dev/take-over-from";
 

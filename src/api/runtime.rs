@@ -242,6 +242,10 @@ pub struct RuntimeStatus {
     /// How many of its processes are ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<i32>,
+    /// The installation of the operator that manages this namespace, as `<namespace>/<name of its Lease>`. The first that
+    /// comes, until it is gone or the annotation `fanfare.dev/operator` names another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
 }
 
 fn two() -> i32 {

@@ -53,9 +53,10 @@ impl CheckInstall {
     async fn look(self) -> Result<Vec<Finding>, ApiServerError> {
         let client = Client::try_from(configuration().await?)?;
         let Self { operator, namespaces, patience, .. } = self;
+        let name = format!("{}/{}", self.own_namespace, self.lease_name);
         let lease = LeaseName { namespace: self.own_namespace, name: self.lease_name };
         let lease = (!self.no_leader_election).then_some(lease);
-        Ok(Installation { operator, lease, namespaces, patience }.look(&client).await)
+        Ok(Installation { operator, lease, name, namespaces, patience }.look(&client).await)
     }
 }
 

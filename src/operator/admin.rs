@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::caches::Caches;
+use super::manager::Others;
 use super::metrics::Metrics;
 use super::standing;
 use crate::telemetry::OPENMETRICS;
@@ -19,6 +20,8 @@ pub(super) struct Health {
     pub metrics: Arc<Metrics>,
     /// What the leader watches; nothing on one that stands by.
     pub watched: Arc<Mutex<Vec<Caches>>>,
+    /// What is known of other installations.
+    pub others: Arc<Others>,
     /// Whether it is about to end.
     pub leaving: tokio_util::sync::CancellationToken,
     /// What it must know before it can begin, if that is not known yet.
@@ -55,6 +58,7 @@ async fn ready(State(health): State<Health>) -> Response {
 async fn metrics(State(health): State<Health>) -> Response {
     let caches = health.watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
     health.metrics.set_objects(caches.iter().flat_map(standing::counts));
+    health.metrics.set_namespaces_of_others(health.others.count());
     let kind = HeaderValue::from_static(OPENMETRICS);
     ([(header::CONTENT_TYPE, kind)], health.metrics.text()).into_response()
 }

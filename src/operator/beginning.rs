@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin::Health;
 use super::settings::Settings;
+use crate::causes::in_words;
 
 /// How often the API server is asked.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -31,7 +32,8 @@ impl Beginning<'_> {
         let namespaces: &Api<Namespace> = &Api::all(self.client.clone());
         self.asked(|| async move {
             let asked = namespaces.get("kube-system").await;
-            let found = asked.map_err(|error| format!("the API server has not answered yet: {error}"))?;
+            let found = asked
+                .map_err(|error| format!("the API server has not answered yet: {}", in_words(&error)))?;
             Ok(found.metadata.uid.unwrap_or_default())
         })
         .await
@@ -46,7 +48,7 @@ impl Beginning<'_> {
         }
         let pods: &Api<Pod> = &Api::namespaced(self.client.clone(), own_namespace);
         let found = self.asked(|| async move {
-            let asked = pods.get(identity).await.map_err(|error| error.to_string());
+            let asked = pods.get(identity).await.map_err(|error| in_words(&error));
             let image = asked.and_then(|pod| image_of(pod).ok_or_else(|| "it has no container".into()));
             image.map_err(|error| {
                 format!(

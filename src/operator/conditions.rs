@@ -142,6 +142,11 @@ pub(super) fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Co
     conditions.iter().find(|condition| condition.type_ == kind)
 }
 
+/// Whether a condition sums up others.
+pub(super) fn is_summary(condition: &Condition) -> bool {
+    [READY, RECONCILING, STALLED].contains(&condition.type_.as_str())
+}
+
 /// Whether, and why, an object is ready.
 pub(super) fn ready(conditions: &[Condition]) -> Option<&Condition> {
     find(conditions, READY)

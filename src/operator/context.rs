@@ -16,6 +16,7 @@ use super::backoff::Backoff;
 use super::caches::{Caches, name_of};
 use super::credentials::KnownSecrets;
 use super::error::ReconcileError;
+use super::manager::Others;
 use super::metrics::Metrics;
 use super::namespace::Namespace;
 use super::programmed::Serving;
@@ -40,6 +41,10 @@ pub(super) struct Context {
     pub cluster_id: String,
     /// Whether the cluster knows HTTPRoutes.
     pub has_routes: Arc<AtomicBool>,
+    /// How this installation of the operator is known.
+    pub installation: String,
+    /// What is known of others.
+    pub others: Arc<Others>,
     /// What the cluster itself puts into the objects that are made.
     pub filled_in: FilledIn,
     /// Ends with the Lease.

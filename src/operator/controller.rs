@@ -21,7 +21,10 @@ use super::backoff;
 use super::caches::{Cache, Guarded, WakeOf};
 use super::context::Context;
 use super::error::ReconcileError;
+use super::manager::look_again;
 use super::status;
+use crate::api::Runtime;
+use crate::causes::in_words;
 
 /// How many objects of a kind are reconciled at once.
 const CONCURRENCY: u16 = 16;
@@ -82,7 +85,10 @@ pub(super) async fn run<K: Kind>(
         .for_each(|result| async move {
             match result {
                 Ok(_) | Err(ControllerError::ObjectNotFound(_) | ControllerError::ReconcilerFailed(..)) => {}
-                Err(error) => tracing::warn!(kind = K::NAME, %error, "the watch was interrupted and goes on"),
+                Err(error) => {
+                    let error = in_words(&error);
+                    tracing::warn!(kind = K::NAME, error, "the watch was interrupted and goes on");
+                }
             }
         })
         .await;
@@ -103,8 +109,13 @@ async fn reconcile<K: Kind>(
         () = context.term.cancelled() => return Ok(Action::await_change()),
     }
     let begun = Instant::now();
+    let namespace = object.namespace().unwrap_or_default();
     let attempt = async {
         match &object.0 {
+            // Its own reconcile says so, and takes over from one that is gone.
+            Ok(_) if K::NAME != Runtime::NAME && context.managed_by_other(&namespace).is_some() => {
+                Ok(look_again::<K>())
+            }
             Ok(object) => K::reconcile(&context, object).await,
             Err(invalid) => not_understood::<K>(&context, invalid).await,
         }
@@ -124,11 +135,20 @@ async fn reconcile<K: Kind>(
     Ok(Action::requeue(backoff::spread(again, &key)))
 }
 
-/// Says in an Event what goes wrong again and again: the first time it may pass by itself, and once said is enough.
+/// Says in a condition and in an Event what goes wrong again and again: the first time it may pass by itself.
 async fn tell_failure<K: Kind>(context: &Context, object: &K, key: &str, error: &ReconcileError) {
-    if context.backoff.failures(key) == 1 && !error.is_conflict() {
-        let note = error.to_string();
-        status::publish(context, object, EventType::Warning, "ReconcileFailed", "Reconcile", &note).await;
+    let failures = context.backoff.failures(key);
+    if failures == 0 || error.is_conflict() {
+        return;
+    }
+    let told = error.told();
+    if !error.is_told()
+        && let Err(untold) = status::write_failed::<K>(context, object.meta(), error.reason(), &told).await
+    {
+        tracing::warn!(kind = K::NAME, key, %untold, "that a reconcile failed could not be written to the status");
+    }
+    if failures == 1 {
+        status::publish(context, object, EventType::Warning, "ReconcileFailed", "Reconcile", &told).await;
     }
 }
 

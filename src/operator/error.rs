@@ -1,5 +1,6 @@
 //! What can go wrong in a reconcile that another try may heal. What only an edit can heal is status, not an error.
 
+use crate::causes::in_words;
 use crate::domain::credentials::GenerateError;
 
 /// Whether the API server says that there is no such thing. For a kind that it does not know, that is a page of plain
@@ -12,7 +13,7 @@ pub(super) fn is_absent(error: &kube::Error) -> bool {
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     /// The API server refused, or could not be asked.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", in_words(source.as_ref()))]
     Api {
         /// What was being done, with the object.
         what: String,
@@ -43,6 +44,15 @@ pub enum ReconcileError {
         /// The kind.
         kind: String,
     },
+    /// A Secret of generated credentials cannot be changed any more.
+    #[error("somebody made Secret {name} immutable, so its credentials cannot be changed")]
+    Immutable {
+        /// The Secret.
+        name: String,
+    },
+    /// What went wrong has its condition already.
+    #[error(transparent)]
+    Told(Box<ReconcileError>),
     /// No randomness.
     #[error(transparent)]
     Generate(#[from] GenerateError),
@@ -55,7 +65,7 @@ pub enum ReconcileError {
 }
 
 /// The words of [`ReconcileError::word`].
-pub(super) const WORDS: [&str; 12] = [
+pub(super) const WORDS: [&str; 13] = [
     "conflict",
     "forbidden",
     "not_found",
@@ -65,6 +75,7 @@ pub(super) const WORDS: [&str; 12] = [
     "not_ours",
     "of_former",
     "unknown_kind",
+    "immutable",
     "random",
     "timeout",
     "panic",
@@ -92,10 +103,55 @@ impl ReconcileError {
             ReconcileError::NotOurs { .. } => "not_ours",
             ReconcileError::OfFormer { .. } => "of_former",
             ReconcileError::UnknownKind { .. } => "unknown_kind",
+            ReconcileError::Immutable { .. } => "immutable",
+            ReconcileError::Told(error) => error.word(),
             ReconcileError::Generate(_) => "random",
             ReconcileError::TimedOut(_) => "timeout",
             ReconcileError::Panicked(_) => "panic",
         }
+    }
+
+    /// The reason of the condition that says so.
+    pub(super) fn reason(&self) -> &'static str {
+        match self.word() {
+            "conflict" => "Conflict",
+            "forbidden" => "Forbidden",
+            "not_found" => "NotFound",
+            "invalid" => "Refused",
+            "not_ours" => "NotOurs",
+            "of_former" => "FormerNotGone",
+            "unknown_kind" => "KindUnknown",
+            "immutable" => "SecretImmutable",
+            "random" => "NoRandomness",
+            "timeout" => "TimedOut",
+            "panic" => "Panicked",
+            _ => "ApiServerFailed",
+        }
+    }
+
+    /// What it is and what to do about it, for people.
+    pub(super) fn told(&self) -> String {
+        let advice = match self.word() {
+            "forbidden" => {
+                "the operator's account lacks that right: bind the roles of config/operator/rbac.yaml to it again, or \
+                 upgrade the release with `rbac.create=true`"
+            }
+            "immutable" => {
+                "delete it: Fanfare makes another one with new credentials at once, and the former ones end"
+            }
+            "invalid" => {
+                "the API server or an admission policy of the cluster refuses it; change what it names"
+            }
+            "panic" => "report it with the operator's log; other objects are not concerned",
+            "not_ours" | "unknown_kind" => "it is looked at again by itself",
+            _ => "it is tried again by itself; look at the API server if it stays",
+        };
+        format!("{self}; {advice}")
+    }
+
+    /// Whether a condition of the object says it already.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self, ReconcileError::Told(_))
     }
 
     /// Whether somebody else wrote in between: worth an immediate second look, not worth a word.
@@ -106,5 +162,29 @@ impl ReconcileError {
     /// Whether an object is in the way that is not to be touched: a condition says so, and its end is waited for.
     pub(super) fn is_in_the_way(&self) -> bool {
         matches!(self, ReconcileError::NotOurs { .. } | ReconcileError::OfFormer { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_is_told_in_words_with_a_remedy() {
+        let refused = Status::failure("secrets \"storm-trigger\" is forbidden", "Forbidden").with_code(403);
+        let error = ReconcileError::api("get Secret storm-trigger")(kube::Error::Api(Box::new(refused)));
+        assert_eq!((error.word(), error.reason()), ("forbidden", "Forbidden"));
+        let told = error.told();
+        assert!(
+            told.starts_with("get Secret storm-trigger: secrets \"storm-trigger\" is forbidden; "),
+            "{told}"
+        );
+        assert!(told.contains("config/operator/rbac.yaml") && !told.contains("Status"), "{told}");
+        let immutable = ReconcileError::Immutable { name: "storm-trigger".into() };
+        assert!(immutable.told().contains("delete it"), "{}", immutable.told());
+        let told = ReconcileError::Told(Box::new(immutable));
+        assert_eq!((told.word(), told.is_told()), ("immutable", true));
     }
 }

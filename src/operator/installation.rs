@@ -10,13 +10,18 @@ use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Client};
 use tokio::time::Instant;
 
+use super::caches::{Guarded, name_of, namespace_of};
 use super::lease_held::LeaseHeld;
+use super::manager::{Manager, manager};
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
+use crate::causes::in_words;
 
 /// How long one question may take.
 const ASK_MAX: Duration = Duration::from_secs(5);
 /// The rest between two looks.
 const REST: Duration = Duration::from_millis(500);
+/// How many Runtimes of others are named.
+const TOLD_MAX: usize = 5;
 /// The largest answer that is read of the operator's probe.
 const ANSWER_BYTES_MAX: usize = 4096;
 
@@ -27,6 +32,8 @@ pub struct Installation {
     pub operator: String,
     /// The Lease that is held by whoever works, and its namespace; none if the operator is alone.
     pub lease: Option<LeaseName>,
+    /// How the installation is known: `<namespace>/<name of the Lease>`.
+    pub name: String,
     /// The namespaces it serves; empty for all.
     pub namespaces: Vec<String>,
     /// For how long what is not yet so is looked at again.
@@ -75,8 +82,36 @@ impl Installation {
             let place = scope.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
             let what = format!("this account may list all kinds in {place}");
             findings.push(until(end, &what, async || kinds_are_listed(client, scope).await).await);
+            let what = format!("no other installation manages a Runtime in {place}");
+            findings.push(until(end, &what, async || self.manages_alone(client, scope).await).await);
         }
         findings
+    }
+
+    /// A second installation stands back from what a first one manages.
+    async fn manages_alone(&self, client: &Client, namespace: Option<&str>) -> Result<(), String> {
+        let runtimes: Api<Guarded<Runtime>> = match namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        };
+        let listed = runtimes.list(&ListParams::default()).await.map_err(|error| in_words(&error))?;
+        let others = listed.items.iter().filter_map(|it| {
+            let runtime = it.0.as_ref().ok()?;
+            match manager(runtime, &self.name) {
+                Manager::Other { installation, .. } => {
+                    Some(format!("{}/{} by {installation}", namespace_of(runtime), name_of(runtime)))
+                }
+                Manager::Own | Manager::Nobody => None,
+            }
+        });
+        let others: Vec<String> = others.take(TOLD_MAX).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "{}; this one stands back there: let only one of them serve a namespace (watchNamespaces)",
+            others.join(", ")
+        ))
     }
 
     fn served(&self) -> String {
@@ -91,10 +126,10 @@ impl Installation {
         let uri = format!("{}/readyz", self.operator.trim_end_matches('/'));
         let uri = uri.parse().map_err(|_| format!("{} is no address", self.operator))?;
         let http: HttpClient<_, Empty<Bytes>> = HttpClient::builder(TokioExecutor::new()).build_http();
-        let answer = http.get(uri).await.map_err(|error| {
-            let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            format!("{} cannot be reached: {error}: {why}", self.operator)
-        })?;
+        let answer = http
+            .get(uri)
+            .await
+            .map_err(|error| format!("{} cannot be reached: {}", self.operator, in_words(&error)))?;
         if answer.status().is_success() {
             return Ok(());
         }
@@ -131,7 +166,8 @@ fn kinds() -> [ApiResource; 5] {
 async fn kinds_are_served(client: &Client) -> Result<(), String> {
     for kind in kinds() {
         let served = client.list_api_group_resources(&kind.api_version).await;
-        let served = served.map_err(|error| format!("{} is not served: {error}", kind.api_version))?;
+        let served =
+            served.map_err(|error| format!("{} is not served: {}", kind.api_version, in_words(&error)))?;
         if !served.resources.iter().any(|resource| resource.name == kind.plural) {
             return Err(format!("{} is not served; apply its CustomResourceDefinition", kind.kind));
         }
@@ -146,7 +182,7 @@ async fn kinds_are_listed(client: &Client, namespace: Option<&str>) -> Result<()
             None => Api::all_with(client.clone(), &kind),
         };
         let listed = api.list_metadata(&ListParams::default().limit(1)).await;
-        listed.map_err(|error| format!("{}: {error}", kind.plural))?;
+        listed.map_err(|error| format!("{}: {}", kind.plural, in_words(&error)))?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::Settings;
+use crate::causes::in_words;
 
 /// How long a holder that is not heard of is waited for.
 const LEASE: Duration = Duration::from_secs(35);
@@ -78,7 +79,10 @@ impl Candidate {
         match tokio::time::timeout(REQUEST_MAX, given_back).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the Lease could not be given back; it runs out by itself");
+                tracing::warn!(
+                    error = in_words(&error),
+                    "the Lease could not be given back; it runs out by itself"
+                );
             }
             Err(_) => tracing::warn!("the Lease was not given back in time; it runs out by itself"),
         }
@@ -92,7 +96,10 @@ impl Candidate {
                 Some(false)
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the Lease of the operator cannot be read or written");
+                tracing::warn!(
+                    error = in_words(&error),
+                    "the Lease of the operator cannot be read or written"
+                );
                 None
             }
             Err(_) => None,

@@ -7,6 +7,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::{Api, Client};
 
 use super::installation::LeaseName;
+use crate::causes::in_words;
 
 /// A Lease that is looked at several times.
 pub(super) struct LeaseHeld<'a> {
@@ -26,7 +27,7 @@ impl<'a> LeaseHeld<'a> {
     /// looked at.
     pub(super) async fn look(&self) -> Result<(), String> {
         let LeaseName { namespace, name } = self.name;
-        let found = self.api.get_opt(name).await.map_err(|error| error.to_string())?;
+        let found = self.api.get_opt(name).await.map_err(|error| in_words(&error))?;
         let Some(lease) = found else {
             return Err(format!(
                 "there is no Lease {name} in namespace {namespace}; look at the operator's log, it says why it makes none"

@@ -56,6 +56,7 @@ pub(super) struct Metrics {
     leader: Family<OfLease, Gauge>,
     lease: OfLease,
     objects: Family<Standing, Gauge>,
+    namespaces_of_others: Gauge,
 }
 
 impl Metrics {
@@ -87,9 +88,23 @@ impl Metrics {
         let objects = Family::default();
         let help = "Objects that the operator serves, by kind and by what their condition Ready says";
         registry.register("fanfare_operator_objects", help, Family::clone(&objects));
+        let namespaces_of_others = Gauge::default();
+        let help =
+            "Namespaces that another installation of the operator manages, from which this one stands back";
+        registry.register("fanfare_operator_namespaces_of_others", help, namespaces_of_others.clone());
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("fanfare_operator_build", "The version that runs", version);
-        let metrics = Metrics { registry, reconciles, errors, panics, seconds, leader, lease, objects };
+        let metrics = Metrics {
+            registry,
+            reconciles,
+            errors,
+            panics,
+            seconds,
+            leader,
+            lease,
+            objects,
+            namespaces_of_others,
+        };
         metrics.begin_with_zero();
         metrics
     }
@@ -137,6 +152,11 @@ impl Metrics {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.objects.get_or_create(&Standing { kind, ready }).inc_by(count);
         }
+    }
+
+    /// How many namespaces another installation manages.
+    pub(super) fn set_namespaces_of_others(&self, count: usize) {
+        self.namespaces_of_others.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// OpenMetrics text.

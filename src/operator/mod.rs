@@ -21,6 +21,7 @@ mod exact;
 mod installation;
 mod leadership;
 mod lease_held;
+mod manager;
 mod metrics;
 mod namespace;
 mod paused;

@@ -32,6 +32,7 @@ use super::caches::{Caches, Guarded, REPLICAS, SECRETS, Wakes, name_of, namespac
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::{self, Kind};
 use super::credentials::KnownSecrets;
+use super::manager::installation;
 use super::replicas::{Made, Replicas};
 use super::settings::Settings;
 use super::watches::{Links, attend, attend_stream, changes, watching};
@@ -39,6 +40,7 @@ use crate::api::labels::{
     ALLOW_LABEL, API_KEY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL,
 };
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
+use crate::causes::in_words;
 
 /// How often it is looked whether the cluster has come to know a kind.
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(60);
@@ -118,6 +120,8 @@ impl Scope<'_> {
             cluster_id: cluster_id.to_owned(),
             has_routes: Arc::clone(&has_routes),
             filled_in: FilledIn::default(),
+            installation: installation(settings),
+            others: Arc::clone(&health.others),
             term: term.clone(),
         });
         self.control_kinds(&context, &links, writers, term, tasks);
@@ -367,7 +371,8 @@ where
             Ok(watcher::Event::InitDone) => Some(true),
             Ok(_) => Some(false),
             Err(error) => {
-                tracing::debug!(%error, "a watch of what Pods are made by was interrupted and goes on");
+                let error = in_words(&error);
+                tracing::debug!(error, "a watch of what Pods are made by was interrupted and goes on");
                 None
             }
         });

@@ -73,6 +73,7 @@ pub async fn start(client: Client, settings: Settings) -> Result<Running, StartE
     let health = Health {
         metrics: Arc::new(Metrics::new(&settings.lease_name)),
         watched: Arc::default(),
+        others: Arc::default(),
         leaving: stop.clone(),
         awaited: Arc::new(Mutex::new(Some("the API server has not answered yet".into()))),
     };
@@ -83,7 +84,7 @@ pub async fn start(client: Client, settings: Settings) -> Result<Running, StartE
     tasks.spawn(async move {
         tokio::select! {
             () = work => {}
-            served = serving => tracing::error!(?served, "the admin port is gone"),
+            _ = serving => tracing::error!("the admin port is gone"),
         }
     });
     Ok(Running { admin: address, stop, tasks })

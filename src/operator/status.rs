@@ -10,13 +10,17 @@ use kube::runtime::events::{Event, EventType};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::conditions::{Finding, Ground, ready};
+use super::conditions::{Finding, Ground, is_summary, ready};
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::Kind;
 use super::error::ReconcileError;
+use super::verdict::ACCEPTED;
+use crate::causes::in_words;
 
 /// The most an Event's note may hold.
 const NOTE_BYTES_MAX: usize = 1000;
+/// The condition that is there while an object cannot be looked at to the end.
+const RECONCILED: &str = "Reconciled";
 /// How long publishing an Event may take: nothing waits for it.
 const EVENT_MAX: Duration = Duration::from_secs(5);
 
@@ -61,6 +65,22 @@ async fn patch_status<K: Kind>(
     }
 }
 
+/// Writes some members of a status, if the object is still as it was read.
+pub(super) async fn write_members<K: Kind>(
+    context: &Context,
+    meta: &ObjectMeta,
+    members: Value,
+) -> Result<(), ReconcileError> {
+    let (namespace, name) =
+        (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+    let api: Api<DynamicObject> = context.dynamic(&K::api_version(&()), &K::kind(&()), namespace);
+    let metadata = json!({ "uid": meta.uid, "resourceVersion": meta.resource_version });
+    let patch = json!({ "metadata": metadata, "status": members });
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    let written = api.patch_status(name, &parameters, &Patch::Merge(&patch)).await;
+    written.map(drop).map_err(ReconcileError::api(format!("write the status of {} {name}", K::NAME)))
+}
+
 /// The merge patch that makes a status of the observed one: what is no longer said is removed.
 fn over(observed: &Value, mut new: Value) -> Value {
     let Some(members) = new.as_object_mut() else { return new };
@@ -103,10 +123,10 @@ pub(super) async fn publish<K: Kind>(
     let published = tokio::time::timeout(EVENT_MAX, context.recorder.publish(&event, &reference)).await;
     let trouble = match published {
         Ok(Ok(())) => return,
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => in_words(&error),
         Err(_) => format!("no answer within {EVENT_MAX:?}"),
     };
-    tracing::warn!(kind = K::NAME, reason, %trouble, "an Event could not be published");
+    tracing::warn!(kind = K::NAME, reason, trouble, "an Event could not be published");
 }
 
 /// Says of an object that cannot be read what is wrong with it. The rest of its status stays: what it declared last is
@@ -116,6 +136,35 @@ pub(super) async fn write_unreadable<K: Kind>(
     meta: &ObjectMeta,
     what: &str,
 ) -> Result<(), ReconcileError> {
+    let finding = Finding::stalled(ACCEPTED, "NotUnderstood", what);
+    write_conditions::<K>(context, meta, |ground| ground.conditions(&[finding], &[])).await
+}
+
+/// Says of an object that it could not be looked at to the end. What was found out about it before stays.
+pub(super) async fn write_failed<K: Kind>(
+    context: &Context,
+    meta: &ObjectMeta,
+    reason: &'static str,
+    what: &str,
+) -> Result<(), ReconcileError> {
+    let finding = Finding::retrying(RECONCILED, reason, what);
+    write_conditions::<K>(context, meta, |ground| {
+        let mut conditions = ground.conditions(&[finding], &[]);
+        let found_before =
+            ground.observed.iter().filter(|it| !conditions.iter().any(|new| new.type_ == it.type_));
+        let found_before: Vec<Condition> = found_before.filter(|it| !is_summary(it)).cloned().collect();
+        conditions.extend(found_before);
+        conditions
+    })
+    .await
+}
+
+/// Writes an object's conditions and leaves the rest of its status.
+async fn write_conditions<K: Kind>(
+    context: &Context,
+    meta: &ObjectMeta,
+    of: impl FnOnce(&Ground<'_>) -> Vec<Condition>,
+) -> Result<(), ReconcileError> {
     let (namespace, name) =
         (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
     let api: Api<DynamicObject> = context.dynamic(&K::api_version(&()), &K::kind(&()), namespace);
@@ -124,8 +173,7 @@ pub(super) async fn write_unreadable<K: Kind>(
     let observed: Vec<Condition> =
         serde_json::from_value(found.data["status"]["conditions"].clone()).unwrap_or_default();
     let generation = meta.generation.unwrap_or_default();
-    let ground = Ground { observed: &observed, generation, now: Timestamp::now() };
-    let conditions = ground.conditions(&[Finding::stalled("Accepted", "NotUnderstood", what)], &[]);
+    let conditions = of(&Ground { observed: &observed, generation, now: Timestamp::now() });
     if conditions == observed {
         return Ok(());
     }

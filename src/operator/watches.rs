@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::caches::{Cache, Caches, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
 use super::controller::Kind;
 use super::namespace::Namespace;
-use crate::api::labels::{API_KEY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL};
+use crate::api::labels::{API_KEY_LABEL, OPERATOR_ANNOTATION, RUNTIME_LABEL, TRIGGER_LABEL};
 use crate::api::{ApiKey, ApiTrigger, Channel, GROUP, Runtime};
+use crate::causes::in_words;
 use crate::compile::references::{channel_secrets, config_maps, trigger_secret};
 use crate::domain::replica_report::ReplicaReport;
 
@@ -32,7 +33,7 @@ pub(super) struct Links {
 
 /// Kind, namespace and name.
 type Identity = (&'static str, String, String);
-/// What others build upon of an object: which one it is, what it declares, and where it is reached.
+/// What others build upon of an object: which one it is, what it declares, where it is reached and who manages it.
 type Facts = (Option<String>, Option<i64>, Option<String>);
 
 /// How long the API server keeps a watch open, in seconds; a connection that is silent for longer is dead.
@@ -72,7 +73,8 @@ where
         .filter_map(async |touched| match touched {
             Ok(object) => Some(Ok(object)),
             Err(error) => {
-                tracing::warn!(kind = K::NAME, %error, "the watch was interrupted and goes on");
+                let error = in_words(&error);
+                tracing::warn!(kind = K::NAME, error, "the watch was interrupted and goes on");
                 None
             }
         })
@@ -121,7 +123,7 @@ pub(super) async fn attend_stream<K>(
             // The first list comes before anything was judged.
             Ok(watcher::Event::InitDone) if std::mem::take(&mut is_first) => {}
             Ok(watcher::Event::InitDone) => listed(),
-            Err(error) => tracing::debug!(%error, "a watch was interrupted and goes on"),
+            Err(error) => tracing::debug!(error = in_words(&error), "a watch was interrupted and goes on"),
         }
     }
 }
@@ -166,7 +168,9 @@ impl Links {
 
     /// A Runtime concerns everything in its namespace.
     pub(super) fn runtime_changed(&self, runtime: &Guarded<Runtime>) {
-        let url = runtime.0.as_ref().ok().and_then(|it| it.status.as_ref()?.url.clone());
+        let status = runtime.0.as_ref().ok().and_then(|it| it.status.as_ref());
+        let manager = runtime.annotations().get(OPERATOR_ANNOTATION);
+        let url = status.map(|it| format!("{:?} {:?} {manager:?}", it.url, it.operator));
         if self.is_news(runtime, &self.caches.runtimes, url) {
             let namespace = namespace_of(runtime);
             self.runtimes(&namespace);

@@ -71,6 +71,80 @@ impl<'ast> Visit<'ast> for Panics<'_> {
     }
 }
 
+/// Names that errors have.
+const ERRORS: [&str; 9] = ["error", "err", "e", "source", "cause", "why", "trouble", "failure", "refused"];
+
+/// Errors that are printed as values of this program (`{error:?}`, `?error`) outside tests: people read what they say.
+pub fn dumped_errors(source: &Source) -> Vec<String> {
+    if source.is_test() || !source.path.starts_with("src/") {
+        return Vec::new();
+    }
+    let mut visitor = Dumps { path: &source.path, found: Vec::new() };
+    visitor.visit_file(&source.syntax);
+    visitor.found
+}
+
+struct Dumps<'a> {
+    path: &'a str,
+    found: Vec<String>,
+}
+
+impl Dumps<'_> {
+    fn look(&mut self, line: usize, tokens: &str) {
+        let dense: String = tokens.chars().filter(|it| !it.is_whitespace()).collect();
+        for name in ERRORS {
+            // A sigil stands where a field begins.
+            let sigil = |before: &str| {
+                ["", ")", ","].iter().any(|after| {
+                    let field = format!("{before}?{name}{after}");
+                    if after.is_empty() { dense.ends_with(&field) } else { dense.contains(&field) }
+                })
+            };
+            let is_dumped = dense.contains(&format!("{{{name}:?}}"))
+                || dense.contains(&format!("{{{name}:#?}}"))
+                || sigil(",")
+                || sigil("=")
+                || dense.starts_with(&format!("?{name},"));
+            if is_dumped {
+                self.found.push(format!(
+                    "{}:{line} prints {name} by Debug: write what it says, as causes::in_words does",
+                    self.path
+                ));
+            }
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Dumps<'_> {
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        if !only_for_tests(&module.attrs) {
+            visit::visit_item_mod(self, module);
+        }
+    }
+
+    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+        if !only_for_tests(&function.attrs) {
+            visit::visit_item_fn(self, function);
+        }
+    }
+
+    fn visit_macro(&mut self, invocation: &'ast syn::Macro) {
+        let line = invocation.path.segments.first().map_or(0, |it| it.ident.span().start().line);
+        self.look(line, &invocation.tokens.to_string());
+        visit::visit_macro(self, invocation);
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
+        if let syn::Meta::List(list) = &attribute.meta
+            && list.path.is_ident("error")
+        {
+            let line = list.path.segments.first().map_or(0, |it| it.ident.span().start().line);
+            self.look(line, &list.tokens.to_string());
+        }
+        visit::visit_attribute(self, attribute);
+    }
+}
+
 /// A file that does not begin with `//!`.
 pub fn header(source: &Source) -> Vec<String> {
     if source.text.trim_start().starts_with("//!") {
@@ -136,6 +210,17 @@ mod tests {
         assert_eq!(found("fn f() { panic!(\"no\"); }"), 1);
         assert_eq!(found("#[cfg(test)] mod tests { fn f() { g().unwrap(); } }"), 0);
         assert_eq!(found("fn f() { g().unwrap_or(1); }"), 0);
+    }
+
+    #[test]
+    fn a_planted_dump_is_caught() {
+        let found = |text| dumped_errors(&Source::parse("src/x.rs", text)).len();
+        assert_eq!(found("fn f() { let it = format!(\"no: {error:?}\"); }"), 1);
+        assert_eq!(found("fn f() { tracing::warn!(?error, \"no\"); }"), 1);
+        assert_eq!(found("fn f() { tracing::warn!(kind, why = ?error, \"no\"); }"), 1);
+        assert_eq!(found("#[derive(Error)] enum E { #[error(\"no: {source:?}\")] A { source: X } }"), 1);
+        assert_eq!(found("fn f() { tracing::warn!(%error, \"after {rest:?}\"); }"), 0);
+        assert_eq!(found("#[cfg(test)] mod tests { fn f() { format!(\"{error:?}\"); } }"), 0);
     }
 
     #[test]

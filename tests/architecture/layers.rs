@@ -213,6 +213,11 @@ const LAYERS: &[Layer] = &[
         instead: "it makes a listener of an address and knows nobody: what is served there is its caller's",
     },
     Layer {
+        name: "causes",
+        forbidden: &["axum", "hyper", "rusqlite", "tokio_postgres", "clap", "crate"],
+        instead: "it puts errors of libraries into words and knows nobody: what to do about one is its caller's to say",
+    },
+    Layer {
         name: "cli",
         forbidden: &["rusqlite", "tokio_postgres", "minijinja"],
         instead: "a command parses, calls the library and prints: put the work into the library",

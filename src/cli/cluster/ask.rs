@@ -75,7 +75,7 @@ impl Ask {
             kube::Error::Api(status) if status.code == 404 && group == crate::api::GROUP => {
                 ClusterError::NotInstalled
             }
-            other => ClusterError::Unreachable { reason: super::error::whole(&other) },
+            other => ClusterError::Unreachable { reason: crate::causes::in_words(&other) },
         }
     }
 

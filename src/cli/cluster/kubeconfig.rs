@@ -68,6 +68,6 @@ fn is_missing() -> bool {
         && home.is_none_or(|file| !file.exists())
 }
 
-fn unusable(error: &dyn std::error::Error) -> ClusterError {
-    ClusterError::Kubeconfig { reason: super::error::whole(error) }
+fn unusable(error: &(dyn std::error::Error + 'static)) -> ClusterError {
+    ClusterError::Kubeconfig { reason: crate::causes::in_words(error) }
 }

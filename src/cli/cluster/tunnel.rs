@@ -143,7 +143,7 @@ async fn forward(
             let reason = "a port-forward is refused".to_owned();
             return Err(ask.forbidden("create", "pods/portforward".to_owned(), None, reason));
         }
-        Err(error) => return Err(lost(pod, super::error::whole(&error))),
+        Err(error) => return Err(lost(pod, crate::causes::in_words(&error))),
     };
     let reason = forwarder.take_error(port).expect("the error of the one port is taken once").boxed();
     let stream = forwarder.take_stream(port).expect("the stream of the one port is taken once");

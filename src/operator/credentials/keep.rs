@@ -123,6 +123,9 @@ pub(in crate::operator) async fn keep(
     if is_as(&found, &wanted) {
         return Ok(kept(&found, &plan, now));
     }
+    if found.immutable == Some(true) {
+        return Err(ReconcileError::Immutable { name: name.clone() });
+    }
     let replaced = write(context, owner, &wanted, Write::Replace).await?;
     tracing::info!(namespace = owner.namespace, secret = %name, "the Secret of the credentials was changed");
     Ok(kept(&replaced, &plan, now))

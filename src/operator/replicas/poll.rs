@@ -12,6 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio_util::sync::CancellationToken;
 
 use super::{PodKey, Replicas};
+use crate::causes::in_words;
 use crate::domain::replica_report::ReplicaReport;
 
 /// How long a replica may wait for a change before it answers that there is none.
@@ -67,7 +68,7 @@ pub(super) async fn poll(replicas: Arc<Replicas>, key: PodKey, address: SocketAd
 async fn ask(http: &Http, address: SocketAddr, tag: &str) -> Result<Answer, String> {
     let uri = format!("http://{address}/report?unless={tag}&wait={}", WAIT.as_secs());
     let uri = uri.parse().map_err(|_| format!("{address} is no address"))?;
-    let answer = http.get(uri).await.map_err(|error| error.to_string())?;
+    let answer = http.get(uri).await.map_err(|error| in_words(&error))?;
     if answer.status() == http::StatusCode::NOT_MODIFIED {
         return Ok(Answer::Same);
     }
@@ -77,7 +78,8 @@ async fn ask(http: &Http, address: SocketAddr, tag: &str) -> Result<Answer, Stri
     let tag = answer.headers().get(http::header::ETAG).and_then(|tag| tag.to_str().ok());
     let tag = tag.unwrap_or_default().trim_matches('"').to_owned();
     let body = Limited::new(answer.into_body(), REPORT_BYTES_MAX).collect().await;
-    let body = body.map_err(|error| format!("its report cannot be read: {error}"))?.to_bytes();
+    let body =
+        body.map_err(|error| format!("its report cannot be read: {}", in_words(error.as_ref())))?.to_bytes();
     let report = serde_json::from_slice(&body).map_err(|error| format!("its report is none: {error}"))?;
     Ok(Answer::Report(Box::new(report), tag))
 }

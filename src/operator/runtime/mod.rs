@@ -23,7 +23,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource as _, ResourceExt as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::apply;
 use super::caches::name_of;
@@ -31,6 +31,7 @@ use super::conditions::{Finding, Ground};
 use super::context::Context;
 use super::controller::Kind;
 use super::error::ReconcileError;
+use super::manager::{Manager, look_again, manager};
 use super::paused::paused;
 use super::programmed::{Replica, Wanted, programmed};
 use super::status;
@@ -57,6 +58,14 @@ impl Kind for Runtime {
 
     async fn reconcile(context: &Context, runtime: &Self) -> Result<Duration, ReconcileError> {
         let namespace = runtime.namespace().unwrap_or_default();
+        if let Some(other) = context.managed_by_other(&namespace) {
+            let manages = context.namespace(&namespace).runtime();
+            let is_it = manages.is_some_and(|it| it.meta().uid == runtime.metadata.uid);
+            if !is_it || !context.may_take_over(runtime).await {
+                context.stand_back(runtime, &other).await;
+                return Ok(look_again::<Self>());
+            }
+        }
         let in_force =
             context.namespace(&namespace).runtime().map(|it| (name_of(it.as_ref()), it.meta().uid.clone()));
         match in_force {
@@ -78,6 +87,7 @@ impl Kind for Runtime {
 /// Makes the workload of the Runtime in force and says how it stands.
 async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<Duration, ReconcileError> {
     let (name, space) = (name_of(runtime), context.namespace(namespace));
+    claim(context, runtime).await?;
     let verdict = judge(&space.sources(), ObjectKind::Runtime, &name, &runtime.spec);
     let owner = runtime.controller_owner_ref(&()).unwrap_or_default();
     let (resolved, database) = database::look(context, runtime, namespace).await?;
@@ -119,9 +129,24 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
     let seen = Seen { url: exposed.url, replicas: &replicas };
     report(context, runtime, &findings, Some(seen)).await?;
     match failed {
-        Some(error) if !error.is_in_the_way() => Err(error),
+        Some(error) if !error.is_in_the_way() => Err(ReconcileError::Told(Box::new(error))),
         _ => Ok(if is_settled { INTERVAL } else { UNSETTLED_INTERVAL }),
     }
+}
+
+/// Writes this installation down as the one that manages the namespace. Of two who do, one gets a conflict.
+async fn claim(context: &Context, runtime: &Runtime) -> Result<(), ReconcileError> {
+    if manager(runtime, &context.installation) == Manager::Own {
+        return Ok(());
+    }
+    let members = json!({ "operator": context.installation });
+    status::write_members::<Runtime>(context, &runtime.metadata, members).await?;
+    tracing::info!(
+        namespace = runtime.namespace(),
+        operator = context.installation,
+        "manages this namespace from now on"
+    );
+    Ok(())
 }
 
 /// Whether the declaration is right, and can be had of the volume that is there.
@@ -191,7 +216,7 @@ async fn workload_ready(
         Some(error) => Ok(Finding::retrying(
             observe::WORKLOAD_READY,
             "NotApplied",
-            format!("its objects cannot be made: {error}"),
+            format!("its objects cannot be made: {}", error.told()),
         )),
         None => observe::workload(context, shape).await,
     }
@@ -237,6 +262,7 @@ async fn report(
         observed_generation: generation,
         conditions: ground.conditions(findings, paused.as_slice()),
         ready_replicas: seen.as_ref().and_then(|seen| i32::try_from(seen.replicas.len()).ok()),
+        operator: seen.as_ref().map(|_| context.installation.clone()),
         url: seen.and_then(|seen| seen.url),
     };
     status::write(context, runtime, observed, &new, (conditions, &new.conditions)).await

@@ -20,6 +20,7 @@ use super::objects::Wanted;
 use super::reporter::{Facts, Reporter};
 use super::secret_reader::read_secrets;
 use super::watches::{Watched, texts, watch_all};
+use crate::causes::in_words;
 use crate::channels::egress::ClusterServices;
 use crate::compile::references::{SecretUse, runtime_secrets};
 use crate::compile::{Settled, Sources};
@@ -264,7 +265,7 @@ impl Live {
             match tokio::time::timeout(READ_MAX, self.config_maps.get_opt(&name)).await {
                 Ok(Ok(Some(found))) => Ok((name, found)),
                 Ok(Ok(None)) => Err(format!("there is no ConfigMap {name} any more")),
-                Ok(Err(error)) => Err(format!("ConfigMap {name} cannot be read: {error}")),
+                Ok(Err(error)) => Err(format!("ConfigMap {name} cannot be read: {}", in_words(&error))),
                 Err(_) => Err(format!("ConfigMap {name} cannot be read: no answer within {READ_MAX:?}")),
             }
         });

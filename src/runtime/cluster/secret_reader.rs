@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::content::Content;
 use super::secret_book::{Asked, Outcome};
 use super::watches::Watched;
+use crate::causes::in_words;
 
 /// How many are read at once.
 const AT_ONCE: usize = 8;
@@ -49,7 +50,11 @@ async fn read(api: &Api<Secret>, name: String, asked: Asked) -> (String, Outcome
         Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
             Outcome::Forbidden(format!("Secret {name} may not be read: {}", status.message))
         }
-        Ok(Err(error)) => Outcome::Failed(format!("Secret {name} cannot be read: {error}")),
+        Ok(Err(kube::Error::Api(status))) if status.code == 401 => Outcome::Failed(format!(
+            "Secret {name} cannot be read: the API server refuses the token of this Pod's ServiceAccount (401), as it does \
+             when that was deleted or made anew; the operator makes the Pods anew, and deleting this Pod does the same"
+        )),
+        Ok(Err(error)) => Outcome::Failed(format!("Secret {name} cannot be read: {}", in_words(&error))),
         Err(_) => Outcome::Failed(format!("Secret {name} cannot be read: no answer within {READ_MAX:?}")),
     };
     (name, outcome)

@@ -23,6 +23,7 @@ use super::objects::{Kind, Object, Objects, Texts};
 use super::secret_book::SecretBook;
 use crate::api::labels::api_key_secret_name;
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
+use crate::causes::in_words;
 use crate::compile::references::{channel_secrets, trigger_secret};
 
 /// How many objects a page of a list holds.
@@ -162,8 +163,8 @@ where
             }
             Err(error) => {
                 let kind = K::plural(&());
-                let trouble = format!("{kind} cannot be listed and watched: {error}");
-                tracing::warn!(%kind, %error, "the watch was interrupted; what is in force stays, trying again");
+                let trouble = format!("{kind} cannot be listed and watched: {}", in_words(&error));
+                tracing::warn!(%kind, error = in_words(&error), "the watch was interrupted; what is in force stays, trying again");
                 watched.set_trouble(Some(trouble));
             }
         }

@@ -103,7 +103,7 @@ fn what(error: &csv::Error) -> String {
 }
 
 fn unreadable(path: &Path, error: csv::Error) -> ImportError {
-    let path = path.to_owned();
+    let (path, problem) = (path.to_owned(), what(&error));
     match error.into_kind() {
         csv::ErrorKind::Io(source) => match source.get_ref().and_then(|it| it.downcast_ref::<BrokenAt>()) {
             Some(BrokenAt { line, problem }) => {
@@ -111,6 +111,6 @@ fn unreadable(path: &Path, error: csv::Error) -> ImportError {
             }
             None => ImportError::Io { path, source },
         },
-        other => ImportError::Header { path, problem: format!("{other:?}") },
+        _ => ImportError::Header { path, problem },
     }
 }

@@ -1,0 +1,194 @@
+//! Which installation of the operator manages a namespace: the one that its Runtime names in its status, where whoever
+//! comes first writes itself down. Another one that serves the same namespaces stands back: two who each set right what
+//! the other wrote would never come to an end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::runtime::events::EventType;
+use kube::{Api, Client, ResourceExt as _};
+
+use super::context::Context;
+use super::controller::Kind;
+use super::settings::Settings;
+use super::status::publish;
+use crate::api::Runtime;
+use crate::api::labels::OPERATOR_ANNOTATION;
+
+/// How long another installation's Lease must lie still before it is taken for gone: longer than any replacement of its Pod.
+const GONE_AFTER: Duration = Duration::from_secs(120);
+/// How long the API server may take to say how a Lease is.
+const ASK_MAX: Duration = Duration::from_secs(5);
+
+/// Who manages a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Manager {
+    /// This installation.
+    Own,
+    /// Nobody yet.
+    Nobody,
+    /// Another one. It wrote itself down, or a person did, who is not to be overruled.
+    Other { installation: String, is_declared: bool },
+}
+
+/// How an installation is known in its cluster: by its namespace and its Lease.
+pub(super) fn installation(settings: &Settings) -> String {
+    format!("{}/{}", settings.own_namespace, settings.lease_name)
+}
+
+/// Who manages the namespace of a Runtime. What a person declares by the annotation outranks who came first.
+pub(super) fn manager(runtime: &Runtime, own: &str) -> Manager {
+    let declared =
+        runtime.annotations().get(OPERATOR_ANNOTATION).map(|name| name.trim()).filter(|it| !it.is_empty());
+    let written = runtime.status.as_ref().and_then(|status| status.operator.as_deref());
+    match declared.or(written) {
+        None => Manager::Nobody,
+        Some(name) if name == own && written == Some(own) => Manager::Own,
+        // Declared, and not written down yet.
+        Some(name) if name == own => Manager::Nobody,
+        Some(name) => Manager::Other { installation: name.to_owned(), is_declared: declared.is_some() },
+    }
+}
+
+/// What is known of other installations.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    /// Of each Lease that was looked at: its revision, and since when it is that.
+    leases: Mutex<HashMap<String, (Option<String>, Instant)>>,
+    /// The namespaces that this one stands back from, and who manages them.
+    namespaces: Mutex<BTreeMap<String, String>>,
+}
+
+impl Others {
+    /// How many namespaces others manage.
+    pub(super) fn count(&self) -> usize {
+        lock(&self.namespaces).len()
+    }
+
+    /// Notes who manages a namespace; answers whether that is news.
+    fn note(&self, namespace: &str, other: Option<&str>) -> bool {
+        let mut namespaces = lock(&self.namespaces);
+        match other {
+            Some(other) => {
+                namespaces.insert(namespace.to_owned(), other.to_owned()).as_deref() != Some(other)
+            }
+            None => namespaces.remove(namespace).is_some(),
+        }
+    }
+
+    /// Whether an installation has not been heard of for so long that it is gone: its Lease, as this process sees it.
+    async fn is_gone(&self, client: &Client, installation: &str) -> bool {
+        let Some((namespace, name)) = installation.split_once('/') else { return false };
+        let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
+        let Ok(Ok(found)) = tokio::time::timeout(ASK_MAX, leases.get_metadata_opt(name)).await else {
+            // Who may not look does not know.
+            return false;
+        };
+        let revision = found.and_then(|found| found.metadata.resource_version);
+        let mut seen = lock(&self.leases);
+        let (last, since) =
+            seen.entry(installation.to_owned()).or_insert_with(|| (revision.clone(), Instant::now()));
+        if *last != revision {
+            (*last, *since) = (revision, Instant::now());
+        }
+        since.elapsed() >= GONE_AFTER
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    /// Whether another installation manages the namespace; which one.
+    pub(super) fn managed_by_other(&self, namespace: &str) -> Option<String> {
+        let runtime = self.namespace(namespace).runtime()?;
+        let Ok(runtime) = &runtime.0 else { return None };
+        match manager(runtime, &self.installation) {
+            Manager::Other { installation, .. } => Some(installation),
+            Manager::Own | Manager::Nobody => {
+                self.others.note(namespace, None);
+                None
+            }
+        }
+    }
+
+    /// Whether the installation that manages the Runtime's namespace is gone, so that this one may take its place.
+    pub(super) async fn may_take_over(&self, runtime: &Runtime) -> bool {
+        // One without a Lease could not be told from one that is gone, and each would take the other's place.
+        match manager(runtime, &self.installation) {
+            Manager::Other { installation, is_declared: false } if self.settings.elects_leader => {
+                self.others.is_gone(&self.client, &installation).await
+            }
+            _ => false,
+        }
+    }
+
+    /// Says once that this installation stands back from a namespace.
+    pub(super) async fn stand_back(&self, runtime: &Runtime, other: &str) {
+        let namespace = runtime.namespace().unwrap_or_default();
+        if !self.others.note(&namespace, Some(other)) {
+            return;
+        }
+        let own = &self.installation;
+        tracing::warn!(
+            namespace,
+            other,
+            own,
+            "another installation of the operator manages this namespace; standing back"
+        );
+        let note = format!(
+            "the operator of {other} manages this namespace, so that of {own} stands back; serve it by one of them \
+             (watchNamespaces), or hand it over: `kubectl annotate runtime {} -n {namespace} --overwrite \
+             {OPERATOR_ANNOTATION}={own}`",
+            runtime.name_any()
+        );
+        publish(self, runtime, EventType::Warning, "ManagedByAnother", "StandBack", &note).await;
+    }
+}
+
+/// What is looked at again while another installation manages it.
+pub(super) fn look_again<K: Kind>() -> Duration {
+    // The Runtime's own look tells whether the other one is gone; the rest is woken by it.
+    if K::NAME == Runtime::NAME { Duration::from_secs(30) } else { Duration::from_secs(600) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(annotation: Option<&str>, written: Option<&str>) -> Manager {
+        let runtime = json!({"apiVersion": "fanfare.dev/v1alpha1", "kind": "Runtime",
+            "metadata": {"name": "main", "annotations": annotation.map(|name| json!({OPERATOR_ANNOTATION: name}))},
+            "spec": {"storage": {"sqlite": {"size": "1Gi"}}}, "status": {"operator": written}});
+        manager(&serde_json::from_value(runtime).unwrap(), "a/operator")
+    }
+
+    #[test]
+    fn who_came_first_manages_unless_a_person_says_otherwise() {
+        let other = |is_declared| Manager::Other { installation: "b/operator".into(), is_declared };
+        assert_eq!(of(None, None), Manager::Nobody);
+        assert_eq!(of(None, Some("a/operator")), Manager::Own);
+        assert_eq!(of(None, Some("b/operator")), other(false));
+        assert_eq!(of(Some("b/operator"), Some("a/operator")), other(true));
+        assert_eq!(
+            of(Some("a/operator"), Some("b/operator")),
+            Manager::Nobody,
+            "it is to be written down first"
+        );
+        assert_eq!(of(Some(" "), Some("a/operator")), Manager::Own);
+    }
+
+    #[test]
+    fn it_is_said_once_and_again_when_it_has_changed() {
+        let others = Others::default();
+        assert!(others.note("shop", Some("b/operator")) && !others.note("shop", Some("b/operator")));
+        assert!(others.note("shop", Some("c/operator")));
+        assert_eq!(others.count(), 1);
+        assert!(others.note("shop", None) && others.note("shop", Some("c/operator")));
+    }
+}
