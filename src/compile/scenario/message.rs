@@ -51,7 +51,8 @@ fn content(
         (None, Some(email), None, None) => mail(email, path, contents),
         (None, None, Some(webhook), None) => {
             let from = webhook.body_from.as_ref();
-            let body = contents.one(&place("webhook", "body"), webhook.body.as_deref(), from)?;
+            let place = Place { escaping: Escaping::Json, ..place("webhook", "body") };
+            let body = contents.one(&place, webhook.body.as_deref(), from)?;
             Some(ContentTemplates::Webhook { body })
         }
         (None, None, None, Some(log)) => {

@@ -1,16 +1,15 @@
 //! Between this language's values and Jinja's, and between kinds: `number(…)`, `timestamp(…)`, `text(…)`.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use minijinja::Value as Jinja;
-use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 
 use crate::domain::duration::duration_from_text;
+use crate::domain::jinja::Moment;
 use crate::domain::params::{timestamp_from_json, timestamp_from_text};
 use crate::domain::value::{Kind, Number, Value};
 
@@ -18,30 +17,15 @@ use crate::domain::value::{Kind, Number, Value};
 pub(crate) fn to_jinja(value: &Value) -> Jinja {
     match value {
         Value::Text(text) => Jinja::from(Arc::clone(text)),
-        Value::Number(Number::Integer(integer)) => Jinja::from(*integer),
-        Value::Number(Number::Double(double)) => Jinja::from(*double),
+        // 10.0 and 10 are one number here, and so is how they are written.
+        Value::Number(number) => match number.canonical() {
+            Number::Integer(integer) => Jinja::from(integer),
+            Number::Double(double) => Jinja::from(double),
+        },
         Value::Boolean(boolean) => Jinja::from(*boolean),
         Value::Timestamp(timestamp) => Jinja::from_object(Moment(*timestamp)),
         Value::List(list) => Jinja::from_object(ListObject(Arc::clone(list))),
         Value::Object(object) => Jinja::from_object(MapObject(Arc::clone(object))),
-    }
-}
-
-/// A moment inside Jinja: prints as RFC 3339 and compares with other moments only.
-#[derive(Debug)]
-pub(crate) struct Moment(pub Timestamp);
-
-impl Object for Moment {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
-        other.downcast_ref::<Moment>().map(|other| self.0.cmp(&other.0))
-    }
-
-    fn render(self: &Arc<Self>, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, formatter)
     }
 }
 

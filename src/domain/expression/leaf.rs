@@ -7,6 +7,7 @@ use minijinja::value::{Enumerator, Object};
 use minijinja::{Environment, Error, Expression, UndefinedBehavior, Value as Jinja};
 
 use super::tree::Term;
+use crate::domain::jinja;
 
 /// What one leaf may cost for one customer. An instruction or 64 bytes cost 1; joining a list of a thousand
 /// texts stays under a tenth of it, and it ends within a few milliseconds.
@@ -17,6 +18,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(LEAF_FUEL_MAX));
     environment.set_debug(false);
+    jinja::install_for_conditions(&mut environment);
     environment
 });
 

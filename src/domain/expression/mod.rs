@@ -25,13 +25,15 @@ mod value_expression;
 pub(in crate::domain) mod tests;
 
 pub use condition::Condition;
-pub(crate) use convert::{MapObject, Moment, convert, from_jinja, parse_duration, parse_timestamp, to_jinja};
+pub(crate) use convert::{MapObject, convert, from_jinja, parse_duration, parse_timestamp, to_jinja};
 pub use depends::EventTypes;
 pub(crate) use evaluate::Ask as EventsAsked;
 pub use evaluate::Step;
 pub use facts::{CallFacts, Facts, RequestFacts};
 pub use narrow::{Narrowed, PushDown, Way};
-pub(crate) use parse::{check_content, lacking};
+#[cfg(test)]
+pub(crate) use parse::content_filters;
+pub(crate) use parse::{check_content, lacking, range_of};
 pub(crate) use problem::nearest;
 pub use problem::{CompileError, Problem, Severity};
 pub use reads::RequestPath;

@@ -46,7 +46,20 @@ fn ready(message: &Message, subject: &Subject) -> Result<(String, MessageText), 
             }
         }
     };
-    Ok((address, text))
+    match says_nothing(&text) {
+        true => Err("the text is empty".to_owned()),
+        false => Ok((address, text)),
+    }
+}
+
+/// Whether nobody could read anything in it. A webhook's body is JSON, which is never empty.
+fn says_nothing(text: &MessageText) -> bool {
+    let is_blank = |text: &str| text.trim().is_empty();
+    match text {
+        MessageText::Sms { body: text } | MessageText::Log { text } => is_blank(text),
+        MessageText::Email { text, html, .. } => text.iter().chain(html).all(|part| is_blank(part)),
+        MessageText::Webhook { .. } => false,
+    }
 }
 
 fn consents(subject: &Subject, category: &str) -> bool {

@@ -104,6 +104,31 @@ fn a_message_needs_consent_address_and_text_in_this_order() {
 }
 
 #[test]
+fn a_text_without_a_word_is_not_sent() {
+    let ann = json!({"phone": "+431", "email": "a@b", "name": " \n"});
+    let mail = |text: Option<&str>, html: Option<&str>| Message {
+        channel: ChannelName::new("mail"),
+        consent: None,
+        to: None,
+        content: ContentTemplates::Email {
+            subject: template("Hi"),
+            text: text.map(template),
+            html: html.map(template),
+        },
+    };
+    let log = Message { content: ContentTemplates::Log { text: template("{{ none }}") }, ..mail(None, None) };
+    for message in [
+        sms("{{ customer.name }}"),
+        sms("{% if customer.vip %}x{% endif %}"),
+        mail(Some(" "), Some("\n")),
+        log,
+    ] {
+        assert_eq!(composed(&message, &ann, Some(true)), Composed::Skipped("the text is empty".into()));
+    }
+    assert!(matches!(composed(&mail(Some(""), Some("x")), &ann, None), Composed::Ready { .. }));
+}
+
+#[test]
 fn a_subject_stays_one_line() {
     let mail = Message {
         channel: ChannelName::new("mail"),

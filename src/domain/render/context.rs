@@ -8,7 +8,8 @@ use minijinja::value::{Enumerator, Object};
 
 use super::events::EventsFunction;
 use crate::domain::customer::Customer;
-use crate::domain::expression::{CallFacts, MapObject, Moment};
+use crate::domain::expression::{CallFacts, MapObject};
+use crate::domain::jinja::Moment;
 
 /// Whom and what a text is rendered for. Cheap to make for each customer.
 #[derive(Debug, Clone)]

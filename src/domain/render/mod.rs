@@ -8,8 +8,13 @@ mod context;
 mod events;
 mod format;
 mod functions;
+mod json_body;
 mod template;
 
+#[cfg(test)]
+mod jinja2_tests;
+#[cfg(test)]
+mod json_tests;
 #[cfg(test)]
 mod tests;
 

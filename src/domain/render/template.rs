@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use minijinja::machinery::{ast, parse};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::context::Subject;
-use super::format::print;
+use super::format::{HTML, print};
 use super::functions::{self, Abort};
-use crate::domain::expression::{CompileError, EventTypes, Problem, Scope, check_content, lacking};
+use super::json_body;
+use crate::domain::expression::{CompileError, EventTypes, Problem, Scope, check_content, lacking, range_of};
+use crate::domain::jinja::Rewriter;
 
 /// What rendering one text may cost: an instruction costs 1, as do 64 bytes. A mail of 100 KB with a loop over a
 /// hundred events uses about 10,000; what runs away ends within a few milliseconds.
@@ -28,12 +31,15 @@ const INCLUDES_MAX: usize = 50;
 const MAIN: &str = "";
 
 /// How values are escaped when they are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Escaping {
-    /// As they are: text messages, plain mails, addresses, JSON by `tojson`.
+    /// As they are: text messages, plain mails, addresses.
+    #[default]
     None,
     /// For HTML bodies.
     Html,
+    /// For a body that is JSON: inside of its strings as JSON needs it, outside of them as JSON.
+    Json,
 }
 
 /// What came of rendering for one customer.
@@ -68,6 +74,7 @@ pub struct TemplateError {
 #[derive(Clone)]
 pub struct Template {
     environment: Arc<Environment<'static>>,
+    escaping: Escaping,
     source: Arc<str>,
     events: Arc<EventTypes>,
     warnings: Arc<[Finding]>,
@@ -84,13 +91,14 @@ impl Template {
         scope: &Scope,
         texts: &BTreeMap<String, String>,
     ) -> Result<Self, TemplateError> {
-        let mut draft = Draft { environment: environment(escaping), ..Draft::default() };
+        let mut draft = Draft { environment: environment(escaping), escaping, ..Draft::default() };
         draft.add(MAIN, source, scope, texts);
         if draft.failed {
             return Err(TemplateError { findings: draft.findings });
         }
         Ok(Template {
             environment: Arc::new(draft.environment),
+            escaping,
             source: source.into(),
             events: Arc::new(draft.events),
             warnings: draft.findings.into(),
@@ -117,12 +125,23 @@ impl Template {
         let rendered =
             self.environment.get_template(MAIN).and_then(|template| template.render(subject.root()));
         match rendered {
-            Ok(text) if text.len() > OUTPUT_BYTES_MAX => {
-                Rendered::Failed(format!("the text is longer than {OUTPUT_BYTES_MAX} bytes"))
-            }
-            Ok(text) => Rendered::Text(text),
+            Ok(text) => self.finished(text),
             Err(error) => self.failed(&error, subject),
         }
+    }
+
+    fn finished(&self, text: String) -> Rendered {
+        let text = match self.escaping {
+            Escaping::Json if text.len() <= OUTPUT_BYTES_MAX => match json_body::finish(&text) {
+                Ok(text) => text,
+                Err(reason) => return Rendered::Failed(reason),
+            },
+            _ => text,
+        };
+        if text.len() > OUTPUT_BYTES_MAX {
+            return Rendered::Failed(format!("the text is longer than {OUTPUT_BYTES_MAX} bytes"));
+        }
+        Rendered::Text(text)
     }
 
     fn failed(&self, error: &Error, subject: &Subject) -> Rendered {
@@ -149,7 +168,12 @@ impl Template {
         };
         let what = match (error.kind(), error.detail(), part) {
             (ErrorKind::UndefinedError, None, Some(part)) => {
-                format!("`{}` is missing", missing().as_deref().unwrap_or(part))
+                match missing() {
+                    Some(name) => format!("`{name}` is missing"),
+                    // What took the place of an operator is not what the author wrote.
+                    None if part.contains('|') => "a value is missing".to_owned(),
+                    None => format!("`{part}` is missing"),
+                }
             }
             (_, Some(detail), _) => detail.to_owned(),
             (kind, None, Some(part)) => format!("{kind} in `{part}`"),
@@ -186,17 +210,30 @@ fn environment(escaping: Escaping) -> Environment<'static> {
     environment.set_debug(false);
     environment.set_auto_escape_callback(move |_| match escaping {
         Escaping::None => AutoEscape::None,
-        Escaping::Html => AutoEscape::Html,
+        Escaping::Html => AutoEscape::Custom(HTML.into()),
+        Escaping::Json => AutoEscape::Custom(json_body::NAME.into()),
     });
-    environment.set_formatter(print);
-    functions::add(&mut environment);
+    match escaping {
+        Escaping::Json => environment.set_formatter(json_body::print),
+        Escaping::None | Escaping::Html => environment.set_formatter(print),
+    }
+    functions::add(&mut environment, escaping);
     environment
+}
+
+/// The text with filters in the place of operators that mean more here than to minijinja. It was parsed before.
+fn with_operators(text: String) -> String {
+    match parse(&text, "content", Default::default()) {
+        Ok(ast::Stmt::Template(template)) => Rewriter::new(&text, range_of).rewritten(&template.children),
+        _ => text,
+    }
 }
 
 /// A template while it is compiled with what it includes.
 #[derive(Default)]
 struct Draft {
     environment: Environment<'static>,
+    escaping: Escaping,
     added: BTreeSet<String>,
     events: EventTypes,
     findings: Vec<Finding>,
@@ -212,6 +249,10 @@ impl Draft {
             }
             if self.added.len() > INCLUDES_MAX {
                 let message = format!("more than {INCLUDES_MAX} texts are included");
+                return self.refuse(&name, vec![Problem::error(0..source.len(), message)]);
+            }
+            if self.escaping == Escaping::Json && json_body::holds_marks(source) {
+                let message = "a JSON body cannot hold the characters U+FDD0 to U+FDD3";
                 return self.refuse(&name, vec![Problem::error(0..source.len(), message)]);
             }
             match check_content(source, scope, texts, &given) {
@@ -232,6 +273,7 @@ impl Draft {
 
     /// Jinja compiles what was already parsed; what it still refuses is about the whole text.
     fn compile(&mut self, name: &str, text: String) {
+        let text = with_operators(text);
         let end = text.len();
         if let Err(error) = self.environment.add_template_owned(name.to_owned(), text) {
             let range = error.range().unwrap_or(0..end);

@@ -44,7 +44,7 @@ fn prints_what_a_person_reads() {
         ("{{ customer.n }} {{ customer.price }} {{ customer.whole }} {{ 10 / 4 }}", "5 12.5 5 2.5"),
         ("{{ customer.vip }} {{ consents.sms }} {{ consents.mail }}", "true false true"),
         ("{{ now }} {{ call.receivedAt }}", "2026-11-01T12:00:00Z 2026-11-01T12:00:00Z"),
-        ("{{ customer.tags }} {{ customer.address.city }}", "[\"a\",\"b\"] Paris"),
+        ("{{ customer.tags }} {{ customer.address.city }}", "[\"a\", \"b\"] Paris"),
         ("{{ params.valid-until }}/{{ params.alert }}/{{ call.trigger }}", "x/snow/weather-alert"),
         ("{{ customer.missing | default('friend') }}", "friend"),
         (
@@ -54,7 +54,7 @@ fn prints_what_a_person_reads() {
         ("{% if customer.missing %}a{% else %}b{% endif %}", "b"),
         (
             "{{ {'who': customer.n, 'when': now} | tojson }}",
-            "{\"when\": \"2026-11-01T12:00:00Z\", \"who\": 5}",
+            "{\"who\": 5, \"when\": \"2026-11-01T12:00:00Z\"}",
         ),
     ];
     for (source, expected) in cases {
@@ -180,5 +180,137 @@ fn names_that_a_template_gives_itself_are_known() {
     ] {
         let rendered = compile(source, &[("row", "{{ k }}")]).map(|template| template.render(&subject()));
         assert!(matches!(rendered, Ok(Rendered::Text(_))), "{source}: {rendered:?}");
+    }
+}
+
+#[test]
+fn what_jinja_users_write_works() {
+    for (source, expected) in [
+        ("{{ customer.first_name.strip().upper() }}", "ANN <3"),
+        ("{{ customer.first_name.split()[0] }} {{ ', '.join(customer.tags) }}", "Ann a, b"),
+        ("{% for k, v in customer.address.items() %}{{ k }}={{ v }}{% endfor %}", "city=Paris"),
+        ("{{ customer.address.get('nope', 'x') }}", "x"),
+        ("{{ '%.2f' % customer.price }} {{ '{:.1f}'.format(customer.n) }}", "12.50 5.0"),
+        (
+            "{{ now.strftime('%d.%m.%Y %H:%M') }} {{ now.year }} {{ now.isoformat() }}",
+            "01.11.2026 12:00 2026 2026-11-01T12:00:00+00:00",
+        ),
+        ("{{ (now - timestamp('2026-10-30T10:00:00Z')).days }}", "2"),
+        ("{{ now - timestamp('2026-10-30T10:00:00Z') }}", "2 days, 2:00:00"),
+        (
+            "{{ now + timedelta(days=1, hours=2) }} {{ now - timedelta(weeks=1) }}",
+            "2026-11-02T14:00:00Z 2026-10-25T12:00:00Z",
+        ),
+        ("{{ 'late' if now - call.receivedAt > timedelta(minutes=5) else 'now' }}", "now"),
+        (
+            "{{ customer.nothing | default('x', boolean=true) }} {{ customer.tags | sort(true) | join }}",
+            "x ba",
+        ),
+        (
+            "{{ customer.tags | unique(true) | list }} {{ {'b': 1, 'A': 2} | dictsort(true) | first | first }}",
+            "[\"a\", \"b\"] A",
+        ),
+        ("{{ 'a\nb' | indent('> ', true) }}", "> a\n> b"),
+    ] {
+        assert_eq!(render(source), Rendered::Text(expected.to_owned()), "{source}");
+    }
+    for source in
+        ["{{ customer.first_name.strp() }}", "{{ now.strftme('%Y') }}", "{{ customer.tags.push(1) }}"]
+    {
+        let error = compile(source, &[]).unwrap_err().to_string();
+        assert!(error.contains("there is no method"), "{source}: {error}");
+    }
+}
+
+#[test]
+fn a_value_is_spelled_in_one_way() {
+    for (value, spelled) in [
+        ("customer.whole", "5"),
+        ("10 / 2", "5"),
+        ("customer.price", "12.5"),
+        ("customer.vip", "true"),
+        ("customer.tags", "[\"a\", \"b\"]"),
+        ("[1, none, true, 2.0]", "[1, null, true, 2]"),
+        ("customer.address", "{\"city\": \"Paris\"}"),
+        ("now", "2026-11-01T12:00:00Z"),
+        ("none", ""),
+    ] {
+        for source in [
+            format!("{{{{ {value} }}}}"),
+            format!("{{{{ ({value}) ~ '' }}}}"),
+            format!("{{{{ '' ~ ({value}) }}}}"),
+            format!("{{{{ ({value}) | string }}}}"),
+            format!("{{{{ [{value}] | join(',') }}}}"),
+            format!("{{{{ ','.join([{value}]) }}}}"),
+            format!("{{{{ '%s' | format({value}) }}}}"),
+            format!("{{{{ '%s' % (({value}),) }}}}"),
+            format!("{{% set x %}}{{{{ {value} }}}}{{% endset %}}{{{{ x }}}}"),
+            format!("{{{{ [{value}] | map('string') | first }}}}"),
+            format!("{{{{ ({value}) | trim }}}}"),
+        ] {
+            assert_eq!(render(&source), Rendered::Text(spelled.to_owned()), "{source}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_value_is_an_error_in_every_filter() {
+    let scope = scope();
+    for filter in
+        crate::domain::expression::content_filters().filter(|name| !matches!(*name, "default" | "d"))
+    {
+        for escaping in [Escaping::None, Escaping::Html, Escaping::Json] {
+            let source = format!("{{{{ customer.nope | {filter} }}}}");
+            let template = Template::compile(&source, escaping, &scope, &BTreeMap::new());
+            let template = template.unwrap_or_else(|error| panic!("{source}: {error}"));
+            let Rendered::Failed(reason) = template.render(&subject()) else { panic!("{source}") };
+            assert!(reason.contains("`customer.nope` is missing"), "{source}: {reason}");
+        }
+    }
+    for source in [
+        "{{ [1, customer.nope] }}",
+        "{{ [1, customer.nope] | join(',') }}",
+        "{{ [1, customer.nope] | sum }}",
+        "{{ [1, customer.nope] | max }}",
+        "{{ [{'a': 1}, {}] | sum(attribute='a') }}",
+        "{{ [{'a': 1}, {}] | sort(attribute='a') }}",
+        "{{ [{'a': 1}, {}] | map(attribute='a') | join(',') }}",
+        "{{ {'a': customer.nope} }}",
+        "{{ 'a' | replace('a', customer.nope) }}",
+        "{{ '%s' % customer.nope }}",
+        "{{ 1 - customer.nope }}",
+        "{{ 'a'.replace('a', customer.nope) }}",
+        "{{ customer.nope.strip() }}",
+    ] {
+        assert!(matches!(render(source), Rendered::Failed(_)), "{source}: {:?}", render(source));
+    }
+    assert_eq!(render("{{ customer.nope | default('x') | upper }}"), Rendered::Text("X".into()));
+}
+
+#[test]
+fn html_escapes_what_html_needs_and_no_slash() {
+    let html = |source: &str| Template::compile(source, Escaping::Html, &scope(), &BTreeMap::new()).unwrap();
+    let rendered = html("<a href=\"{{ 'https://x.example/a?b=1&c=\"\\'<>' }}\">").render(&subject());
+    assert_eq!(
+        rendered,
+        Rendered::Text("<a href=\"https://x.example/a?b=1&amp;c=&#34;&#39;&lt;&gt;\">".into())
+    );
+}
+
+#[test]
+fn what_repeats_itself_ends_while_it_is_written() {
+    let doubled =
+        "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}";
+    for source in [
+        format!("{doubled}{{{{ ns.x }}}}"),
+        format!("{doubled}{{{{ ns.x | tojson }}}}"),
+        format!("{doubled}{{{{ ns.x ~ '' }}}}"),
+        format!("{doubled}{{{{ [ns.x] | join }}}}"),
+        format!("{doubled}{{{{ ns.x | pprint }}}}"),
+        "{{ 'x' | center(100000000000) }}".to_owned(),
+        "{{ 'x'.ljust(100000000000) }}".to_owned(),
+        "{{ ('a\n' * 10000) | indent(100000) }}".to_owned(),
+    ] {
+        assert!(matches!(render(&source), Rendered::Failed(_)), "{source}");
     }
 }

@@ -10,6 +10,7 @@ use super::super::problem::{Problem, nearest};
 use super::super::tree::{Term, TermKind};
 use super::Compiler;
 use super::names::{FilterClass, PLAIN_TESTS, classify_filter, filter_names, operator_for_test};
+use crate::domain::jinja::{WRITTEN, filter_of};
 
 /// A leaf while it is written.
 #[derive(Default)]
@@ -93,11 +94,30 @@ impl Compiler<'_> {
     }
 
     fn write_operation(&mut self, op: &ast::BinOp<'_>, symbol: &str, draft: &mut Draft) -> Option<()> {
+        let filter = filter_of(op.op);
         draft.source.push('(');
-        self.write_part(&op.left, draft)?;
-        let _ = write!(draft.source, " {symbol} ");
-        self.write_part(&op.right, draft)?;
+        self.write_side(op.op, &op.left, draft)?;
+        match filter {
+            Some((_, filter)) => {
+                let _ = write!(draft.source, "|{filter}(");
+            }
+            None => {
+                let _ = write!(draft.source, " {symbol} ");
+            }
+        }
+        self.write_side(op.op, &op.right, draft)?;
+        draft.source.push_str(if filter.is_some() { "))" } else { ")" });
+        Some(())
+    }
+
+    /// One side of an operation; of `~`, as the value is spelled in a message.
+    fn write_side(&mut self, op: BinOpKind, side: &Expr<'_>, draft: &mut Draft) -> Option<()> {
+        draft.source.push('(');
+        self.write_part(side, draft)?;
         draft.source.push(')');
+        if matches!(op, BinOpKind::Concat) {
+            let _ = write!(draft.source, "|{WRITTEN}");
+        }
         Some(())
     }
 

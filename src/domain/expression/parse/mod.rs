@@ -26,6 +26,9 @@ use super::tree::{Node, Term};
 pub(crate) use content::check_content;
 use guards::Guards;
 pub(crate) use lacking::lacking;
+#[cfg(test)]
+pub(crate) use names::filter_names as content_filters;
+pub(crate) use span::of as range_of;
 
 /// How long a source may be. A condition a person reads has a few hundred bytes; a pasted list of postcodes
 /// belongs in a parameter.

@@ -1,5 +1,7 @@
 //! The filters, tests and functions that exist, and why others do not.
 
+use crate::domain::jinja;
+
 /// Filters that only make a value of a value; a condition may use these.
 const PLAIN_FILTERS: &[&str] = &[
     "abs",
@@ -7,8 +9,10 @@ const PLAIN_FILTERS: &[&str] = &[
     "batch",
     "bool",
     "capitalize",
+    "center",
     "chain",
     "count",
+    "filesizeformat",
     "first",
     "float",
     "format",
@@ -32,12 +36,16 @@ const PLAIN_FILTERS: &[&str] = &[
     "slice",
     "split",
     "string",
+    "striptags",
     "sum",
     "title",
     "tojson",
     "trim",
+    "truncate",
     "upper",
     "urlencode",
+    "wordcount",
+    "wordwrap",
     "zip",
 ];
 
@@ -45,7 +53,7 @@ const PLAIN_FILTERS: &[&str] = &[
 const COMPARING_FILTERS: &[&str] = &["dictsort", "groupby", "max", "min", "sort", "unique"];
 
 /// Filters for the text of a message only.
-const TEXT_FILTERS: &[&str] = &["e", "escape", "pprint", "safe"];
+const TEXT_FILTERS: &[&str] = &["e", "escape", "forceescape", "pprint", "safe", "urlize", "xmlattr"];
 
 /// Tests of a value by itself.
 pub(super) const PLAIN_TESTS: &[&str] = &[
@@ -95,11 +103,13 @@ pub(crate) const CONTENT_FILTERS: &[&[&str]] =
 /// Tests a content may use, beside those that compare.
 pub(crate) const CONTENT_TESTS: &[&str] = &[
     "boolean",
+    "callable",
     "defined",
     "divisibleby",
     "endingwith",
     "escaped",
     "even",
+    "filter",
     "float",
     "int",
     "integer",
@@ -113,6 +123,7 @@ pub(crate) const CONTENT_TESTS: &[&str] = &[
     "sequence",
     "startingwith",
     "string",
+    "test",
     "undefined",
     "upper",
     "eq",
@@ -136,6 +147,11 @@ pub(crate) const CONTENT_TESTS: &[&str] = &[
     ">=",
 ];
 
+/// Every method that a value may have; `loop`, `caller` and macros of a namespace are among them.
+pub(super) fn method_names() -> impl Iterator<Item = &'static str> {
+    [jinja::VALUE_METHODS, jinja::TIME_METHODS, jinja::FUNCTION_METHODS].into_iter().flatten().copied()
+}
+
 /// What a filter is to a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FilterClass {
@@ -158,7 +174,7 @@ pub(super) fn classify_filter(name: &str) -> FilterClass {
 }
 
 /// Every filter's name, for finding the one that was meant.
-pub(super) fn filter_names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn filter_names() -> impl Iterator<Item = &'static str> {
     CONTENT_FILTERS.iter().flat_map(|names| names.iter().copied())
 }
 

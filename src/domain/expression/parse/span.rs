@@ -6,7 +6,7 @@ use std::ops::Range;
 use minijinja::machinery::{Span, ast};
 
 /// The bytes of an expression.
-pub(super) fn of(expr: &ast::Expr<'_>, text: &str) -> Range<usize> {
+pub(crate) fn of(expr: &ast::Expr<'_>, text: &str) -> Range<usize> {
     let start = start(expr, text);
     let end = raw(expr).end_offset as usize;
     let end = closed(&text[..text.len()], start, end.clamp(start, text.len()));

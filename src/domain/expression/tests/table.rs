@@ -227,6 +227,29 @@ fn an_error_in_a_filter_is_unknown_with_the_error_as_its_reason() {
 }
 
 #[test]
+fn a_value_is_spelled_as_in_a_message() {
+    check(
+        &json!({"n": 10.0, "vip": true, "tags": ["a", 1.0], "o": {"k": true}, "since": "2026-01-01"}),
+        &[
+            ("customer.n ~ '' == '10'", Some(true)),
+            ("text(customer.n) == '10'", Some(true)),
+            ("'x' ~ customer.n == 'x10'", Some(true)),
+            ("(customer.n / 4) ~ '' == '2.5'", Some(true)),
+            ("(customer.n / 2) ~ '' == '5'", Some(true)),
+            ("customer.vip ~ '' == 'true'", Some(true)),
+            ("customer.vip | string == text(customer.vip)", Some(true)),
+            ("customer.tags | join('-') == 'a-1'", Some(true)),
+            ("customer.tags ~ '' == '[\"a\", 1]'", Some(true)),
+            ("customer.o | string == '{\"k\": true}'", Some(true)),
+            ("'%.1f' % customer.n == '10.0'", Some(true)),
+            ("customer.n - 3 == 7 and 10 - (3 - 1) == 8 and 10 - 3 - 1 == 6", Some(true)),
+            ("customer.n % 3 == 1 and customer.n + 1 == 11", Some(true)),
+            ("(now - timestamp(customer.since)) | string | length > 0", Some(true)),
+        ],
+    );
+}
+
+#[test]
 fn leaves_are_strict_about_what_is_missing() {
     check(
         &json!({"first": "Ann"}),

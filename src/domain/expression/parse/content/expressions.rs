@@ -4,12 +4,24 @@ use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr};
 
 use super::super::super::problem::{Problem, nearest};
 use super::super::events::{METHODS, chain};
-use super::super::names::{CONTENT_FILTERS, CONTENT_TESTS, filter_names};
+use super::super::names::{CONTENT_FILTERS, CONTENT_TESTS, filter_names, method_names};
 use super::super::term::{Absence, unwind};
 use super::super::{Compiler, guards};
 
 /// Functions that a content may call beside those of conditions.
-const FUNCTIONS: &[&str] = &["abort", "dict", "events", "namespace", "number", "range", "text", "timestamp"];
+const FUNCTIONS: &[&str] = &[
+    "abort",
+    "cycler",
+    "dict",
+    "events",
+    "joiner",
+    "namespace",
+    "number",
+    "range",
+    "text",
+    "timedelta",
+    "timestamp",
+];
 
 impl Compiler<'_> {
     /// Checks the names in an expression.
@@ -120,10 +132,25 @@ impl Compiler<'_> {
                     None => problem.remedy(format!("there are: {}", FUNCTIONS.join(", "))),
                 });
             }
-            // A method of a value: loops and namespaces have some, and only rendering can tell.
-            Expr::GetAttr(get) => self.check(&get.expr),
+            Expr::GetAttr(get) => {
+                self.check(&get.expr);
+                self.check_method(&call.expr, get);
+            }
             other => self.check(other),
         }
+    }
+
+    /// Whether anything has a method of that name; which value has it only rendering can tell.
+    fn check_method(&mut self, expr: &Expr<'_>, get: &ast::GetAttr<'_>) {
+        let is_block = matches!(&get.expr, Expr::Var(var) if var.id == "self");
+        if is_block || method_names().any(|known| known == get.name) {
+            return;
+        }
+        let problem = Problem::error(self.span(expr), format!("there is no method `.{}(…)`", get.name));
+        self.complain(match nearest(get.name, method_names()) {
+            Some(near) => problem.remedy(format!("did you mean `.{near}(…)`?")),
+            None => problem,
+        });
     }
 
     fn check_events(&mut self, args: &[CallArg<'_>]) {

@@ -1,0 +1,333 @@
+//! Operators that minijinja knows for numbers only, or writes values in its own way: `~`, `%`, `-` and `+`.
+//!
+//! Where a source uses one of them it is rewritten to a filter of ours, by insertions that keep the order and the
+//! lines of what its author wrote: `a - b` becomes `(a)|minus(b)`.
+
+use std::ops::Range;
+
+use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
+use minijinja::value::{Kwargs, Tuple, ValueKind};
+use minijinja::{Error, State, Value as Jinja};
+
+use super::arguments::invalid;
+use super::moment::{Moment, TimeDelta};
+use super::spelling::as_text;
+
+/// The filter that writes one side of `~`.
+pub(crate) const WRITTEN: &str = "written";
+/// Their names cannot be written in a source: names are checked before it is rewritten.
+const MINUS: &str = "minus";
+const PLUS: &str = "plus";
+const REMAINDER: &str = "remainder";
+
+/// The filter that takes an operator's place, if one does.
+pub(crate) fn filter_of(operator: BinOpKind) -> Option<(&'static str, &'static str)> {
+    match operator {
+        BinOpKind::Sub => Some(("-", MINUS)),
+        BinOpKind::Add => Some(("+", PLUS)),
+        BinOpKind::Rem => Some(("%", REMAINDER)),
+        _ => None,
+    }
+}
+
+/// Text that comes into a source at a place.
+struct Edit {
+    at: usize,
+    /// How many bytes of the source it replaces.
+    replaces: usize,
+    text: &'static str,
+    filter: &'static str,
+}
+
+/// Collects the edits of a source.
+pub(crate) struct Rewriter<'s> {
+    source: &'s str,
+    range_of: fn(&Expr<'_>, &str) -> Range<usize>,
+    edits: Vec<Edit>,
+}
+
+impl<'s> Rewriter<'s> {
+    /// `range_of` says which bytes of the source an expression has.
+    pub fn new(source: &'s str, range_of: fn(&Expr<'_>, &str) -> Range<usize>) -> Self {
+        Rewriter { source, range_of, edits: Vec::new() }
+    }
+
+    /// The source with what takes the place of operators.
+    pub fn rewritten(mut self, statements: &[Stmt<'_>]) -> String {
+        statements.iter().for_each(|statement| self.statement(statement));
+        // Stable: of edits at one place, those of the inner expression come first.
+        self.edits.sort_by_key(|edit| edit.at);
+        let mut text = String::with_capacity(self.source.len() + self.edits.len() * 16);
+        let mut copied = 0;
+        for edit in &self.edits {
+            text.push_str(&self.source[copied..edit.at]);
+            text.push_str(edit.text);
+            text.push_str(edit.filter);
+            if !edit.filter.is_empty() && edit.filter != WRITTEN {
+                text.push('(');
+            }
+            copied = edit.at + edit.replaces;
+        }
+        text.push_str(&self.source[copied..]);
+        text
+    }
+
+    fn all(&mut self, statements: &[Stmt<'_>]) {
+        statements.iter().for_each(|statement| self.statement(statement));
+    }
+
+    fn statement(&mut self, statement: &Stmt<'_>) {
+        match statement {
+            Stmt::Template(of) => self.all(&of.children),
+            Stmt::EmitExpr(of) => self.expr(&of.expr),
+            Stmt::ForLoop(of) => {
+                self.expr(&of.iter);
+                of.filter_expr.iter().for_each(|filter| self.expr(filter));
+                self.all(&of.body);
+                self.all(&of.else_body);
+            }
+            Stmt::IfCond(of) => {
+                self.expr(&of.expr);
+                self.all(&of.true_body);
+                self.all(&of.false_body);
+            }
+            Stmt::WithBlock(of) => {
+                of.assignments.iter().for_each(|(_, value)| self.expr(value));
+                self.all(&of.body);
+            }
+            Stmt::Set(of) => self.expr(&of.expr),
+            Stmt::SetBlock(of) => {
+                of.filter.iter().for_each(|filter| self.expr(filter));
+                self.all(&of.body);
+            }
+            Stmt::AutoEscape(of) => {
+                self.expr(&of.enabled);
+                self.all(&of.body);
+            }
+            Stmt::FilterBlock(of) => {
+                self.expr(&of.filter);
+                self.all(&of.body);
+            }
+            Stmt::Block(of) => self.all(&of.body),
+            Stmt::Macro(of) => {
+                of.defaults.iter().for_each(|default| self.expr(default));
+                self.all(&of.body);
+            }
+            Stmt::CallBlock(of) => {
+                self.arguments(&of.call.args);
+                self.all(&of.macro_decl.body);
+            }
+            Stmt::Do(of) => {
+                self.expr(&of.call.expr);
+                self.arguments(&of.call.args);
+            }
+            _ => {}
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr<'_>) {
+        match expr {
+            Expr::Var(_) | Expr::Const(_) => {}
+            Expr::Slice(of) => {
+                self.expr(&of.expr);
+                [&of.start, &of.stop, &of.step].into_iter().flatten().for_each(|bound| self.expr(bound));
+            }
+            Expr::UnaryOp(of) => self.expr(&of.expr),
+            Expr::BinOp(of) => {
+                self.expr(&of.left);
+                self.expr(&of.right);
+                self.operation(of.op, &of.left, &of.right);
+            }
+            Expr::Compare(of) => {
+                self.expr(&of.expr);
+                of.ops.iter().for_each(|op| self.expr(&op.expr));
+            }
+            Expr::IfExpr(of) => {
+                self.expr(&of.true_expr);
+                self.expr(&of.test_expr);
+                of.false_expr.iter().for_each(|otherwise| self.expr(otherwise));
+            }
+            Expr::Filter(of) => {
+                of.expr.iter().for_each(|of| self.expr(of));
+                self.arguments(&of.args);
+            }
+            Expr::Test(of) => {
+                self.expr(&of.expr);
+                self.arguments(&of.args);
+            }
+            Expr::GetAttr(of) => self.expr(&of.expr),
+            Expr::GetItem(of) => {
+                self.expr(&of.expr);
+                self.expr(&of.subscript_expr);
+            }
+            Expr::Call(of) => {
+                self.expr(&of.expr);
+                self.arguments(&of.args);
+            }
+            Expr::List(of) => of.items.iter().for_each(|item| self.expr(item)),
+            Expr::Tuple(of) => of.items.iter().for_each(|item| self.expr(item)),
+            Expr::Map(of) => of.keys.iter().chain(&of.values).for_each(|part| self.expr(part)),
+        }
+    }
+
+    fn arguments(&mut self, arguments: &[CallArg<'_>]) {
+        for argument in arguments {
+            match argument {
+                CallArg::Pos(expr)
+                | CallArg::Kwarg(_, expr)
+                | CallArg::PosSplat(expr)
+                | CallArg::KwargSplat(expr) => self.expr(expr),
+            }
+        }
+    }
+
+    /// Parentheses are no part of the tree, so those around an operand may stand outside of its range; one more next
+    /// to them keeps the balance all the same.
+    fn operation(&mut self, operator: BinOpKind, left: &Expr<'_>, right: &Expr<'_>) {
+        let (first, second) = ((self.range_of)(left, self.source), (self.range_of)(right, self.source));
+        if let BinOpKind::Concat = operator {
+            for side in [first, second] {
+                self.edits.push(Edit { at: side.start, replaces: 0, text: "(", filter: "" });
+                self.edits.push(Edit { at: side.end, replaces: 0, text: ")|", filter: WRITTEN });
+            }
+            return;
+        }
+        let Some((symbol, filter)) = filter_of(operator) else { return };
+        let between = self.source.get(first.end..second.start);
+        let Some(at) = between.and_then(|between| between.find(symbol)) else { return };
+        self.edits.push(Edit { at: first.start, replaces: 0, text: "(", filter: "" });
+        self.edits.push(Edit { at: first.end, replaces: 0, text: ")", filter: "" });
+        self.edits.push(Edit { at: first.end + at, replaces: symbol.len(), text: "|", filter });
+        self.edits.push(Edit { at: second.end, replaces: 0, text: ")", filter: "" });
+    }
+}
+
+/// One side of `~`.
+pub(super) fn written(state: &mut State<'_, '_>, given: &[Jinja]) -> Result<Jinja, Error> {
+    match given {
+        [value] => as_text(state, value),
+        _ => Err(invalid("one value is written".to_owned())),
+    }
+}
+
+fn two<'g>(given: &'g [Jinja]) -> Result<(&'g Jinja, &'g Jinja), Error> {
+    match given {
+        [left, right] => Ok((left, right)),
+        _ => Err(invalid("an operator has two sides".to_owned())),
+    }
+}
+
+/// `-`: also the time between two moments, and a moment so much earlier.
+pub(super) fn minus(_: &mut State<'_, '_>, given: &[Jinja]) -> Result<Jinja, Error> {
+    let (left, right) = two(given)?;
+    let (moment, length) = (left.downcast_object_ref::<Moment>(), left.downcast_object_ref::<TimeDelta>());
+    let (other, by) = (right.downcast_object_ref::<Moment>(), right.downcast_object_ref::<TimeDelta>());
+    let out_of_range = || invalid("the time is out of range".to_owned());
+    match (moment, length, other, by) {
+        (Some(moment), _, Some(other), _) => {
+            Ok(Jinja::from_object(TimeDelta(moment.0.duration_since(other.0))))
+        }
+        (Some(moment), _, _, Some(by)) => {
+            let earlier = moment.0.checked_sub(by.0).map_err(|_| out_of_range())?;
+            Ok(Jinja::from_object(Moment(earlier)))
+        }
+        (_, Some(length), _, Some(by)) => {
+            let length = length.0.checked_sub(by.0).ok_or_else(out_of_range)?;
+            Ok(Jinja::from_object(TimeDelta(length)))
+        }
+        _ => numbers("-", left, right, i128::checked_sub, |left, right| left - right),
+    }
+}
+
+/// `+`: also a moment so much later.
+pub(super) fn plus(state: &mut State<'_, '_>, given: &[Jinja]) -> Result<Jinja, Error> {
+    let (left, right) = two(given)?;
+    let (moment, length) = (left.downcast_object_ref::<Moment>(), left.downcast_object_ref::<TimeDelta>());
+    let (other, by) = (right.downcast_object_ref::<Moment>(), right.downcast_object_ref::<TimeDelta>());
+    let out_of_range = || invalid("the time is out of range".to_owned());
+    if let (Some(moment), Some(by)) = (moment.or(other), by.or(length)) {
+        let later = moment.0.checked_add(by.0).map_err(|_| out_of_range())?;
+        return Ok(Jinja::from_object(Moment(later)));
+    }
+    if let (Some(length), Some(by)) = (length, by) {
+        let length = length.0.checked_add(by.0).ok_or_else(out_of_range)?;
+        return Ok(Jinja::from_object(TimeDelta(length)));
+    }
+    let is_number = |value: &Jinja| matches!(value.kind(), ValueKind::Number | ValueKind::Bool);
+    if is_number(left) && is_number(right) {
+        return numbers("+", left, right, i128::checked_add, |left, right| left + right);
+    }
+    if left.kind() == ValueKind::String
+        && right.kind() == ValueKind::String
+        && left.is_safe() != right.is_safe()
+    {
+        let side = |state: &mut State<'_, '_>, value: &Jinja| match value.is_safe() {
+            true => Ok(value.as_str().unwrap_or_default().to_owned()),
+            false => state.format(value.clone()),
+        };
+        let (left, right) = (side(state, left)?, side(state, right)?);
+        return Ok(Jinja::from_safe_string(left + &right));
+    }
+    if left.kind() != right.kind() {
+        return Err(cannot("+", left, right));
+    }
+    // `sum` adds by minijinja's own operator: texts, lists and tuples.
+    let start = Jinja::from([("start", left.clone())].into_iter().collect::<Kwargs>());
+    super::call_built_in(state, "sum", &[Jinja::from(vec![right.clone()]), start])
+}
+
+/// `%`: also what Python formats so, as `'%.2f' % price`.
+pub(super) fn remainder(state: &mut State<'_, '_>, given: &[Jinja]) -> Result<Jinja, Error> {
+    let (left, right) = two(given)?;
+    if left.kind() == ValueKind::String {
+        let mut arguments = vec![left.clone()];
+        match right.downcast_object_ref::<Tuple>() {
+            Some(_) => arguments.extend(right.try_iter()?),
+            None => arguments.push(right.clone()),
+        }
+        return super::text_filters::format(state, &arguments);
+    }
+    let whole = |left: i128, right: i128| {
+        let remainder = left.checked_rem(right)?;
+        Some(if remainder != 0 && (remainder < 0) != (right < 0) { remainder + right } else { remainder })
+    };
+    let double = |left: f64, right: f64| {
+        let remainder = left % right;
+        if remainder != 0.0 && (remainder < 0.0) != (right < 0.0) { remainder + right } else { remainder }
+    };
+    match f64::try_from(right.clone()) {
+        Ok(0.0) => Err(invalid("nothing is divided by zero".to_owned())),
+        _ => numbers("%", left, right, whole, double),
+    }
+}
+
+fn numbers(
+    symbol: &str,
+    left: &Jinja,
+    right: &Jinja,
+    whole: impl Fn(i128, i128) -> Option<i128>,
+    double: impl Fn(f64, f64) -> f64,
+) -> Result<Jinja, Error> {
+    let integer = |value: &Jinja| match value.kind() {
+        ValueKind::Bool => Some(i128::from(value.is_true())),
+        ValueKind::Number if value.is_integer() => i128::try_from(value.clone()).ok(),
+        _ => None,
+    };
+    if let (Some(first), Some(second)) = (integer(left), integer(right)) {
+        let result = whole(first, second).ok_or_else(|| invalid(format!("`{symbol}` is out of range")))?;
+        return Ok(i64::try_from(result).map_or_else(|_| Jinja::from(result), Jinja::from));
+    }
+    let any = |value: &Jinja| match value.kind() {
+        ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
+        ValueKind::Number => f64::try_from(value.clone()).ok(),
+        _ => None,
+    };
+    match (any(left), any(right)) {
+        (Some(first), Some(second)) => Ok(Jinja::from(double(first, second))),
+        _ => Err(cannot(symbol, left, right)),
+    }
+}
+
+fn cannot(symbol: &str, left: &Jinja, right: &Jinja) -> Error {
+    invalid(format!("`{symbol}` knows no {} and {}", left.kind(), right.kind()))
+}
