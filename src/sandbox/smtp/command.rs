@@ -79,12 +79,25 @@ pub(super) fn recipient(argument: &str) -> Result<String, Refusal> {
 
 fn path<'a>(argument: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
     let start = argument.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word))?;
-    argument[start.len()..].trim_start().strip_prefix('<')?.split_once('>')
+    let rest = argument[start.len()..].trim_start().strip_prefix('<')?;
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, letter) in rest.char_indices() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' => escaped = quoted,
+            '"' => quoted = !quoted,
+            '>' if !quoted => return Some((&rest[..at], &rest[at + 1..])),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn is_address(address: &str) -> bool {
-    let plain = !address.contains(|letter: char| letter.is_whitespace() || letter.is_control());
-    plain && address.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+    let Some((local, domain)) = address.rsplit_once('@') else { return false };
+    let quoted = local.len() > 2 && local.starts_with('"') && local.ends_with('"');
+    let plain = |text: &str| !text.contains(|letter: char| letter.is_whitespace() || letter.is_control());
+    !local.is_empty() && !domain.is_empty() && (quoted || plain(local)) && plain(domain)
 }
 
 #[cfg(test)]
@@ -101,6 +114,7 @@ mod tests {
         assert!(sender("FROM:<a@b.c> RET=FULL").unwrap_err().starts_with("555"));
         assert!(sender("FROM:a@b.c").unwrap_err().starts_with("501"));
         assert_eq!(recipient("TO:<a@b.c>").as_deref(), Ok("a@b.c"));
+        assert_eq!(recipient("TO:<\"a> b.\"@b.c>").as_deref(), Ok("\"a> b.\"@b.c"));
         assert!(recipient("TO:<a b@c>").unwrap_err().starts_with("553"));
         assert!(recipient("TO:<nobody>").unwrap_err().starts_with("553"));
         assert!(recipient("für:<a@b.c>").unwrap_err().starts_with("501"));
