@@ -10,13 +10,16 @@ pub mod smtp;
 #[cfg(test)]
 mod tests;
 pub mod twilio;
+mod unrecognized;
 pub mod webhook;
 pub mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::refusal::{Basis, Finding, alike};
 use crate::domain::trace::TraceParent;
+pub use unrecognized::Unrecognized;
 
 /// A rendered message on its way to one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +76,8 @@ pub enum Attempt {
     Refused {
         /// What the provider said.
         reason: String,
+        /// Whether it says something of others too.
+        reach: Reach,
     },
     /// It is proven that nothing was taken: no connection, nothing written yet, 429, 503 with Retry-After, an SMTP
     /// 4xx. Trying again cannot double it.
@@ -98,11 +103,44 @@ impl Attempt {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Attempt::Sent { .. } => None,
-            Attempt::Refused { reason } | Attempt::NotTaken { reason, .. } | Attempt::Unknown { reason } => {
-                Some(reason)
-            }
+            Attempt::Refused { reason, .. }
+            | Attempt::NotTaken { reason, .. }
+            | Attempt::Unknown { reason } => Some(reason),
         }
     }
+
+    /// It was refused, and that says nothing of others.
+    fn refused(reason: impl Into<String>) -> Self {
+        Attempt::Refused { reason: reason.into(), reach: Reach::This }
+    }
+
+    /// What a table found about a refusal: it is the channel's, or it refuses this message.
+    fn found(reason: String, finding: Finding, retry_after: Option<Duration>) -> Self {
+        if finding.is_the_channels() {
+            return Attempt::NotTaken { reason, retry_after, provider_down: true };
+        }
+        let reach = match finding.basis {
+            Basis::Certain => Reach::This,
+            Basis::Likely | Basis::Unrecognized => Reach::PerhapsAll { alike: alike(&reason) },
+        };
+        Attempt::Refused { reason, reach }
+    }
+}
+
+/// How far a refusal reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// This message or its recipient, and nobody else.
+    This,
+    /// This message, and perhaps all: several recipients in a row that are refused with the same words are not.
+    PerhapsAll {
+        /// What they have in common.
+        alike: String,
+    },
+    /// This recipient, who wants nothing more from this sender.
+    OptedOut,
+    /// Everyone: there is nothing there any more, and it asks to be left alone.
+    Gone,
 }
 
 /// One provider connection, made from a `Channel` manifest and its secrets.
@@ -113,9 +151,14 @@ pub trait Channel: Send + Sync {
 
     /// Ends idle connections; called once when the channel is replaced or the runtime stops.
     async fn close(&self);
+
+    /// Refusals that no row of the tables knows, if there can be such.
+    fn unrecognized(&self) -> Option<&Unrecognized> {
+        None
+    }
 }
 
 /// A message of another kind than the channel carries; compiling a scenario rules it out.
 fn wrong_content(carried: &str) -> Attempt {
-    Attempt::Refused { reason: format!("this channel carries {carried} and nothing else") }
+    Attempt::refused(format!("this channel carries {carried} and nothing else"))
 }

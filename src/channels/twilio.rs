@@ -14,19 +14,12 @@ use serde::Deserialize;
 use super::http::{Answer, Client, Target, TargetError, retry_after};
 use super::webhook::{of_failure, said};
 use super::wire::Network;
-use super::{Attempt, Channel, Content, Outgoing, wrong_content};
+use super::{Attempt, Channel, Content, Outgoing, Reach, Unrecognized, wrong_content};
+use crate::domain::refusal::{About, twilio};
 use crate::domain::secret::Secret;
 
 /// Where the API is unless a manifest says otherwise.
 pub const BASE_URL: &str = "https://api.twilio.com";
-
-/// Too many requests at once.
-const TOO_MANY_REQUESTS: u32 = 20429;
-/// Codes of the account and of the request as a whole (https://www.twilio.com/docs/api/errors: 20003 for a suspended
-/// account, 20404 for an unknown one); those of single messages begin behind them.
-const ACCOUNT_CODES: std::ops::Range<u32> = 20_000..21_000;
-/// The sender's queue is full: https://www.twilio.com/docs/api/errors/21611 and 30001.
-const QUEUE_FULL: [u32; 2] = [21611, 30001];
 
 /// One account and sender. Twilio knows no idempotency key: what may have been taken must not be sent again by itself.
 pub struct Twilio {
@@ -34,6 +27,7 @@ pub struct Twilio {
     authorization: HeaderValue,
     /// `From=…` or `MessagingServiceSid=…`, encoded.
     sender: String,
+    unrecognized: Unrecognized,
 }
 
 /// What the API answers, as far as it is read.
@@ -65,6 +59,7 @@ impl Twilio {
             client: Client::new(network, target, timeout, connections),
             authorization,
             sender: encoded_sender(&settings.from),
+            unrecognized: Unrecognized::default(),
         })
     }
 
@@ -87,7 +82,7 @@ impl Channel for Twilio {
         headers.insert(header::AUTHORIZATION, self.authorization.clone());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         match self.client.post(headers, self.form(&message.address, body)).await {
-            Ok(answer) => judge(&answer, Timestamp::now()),
+            Ok(answer) => judge(&answer, Timestamp::now(), &self.unrecognized),
             Err(failure) => of_failure(failure),
         }
     }
@@ -95,35 +90,45 @@ impl Channel for Twilio {
     async fn close(&self) {
         self.client.close();
     }
+
+    fn unrecognized(&self) -> Option<&Unrecognized> {
+        Some(&self.unrecognized)
+    }
 }
 
 /// What an answer means. The account's own troubles (a wrong token or account, a suspended one, too many requests, a
 /// full queue) are not the message's: it is sent again when they are over.
-fn judge(answer: &Answer, now: Timestamp) -> Attempt {
+fn judge(answer: &Answer, now: Timestamp, unrecognized: &Unrecognized) -> Attempt {
     let reply: Reply = serde_json::from_slice(&answer.body).unwrap_or_default();
-    if answer.status.is_success() {
+    let status = answer.status;
+    if status.is_success() {
         return Attempt::Sent { provider_id: reply.sid };
     }
     let retry_after = retry_after(&answer.headers, now);
     let reason = match (&reply.code, &reply.message) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => format!("{code} ({})", answer.status),
+        (Some(code), None) => format!("{code} ({status})"),
         (None, _) => said(answer),
     };
-    let not_taken = || Attempt::NotTaken { reason: reason.clone(), retry_after, provider_down: true };
-    match (answer.status, reply.code) {
-        (StatusCode::TOO_MANY_REQUESTS, _) | (_, Some(TOO_MANY_REQUESTS)) => not_taken(),
-        (status, Some(code)) if status.is_client_error() && QUEUE_FULL.contains(&code) => not_taken(),
-        (StatusCode::UNAUTHORIZED, _) => not_taken(),
-        (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, code)
-            if code.is_none_or(|code| ACCOUNT_CODES.contains(&code)) =>
-        {
-            not_taken()
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {
+            Attempt::NotTaken { reason, retry_after, provider_down: true }
         }
-        (StatusCode::SERVICE_UNAVAILABLE, _) if retry_after.is_some() => not_taken(),
-        (StatusCode::REQUEST_TIMEOUT, _) => Attempt::Unknown { reason },
-        (status, _) if status.is_client_error() => Attempt::Refused { reason },
-        _ => Attempt::Unknown { reason },
+        StatusCode::REQUEST_TIMEOUT => Attempt::Unknown { reason },
+        _ if status.is_redirection() => {
+            let reason = format!("{reason}; redirects are not followed: correct spec.twilio.baseUrl");
+            Attempt::NotTaken { reason, retry_after: None, provider_down: true }
+        }
+        _ if !status.is_client_error() => Attempt::Unknown { reason },
+        _ if reply.code == Some(twilio::OPTED_OUT) => Attempt::Refused { reason, reach: Reach::OptedOut },
+        _ => {
+            let finding = twilio::judge(status.as_u16(), reply.code);
+            if finding.is_unrecognized() {
+                unrecognized.note(&reason);
+            }
+            let retry_after = retry_after.filter(|_| finding.about == About::Later);
+            Attempt::found(reason, finding, retry_after)
+        }
     }
 }
 

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 
 use super::http::{Answer, Client, Failure, Target, retry_after};
 use super::wire::Network;
-use super::{Attempt, Channel, Content, Outgoing, wrong_content};
+use super::{Attempt, Channel, Content, Outgoing, Reach, Unrecognized, wrong_content};
+use crate::domain::refusal::alike;
+use crate::domain::refusal::webhook::{self, Meaning};
 pub use signature::{SigningKey, SigningKeyError};
 
 static ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -24,6 +26,9 @@ static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 pub struct Webhook {
     client: Client,
     signing: Option<SigningKey>,
+    /// Those of the manifest, and who we are.
+    own_headers: HeaderMap,
+    unrecognized: Unrecognized,
 }
 
 impl Webhook {
@@ -35,13 +40,20 @@ impl Webhook {
         timeout: Duration,
         connections: usize,
     ) -> Self {
-        Webhook { client: Client::new(network, target, timeout, connections), signing }
+        let client = Client::new(network, target, timeout, connections);
+        Webhook { client, signing, own_headers: HeaderMap::new(), unrecognized: Unrecognized::default() }
+    }
+
+    /// With these headers in every request beside its own. A value of theirs for `content-type` or `user-agent` holds.
+    pub fn with_headers(self, own_headers: HeaderMap) -> Self {
+        Webhook { own_headers, ..self }
     }
 
     fn headers(&self, key: &str, body: &str, now: Timestamp) -> Option<HeaderMap> {
         let seconds = now.as_second();
-        let mut headers = HeaderMap::with_capacity(8);
+        let mut headers = HeaderMap::with_capacity(8 + self.own_headers.len());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.extend(self.own_headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.insert(ID.clone(), HeaderValue::from_str(key).ok()?);
         headers.insert(TIMESTAMP.clone(), HeaderValue::from(seconds));
         if let Some(signing) = &self.signing {
@@ -58,7 +70,7 @@ impl Channel for Webhook {
         let Content::Webhook { body } = &message.content else { return wrong_content("a webhook body") };
         let now = Timestamp::now();
         let Some(mut headers) = self.headers(&message.key, body, now) else {
-            return Attempt::Refused { reason: "the delivery's key cannot stand in a header".into() };
+            return Attempt::refused("the delivery's key cannot stand in a header");
         };
         if let Some(trace) = message.trace {
             let value = HeaderValue::from_str(&trace.to_string());
@@ -68,7 +80,7 @@ impl Channel for Webhook {
             );
         }
         match self.client.post(headers, Bytes::copy_from_slice(body.as_bytes())).await {
-            Ok(answer) => judge(&answer, now),
+            Ok(answer) => judge(&answer, now, &self.unrecognized),
             Err(failure) => of_failure(failure),
         }
     }
@@ -76,28 +88,48 @@ impl Channel for Webhook {
     async fn close(&self) {
         self.client.close();
     }
+
+    fn unrecognized(&self) -> Option<&Unrecognized> {
+        Some(&self.unrecognized)
+    }
 }
 
-/// What an answer means: only 2xx is success, and only what proves that nothing was taken is `NotTaken`.
-fn judge(answer: &Answer, now: Timestamp) -> Attempt {
+/// What an answer means: only 2xx is success, and only what proves that nothing was taken is no doubt.
+fn judge(answer: &Answer, now: Timestamp, unrecognized: &Unrecognized) -> Attempt {
     let status = answer.status;
     if status.is_success() {
         return Attempt::Sent { provider_id: None };
     }
     let retry_after = retry_after(&answer.headers, now);
     let reason = said(answer);
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => Attempt::NotTaken { reason, retry_after, provider_down: true },
-        StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {
-            Attempt::NotTaken { reason, retry_after, provider_down: true }
-        }
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => Attempt::Unknown { reason },
-        _ if status.is_client_error() => Attempt::Refused { reason },
-        _ if status.is_redirection() => {
-            Attempt::Unknown { reason: format!("{reason}; redirects are not followed") }
-        }
-        _ => Attempt::Unknown { reason },
+    if status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some() {
+        return Attempt::NotTaken { reason, retry_after, provider_down: true };
     }
+    match webhook::judge(status.as_u16(), &String::from_utf8_lossy(&answer.body)) {
+        Meaning::MayBeTaken => Attempt::Unknown { reason },
+        Meaning::Gone => Attempt::Refused { reason, reach: Reach::Gone },
+        Meaning::Redirected => {
+            let reason = redirected(answer);
+            Attempt::Refused { reach: Reach::PerhapsAll { alike: alike(&reason) }, reason }
+        }
+        Meaning::Refused(finding) => {
+            if finding.is_unrecognized() {
+                unrecognized.note(&reason);
+            }
+            let retry_after = retry_after.filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
+            Attempt::found(reason, finding, retry_after)
+        }
+    }
+}
+
+/// A redirect, with where it leads to: whoever reads it knows what to write.
+fn redirected(answer: &Answer) -> String {
+    const LOCATION_CHARACTERS_MAX: usize = 200;
+    let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let to = location.map_or_else(String::new, |location| {
+        format!(" to {}", location.chars().take(LOCATION_CHARACTERS_MAX).collect::<String>())
+    });
+    format!("{}{to}; redirects are not followed: write the URL that takes messages", answer.status)
 }
 
 /// What a request without an answer means, for any provider over HTTP.
@@ -105,7 +137,7 @@ pub(super) fn of_failure(failure: Failure) -> Attempt {
     let reason = failure.to_string();
     match failure {
         Failure::NotConnected(_) => Attempt::NotTaken { reason, retry_after: None, provider_down: true },
-        Failure::NothingWritten(_) => Attempt::NotTaken { reason, retry_after: None, provider_down: false },
+        Failure::NothingWritten(_) => Attempt::NotTaken { reason, retry_after: None, provider_down: true },
         Failure::OnItsWay(_) => Attempt::Unknown { reason },
     }
 }

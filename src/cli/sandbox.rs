@@ -35,8 +35,9 @@ pub struct SandboxCommand {
     ready_file: Option<PathBuf>,
 
     /// A fault: <smtp|twilio|webhook>:<ok|throttle|fail|hang|close|reset>, then any of ,keep ,delay-ms=N
-    /// ,status=N ,retry-after=SECONDS ,to=RECIPIENT ,probability=P ,every=N ,count=N. The first that applies
-    /// decides.
+    /// ,status=N ,retry-after=SECONDS ,to=RECIPIENT ,probability=P ,every=N ,count=N
+    /// ,step=<connect|ehlo|auth|mail|rcpt|data|end> of SMTP ,code=N of Twilio, and last ,text=WORDS of the answer. The first
+    /// that applies decides.
     #[arg(long, value_name = "RULE")]
     fault: Vec<Rule>,
 

@@ -20,6 +20,7 @@ pub mod params;
 pub mod pause;
 pub mod quantity;
 pub mod rate_window;
+pub mod refusal;
 pub mod render;
 pub mod replica_report;
 pub mod secret;

@@ -25,6 +25,8 @@ pub struct ReplicaReport {
     pub secret_uses: BTreeMap<String, BTreeMap<String, SecretReport>>,
     /// Whether each channel's provider answers.
     pub channels: BTreeMap<String, ChannelReport>,
+    /// The last refusal of each channel's provider that no table knows, where there was one.
+    pub unrecognized_refusals: BTreeMap<String, String>,
     /// Whether the index of each scenario's audience is complete.
     pub audiences: BTreeMap<String, AudienceReport>,
     /// Scenarios that do not fire any more and still have runs under way.

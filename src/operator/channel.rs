@@ -22,6 +22,7 @@ use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::{ChannelReport, ReplicaReport};
 
 const CONNECTED: &str = "Connected";
+const REFUSALS_RECOGNIZED: &str = "RefusalsRecognized";
 
 impl Kind for Channel {
     const NAME: &'static str = "Channel";
@@ -51,6 +52,7 @@ impl Kind for Channel {
         let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now };
         let is_resolved = resolved.standing == Standing::Good;
         let mut beside = vec![connected(&name, &serving.replicas)];
+        beside.extend(unrecognized(&name, &serving.replicas));
         beside.extend(paused(&serving.replicas, conditions, "channel", &name));
         let new = ChannelStatus {
             observed_generation: generation,
@@ -85,6 +87,19 @@ async fn secrets(
     }
     let resolved = || Finding::good(RESOLVED_REFS, "every Secret it refers to may be used");
     Ok((unusable.unwrap_or_else(resolved), revisions))
+}
+
+/// A refusal of the provider that no table knows, if a replica saw one: it was judged by when it came alone.
+fn unrecognized(name: &str, replicas: &[Replica]) -> Option<Finding> {
+    let said = replicas.iter().find_map(|it| it.report.as_ref().ok()?.unrecognized_refusals.get(name))?;
+    Some(Finding::retrying(
+        REFUSALS_RECOGNIZED,
+        "UnknownRefusal",
+        format!(
+            "the provider refused a message with words that Fanfare does not know: {said}; look whether it is the \
+             message's failure, and report the words"
+        ),
+    ))
 }
 
 /// Whether the provider answers, as the replicas see it; the one that is worst off speaks.

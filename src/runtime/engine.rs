@@ -80,6 +80,8 @@ impl Engine {
             ledger: Arc::clone(&deps.deliveries),
             lease: Arc::clone(&lease),
             rates: deps.rates,
+            customers: Arc::clone(&deps.customers),
+            pauses: Arc::clone(&deps.pauses),
             metrics: deps.metrics,
         }));
         let board = Board::new(Desk {

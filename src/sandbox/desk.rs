@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::fault::{Answer, Faults, Rule};
+use super::fault::{Answer, Faults, Rule, Step};
 use super::inbox::{Filter, Inbox, Page};
 use super::message::{Content, Message, Protocol};
 use super::recorder::Recorder;
 use super::stats::{Counters, Stats};
 
 /// What the protocol has to tell the sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
     /// Taken.
     Ok,
@@ -23,11 +23,15 @@ pub(super) enum Reply {
         code: u16,
         /// Seconds in `Retry-After`.
         retry_after: u32,
+        /// In which words.
+        said: Said,
     },
     /// Refused, or said to be.
     Fail {
         /// The status or reply code.
         code: u16,
+        /// In which words.
+        said: Said,
     },
     /// The record could not be written: not taken, and whoever sent it may try again.
     Broken,
@@ -37,6 +41,15 @@ pub(super) enum Reply {
     Close,
     /// Nothing, and the connection is reset.
     Reset,
+}
+
+/// How a refusal is worded, where a fault says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// The words.
+    pub text: Option<String>,
+    /// The code of a Twilio error.
+    pub code: Option<u32>,
 }
 
 /// Where all protocols bring what they receive.
@@ -67,7 +80,7 @@ impl Desk {
     ) -> Reply {
         let received_at = jiff::Timestamp::now();
         self.counters.received(protocol, received_at);
-        let fault = self.fault(protocol, to);
+        let fault = self.fault(protocol, Step::End, to);
         let reply = fault.as_ref().map_or(Reply::Ok, reply_to);
         let taken = reply == Reply::Ok || fault.as_ref().is_some_and(|rule| rule.keep);
         if let Some(recorder) = &self.recorder {
@@ -87,11 +100,16 @@ impl Desk {
         reply
     }
 
-    fn fault(&self, protocol: Protocol, to: &[String]) -> Option<Rule> {
+    /// What is answered at a step of a dialogue before there is a message, if a fault says so.
+    pub(super) fn at_step(&self, protocol: Protocol, step: Step, to: &[String]) -> Option<Reply> {
+        self.fault(protocol, step, to).as_ref().map(reply_to)
+    }
+
+    fn fault(&self, protocol: Protocol, step: Step, to: &[String]) -> Option<Rule> {
         if !self.has_faults.load(Relaxed) {
             return None;
         }
-        let rule = self.faults.lock().unwrap_or_else(PoisonError::into_inner).decide(protocol, to);
+        let rule = self.faults.lock().unwrap_or_else(PoisonError::into_inner).decide(protocol, step, to);
         if rule.is_some() {
             self.counters.faults.fetch_add(1, Relaxed);
         }
@@ -126,10 +144,13 @@ impl Desk {
 }
 
 fn reply_to(rule: &Rule) -> Reply {
+    let said = Said { text: rule.text.clone(), code: rule.code };
     match rule.answer {
         Answer::Ok => Reply::Ok,
-        Answer::Throttle => Reply::Throttle { code: rule.code(), retry_after: rule.retry_after.unwrap_or(1) },
-        Answer::Fail => Reply::Fail { code: rule.code() },
+        Answer::Throttle => {
+            Reply::Throttle { code: rule.status(), retry_after: rule.retry_after.unwrap_or(1), said }
+        }
+        Answer::Fail => Reply::Fail { code: rule.status(), said },
         Answer::Hang => Reply::Hang,
         Answer::Close => Reply::Close,
         Answer::Reset => Reply::Reset,
@@ -138,10 +159,10 @@ fn reply_to(rule: &Rule) -> Reply {
 
 impl Reply {
     /// The record's word for it.
-    fn name(self) -> String {
+    fn name(&self) -> String {
         match self {
             Self::Ok => "ok".to_owned(),
-            Self::Throttle { code, .. } | Self::Fail { code } => code.to_string(),
+            Self::Throttle { code, .. } | Self::Fail { code, .. } => code.to_string(),
             Self::Broken => "broken".to_owned(),
             Self::Hang => "none".to_owned(),
             Self::Close => "closed".to_owned(),

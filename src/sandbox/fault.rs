@@ -26,10 +26,57 @@ pub enum Answer {
     Reset,
 }
 
+/// The step of an SMTP dialogue at which a fault answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// The banner.
+    Connect,
+    /// EHLO and HELO.
+    Ehlo,
+    /// AUTH.
+    Auth,
+    /// MAIL FROM.
+    Mail,
+    /// RCPT TO.
+    Rcpt,
+    /// DATA.
+    Data,
+    /// The end of the mail, whole requests of other protocols.
+    #[default]
+    End,
+}
+
+impl Step {
+    const ALL: [(Step, &'static str); 7] = [
+        (Step::Connect, "connect"),
+        (Step::Ehlo, "ehlo"),
+        (Step::Auth, "auth"),
+        (Step::Mail, "mail"),
+        (Step::Rcpt, "rcpt"),
+        (Step::Data, "data"),
+        (Step::End, "end"),
+    ];
+
+    fn is_end(&self) -> bool {
+        *self == Step::End
+    }
+}
+
+impl std::str::FromStr for Step {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Step::ALL.into_iter().find(|(_, word)| *word == text);
+        found.map(|(step, _)| step).ok_or_else(|| format!("`{text}` is no step"))
+    }
+}
+
 /// One fault. It applies to a message that meets all its conditions; the first rule that applies decides.
 ///
 /// On a command line `<protocol>:<answer>[,keep][,delay-ms=N][,status=N][,retry-after=N][,to=A]`
-/// `[,probability=P][,every=N][,count=N]`, as in `smtp:fail,keep,every=10`.
+/// `[,probability=P][,every=N][,count=N][,step=S][,code=N][,text=WORDS]`, as in `smtp:fail,keep,every=10`. What stands
+/// behind `text=` goes to the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
@@ -46,6 +93,15 @@ pub struct Rule {
     /// The status or reply code of `throttle` and `fail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// The step of an SMTP dialogue at which it answers, with `throttle`, `fail` or `close`; the mail's end if not given.
+    #[serde(default, skip_serializing_if = "Step::is_end")]
+    pub step: Step,
+    /// The words of `throttle` and `fail`: an SMTP reply's, a Twilio error's message, the body of a webhook's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The code of a Twilio error, such as 21610.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u32>,
     /// Seconds in the `Retry-After` of `throttle`; 1 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
@@ -82,6 +138,9 @@ impl Rule {
             keep: false,
             delay_ms: 0,
             status: None,
+            step: Step::End,
+            text: None,
+            code: None,
             retry_after: None,
             to: None,
             probability: None,
@@ -91,7 +150,7 @@ impl Rule {
     }
 
     /// The code it answers with, for `throttle` and `fail`.
-    pub(super) fn code(&self) -> u16 {
+    pub(super) fn status(&self) -> u16 {
         self.status.unwrap_or(match (self.protocol, self.answer) {
             (Protocol::Smtp, Answer::Throttle) => 451,
             (Protocol::Smtp, _) => 554,
@@ -111,6 +170,15 @@ impl Rule {
         if let Some(status) = self.status.filter(|status| !codes.contains(status)) {
             return Some(format!("status {status} is not one of {} to {}", codes.start(), codes.end()));
         }
+        if !self.step.is_end() && self.protocol != Protocol::Smtp {
+            return Some("only SMTP has steps".to_owned());
+        }
+        if !self.step.is_end() && !matches!(self.answer, Answer::Throttle | Answer::Fail | Answer::Close) {
+            return Some("at a step only throttle, fail and close answer".to_owned());
+        }
+        if self.text.as_ref().is_some_and(|text| text.contains(['\r', '\n'])) {
+            return Some("text is one line".to_owned());
+        }
         if self.probability.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
             return Some("probability is not between 0 and 1".to_owned());
         }
@@ -128,6 +196,8 @@ impl Rule {
             "probability" => self.probability = Some(number(value)?),
             "every" => self.every = Some(number(value)?),
             "count" => self.count = Some(number(value)?),
+            "step" => self.step = value.parse()?,
+            "code" => self.code = Some(number(value)?),
             _ => return Err(format!("`{condition}` is not known")),
         }
         Ok(())
@@ -135,6 +205,10 @@ impl Rule {
 
     fn parse(text: &str) -> Result<Self, String> {
         let (protocol, rest) = text.split_once(':').ok_or("there is no `:`")?;
+        let (rest, words) = match rest.split_once(",text=") {
+            Some((rest, words)) => (rest, Some(words.to_owned())),
+            None => (rest, None),
+        };
         let mut parts = rest.split(',');
         let answer = match parts.next().unwrap_or_default() {
             "ok" => Answer::Ok,
@@ -149,6 +223,7 @@ impl Rule {
         for condition in parts {
             rule.set(condition)?;
         }
+        rule.text = words;
         rule.problem().map_or(Ok(rule), Err)
     }
 }
@@ -197,18 +272,18 @@ impl Faults {
         self.rules.iter().map(|(rule, seen)| (rule, seen.applied))
     }
 
-    /// The rule that decides about a message to these recipients, if one applies.
-    pub(super) fn decide(&mut self, protocol: Protocol, to: &[String]) -> Option<Rule> {
+    /// The rule that decides about a message to these recipients at this step, if one applies.
+    pub(super) fn decide(&mut self, protocol: Protocol, step: Step, to: &[String]) -> Option<Rule> {
         let Self { rules, random } = self;
-        rules
-            .iter_mut()
-            .find_map(|(rule, seen)| applies(rule, seen, random, protocol, to).then(|| rule.clone()))
+        rules.iter_mut().find_map(|(rule, seen)| {
+            (rule.protocol == protocol && rule.step == step && applies(rule, seen, random, to))
+                .then(|| rule.clone())
+        })
     }
 }
 
-fn applies(rule: &Rule, seen: &mut Seen, random: &mut u64, protocol: Protocol, to: &[String]) -> bool {
-    let meant = rule.protocol == protocol
-        && rule.to.as_ref().is_none_or(|wanted| to.contains(wanted))
+fn applies(rule: &Rule, seen: &mut Seen, random: &mut u64, to: &[String]) -> bool {
+    let meant = rule.to.as_ref().is_none_or(|wanted| to.contains(wanted))
         && rule.count.is_none_or(|count| seen.applied < count)
         && rule.probability.is_none_or(|share| next_share(random) < share);
     if !meant {
@@ -236,7 +311,7 @@ mod tests {
     fn applied(rule: &str, messages: usize) -> usize {
         let mut faults = Faults::new(vec![rule.parse().unwrap()], 7);
         let to = ["a@b.c".to_owned()];
-        (0..messages).filter(|_| faults.decide(Protocol::Smtp, &to).is_some()).count()
+        (0..messages).filter(|_| faults.decide(Protocol::Smtp, Step::End, &to).is_some()).count()
     }
 
     #[test]
@@ -257,10 +332,19 @@ mod tests {
     fn the_first_rule_that_applies_decides() {
         let rules = ["smtp:hang,count=1", "smtp:fail,keep,status=550"].map(|rule| rule.parse().unwrap());
         let mut faults = Faults::new(rules.to_vec(), 0);
-        assert_eq!(faults.decide(Protocol::Smtp, &[]).unwrap().answer, Answer::Hang);
-        let second = faults.decide(Protocol::Smtp, &[]).unwrap();
-        assert_eq!((second.answer, second.keep, second.code()), (Answer::Fail, true, 550));
+        assert_eq!(faults.decide(Protocol::Smtp, Step::End, &[]).unwrap().answer, Answer::Hang);
+        assert!(faults.decide(Protocol::Smtp, Step::Rcpt, &[]).is_none());
+        let second = faults.decide(Protocol::Smtp, Step::End, &[]).unwrap();
+        assert_eq!((second.answer, second.keep, second.status()), (Answer::Fail, true, 550));
         assert_eq!(faults.list().map(|(_, applied)| applied).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn a_rule_may_answer_at_a_step_with_words() {
+        let rule: Rule = "smtp:fail,status=550,step=rcpt,text=5.7.1 no, not today".parse().unwrap();
+        assert_eq!((rule.step, rule.text.as_deref()), (Step::Rcpt, Some("5.7.1 no, not today")));
+        let rule: Rule = "twilio:fail,status=400,code=21610".parse().unwrap();
+        assert_eq!((rule.step, rule.code), (Step::End, Some(21610)));
     }
 
     #[test]
@@ -270,6 +354,9 @@ mod tests {
             ("fax:fail", "`fax` is no protocol"),
             ("smtp:explode", "`explode` is no answer"),
             ("smtp:fail,sometimes", "`sometimes` is not known"),
+            ("smtp:fail,step=noon", "`noon` is no step"),
+            ("webhook:fail,step=rcpt", "only SMTP has steps"),
+            ("smtp:hang,step=rcpt", "at a step only throttle, fail and close answer"),
             ("smtp:fail,every=0", "every is at least 1"),
             ("smtp:fail,status=200", "status 200 is not one of 400 to 599"),
             ("webhook:fail,probability=2", "probability is not between 0 and 1"),

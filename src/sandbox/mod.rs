@@ -20,7 +20,7 @@ mod listen;
 mod server;
 mod smtp;
 
-pub use fault::{Answer, Rule, RuleError};
+pub use fault::{Answer, Rule, RuleError, Step};
 pub use inbox::{Filter, Page};
 pub use message::{Message, Protocol};
 pub use server::{Running, Sandbox, StartError};

@@ -17,6 +17,7 @@ mod pauses;
 mod plans;
 mod provider;
 mod real;
+mod refusals;
 mod replicas;
 mod rights;
 mod sockets;
@@ -74,6 +75,14 @@ mod told {
             a_paused_channel_keeps_its_messages_and_the_other_sends,
             what_is_cancelled_while_it_rests_is_counted_exactly,
             a_run_that_expires_while_it_rests_comes_to_its_end;
+        refusals:
+            an_outage_uses_no_attempt_from_the_first_message_on,
+            an_outage_is_waited_for_no_longer_than_a_message_may_be_tried,
+            who_is_refused_with_the_words_of_others_waits,
+            refusals_of_single_recipients_stop_nobody,
+            a_channel_whose_endpoint_is_gone_rests_until_a_person_resumes_it,
+            who_opted_out_at_the_provider_has_withdrawn_the_consent,
+            mails_that_refuse_us_at_the_recipient_are_sent_in_the_end;
         crashes:
             nothing_is_lost_doubled_or_decided_twice;
         sockets:

@@ -18,7 +18,7 @@ mod outcome;
 use std::time::Duration;
 
 use fanfare::sandbox::Protocol::{self, Smtp, Twilio, Webhook};
-use outcome::{Outcome, tell};
+use outcome::{Outcome, tell, tell_by};
 
 /// The first so many messages of each protocol meet the fault.
 const FAULTY: usize = 3;
@@ -51,6 +51,52 @@ fn unavailable_with_retry_after_is_tried_again_by_all() {
         outcome.expect(protocol, FAULTY, "sent", &["503", "ok"]);
         outcome.expect_all_others(protocol, "sent", &["ok"]);
     }
+}
+
+#[test]
+fn what_refuses_us_waits_whatever_the_manifest_counts() {
+    let counted = "timeout: 4s\n  retry: {attempts: 1}";
+    for [mail, text, hook] in [
+        [
+            "status=553,step=rcpt,count=25,text=5.7.1 <w@example.org>: Sender address rejected: not owned by user",
+            "status=400,code=21606,count=20",
+            "status=404,count=20",
+        ],
+        [
+            "status=554,step=rcpt,count=25,text=5.7.1 <x@example.org>: Relay access denied",
+            "status=403,code=20003,count=20",
+            "status=401,count=20",
+        ],
+        [
+            "status=535,step=ehlo,count=25,text=5.7.8 go away",
+            "status=400,code=21703,count=20",
+            "status=423,count=20",
+        ],
+    ] {
+        let faults =
+            [format!("smtp:fail,{mail}"), format!("twilio:fail,{text}"), format!("webhook:fail,{hook}")];
+        let outcome = tell_by(counted, &faults);
+        [Smtp, Twilio, Webhook].into_iter().for_each(|protocol| outcome.expect_all_sent(protocol));
+    }
+}
+
+#[test]
+fn a_refusal_of_this_body_or_recipient_is_final() {
+    let faults = ["smtp:fail,status=550,step=rcpt,count=2,text=5.1.1 User unknown".to_owned()];
+    let outcome = tell(&faults);
+    assert_eq!(outcome.refused_unseen(), 2);
+    for status in [400, 413, 415, 422] {
+        let outcome = with_fault(&[Webhook], &format!("fail,status={status}"));
+        outcome.expect(Webhook, FAULTY, "failed", &[status.to_string().as_str()]);
+        outcome.expect_all_others(Webhook, "sent", &["ok"]);
+    }
+}
+
+#[test]
+fn a_redirect_is_refused_and_never_in_doubt() {
+    let outcome = with_fault(&[Webhook], "fail,status=302");
+    outcome.expect(Webhook, FAULTY, "failed", &["302"]);
+    outcome.expect_reason(Webhook, "failed", "redirects are not followed");
 }
 
 #[test]

@@ -16,8 +16,8 @@ const CUSTOMERS: Customers = Customers { north: 30 };
 /// needs for an answer.
 const CHANNEL: &str = "timeout: 4s";
 
-/// What came of each message, by protocol, recipient and step.
-pub struct Outcome(BTreeMap<(Protocol, Mark), Delivery>);
+/// What came of each message that a provider saw, by protocol, recipient and step, and how many have failed that none saw.
+pub struct Outcome(BTreeMap<(Protocol, Mark), Delivery>, usize);
 
 #[derive(Debug)]
 struct Delivery {
@@ -28,9 +28,14 @@ struct Delivery {
 
 /// Runs one call to its end with these faults; the checker must find nothing to complain about.
 pub fn tell(faults: &[String]) -> Outcome {
+    tell_by(CHANNEL, faults)
+}
+
+/// The same by channels with these fields.
+pub fn tell_by(channel: &str, faults: &[String]) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start(folder.path(), &faults.iter().map(String::as_str).collect::<Vec<_>>());
-    let manifests = Manifests::write(&folder.path().join("manifests"), CUSTOMERS, 64, CHANNEL);
+    let manifests = Manifests::write(&folder.path().join("manifests"), CUSTOMERS, 64, channel);
     let data = folder.path().join("data");
     let mut dev = Dev::start(&manifests.folder, &data, &sandbox);
     let call = dev.call("alert", &json!({"region": "north"})).must().expect(202).json();
@@ -79,7 +84,21 @@ impl Outcome {
             let (state, reason) = states.remove(&key).expect("what was attempted is in the ledger");
             ((attempts[0].protocol, mark), Delivery { state, reason, attempts })
         });
-        Self(deliveries.collect())
+        let deliveries = deliveries.collect();
+        Self(deliveries, states.values().filter(|(state, _)| *state == "failed").count())
+    }
+
+    /// How many were refused before a provider saw the message.
+    pub fn refused_unseen(&self) -> usize {
+        self.1
+    }
+
+    /// What came to this state says why.
+    #[track_caller]
+    pub fn expect_reason(&self, protocol: Protocol, state: &str, words: &str) {
+        for delivery in self.0.iter().filter(|((of, _), it)| *of == protocol && it.state == state) {
+            assert!(delivery.1.reason.as_ref().is_some_and(|it| it.contains(words)), "{:?}", delivery.1);
+        }
     }
 
     /// So many messages of the protocol came to this state by attempts answered like this. All attempts of a
@@ -109,6 +128,17 @@ impl Outcome {
             [all, all - crate::FAULTY].contains(&like_this),
             "{protocol:?}: {like_this} of {all} {state}"
         );
+    }
+
+    /// Every message of the protocol was sent in the end, and taken once.
+    #[track_caller]
+    pub fn expect_all_sent(&self, protocol: Protocol) {
+        let of_protocol = || self.0.iter().filter(|((of, _), _)| *of == protocol).map(|(_, it)| it);
+        let others: Vec<String> =
+            of_protocol().filter(|it| it.state != "sent").map(Delivery::in_words).collect();
+        assert!(others.is_empty() && of_protocol().count() > crate::FAULTY, "{protocol:?}: {others:#?}");
+        let taken = |it: &Delivery| it.attempts.iter().filter(|attempt| attempt.taken).count();
+        assert!(of_protocol().all(|it| taken(it) == 1), "{protocol:?}");
     }
 
     /// The shortest time between a refused attempt and the next one of the same message.

@@ -3,7 +3,12 @@
 use std::borrow::Cow;
 
 use mail_builder::MessageBuilder;
+use mail_builder::headers::HeaderType;
 use mail_builder::headers::address::Address as HeaderAddress;
+use mail_builder::headers::raw::Raw;
+use mail_builder::headers::text::Text;
+
+use super::encoded_words::{encoded_words, looks_encoded};
 
 use crate::domain::mail_address::Mailbox;
 
@@ -15,6 +20,9 @@ pub(super) struct Mail<'a> {
     pub(super) key: &'a str,
     pub(super) from: &'a Mailbox,
     pub(super) to: &'a Mailbox,
+    pub(super) reply_to: Option<&'a Mailbox>,
+    /// Header fields of the channel's own, checked when it was compiled.
+    pub(super) headers: &'a [(String, String)],
     pub(super) subject: &'a str,
     pub(super) text: Option<&'a str>,
     pub(super) html: Option<&'a str>,
@@ -32,9 +40,15 @@ impl Mail<'_> {
         let mut builder = MessageBuilder::new()
             .message_id(format!("{}@{}", self.key, self.from.address.domain()))
             .date(self.date)
-            .from(header_address(self.from))
-            .to(header_address(self.to))
-            .subject(subject);
+            .header("From", header_address(self.from))
+            .header("To", header_address(self.to))
+            .header("Subject", header_text(subject));
+        if let Some(reply_to) = self.reply_to {
+            builder = builder.header("Reply-To", header_address(reply_to));
+        }
+        for (name, value) in self.headers {
+            builder = builder.header(name.as_str(), Raw::new(value.as_str()));
+        }
         if let Some(text) = self.text {
             builder = builder.text_body(whole_lines(text));
         }
@@ -51,8 +65,19 @@ impl Mail<'_> {
     }
 }
 
-fn header_address(mailbox: &Mailbox) -> HeaderAddress<'_> {
-    HeaderAddress::new_address(mailbox.name.as_deref(), mailbox.address.as_str())
+/// A name that looks like encoded words is encoded, so that it is shown as it was written.
+fn header_address(mailbox: &Mailbox) -> HeaderType<'_> {
+    match mailbox.name.as_deref().filter(|name| looks_encoded(name)) {
+        Some(name) => Raw::new(format!("{} <{}>", encoded_words(name), mailbox.address)).into(),
+        None => HeaderAddress::new_address(mailbox.name.as_deref(), mailbox.address.as_str()).into(),
+    }
+}
+
+fn header_text(text: &str) -> HeaderType<'_> {
+    match looks_encoded(text) {
+        true => Raw::new(encoded_words(text)).into(),
+        false => Text::new(text).into(),
+    }
 }
 
 /// A carriage return by itself is a line break to some servers and not to others; whoever could tell them apart could
@@ -89,8 +114,41 @@ mod tests {
     fn data(subject: &str, text: Option<&str>, html: Option<&str>) -> Result<String, &'static str> {
         let from = Mailbox::parse("Beispiel, Versicherung <warnings@example.com>").unwrap();
         let to = Mailbox::parse("ann@example.org").unwrap();
-        let mail = Mail { key: "0af3", from: &from, to: &to, subject, text, html, date: 1_793_000_000 };
+        written(&from, &to, subject, text, html)
+    }
+
+    fn written(
+        from: &Mailbox,
+        to: &Mailbox,
+        subject: &str,
+        text: Option<&str>,
+        html: Option<&str>,
+    ) -> Result<String, &'static str> {
+        let headers = [("X-Campaign".to_owned(), "storm".to_owned())];
+        let (reply_to, date) = (Some(from), 1_793_000_000);
+        let mail = Mail { key: "0af3", from, to, reply_to, headers: &headers, subject, text, html, date };
         mail.data().map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn what_looks_like_encoded_words_is_shown_as_it_was_written() {
+        let from = Mailbox::parse("=?utf-8?q?hi?= <a@example.com>").unwrap();
+        let to = Mailbox::parse("ann@example.org").unwrap();
+        for subject in ["=?utf-8?q?hi?=", "see =?x?=", "=?UTF-8?B?aGk=?= you", "a =? b"] {
+            let mail = written(&from, &to, subject, Some("x"), None).unwrap();
+            assert!(!mail.contains(subject) && !mail.contains("=?utf-8?q?hi?="), "{mail}");
+            assert!(mail.contains(&format!("Subject: {}\r\n", encoded_words(subject))), "{mail}");
+            assert!(mail.contains("From: =?utf-8?B?PT91dGYtOD9xP2hpPz0=?= <a@example.com>\r\n"), "{mail}");
+        }
+    }
+
+    #[test]
+    fn quotation_marks_in_a_name_are_shown() {
+        let from = Mailbox::parse(r#""The \"Best\" Shop" <a@example.com>"#).unwrap();
+        let to = Mailbox::parse(r#""ann.b."@example.jp"#).unwrap();
+        let mail = written(&from, &to, "Snow", Some("x"), None).unwrap();
+        assert!(mail.contains(r#"From: "The \"Best\" Shop" <a@example.com>"#), "{mail}");
+        assert!(mail.contains(r#"To: <"ann.b."@example.jp>"#), "{mail}");
     }
 
     #[test]
@@ -102,6 +160,8 @@ mod tests {
             "To: <ann@example.org>\r\n",
             "Subject: Snow\r\n",
             "Date: Mon, 26 Oct 2026 ",
+            "Reply-To: \"Beispiel, Versicherung\" <warnings@example.com>\r\n",
+            "X-Campaign: storm\r\n",
             "MIME-Version: 1.0\r\n",
             "Content-Type: text/plain; charset=\"utf-8\"\r\n",
         ] {

@@ -3,6 +3,7 @@
 //! Invariant: a mail's end is written at most once an attempt. A kept connection that turns out to be closed before
 //! that proves that nothing was taken, and a fresh one is used within the same attempt.
 
+mod encoded_words;
 mod line;
 mod mail;
 mod reply;
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use super::wire::Network;
-use super::{Attempt, Channel, Content, Outgoing, wrong_content};
+use super::{Attempt, Channel, Content, Outgoing, Unrecognized, wrong_content};
 use crate::domain::mail_address::Mailbox;
 use mail::Mail;
 pub use session::{Credentials, Server};
@@ -29,10 +30,13 @@ pub struct Smtp {
     network: Network,
     server: Server,
     from: Mailbox,
+    reply_to: Option<Mailbox>,
+    headers: Vec<(String, String)>,
     timeout: Duration,
     /// Kept connections; the one used last is at the end.
     idle: Mutex<VecDeque<Connection>>,
     idle_max: usize,
+    unrecognized: Unrecognized,
 }
 
 impl Smtp {
@@ -44,7 +48,14 @@ impl Smtp {
         timeout: Duration,
         connections: usize,
     ) -> Self {
-        Smtp { network, server, from, timeout, idle: Mutex::default(), idle_max: connections }
+        let (idle, unrecognized) = (Mutex::default(), Unrecognized::default());
+        let (reply_to, headers, idle_max) = (None, Vec::new(), connections);
+        Smtp { network, server, from, reply_to, headers, timeout, idle, idle_max, unrecognized }
+    }
+
+    /// With a place for answers and header fields of its own in every mail.
+    pub fn with_headers(self, reply_to: Option<Mailbox>, headers: Vec<(String, String)>) -> Self {
+        Smtp { reply_to, headers, ..self }
     }
 
     async fn send(&self, to: &Mailbox, data: &[u8]) -> Attempt {
@@ -75,10 +86,21 @@ impl Smtp {
         let utf8 = self.from.address.needs_smtputf8() || to.address.needs_smtputf8();
         if utf8 && !connection.takes_utf8() {
             self.keep(connection);
-            let reason = format!("the mail server does not offer SMTPUTF8, which {} needs", to.address);
-            return Outcome::Answered(Attempt::Refused { reason });
+            return Outcome::Answered(match self.from.address.needs_smtputf8() {
+                true => down(format!(
+                    "the mail server does not offer SMTPUTF8, which the sender {} needs",
+                    self.from.address
+                )),
+                false => Attempt::refused(format!(
+                    "the mail server does not offer SMTPUTF8, which {} needs",
+                    to.address
+                )),
+            });
         }
         let outcome = connection.send(&self.from.address, &to.address, data, deadline).await;
+        if let Some(said) = connection.take_unrecognized() {
+            self.unrecognized.note(&said);
+        }
         if connection.is_reusable() {
             self.keep(connection);
         }
@@ -117,12 +139,14 @@ impl Channel for Smtp {
         let Content::Email { subject, text, html } = &message.content else { return wrong_content("a mail") };
         let to = match Mailbox::parse(&message.address) {
             Ok(to) => to,
-            Err(error) => return Attempt::Refused { reason: error.to_string() },
+            Err(error) => return Attempt::refused(error.to_string()),
         };
         let mail = Mail {
             key: &message.key,
             from: &self.from,
             to: &to,
+            reply_to: self.reply_to.as_ref(),
+            headers: &self.headers,
             subject,
             text: text.as_deref(),
             html: html.as_deref(),
@@ -130,13 +154,17 @@ impl Channel for Smtp {
         };
         match mail.data() {
             Ok(data) => self.send(&to, &data).await,
-            Err(reason) => Attempt::Refused { reason: reason.into() },
+            Err(reason) => Attempt::refused(reason),
         }
     }
 
     async fn close(&self) {
         let idle = std::mem::take(&mut *self.lock());
         futures_util::future::join_all(idle.into_iter().map(Connection::quit)).await;
+    }
+
+    fn unrecognized(&self) -> Option<&Unrecognized> {
+        Some(&self.unrecognized)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::api::SmtpTls;
+use crate::channels::Reach;
 use crate::channels::egress::{Egress, HostMap};
 use crate::channels::tests::scripted::{Hang, Hear, Reset, Scripted, Step, say};
 use crate::channels::wire::Tls;
@@ -47,6 +48,14 @@ async fn outcome(script: Vec<Step>) -> Attempt {
 
 fn sent() -> Attempt {
     Attempt::Sent { provider_id: Some("2.0.0 queued as 7".into()) }
+}
+
+/// What a refused mail was refused with.
+fn refusal(attempt: Attempt) -> String {
+    match attempt {
+        Attempt::Refused { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn is_down(attempt: &Attempt) -> Option<bool> {
@@ -102,18 +111,18 @@ async fn a_server_without_pipelining_is_asked_step_by_step() {
         Hear("RCPT TO:<ann@example.org>\r\n"),
         say("550 no\r\n"),
     ];
-    assert_eq!(outcome(old).await, Attempt::Refused { reason: "550 no".into() });
+    assert_eq!(refusal(outcome(old).await), "550 no");
 }
 
 #[tokio::test]
 async fn a_5xx_is_final_once_the_recipient_is_named() {
     let at = |replies: &str| outcome(script([Hear("DATA\r\n"), say(replies)]));
     let recipient = at("250 a\r\n550 5.1.1 nobody\r\n503 x\r\n").await;
-    assert_eq!(recipient, Attempt::Refused { reason: "550 5.1.1 nobody".into() });
+    assert_eq!(recipient, Attempt::refused("550 5.1.1 nobody"));
     let data = at("250 a\r\n250 b\r\n554 no\r\n").await;
-    assert_eq!(data, Attempt::Refused { reason: "554 no".into() });
+    assert_eq!(refusal(data), "554 no");
     let end = outcome(script([Hear("DATA\r\n"), say(GO_ON), Hear("\r\n.\r\n"), say("554 spam\r\n")])).await;
-    assert_eq!(end, Attempt::Refused { reason: "554 spam".into() });
+    assert_eq!(refusal(end), "554 spam");
 }
 
 #[tokio::test]
@@ -124,6 +133,38 @@ async fn a_refused_sender_is_the_channels_trouble_and_no_recipients() {
         assert_eq!(is_down(&attempt), Some(true), "{attempt:?}");
         assert_eq!(attempt.reason(), Some(refusal));
     }
+}
+
+#[tokio::test]
+async fn what_refuses_us_is_never_the_recipients_failure() {
+    let at = |replies: &str| outcome(script([Hear("DATA\r\n"), say(replies)]));
+    for refusal in [
+        "553 5.7.1 <warnings@example.com>: Sender address rejected: not owned by user ann",
+        "554 5.7.1 <ann@example.org>: Relay access denied",
+        "504 5.5.2 <x>: Helo command rejected: need fully-qualified hostname",
+        "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied",
+        "530 5.7.0 Authentication required",
+        "550 5.4.5 Daily user sending limit exceeded",
+    ] {
+        let attempt = at(&format!("250 a\r\n{refusal}\r\n503 x\r\n")).await;
+        assert_eq!(is_down(&attempt), Some(true), "at RCPT: {attempt:?}");
+        let steps = [Hear("DATA\r\n"), say(GO_ON), Hear("\r\n.\r\n"), say(&format!("{refusal}\r\n"))];
+        let attempt = outcome(script(steps)).await;
+        assert_eq!(is_down(&attempt), Some(true), "after the mail: {attempt:?}");
+        assert_eq!(attempt.reason(), Some(refusal));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_no_row_knows_is_noted() {
+    let server =
+        Scripted::play(vec![script([Hear("DATA\r\n"), say("250 a\r\n550 tuesday\r\n503 x\r\n")])]).await;
+    let channel = smtp(server.port, None);
+    let attempt = channel.attempt(&to("ann@example.org")).await;
+    let reach = Reach::PerhapsAll { alike: "550 tuesday".into() };
+    assert_eq!(attempt, Attempt::Refused { reason: "550 tuesday".into(), reach });
+    let unrecognized = channel.unrecognized().unwrap();
+    assert_eq!((unrecognized.count(), unrecognized.last().as_deref()), (1, Some("550 tuesday")));
 }
 
 #[tokio::test]
@@ -152,10 +193,7 @@ async fn a_refused_recipient_leaves_the_connection_usable() {
     )])
     .await;
     let channel = smtp(server.port, None);
-    assert_eq!(
-        channel.attempt(&to("nobody@example.org")).await,
-        Attempt::Refused { reason: "550 nobody".into() }
-    );
+    assert_eq!(refusal(channel.attempt(&to("nobody@example.org")).await), "550 nobody");
     assert_eq!(channel.attempt(&to("ann@example.org")).await, sent());
     assert!(server.heard(0).contains("DATA\r\n.\r\nRSET\r\nMAIL FROM:"), "{}", server.heard(0));
 }

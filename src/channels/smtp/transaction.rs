@@ -12,6 +12,7 @@ use super::reply::Reply;
 use super::session::Offers;
 use crate::channels::Attempt;
 use crate::domain::mail_address::Address;
+use crate::domain::refusal::smtp::{Step, judge};
 
 /// A connection that is ready for mails.
 pub(super) struct Connection {
@@ -21,6 +22,8 @@ pub(super) struct Connection {
     /// The server may still hold the sender or recipient of a mail it refused.
     unclean: bool,
     ended: bool,
+    /// What no table knew of the last answer.
+    unrecognized: Option<String>,
     /// Set once the mail's bytes are being written: the count at which its end will have been.
     mail_ends_at: Option<u64>,
 }
@@ -46,15 +49,40 @@ enum Stage {
     End,
 }
 
+impl Stage {
+    /// A server that does not even forget the last sender would not take a next one.
+    fn step(self) -> Step {
+        match self {
+            Stage::Reset | Stage::Mail => Step::Sender,
+            Stage::Recipient => Step::Recipient,
+            Stage::Data => Step::Data,
+            Stage::End => Step::End,
+        }
+    }
+}
+
 impl Connection {
     pub(super) fn new(line: Line, offers: Offers) -> Self {
         let idle_until = Instant::now() + IDLE_FOR;
-        Connection { line, offers, idle_until, unclean: false, ended: false, mail_ends_at: None }
+        Connection {
+            line,
+            offers,
+            idle_until,
+            unclean: false,
+            ended: false,
+            unrecognized: None,
+            mail_ends_at: None,
+        }
     }
 
     /// Whether this connection's server takes addresses in other scripts.
     pub(super) fn takes_utf8(&self) -> bool {
         self.offers.smtputf8
+    }
+
+    /// The last answer, if it refused in a way that no table knows.
+    pub(super) fn take_unrecognized(&mut self) -> Option<String> {
+        self.unrecognized.take()
     }
 
     pub(super) fn is_reusable(&self) -> bool {
@@ -169,17 +197,19 @@ impl Connection {
         if stage == Stage::End && reply.is_positive() {
             return Attempt::Sent { provider_id: Some(reason.split_off(reason.len().min(4))) };
         }
-        // Refusing the sender, or everyone, is the server's trouble; refusing a recipient is that mail's. A login that
-        // is missing or ended is told at MAIL too (530), whoever the mail is for.
-        let provider_down = reply.is_closing() || matches!(stage, Stage::Mail | Stage::Reset);
-        if reply.is_permanent() && !provider_down {
-            return Attempt::Refused { reason };
+        if !(reply.is_transient() || reply.is_permanent()) {
+            self.ended = true;
+            return match stage {
+                Stage::End => Attempt::Unknown { reason: format!("the mail was answered with: {reason}") },
+                _ => Attempt::NotTaken { reason, retry_after: None, provider_down: true },
+            };
         }
-        if reply.is_transient() || stage != Stage::End {
-            self.ended |= !(reply.is_transient() || reply.is_permanent());
-            return Attempt::NotTaken { reason, retry_after: None, provider_down };
+        let finding = judge(stage.step(), reply.code, &reply.text);
+        self.unrecognized = finding.is_unrecognized().then(|| reason.clone());
+        let passes = reply.is_transient() && !finding.is_the_channels();
+        match reply.is_closing() || passes {
+            true => Attempt::NotTaken { reason, retry_after: None, provider_down: reply.is_closing() },
+            false => Attempt::found(reason, finding, None),
         }
-        self.ended = true;
-        Attempt::Unknown { reason: format!("the mail was answered with: {reason}") }
     }
 }

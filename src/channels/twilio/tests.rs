@@ -60,11 +60,14 @@ fn a_messaging_service_is_told_from_a_number() {
 async fn a_permanent_error_is_refused_with_code_and_message() {
     let refused =
         answered("400 Bad Request", r#"{"code": 21211, "message": "Invalid 'To' Phone Number"}"#).await;
-    assert_eq!(refused, Attempt::Refused { reason: "21211: Invalid 'To' Phone Number".into() });
+    assert_eq!(refused, Attempt::refused("21211: Invalid 'To' Phone Number"));
     for head in ["403 Forbidden", "404 Not Found"] {
         let refused = answered(head, r#"{"code": 21408, "message": "not this region"}"#).await;
-        assert_eq!(refused, Attempt::Refused { reason: "21408: not this region".into() }, "{head}");
+        assert_eq!(refused.reason(), Some("21408: not this region"), "{head}");
+        assert!(matches!(refused, Attempt::Refused { reach: Reach::PerhapsAll { .. }, .. }), "{refused:?}");
     }
+    let stopped = answered("400 Bad Request", r#"{"code": 21610, "message": "unsubscribed"}"#).await;
+    assert_eq!(stopped, Attempt::Refused { reason: "21610: unsubscribed".into(), reach: Reach::OptedOut });
 }
 
 #[tokio::test]
@@ -79,6 +82,11 @@ async fn the_accounts_own_troubles_prove_that_nothing_was_taken() {
         ("404 Not Found", r#"{"code": 20404, "message": "The requested resource was not found"}"#),
         ("404 Not Found", "no such page"),
         ("503 Service Unavailable\r\nretry-after: 1", ""),
+        ("400 Bad Request", r#"{"code": 21606, "message": "The 'From' number is not ours"}"#),
+        ("400 Bad Request", r#"{"code": 21608, "message": "a trial account"}"#),
+        ("400 Bad Request", r#"{"code": 21703, "message": "the messaging service has no number"}"#),
+        ("400 Bad Request", "<html>a proxy</html>"),
+        ("302 Found", ""),
     ];
     for (head, body) in cases {
         let attempt = answered(head, body).await;
@@ -88,7 +96,7 @@ async fn the_accounts_own_troubles_prove_that_nothing_was_taken() {
 
 #[tokio::test]
 async fn a_5xx_or_no_answer_is_unknown() {
-    for head in ["500 Internal Server Error", "503 Service Unavailable", "302 Found"] {
+    for head in ["500 Internal Server Error", "503 Service Unavailable"] {
         assert!(matches!(answered(head, "").await, Attempt::Unknown { .. }), "{head}");
     }
     let server = Scripted::play(vec![vec![Hear("From=%2B431"), Hang]]).await;

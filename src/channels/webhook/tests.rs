@@ -44,10 +44,48 @@ async fn a_message_is_signed_and_named() {
 }
 
 #[tokio::test]
-async fn only_2xx_is_success_and_4xx_is_final() {
+async fn only_2xx_is_success_and_a_refusal_of_this_body_is_final() {
     assert_eq!(answered("202 Accepted").await, Attempt::Sent { provider_id: None });
-    for head in ["400 Bad Request", "404 Not Found", "410 Gone", "422 Unprocessable Entity"] {
-        assert_eq!(answered(head).await, Attempt::Refused { reason: format!("{head}: why") });
+    for head in
+        ["400 Bad Request", "413 Payload Too Large", "415 Unsupported Media Type", "422 Unprocessable Entity"]
+    {
+        assert_eq!(answered(head).await, Attempt::refused(format!("{head}: why")));
+    }
+}
+
+#[tokio::test]
+async fn any_other_refusal_is_the_endpoints_and_waits() {
+    for head in [
+        "401 Unauthorized",
+        "403 Forbidden",
+        "404 Not Found",
+        "405 Method Not Allowed",
+        "409 Conflict",
+        "421 Misdirected Request",
+        "423 Locked",
+        "425 Too Early",
+        "451 Unavailable For Legal Reasons",
+    ] {
+        let attempt = answered(head).await;
+        let expected =
+            Attempt::NotTaken { reason: format!("{head}: why"), retry_after: None, provider_down: true };
+        assert_eq!(attempt, expected);
+    }
+    assert_eq!(
+        answered("410 Gone").await,
+        Attempt::Refused { reason: "410 Gone: why".into(), reach: Reach::Gone }
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_is_refused_and_says_where_to() {
+    for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let attempt = answered(&format!("{status}\r\nlocation: https://elsewhere.example/in")).await;
+        let Attempt::Refused { reason, reach: Reach::PerhapsAll { .. } } = attempt else {
+            panic!("{attempt:?}")
+        };
+        let words = " to https://elsewhere.example/in; redirects are not followed";
+        assert!(reason.starts_with(&format!("{status}{words}")), "{reason}");
     }
 }
 
@@ -69,13 +107,9 @@ async fn throttling_proves_that_nothing_was_taken() {
 
 #[tokio::test]
 async fn whatever_may_have_been_taken_is_unknown() {
-    for head in [
-        "500 Internal Server Error",
-        "502 Bad Gateway",
-        "503 Service Unavailable",
-        "408 Request Timeout",
-        "302 Found",
-    ] {
+    for head in
+        ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "408 Request Timeout"]
+    {
         assert!(matches!(answered(head).await, Attempt::Unknown { .. }), "{head}");
     }
     for script in [vec![Hear("}"), Hang], vec![Hear("}"), Reset], vec![Hear("}")]] {

@@ -250,6 +250,9 @@ impl Reporter {
             }
         };
         report.channels = facts.channels.iter().map(|name| (name.clone(), standing(name))).collect();
+        let unrecognized = |name: &String| handles.get(name.as_str())?.channel.unrecognized()?.last();
+        report.unrecognized_refusals =
+            facts.channels.iter().filter_map(|name| Some((name.clone(), unrecognized(name)?))).collect();
         if let Some(Looked { complete, finishing, pauses }) = &store.looked {
             let progress = |needs: &Vec<IndexNeed>| match needs.iter().all(|need| complete.contains(need)) {
                 true => AudienceReport::Complete,

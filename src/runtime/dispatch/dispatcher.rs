@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::batch::{Answered, Batch, Withdrawn};
 use super::bucket::Bucket;
+use super::consequences::Consequences;
 use super::handle::{ChannelHandle, ChannelHandles};
 use super::health::Health;
 use super::job::Job;
@@ -26,7 +27,9 @@ use crate::runtime::metrics::{ChannelNumbers, Metrics};
 use crate::runtime::run::LiveChunk;
 use crate::store::StoreError;
 use crate::store::channel_rates::{ChannelRates, Starts};
+use crate::store::customers::Customers;
 use crate::store::deliveries::{Committed, Deliveries};
+use crate::store::pauses::PauseBook;
 use crate::store::runs::ChunkId;
 
 /// How often halted runs and changed channels are looked for when nothing else happens.
@@ -58,6 +61,10 @@ pub struct Counter {
     pub lease: Arc<LeaseClock>,
     /// Where starts are given out, if several replicas share channels' rates.
     pub rates: Option<Arc<dyn ChannelRates>>,
+    /// Customers, of whom some opt out.
+    pub customers: Arc<dyn Customers>,
+    /// What is paused.
+    pub pauses: Arc<dyn PauseBook>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -68,6 +75,7 @@ pub(super) struct Dispatcher {
     pub handles: ChannelHandles,
     pub ledger: Arc<dyn Deliveries>,
     pub lease: Arc<LeaseClock>,
+    pub consequences: Consequences,
     /// Where starts are given out, if several replicas share the channel's rate.
     pub rates: Option<Arc<dyn ChannelRates>>,
     pub reserving: Option<Reserving>,
@@ -102,6 +110,11 @@ impl Dispatcher {
             numbers: counter.metrics.channel(&outbox.name),
             metrics: Arc::clone(&counter.metrics),
             limited_since: None,
+            consequences: Consequences {
+                channel: outbox.name.clone(),
+                customers: Arc::clone(&counter.customers),
+                pauses: Arc::clone(&counter.pauses),
+            },
             outbox,
             handles: counter.handles.clone(),
             ledger: Arc::clone(&counter.ledger),
@@ -155,7 +168,11 @@ impl Dispatcher {
             self.keep_for_later(Timestamp::now());
         }
         self.numbers.standing(self.outbox.is_paused(), self.health.is_down());
-        self.numbers.window(handle.map_or(0, ChannelHandle::window), self.open);
+        let (window, usable) = handle.map_or((0, 0), |handle| (handle.window, handle.window()));
+        self.numbers.window(window, usable, self.open);
+        if let Some(unrecognized) = handle.and_then(|handle| handle.channel.unrecognized()) {
+            self.numbers.unrecognized(unrecognized.count());
+        }
         self.outbox.take_arrivals().into_iter().for_each(|waiting| self.waiting.push(waiting));
         self.outbox.set_waiting(self.waiting.len());
         if now.duration_since(self.swept_at) >= TICK {

@@ -172,7 +172,8 @@ impl Dispatcher {
 }
 
 fn waiting(job: Job, at: Timestamp) -> Waiting {
-    Waiting { at, id: job.id, chunk: job.chunk, doubtful: job.doubtful, last: job.last }
+    let Job { id, chunk, doubtful, last, first_at, .. } = job;
+    Waiting { at, id, chunk, doubtful, last, first_at }
 }
 
 /// How long ago the call of a message came in; the clocks of replicas may differ.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use tracing::Instrument as _;
 
 use super::batch::{Answered, Withdrawn};
 use super::dispatcher::Dispatcher;
@@ -12,7 +13,7 @@ use super::handle::{ChannelHandle, Standing};
 use super::job::Job;
 use super::patience;
 use super::verdict::{RetryPolicy, Tried, Verdict, judge};
-use crate::channels::Attempt;
+use crate::channels::{Attempt, Channel, Content, Reach};
 use crate::domain::state::DeliveryState;
 use crate::runtime::run::{Halt, LiveChunk, News};
 use crate::runtime::traces;
@@ -55,13 +56,15 @@ impl Dispatcher {
             let channel = Arc::clone(&handle.channel);
             let span = traces::attempt(self.outbox.name.as_str(), &job);
             job.message.trace = span.as_ref().map(Span::place);
+            let consequences = self.consequences.clone();
             self.attempts.push(Box::pin(async move {
                 let began = Instant::now();
-                let attempt = channel.attempt(&job.message).await;
+                let attempt = made(channel.as_ref(), &job).await;
                 let took = began.elapsed();
                 if let Some(span) = span {
                     traces::end_attempt(span, &attempt);
                 }
+                let attempt = consequences.draw(attempt, &job).await;
                 (job, attempt, took)
             }));
         }
@@ -109,7 +112,7 @@ impl Dispatcher {
             channel_down: self.health.is_down(),
             spread: job.digest.0[0],
         };
-        self.note_health(&attempt);
+        let attempt = self.note_health(attempt, &job);
         let verdict = judge(attempt, &tried, &policy);
         job.doubtful |= verdict.doubtful;
         if verdict.state.is_open() {
@@ -122,10 +125,26 @@ impl Dispatcher {
         self.answered.push(Answered { job, outcome });
     }
 
-    fn note_health(&mut self, attempt: &Attempt) {
+    /// Learns what the attempt says of the provider, and gives what it says of the message: a refusal of everyone is the
+    /// channel's trouble.
+    fn note_health(&mut self, attempt: Attempt, job: &Job) -> Attempt {
         let now = Instant::now();
         let was_down = self.health.is_down();
-        match attempt {
+        let attempt = match attempt {
+            Attempt::Refused { reason, reach: Reach::PerhapsAll { alike } }
+                if self.health.refused_alike(&alike, now) =>
+            {
+                let reason = format!("{reason}; others were refused with the same words");
+                Attempt::NotTaken { reason, retry_after: None, provider_down: true }
+            }
+            Attempt::Refused { reason, reach: Reach::Gone } => {
+                self.outbox.pause(true);
+                Attempt::NotTaken { reason, retry_after: None, provider_down: true }
+            }
+            attempt => attempt,
+        };
+        match &attempt {
+            Attempt::Refused { reach: Reach::PerhapsAll { .. }, .. } => {}
             Attempt::Sent { .. } | Attempt::Refused { .. } => {
                 if self.health.answered() {
                     tracing::info!(channel = %self.outbox.name, "the provider answers again");
@@ -135,13 +154,15 @@ impl Dispatcher {
             Attempt::NotTaken { retry_after, .. } => self.health.failed(*retry_after, now),
             Attempt::Unknown { .. } => self.health.failed(None, now),
         }
-        self.note_standing(attempt);
+        self.note_standing(&attempt);
         if !was_down && self.health.is_down() {
             tracing::warn!(
-                channel = %self.outbox.name, reason = attempt.reason(),
+                channel = %self.outbox.name, call = %job.chunk.run.call, delivery = %job.id,
+                reason = attempt.reason(),
                 "the provider fails; one delivery probes it and the others wait"
             );
         }
+        attempt
     }
 
     /// Lets others see how the provider stands.
@@ -210,10 +231,39 @@ impl Dispatcher {
                 _ => job.chunk.dropped(),
             }
         }
+        self.give_up_late(now);
         self.moved.retain(|_, chunk| !chunk.is_left());
         // Walks know what to write of those that only wait; a chunk that was left finds them in the ledger.
         let over = self.waiting.take_over(|waiting| is_over(&waiting.chunk));
         over.into_iter().for_each(|waiting| waiting.chunk.tell(News::Again(waiting.id)));
+    }
+
+    /// While the channel is down, what has been tried for as long as it may be has failed, without another attempt.
+    /// What rests because a person said so waits for a person.
+    fn give_up_late(&mut self, now: Timestamp) {
+        let handles = self.handles.load();
+        let Some(handle) = handles.get(&self.outbox.name) else { return };
+        if !self.health.is_down() || self.outbox.is_paused() {
+            return;
+        }
+        let is_late = |chunk: &LiveChunk, first_at: Option<Timestamp>| {
+            let is_late = first_at.is_some_and(|first_at| handle.retry.until(first_at) < now);
+            is_late && !chunk.run.is_paused()
+        };
+        let said = match handle.standing() {
+            Standing::Down(said) => said,
+            Standing::Untried | Standing::Answers => "the provider does not take it".into(),
+        };
+        for job in self.outbox.lanes().take_over(|job| is_late(&job.chunk, job.first_at)) {
+            self.withdrawn.push(Withdrawn {
+                state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Failed },
+                reason: format!("{said}; and its time for retries is over"),
+                retry_at: None,
+                job,
+            });
+        }
+        let late = self.waiting.take_over(|waiting| is_late(&waiting.chunk, waiting.first_at));
+        late.into_iter().for_each(|waiting| waiting.chunk.tell(News::Again(waiting.id)));
     }
 
     /// A message of a halted run that has not been opened: it gets a row only if people must learn its fate.
@@ -251,6 +301,17 @@ impl Dispatcher {
         };
         let outcome = outcome(&job, verdict);
         self.answered.push(Answered { job, outcome });
+    }
+}
+
+/// One attempt. A line of the log belongs to a call, which the channel does not know.
+async fn made(channel: &dyn Channel, job: &Job) -> Attempt {
+    let attempt = channel.attempt(&job.message);
+    match job.message.content {
+        Content::Log { .. } => {
+            attempt.instrument(tracing::info_span!("message", call = %job.chunk.run.call)).await
+        }
+        _ => attempt.await,
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Waiting {
     pub doubtful: bool,
     /// Whether the journey has nothing to do behind it.
     pub last: bool,
+    /// When its first attempt began, if there was one.
+    pub first_at: Option<Timestamp>,
 }
 
 /// Digests what a message says and where it goes.

@@ -4,6 +4,7 @@
 
 mod batch;
 mod bucket;
+mod consequences;
 mod dispatcher;
 mod dispatcher_commit;
 mod dispatcher_send;

@@ -28,6 +28,12 @@ impl RetryPolicy {
         retry_for: Duration::from_secs(86_400),
         on_unknown: OnUnknown::Hold,
     };
+
+    /// Until when a message may be tried whose first attempt began then.
+    pub(super) fn until(&self, first_at: Timestamp) -> Timestamp {
+        let wait = SignedDuration::try_from(self.retry_for).unwrap_or(SignedDuration::MAX);
+        first_at.checked_add(wait).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// The attempt that was made, and what came before it.
@@ -64,6 +70,8 @@ pub(super) struct Verdict {
 
 /// The wait before the second attempt; it doubles with each.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// The wait before the next attempt of one whose attempts do not count.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait this side chooses.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
 
@@ -71,12 +79,14 @@ const BACKOFF_MAX: Duration = Duration::from_secs(300);
 pub(super) fn judge(attempt: Attempt, tried: &Tried, policy: &RetryPolicy) -> Verdict {
     match attempt {
         Attempt::Sent { provider_id } => Verdict { provider_id, ..verdict(tried, DeliveryState::Sent, None) },
-        Attempt::Refused { reason } => refused(tried, policy, reason),
+        Attempt::Refused { reason, .. } => refused(tried, policy, reason),
         Attempt::NotTaken { reason, retry_after, provider_down } => {
-            if tried.channel_down && (provider_down || retry_after.is_some()) {
-                wait_for_the_channel(tried, policy, reason)
-            } else {
-                again(tried, policy, reason, retry_after, false)
+            // Who is told when to come back makes an attempt of it then, but not the last one.
+            let is_told = retry_after.is_some() && !tried.channel_down;
+            let is_the_channels = provider_down || retry_after.is_some() && tried.channel_down;
+            match is_the_channels && !(is_told && tried.attempt < policy.attempts_max) {
+                true => wait_for_the_channel(tried, policy, reason, retry_after),
+                false => again(tried, policy, reason, retry_after, false),
             }
         }
         Attempt::Unknown { reason } => match policy.on_unknown {
@@ -106,13 +116,32 @@ fn verdict(tried: &Tried, state: DeliveryState, reason: Option<String>) -> Verdi
     Verdict { state, attempts: tried.attempt, doubtful: false, provider_id: None, reason, retry_at: None }
 }
 
-/// The attempt does not count: the delivery waits until the channel is up again.
-fn wait_for_the_channel(tried: &Tried, policy: &RetryPolicy, reason: String) -> Verdict {
-    let attempts = tried.attempt - 1;
-    if attempts > 0 && is_past(tried, policy, tried.now) {
+/// The attempt does not count: the delivery waits until the channel is up again, but no longer than it may be tried.
+fn wait_for_the_channel(
+    tried: &Tried,
+    policy: &RetryPolicy,
+    reason: String,
+    retry_after: Option<Duration>,
+) -> Verdict {
+    if is_past(tried, policy, tried.now) {
         return give_up(tried, &reason, tried.doubtful, "and its time for retries is over");
     }
-    Verdict { attempts, retry_at: Some(tried.now), ..verdict(tried, DeliveryState::Queued, Some(reason)) }
+    // A channel that is down is probed by whichever message is due; one that is up may refuse this message alone.
+    let retry_at = match tried.channel_down {
+        true => tried.now,
+        false => pace(tried, retry_after.unwrap_or_default()).min(until(tried, policy)).max(tried.now),
+    };
+    let waits = verdict(tried, DeliveryState::Queued, Some(reason));
+    Verdict { attempts: tried.attempt - 1, retry_at: Some(retry_at), ..waits }
+}
+
+/// When one is tried again whose attempts do not count: after as long as it has waited already, so that its waits
+/// double.
+fn pace(tried: &Tried, at_least: Duration) -> Timestamp {
+    let waited = Duration::try_from(tried.now.duration_since(tried.first_at)).unwrap_or_default();
+    let wait = waited.clamp(FIRST_WAIT, BACKOFF_MAX).max(at_least);
+    SignedDuration::try_from(wait)
+        .map_or(Timestamp::MAX, |wait| tried.now.saturating_add(wait).unwrap_or(Timestamp::MAX))
 }
 
 fn again(
@@ -153,10 +182,11 @@ fn give_up(tried: &Tried, reason: &str, in_doubt: bool, because: &str) -> Verdic
 }
 
 fn is_past(tried: &Tried, policy: &RetryPolicy, at: Timestamp) -> bool {
-    let until = SignedDuration::try_from(policy.retry_for)
-        .ok()
-        .and_then(|wait| tried.first_at.checked_add(wait).ok());
-    until.is_some_and(|until| until < at)
+    until(tried, policy) < at
+}
+
+fn until(tried: &Tried, policy: &RetryPolicy) -> Timestamp {
+    policy.until(tried.first_at)
 }
 
 /// Doubles with each attempt and is spread over its last quarter, so that those who failed together do not come
@@ -170,6 +200,7 @@ fn backoff(tried: &Tried) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channels::Reach;
 
     const POLICY: RetryPolicy =
         RetryPolicy { attempts_max: 3, retry_for: Duration::from_secs(3600), on_unknown: OnUnknown::Resend };
@@ -227,7 +258,7 @@ mod tests {
         assert_eq!(state(unknown(), &tried(3), &POLICY), DeliveryState::Unknown);
         let doubtful = Tried { doubtful: true, ..tried(3) };
         assert_eq!(state(not_taken(None), &doubtful, &POLICY), DeliveryState::Unknown);
-        let refused = || Attempt::Refused { reason: "409 Conflict".into() };
+        let refused = || Attempt::Refused { reason: "422 no".into(), reach: Reach::This };
         assert_eq!(state(refused(), &tried(1), &POLICY), DeliveryState::Failed);
         assert_eq!(state(refused(), &doubtful, &POLICY), DeliveryState::Unknown);
         assert_eq!(state(refused(), &doubtful, &hold), DeliveryState::Held);
@@ -241,11 +272,51 @@ mod tests {
         assert_eq!(state(unknown(), &late, &POLICY), DeliveryState::Unknown);
     }
 
+    fn outage() -> Attempt {
+        Attempt::NotTaken { reason: "refused".into(), retry_after: None, provider_down: true }
+    }
+
     #[test]
-    fn a_channel_that_is_down_uses_no_attempts() {
-        let down = Tried { channel_down: true, ..tried(1) };
-        let refused = Attempt::NotTaken { reason: "refused".into(), retry_after: None, provider_down: true };
-        let verdict = judge(refused, &down, &POLICY);
-        assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Queued, 0));
+    fn an_outage_uses_no_attempts_from_the_first_message_on() {
+        for channel_down in [false, true] {
+            for attempt in [1, 3] {
+                let tried = Tried { channel_down, ..tried(attempt) };
+                let verdict = judge(outage(), &tried, &POLICY);
+                assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Queued, attempt - 1));
+            }
+        }
+    }
+
+    #[test]
+    fn an_outage_is_waited_for_as_long_as_a_message_may_be_tried_and_no_longer() {
+        let first_at = tried(1).first_at;
+        for (waited, next) in [(0, 500), (10_000, 20_000), (3_599_000, 3_600_000)] {
+            let now = first_at + SignedDuration::from_millis(waited);
+            let verdict = judge(outage(), &Tried { now, ..tried(1) }, &POLICY);
+            assert_eq!(verdict.retry_at, Some(first_at + SignedDuration::from_millis(next)), "{waited}");
+        }
+        let now = first_at + SignedDuration::from_millis(3_600_001);
+        for channel_down in [false, true] {
+            let late = Tried { now, channel_down, ..tried(1) };
+            let verdict = judge(outage(), &late, &POLICY);
+            assert_eq!(verdict.state, DeliveryState::Failed);
+            assert!(verdict.reason.unwrap().contains("its time for retries is over"));
+            let doubtful = Tried { doubtful: true, ..late };
+            assert_eq!(state(outage(), &doubtful, &POLICY), DeliveryState::Unknown);
+        }
+    }
+
+    #[test]
+    fn who_is_told_when_to_come_back_never_loses_the_last_attempt_by_it() {
+        let told = || Attempt::NotTaken {
+            reason: "429".into(),
+            retry_after: Some(Duration::from_secs(7)),
+            provider_down: true,
+        };
+        let verdict = judge(told(), &tried(1), &POLICY);
+        assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Retrying, 1));
+        let verdict = judge(told(), &tried(3), &POLICY);
+        assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Queued, 2));
+        assert_eq!(verdict.retry_at, Some(tried(3).now + SignedDuration::from_secs(7)));
     }
 }

@@ -106,6 +106,10 @@ impl Script for Bound {
         self.scenario.flow.message(node).map(|message| &message.channel)
     }
 
+    fn consent(&self, node: NodeIndex) -> Option<&str> {
+        self.scenario.flow.message(node)?.consent.as_deref()
+    }
+
     fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<Composed, String> {
         let flow = &self.scenario.flow;
         let (Some(message), Some(name)) =

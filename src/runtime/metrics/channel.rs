@@ -1,8 +1,8 @@
 //! Numbers of a channel, taken once by its dispatcher: nothing is looked up for a message.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -68,10 +68,12 @@ pub(super) struct Channels {
     attempt_seconds: Family<OfChannel, Histogram>,
     latency_seconds: Family<OfChannel, Histogram>,
     window: Family<OfChannel, Gauge>,
+    window_usable: Family<OfChannel, Gauge>,
     window_open: Family<OfChannel, Gauge>,
     rate_wait_seconds: Family<OfChannel, Counter<f64, AtomicU64>>,
     paused: Family<OfChannel, Gauge>,
     down: Family<OfChannel, Gauge>,
+    unrecognized: Family<OfChannel, Count>,
 }
 
 impl Channels {
@@ -87,10 +89,12 @@ impl Channels {
             attempt_seconds: Family::new_with_constructor(short as fn() -> Histogram),
             latency_seconds: Family::new_with_constructor(long as fn() -> Histogram),
             window: Family::default(),
+            window_usable: Family::default(),
             window_open: Family::default(),
             rate_wait_seconds: Family::default(),
             paused: Family::default(),
             down: Family::default(),
+            unrecognized: Family::default(),
         };
         channels.register_counts(registry);
         channels.register_states(registry);
@@ -108,13 +112,17 @@ impl Channels {
         registry.register("delivery_latency_seconds", help, self.latency_seconds.clone());
         let help = "Time during which messages were ready and the channel's rate let none begin";
         registry.register("channel_rate_wait_seconds", help, self.rate_wait_seconds.clone());
+        let help = "Refusals of a provider that no row of the tables of refusals knows";
+        registry.register("refusals_unrecognized", help, self.unrecognized.clone());
     }
 
     fn register_states(&self, registry: &mut Registry) {
         let help = "Deliveries queued, to be tried again, or held for a person";
         registry.register("deliveries_waiting", help, self.waiting.clone());
-        let help = "How many deliveries may be open at this process";
+        let help = "The field window: how many deliveries may be open at this process";
         registry.register("channel_window", help, self.window.clone());
+        let help = "What the channel's rate leaves of the window";
+        registry.register("channel_window_usable", help, self.window_usable.clone());
         let help = "Deliveries opened at this process and without a written outcome";
         registry.register("channel_window_open", help, self.window_open.clone());
         registry.register("channel_paused", "1 while a person has paused the channel", self.paused.clone());
@@ -132,10 +140,13 @@ impl Channels {
             attempt_seconds: self.attempt_seconds.get_or_create(&label).clone(),
             latency_seconds: self.latency_seconds.get_or_create(&label).clone(),
             window: self.window.get_or_create(&label).clone(),
+            window_usable: self.window_usable.get_or_create(&label).clone(),
             window_open: self.window_open.get_or_create(&label).clone(),
             rate_wait_seconds: self.rate_wait_seconds.get_or_create(&label).clone(),
             paused: self.paused.get_or_create(&label).clone(),
             down: self.down.get_or_create(&label).clone(),
+            unrecognized: self.unrecognized.get_or_create(&label).clone(),
+            unrecognized_before: Arc::default(),
         }
     }
 
@@ -169,10 +180,14 @@ pub struct ChannelNumbers {
     attempt_seconds: Histogram,
     latency_seconds: Histogram,
     window: Gauge,
+    window_usable: Gauge,
     window_open: Gauge,
     rate_wait_seconds: Counter<f64, AtomicU64>,
     paused: Gauge,
     down: Gauge,
+    unrecognized: Count,
+    /// How many there were when they were counted last.
+    unrecognized_before: Arc<AtomicU64>,
 }
 
 impl ChannelNumbers {
@@ -198,15 +213,23 @@ impl ChannelNumbers {
         }
     }
 
-    /// Notes the window and how much of it is open.
-    pub fn window(&self, window: usize, open: usize) {
+    /// Notes the window, how much of it the rate leaves, and how much is open.
+    pub fn window(&self, window: usize, usable: usize, open: usize) {
         self.window.set(whole(window));
+        self.window_usable.set(whole(usable));
         self.window_open.set(whole(open));
     }
 
     /// Adds time that ready messages waited for the rate.
     pub fn waited_for_rate(&self, time: Duration) {
         self.rate_wait_seconds.inc_by(time.as_secs_f64());
+    }
+
+    /// Counts refusals that no table knows, of which the channel has seen so many since it was connected.
+    pub fn unrecognized(&self, seen: u64) {
+        let before = self.unrecognized_before.swap(seen, Ordering::Relaxed);
+        // Fewer than before are those of a channel that was connected anew.
+        self.unrecognized.inc_by(if seen < before { seen } else { seen - before });
     }
 
     /// Notes whether the channel is paused, and whether its provider fails.

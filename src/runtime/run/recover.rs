@@ -75,6 +75,7 @@ fn take_up(desk: &Desk, chunk: &Arc<LiveChunk>, known: &[Delivery]) {
                 chunk: Arc::clone(chunk),
                 doubtful: row.doubtful || row.state == DeliveryState::Sending,
                 last: !goes_on,
+                first_at: row.first_at,
             }]);
         } else if goes_on && is_last {
             chunk.begin(1);

@@ -44,6 +44,11 @@ pub trait Script: Send + Sync {
     /// The channel of a message node.
     fn channel(&self, node: NodeIndex) -> Option<&ChannelName>;
 
+    /// The category of consent that a message node needs; `None` if it needs none.
+    fn consent(&self, _node: NodeIndex) -> Option<&str> {
+        None
+    }
+
     /// The message a node has for the customer; or why there is none for this one.
     fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<Composed, String>;
 }

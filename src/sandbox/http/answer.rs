@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
-use crate::sandbox::desk::Reply;
+use crate::sandbox::desk::{Reply, Said};
 
 /// All bodies here are whole.
 pub(super) type Body = Full<Bytes>;
@@ -29,17 +29,17 @@ impl Hangup {
 pub(super) async fn tell(
     reply: Reply,
     taken: impl FnOnce() -> Response<Body>,
-    refused: fn(StatusCode) -> Response<Body>,
+    refused: fn(StatusCode, Said) -> Response<Body>,
 ) -> Result<Response<Body>, Hangup> {
     match reply {
         Reply::Ok => Ok(taken()),
-        Reply::Throttle { code, retry_after } => {
-            let mut answer = refused(status(code));
+        Reply::Throttle { code, retry_after, said } => {
+            let mut answer = refused(status(code), said);
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
             Ok(answer)
         }
-        Reply::Fail { code } => Ok(refused(status(code))),
-        Reply::Broken => Ok(refused(StatusCode::SERVICE_UNAVAILABLE)),
+        Reply::Fail { code, said } => Ok(refused(status(code), said)),
+        Reply::Broken => Ok(refused(StatusCode::SERVICE_UNAVAILABLE, Said::default())),
         Reply::Hang => std::future::pending().await,
         Reply::Close => Err(Hangup::Close),
         Reply::Reset => Err(Hangup::Reset),
@@ -61,6 +61,14 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
     let value =
         serde_json::json!({"status": status.as_u16(), "title": status.canonical_reason(), "detail": detail});
     with(status, header::CONTENT_TYPE, "application/problem+json", value.to_string())
+}
+
+/// An answer with these words, or without a body.
+pub(super) fn worded(status: StatusCode, said: Said) -> Response<Body> {
+    match said.text {
+        Some(text) => with(status, header::CONTENT_TYPE, "text/plain", text),
+        None => empty(status),
+    }
 }
 
 /// An answer without a body.

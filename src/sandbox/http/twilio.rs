@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::answer::{self, Body, Hangup};
 use super::webhook;
-use crate::sandbox::desk::Desk;
+use crate::sandbox::desk::{Desk, Said};
 use crate::sandbox::message::{Content, Protocol};
 use crate::sandbox::settings::Credentials;
 
@@ -55,7 +55,7 @@ pub(super) async fn receive(
         ..Content::default()
     };
     let reply = desk.receive(Protocol::Twilio, &to, describe).await;
-    answer::tell(reply, || queued(account, &form), |status| Refusal::of(status).answer()).await
+    answer::tell(reply, || queued(account, &form), |status, said| Refusal::of(status).worded(said)).await
 }
 
 fn admit<'a>(
@@ -157,10 +157,16 @@ impl Refusal {
     }
 
     fn answer(self) -> Response<Body> {
-        let more_info = format!("https://www.twilio.com/docs/errors/{}", self.code);
+        self.worded(Said::default())
+    }
+
+    /// With another code and other words, where a fault says so.
+    fn worded(self, said: Said) -> Response<Body> {
+        let code = said.code.unwrap_or(self.code);
+        let message = said.text.unwrap_or_else(|| self.message.to_owned());
+        let more_info = format!("https://www.twilio.com/docs/errors/{code}");
         let status = self.status.as_u16();
-        let error =
-            json!({"code": self.code, "message": self.message, "more_info": more_info, "status": status});
+        let error = json!({"code": code, "message": message, "more_info": more_info, "status": status});
         answer::json(self.status, &error)
     }
 }

@@ -25,7 +25,7 @@ pub(super) async fn receive(
         ..Content::default()
     };
     let reply = desk.receive(Protocol::Webhook, &to, describe).await;
-    answer::tell(reply, || answer::empty(StatusCode::OK), answer::empty).await
+    answer::tell(reply, || answer::empty(StatusCode::OK), answer::worded).await
 }
 
 /// What repeated attempts have in common: `webhook-id` (Standard Webhooks) or `Idempotency-Key`.

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use self::session::{Envelope, Session, Step};
-use super::desk::{Desk, Reply};
+use super::desk::{Desk, Reply, Said};
 use super::message::{Content, Protocol};
 use super::mime::Mail;
 use super::settings::Credentials;
@@ -66,9 +66,10 @@ impl Service {
         stream.set_nodelay(true)?;
         let mut session = Session::new(self.credentials.clone());
         let (mut input, mut output) = (BytesMut::with_capacity(READ_BYTES), Vec::with_capacity(1_024));
-        session.greet(&mut output);
+        let at_step = |step, to: &[String]| self.desk.at_step(Protocol::Smtp, step, to);
+        session.greet(&at_step, &mut output);
         loop {
-            match session.advance(&mut input, &mut output) {
+            match session.advance(&at_step, &mut input, &mut output) {
                 Step::More => {
                     flush(stream, &mut output).await?;
                     input.reserve(READ_BYTES);
@@ -81,8 +82,10 @@ impl Service {
                         let number = self.queued.fetch_add(1, Relaxed);
                         session.taken(number, &mut output);
                     }
-                    Reply::Throttle { code, .. } | Reply::Fail { code } => session.refused(code, &mut output),
-                    Reply::Broken => session.refused(451, &mut output),
+                    Reply::Throttle { code, said, .. } | Reply::Fail { code, said } => {
+                        session.refused(code, said, &mut output);
+                    }
+                    Reply::Broken => session.refused(451, Said::default(), &mut output),
                     Reply::Hang => return hang(stream, &mut input).await,
                     Reply::Close => return Ok(End::Closed),
                     Reply::Reset => return Ok(End::Reset),

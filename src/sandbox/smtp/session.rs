@@ -8,6 +8,8 @@ use bytes::{Buf, BytesMut};
 use super::auth::{self, Exchange, Outcome};
 use super::command::{self, Command, Refusal};
 use super::data::{Data, Progress, SIZE_MAX};
+use crate::sandbox::desk::{Reply, Said};
+use crate::sandbox::fault::Step as At;
 use crate::sandbox::settings::Credentials;
 
 /// RFC 5321 asks for 512 at least; AUTH PLAIN may be longer.
@@ -27,6 +29,9 @@ pub(super) enum Step {
     /// Send what there is to send, then close.
     Close,
 }
+
+/// What a fault answers at a step, to whom the mail is as far as that is known.
+pub(super) type AtStep<'a> = &'a dyn Fn(At, &[String]) -> Option<Reply>;
 
 /// A mail with its envelope.
 #[derive(Debug, Default)]
@@ -64,12 +69,23 @@ impl Session {
         Self { credentials, mode, greeted: false, user: None, mail: None, refusals: 0, closing: false }
     }
 
-    pub(super) fn greet(&self, output: &mut Vec<u8>) {
-        say(output, "220 sandbox ESMTP");
+    pub(super) fn greet(&mut self, at_step: AtStep<'_>, output: &mut Vec<u8>) {
+        match at_step(At::Connect, &[]) {
+            Some(fault) => {
+                self.fault(fault, output);
+                self.closing = true;
+            }
+            None => say(output, "220 sandbox ESMTP"),
+        }
     }
 
     /// Takes as much of the input as it can, and adds the replies to the output.
-    pub(super) fn advance(&mut self, input: &mut BytesMut, output: &mut Vec<u8>) -> Step {
+    pub(super) fn advance(
+        &mut self,
+        at_step: AtStep<'_>,
+        input: &mut BytesMut,
+        output: &mut Vec<u8>,
+    ) -> Step {
         while !self.closing {
             if let Mode::Data(data) = &mut self.mode {
                 match data.take(input) {
@@ -93,7 +109,7 @@ impl Session {
             let line = input.split_to(end);
             input.advance(1);
             match std::str::from_utf8(&line) {
-                Ok(line) => self.line(line.trim_end_matches('\r'), output),
+                Ok(line) => self.line(line.trim_end_matches('\r'), at_step, output),
                 Err(_) => self.refuse("500 5.5.2 Not UTF-8", output),
             }
         }
@@ -106,10 +122,21 @@ impl Session {
     }
 
     /// Answers a mail that was not taken. 421 also ends the session.
-    pub(super) fn refused(&mut self, code: u16, output: &mut Vec<u8>) {
-        let text = if code < 500 { "4.7.0 Try again later" } else { "5.7.1 Refused" };
+    pub(super) fn refused(&mut self, code: u16, said: Said, output: &mut Vec<u8>) {
+        let usual = if code < 500 { "4.7.0 Try again later" } else { "5.7.1 Refused" };
+        let text = said.text.as_deref().unwrap_or(usual);
         say(output, &format!("{code} {text}"));
         self.closing = code == 421;
+    }
+
+    /// Answers a command as a fault says.
+    fn fault(&mut self, fault: Reply, output: &mut Vec<u8>) {
+        match fault {
+            Reply::Throttle { code, said, .. } | Reply::Fail { code, said } => {
+                self.refused(code, said, output);
+            }
+            _ => self.closing = true,
+        }
     }
 
     fn finish_data(&mut self) -> Envelope {
@@ -121,13 +148,33 @@ impl Session {
         envelope
     }
 
-    fn line(&mut self, line: &str, output: &mut Vec<u8>) {
+    fn line(&mut self, line: &str, at_step: AtStep<'_>, output: &mut Vec<u8>) {
         match std::mem::replace(&mut self.mode, Mode::Command) {
             Mode::Auth(exchange) => self.authenticate(auth::go_on(exchange, line), output),
             Mode::Command | Mode::Data(_) => {
-                let answered = self.command(&Command::parse(line), output);
+                let command = Command::parse(line);
+                if let Some(fault) = self.at_step(&command, at_step) {
+                    return self.fault(fault, output);
+                }
+                let answered = self.command(&command, output);
                 answered.unwrap_or_else(|refusal| self.refuse(refusal, output));
             }
+        }
+    }
+
+    fn at_step(&self, command: &Command<'_>, at_step: AtStep<'_>) -> Option<Reply> {
+        let to = |mail: &Envelope| mail.to.clone();
+        let known = self.mail.as_ref().map(to).unwrap_or_default();
+        match command {
+            Command::Ehlo | Command::Helo => at_step(At::Ehlo, &[]),
+            Command::Auth(_) => at_step(At::Auth, &[]),
+            Command::Mail(_) => at_step(At::Mail, &[]),
+            Command::Rcpt(argument) => {
+                let recipient = command::recipient(argument).ok()?;
+                at_step(At::Rcpt, &[recipient])
+            }
+            Command::Data if !known.is_empty() => at_step(At::Data, &known),
+            _ => None,
         }
     }
 
@@ -253,7 +300,7 @@ mod tests {
     fn dialogue(credentials: Option<Credentials>, input: &str) -> (Vec<String>, Vec<Envelope>) {
         let mut session = Session::new(credentials.map(Arc::new));
         let (mut input, mut output, mut mails) = (BytesMut::from(input.as_bytes()), Vec::new(), Vec::new());
-        while let Step::Mail(envelope) = session.advance(&mut input, &mut output) {
+        while let Step::Mail(envelope) = session.advance(&|_, _| None, &mut input, &mut output) {
             session.taken(mails.len() as u64, &mut output);
             mails.push(envelope);
         }
