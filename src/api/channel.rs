@@ -92,10 +92,32 @@ pub struct Smtp {
     /// The sender: `warnings@example.com` or `Example Insurance <warnings@example.com>`.
     #[schemars(length(min = 3, max = 320), regex(pattern = r"^[^\r\n]*@[^\r\n]*$"))]
     pub from: String,
+    /// Where answers go, if not to the sender: `help@example.com` or `Example Help <help@example.com>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 320), regex(pattern = r"^[^\r\n]*@[^\r\n]*$"))]
+    pub reply_to: Option<String>,
+    /// Header fields of every mail beside those that Fanfare writes, such as `List-Id` or `X-Campaign`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub headers: Vec<MailHeader>,
     /// A Secret with `username` and `password`, labelled `fanfare.dev/allow: channel`. Left out, the server is used
     /// without authentication.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials_ref: Option<LocalRef>,
+}
+
+/// A header field of a mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!self.name.matches('(?i)^(from|sender|to|cc|bcc|reply-to|subject|date|message-id|mime-version|return-path|received|dkim-signature|authentication-results|content-.*|resent-.*|arc-.*)$')", "is written by Fanfare or by mail servers; the sender is spec.smtp.from, and where answers go spec.smtp.replyTo"))]
+pub struct MailHeader {
+    /// Its name: letters, digits and hyphens.
+    #[schemars(length(min = 1, max = 76), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9-]*$"))]
+    pub name: String,
+    /// Its value: one line of printable ASCII, as it is to stand there.
+    #[schemars(length(min = 1, max = 800), regex(pattern = r"^[!-~]([ -~]*[!-~])?$"))]
+    pub value: String,
 }
 
 /// How a connection to a mail server is protected.
@@ -132,12 +154,59 @@ pub struct Twilio {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {
-    /// Where messages are posted to.
+    /// Where messages are posted to. It is the same for every message: what differs by customer belongs into the body.
     #[schemars(length(min = 8, max = 2048), regex(pattern = r"^https?://[^\s/]+"))]
     pub url: String,
     /// The secret that requests are signed with (Standard Webhooks), in a Secret labelled `fanfare.dev/allow: channel`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signing_secret: Option<SecretKeySource>,
+    /// Header fields of every request beside those that Fanfare writes. `Content-Type` (usually `application/json`) and
+    /// `User-Agent` may be other ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub headers: Vec<WebhookHeader>,
+    /// What every request says in its header `Authorization`, from a Secret labelled `fanfare.dev/allow: channel`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_ref: Option<AuthorizationRef>,
+}
+
+/// A header field of a webhook's requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!self.name.matches('(?i)^(authorization|connection|content-length|content-encoding|expect|host|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|traceparent|tracestate|webhook-id|webhook-timestamp|webhook-signature)$')", "is written by Fanfare, or is about the connection; Authorization comes from spec.webhook.authorizationRef"))]
+pub struct WebhookHeader {
+    /// Its name, such as `X-Api-Version`.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"))]
+    pub name: String,
+    /// Its value: one line of printable ASCII. Whoever may read Channels can read it; what is secret belongs into
+    /// `authorizationRef`.
+    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^[!-~]([ -~]*[!-~])?$"))]
+    pub value: String,
+}
+
+/// A Secret that says who we are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizationRef {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+    /// What is in the Secret, and how it is said.
+    #[serde(default)]
+    pub scheme: AuthorizationScheme,
+}
+
+/// How `Authorization` is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum AuthorizationScheme {
+    /// `Bearer` and what the Secret has as `token`.
+    #[default]
+    Bearer,
+    /// `Basic` with the Secret's `username` and `password`.
+    Basic,
+    /// What the Secret has as `authorization`, word for word.
+    Custom,
 }
 
 /// Lines in the runtime's log.
@@ -162,11 +231,11 @@ pub struct Rate {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Retry {
     /// How many attempts in all, the first one included. Left out, as many as fit into `for`; of a message that may have
-    /// been taken 5. What waits because the provider is down or throttles uses up none.
+    /// been taken 5. What waits because the provider is down, throttles or refuses us uses up none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub attempts: Option<i32>,
-    /// For how long after the first attempt; 1h if left out.
+    /// For how long after the first attempt, also while the provider is down or refuses us; 1h if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#for: Option<DurationText>,
 }

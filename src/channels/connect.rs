@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
 use super::http::{Target, TargetError};
 use super::log::Log;
 use super::smtp::{Credentials, Server, Smtp};
 use super::twilio::Twilio;
 use super::webhook::{SigningKey, Webhook};
 use super::wire::Network;
-use crate::api::{self, SecretKeySource, SmtpTls};
+use crate::api::{self, AuthorizationRef, AuthorizationScheme, SecretKeySource, SmtpTls};
 use crate::compile;
 use crate::domain::mail_address::Mailbox;
 use crate::domain::secret::Secret;
@@ -80,8 +84,12 @@ impl Connecting<'_> {
                 return Err(from.err().into_iter().chain(unread).collect());
             }
         };
+        let reply_to = smtp.reply_to.as_deref().map(Mailbox::parse).transpose();
+        let reply_to = reply_to.map_err(|error| vec![problem("spec.smtp.replyTo", error)])?;
+        let headers = smtp.headers.iter().map(|it| (it.name.clone(), it.value.clone())).collect();
         let server = Server { host: smtp.host.clone(), port: port(smtp), tls: smtp.tls, credentials };
-        Ok(Arc::new(Smtp::new(self.network.clone(), server, from, self.channel.timeout, self.connections())))
+        let made = Smtp::new(self.network.clone(), server, from, self.channel.timeout, self.connections());
+        Ok(Arc::new(made.with_headers(reply_to, headers)))
     }
 
     fn twilio(&self, twilio: &api::Twilio) -> Result<Arc<dyn super::Channel>, ConnectProblem> {
@@ -99,7 +107,46 @@ impl Connecting<'_> {
         let signing = secret.map(|secret| SigningKey::new(&secret)).transpose();
         let signing = signing.map_err(|error| problem(SECRET, error))?;
         let (network, timeout) = (self.network.clone(), self.channel.timeout);
-        Ok(Arc::new(Webhook::new(network, target, signing, timeout, self.connections())))
+        let made = Webhook::new(network, target, signing, timeout, self.connections());
+        Ok(Arc::new(made.with_headers(self.webhook_headers(webhook)?)))
+    }
+
+    fn webhook_headers(&self, webhook: &api::Webhook) -> Result<HeaderMap, ConnectProblem> {
+        let mut headers = HeaderMap::new();
+        for field in &webhook.headers {
+            let (name, value) = (field.name.parse::<HeaderName>(), field.value.parse::<HeaderValue>());
+            let (Ok(name), Ok(value)) = (name, value) else {
+                return Err(problem("spec.webhook.headers", format!("{} is not a header", field.name)));
+            };
+            headers.insert(name, value);
+        }
+        if let Some(reference) = &webhook.authorization_ref {
+            headers.insert(header::AUTHORIZATION, self.authorization(reference)?);
+        }
+        Ok(headers)
+    }
+
+    fn authorization(&self, reference: &AuthorizationRef) -> Result<HeaderValue, ConnectProblem> {
+        const PATH: &str = "spec.webhook.authorizationRef";
+        let read = |key| {
+            let secret = self.secrets.secret(&reference.name, key);
+            secret.map_err(|error| problem(PATH, error))
+        };
+        let said = match reference.scheme {
+            AuthorizationScheme::Bearer => format!("Bearer {}", without_line_end(&read("token")?)),
+            AuthorizationScheme::Basic => {
+                let (username, password) = (read("username")?, read("password")?);
+                let pair = format!("{}:{}", without_line_end(&username), without_line_end(&password));
+                format!("Basic {}", STANDARD.encode(pair))
+            }
+            AuthorizationScheme::Custom => without_line_end(&read("authorization")?).to_owned(),
+        };
+        let mut value = HeaderValue::from_str(&said).map_err(|_| {
+            let what = format!("Secret {} has characters that a header cannot hold", reference.name);
+            problem(PATH, what)
+        })?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 
     fn secret(&self, path: &'static str, source: &SecretKeySource) -> Result<Secret, ConnectProblem> {
@@ -111,6 +158,13 @@ impl Connecting<'_> {
     fn connections(&self) -> usize {
         self.channel.concurrency as usize
     }
+}
+
+/// A newline at the end is the editor's or the shell's.
+fn without_line_end(secret: &Secret) -> &str {
+    let text = secret.expose();
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
 }
 
 /// The port of a mail server: the usual one for how it is protected, unless the manifest names one.
@@ -161,6 +215,30 @@ mod tests {
         for manifest in [SMTP, WEBHOOK, "log: {}", "webhook: {url: 'http://sandbox/'}"] {
             assert_eq!(connected(manifest, &secrets), Ok(()), "{manifest}");
         }
+    }
+
+    #[test]
+    fn who_we_are_comes_from_a_secret_that_has_what_the_scheme_needs() {
+        let webhook = |reference: &str| {
+            format!("webhook: {{url: 'http://sandbox/', authorizationRef: {{name: hook, {reference}}}}}")
+        };
+        let all = Known(&[
+            ("hook", "token", "abc\n"),
+            ("hook", "username", "a"),
+            ("hook", "password", "b"),
+            ("hook", "authorization", "Key abc"),
+        ]);
+        for scheme in ["scheme: Bearer", "scheme: Basic", "scheme: Custom"] {
+            assert_eq!(connected(&webhook(scheme), &all), Ok(()), "{scheme}");
+        }
+        let problems =
+            connected(&webhook("scheme: Basic"), &Known(&[("hook", "username", "a")])).unwrap_err();
+        let expected = "spec.webhook.authorizationRef: Secret hook has no key password";
+        assert_eq!(problems[0].to_string(), expected);
+        let two_lines = Known(&[("hook", "token", "abc\r\nX-A: b\n")]);
+        let problems = connected(&webhook("scheme: Bearer"), &two_lines).unwrap_err();
+        assert!(problems[0].to_string().contains("characters that a header cannot hold"));
+        assert!(!format!("{problems:?}").contains("abc"), "{problems:?}");
     }
 
     #[test]

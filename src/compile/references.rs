@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Sources;
 use crate::api::labels::{ALLOW_LABEL, api_key_secret_name, trigger_secret_name};
-use crate::api::{ApiTriggerSpec, ChannelSpec, ScenarioSpec};
+use crate::api::{ApiTriggerSpec, AuthorizationScheme, ChannelSpec, ScenarioSpec};
 
 /// Why a Secret is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,7 +99,22 @@ pub fn channel_secrets(channel: &ChannelSpec) -> Vec<SecretKey> {
         let secret = &signing.secret_key_ref;
         keys.push(key(&secret.name, &secret.key));
     }
+    if let Some(authorization) =
+        channel.webhook.as_ref().and_then(|webhook| webhook.authorization_ref.as_ref())
+    {
+        let names = authorization_keys(authorization.scheme);
+        keys.extend(names.iter().map(|name| key(&authorization.name, name)));
+    }
     keys
+}
+
+/// The keys of a Secret that a scheme of `Authorization` needs.
+pub fn authorization_keys(scheme: AuthorizationScheme) -> &'static [&'static str] {
+    match scheme {
+        AuthorizationScheme::Bearer => &["token"],
+        AuthorizationScheme::Basic => &["username", "password"],
+        AuthorizationScheme::Custom => &["authorization"],
+    }
 }
 
 /// The Secret that holds a trigger's own credentials, if it has any.

@@ -3,6 +3,7 @@
 //! Invariant: no I/O, no clock but an argument; nothing here imports kube, axum, SQL or tokio.
 
 pub mod acceptance;
+pub mod address_range;
 pub mod admission;
 pub mod body;
 pub mod credentials;

@@ -4,7 +4,6 @@
 //! checked is the one connected to; a name whose answer changes in between gains nothing.
 
 mod host_map;
-mod range;
 mod resolver;
 mod rules;
 
@@ -15,8 +14,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::net::TcpStream;
 
+use crate::domain::address_range;
+
+pub use crate::domain::address_range::Range;
 pub use host_map::{HostMap, HostMapError};
-pub use range::Range;
 pub use resolver::{Resolve, SystemResolver};
 pub use rules::{ClusterServices, Rules};
 
@@ -182,10 +183,10 @@ impl Egress {
 
     /// The range for which the address may not be connected to; `None` if it may.
     fn refusal(&self, address: IpAddr) -> Option<Range> {
-        let plain = range::unwrapped(address);
+        let plain = address_range::unwrapped(address);
         let allowed = |net: &IpNet| net.contains(&address) || net.contains(&plain);
         let is_allowed = self.allow.iter().any(allowed) || self.rules.services.contain(plain);
-        range::refused(address).filter(|_| !is_allowed)
+        address_range::refused(address).filter(|_| !is_allowed)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
-use super::range::unwrapped;
+use crate::domain::address_range::unwrapped;
 use crate::domain::egress_target::ServiceName;
 
 /// The addresses of a namespace's Services; whoever watches them sets them, whoever connects asks.

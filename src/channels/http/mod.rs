@@ -65,11 +65,11 @@ impl Client {
         Client { network, target, timeout, idle: Mutex::default(), idle_max }
     }
 
-    /// Posts a body with these headers; `host` and `user-agent` are added. Redirects are answers like any other.
+    /// Posts a body with these headers; `host` is added, and `user-agent` where there is none. Redirects are answers like any other.
     pub async fn post(&self, mut headers: HeaderMap, body: Bytes) -> Result<Answer, Failure> {
         let deadline = Instant::now() + self.timeout;
         headers.insert(header::HOST, self.target.host_header().clone());
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        headers.entry(header::USER_AGENT).or_insert_with(|| HeaderValue::from_static(USER_AGENT));
         let mut request = http::Request::new(http_body_util::Full::new(body));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.target.path().clone();

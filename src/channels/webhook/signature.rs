@@ -18,12 +18,31 @@ pub enum SigningKeyError {
     /// It begins with `whsec_`, but no base64 follows.
     #[error("a signing secret that begins with whsec_ must go on in base64")]
     NotBase64,
+    /// `whsec_` stands in it, but not at its beginning: as it is, another key would sign.
+    #[error(
+        "the signing secret has whsec_ in it, but does not begin with it; leave out what stands before it, such \
+         as `v1,`, and whatever stands behind the secret"
+    )]
+    NotAtTheBeginning,
+    /// A key of an asymmetric signature (`v1a`).
+    #[error(
+        "the signing secret is a key for asymmetric signatures (whsk_, whpk_), which Fanfare does not make; use \
+         one that begins with whsec_"
+    )]
+    Asymmetric,
 }
 
 impl SigningKey {
     /// Takes `whsec_` and base64, or any other text as it is. White space around it is not part of it.
     pub fn new(secret: &Secret) -> Result<Self, SigningKeyError> {
         let text = secret.expose().trim();
+        let lower = text.to_ascii_lowercase();
+        if ["whsk_", "whpk_"].into_iter().any(|prefix| lower.contains(prefix)) {
+            return Err(SigningKeyError::Asymmetric);
+        }
+        if lower.contains("whsec_") && !text.starts_with("whsec_") {
+            return Err(SigningKeyError::NotAtTheBeginning);
+        }
         let bytes = match text.strip_prefix("whsec_") {
             Some(encoded) => STANDARD.decode(encoded).map_err(|_| SigningKeyError::NotBase64)?,
             None => text.as_bytes().to_vec(),
@@ -65,5 +84,10 @@ mod tests {
         assert_eq!(error(" \n"), Some(SigningKeyError::Empty));
         assert_eq!(error("whsec_"), Some(SigningKeyError::Empty));
         assert_eq!(error("raw\n"), None);
+        for text in ["v1,whsec_YQ==", "\"whsec_YQ==\"", "WHSEC_YQ==", "secret: whsec_YQ=="] {
+            assert_eq!(error(text), Some(SigningKeyError::NotAtTheBeginning), "{text}");
+        }
+        assert_eq!(error("whsec_YQ== whsec_Yg=="), Some(SigningKeyError::NotBase64));
+        assert_eq!(error("v1a,whsk_YQ=="), Some(SigningKeyError::Asymmetric));
     }
 }

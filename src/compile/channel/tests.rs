@@ -54,3 +54,68 @@ fn what_is_wrong_is_named_with_its_place() {
     ];
     assert_eq!(paths(many), fields);
 }
+
+/// What is said of a manifest that cannot be used.
+fn said(manifest: &str) -> String {
+    let wrong = compiled(manifest).unwrap_err();
+    wrong.into_iter().map(|(path, message)| format!("{path}: {message}\n")).collect()
+}
+
+#[test]
+fn what_belongs_elsewhere_is_told_where() {
+    let url = said("webhook: {url: 'https://ann:secret@example.com/in'}");
+    assert!(url.contains("a Secret that spec.webhook.authorizationRef names"), "{url}");
+    let url = said("webhook: {url: 'https://example.com/{{ customer.id }}'}");
+    assert!(url.contains("spec.webhook.url: takes no template"), "{url}");
+}
+
+#[test]
+fn a_place_that_can_never_be_reached_is_no_channels() {
+    for host in ["169.254.169.254", "2852039166", "[::ffff:169.254.169.254]", "metadata.google.internal"] {
+        let found = said(&format!("webhook: {{url: 'http://{host}/latest'}}"));
+        assert!(found.contains("a metadata service; channels never connect there"), "{found}");
+    }
+    let found = said("smtp: {host: 169.254.1.1, from: a@example.com}");
+    assert!(found.contains("spec.smtp.host: `169.254.1.1` is a link-local address"), "{found}");
+    let twilio =
+        "twilio: {accountSid: AC0, from: '1', authToken: {secretKeyRef: {name: s, key: k}}, baseUrl: ";
+    assert!(said(&format!("{twilio}'http://0.0.0.0:80'}}")).contains("spec.twilio.baseUrl"));
+}
+
+#[test]
+fn headers_that_fanfare_or_the_connection_writes_are_refused() {
+    let webhook =
+        |name: &str| format!("webhook: {{url: 'https://a.example', headers: [{{name: {name}, value: x}}]}}");
+    for name in
+        ["Authorization", "host", "Transfer-Encoding", "webhook-SIGNATURE", "Proxy-Authorization", "te"]
+    {
+        let found = said(&webhook(name));
+        assert!(found.contains("spec.webhook.headers[0]: is written by Fanfare"), "{name}: {found}");
+    }
+    for name in ["X-Api-Version", "Content-Type", "User-Agent", "Cookie"] {
+        assert!(compiled(&webhook(name)).is_ok(), "{name}");
+    }
+    let mail = |name: &str, value: &str| {
+        format!("smtp: {{host: m, from: a@b.example, headers: [{{name: {name}, value: \"{value}\"}}]}}")
+    };
+    for name in ["Bcc", "from", "Content-Type", "Resent-To", "DKIM-Signature", "Reply-To", "message-id"] {
+        let found = said(&mail(name, "x"));
+        assert!(found.contains("spec.smtp.headers[0]: is written by Fanfare"), "{name}: {found}");
+    }
+    assert!(compiled(&mail("List-Unsubscribe", "<mailto:stop@b.example>")).is_ok());
+}
+
+#[test]
+fn nothing_in_a_header_begins_another() {
+    for value in ["a\\r\\nBcc: all@b.example", "a\\nb", " a", "a ", "", "a\\u00e9", "a\\0"] {
+        let manifest =
+            format!("smtp: {{host: m, from: a@b.example, headers: [{{name: X-A, value: \"{value}\"}}]}}");
+        assert!(said(&manifest).contains("spec.smtp.headers[0].value"), "{value}");
+    }
+    let name = said("webhook: {url: 'https://a.example', headers: [{name: \"a: b\", value: x}]}");
+    assert!(name.contains("is not a header's name"), "{name}");
+    let twice =
+        "webhook: {url: 'https://a.example', headers: [{name: X-A, value: x}, {name: x-a, value: y}]}";
+    assert!(said(twice).contains("the header x-a is there twice"));
+    assert!(said("smtp: {host: m, from: a@b.example, replyTo: nobody}").contains("spec.smtp.replyTo"));
+}

@@ -1,8 +1,8 @@
 //! Which addresses are not on the public Internet, by the special-purpose registries of IANA (RFC 6890 and its
 //! successors). An IPv6 address that carries an IPv4 one is judged by both.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A kind of address that a channel may not reach by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum Range {
 
 impl Range {
     /// Whether a cluster may give such addresses to its Services.
-    pub(super) fn is_private(&self) -> bool {
+    pub fn is_private(&self) -> bool {
         matches!(self, Range::Private | Range::UniqueLocal | Range::CarrierNat)
     }
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Range {
 }
 
 /// The range an address is in, or the IPv4 address within it; `None` for a public one.
-pub(super) fn refused(address: IpAddr) -> Option<Range> {
+pub fn refused(address: IpAddr) -> Option<Range> {
     match unwrapped(address) {
         IpAddr::V4(inner) => refused_v4(inner),
         IpAddr::V6(plain) => refused_v6(plain),
@@ -65,11 +65,34 @@ pub(super) fn refused(address: IpAddr) -> Option<Range> {
 }
 
 /// The IPv4 address that an IPv6 one carries, else the address itself.
-pub(super) fn unwrapped(address: IpAddr) -> IpAddr {
+pub fn unwrapped(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => carried_v4(v6).map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,
     }
+}
+
+/// Names by which clouds give out their metadata service, wherever it is.
+const METADATA_NAMES: [&str; 3] = ["metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"];
+
+/// Why no channel may ever connect to this host, as far as its text says it, in whatever form the address is written; no
+/// rule of a cluster makes sense for these. What a name resolves to is found out when it is connected to.
+pub fn never_allowed(host: &str) -> Option<Range> {
+    let plain = host.trim_start_matches('[').trim_end_matches(']');
+    let address = match url::Host::parse(host).or_else(|_| url::Host::parse(&format!("[{plain}]"))).ok()? {
+        url::Host::Ipv4(address) => IpAddr::V4(address),
+        url::Host::Ipv6(address) => IpAddr::V6(address),
+        url::Host::Domain(name) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            return METADATA_NAMES.contains(&name.as_str()).then_some(Range::Metadata);
+        }
+    };
+    refused(address).filter(|range| {
+        matches!(
+            range,
+            Range::Metadata | Range::LinkLocal | Range::Multicast | Range::Unspecified | Range::Broadcast
+        )
+    })
 }
 
 fn refused_v4(address: Ipv4Addr) -> Option<Range> {
@@ -127,5 +150,43 @@ fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         | [0x0064, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => Some(join(high, low)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_never_be_reached_is_known_however_it_is_written() {
+        for host in [
+            "169.254.169.254",
+            "2852039166",
+            "0xa9fea9fe",
+            "0251.0376.0251.0376",
+            "[::ffff:169.254.169.254]",
+            "::ffff:a9fe:a9fe",
+            "fd00:ec2::254",
+            "metadata.google.internal",
+            "Metadata.Google.Internal.",
+            "100.100.100.200",
+        ] {
+            assert_eq!(never_allowed(host), Some(Range::Metadata), "{host}");
+        }
+        for (host, range) in [
+            ("169.254.1.1", Range::LinkLocal),
+            ("fe80::1", Range::LinkLocal),
+            ("0.0.0.0", Range::Unspecified),
+            ("[::]", Range::Unspecified),
+            ("224.0.0.1", Range::Multicast),
+            ("255.255.255.255", Range::Broadcast),
+        ] {
+            assert_eq!(never_allowed(host), Some(range), "{host}");
+        }
+        for host in
+            ["127.0.0.1", "10.0.0.1", "fd00::1", "192.0.2.1", "mail.example.com", "sandbox", "8.8.8.8"]
+        {
+            assert_eq!(never_allowed(host), None, "{host}");
+        }
     }
 }
