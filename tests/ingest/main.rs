@@ -9,7 +9,9 @@ mod admission;
 mod api;
 mod batch;
 mod bodies;
+mod connections;
 mod durability;
+mod guessing;
 mod keys;
 mod limits;
 mod mapping;
@@ -37,6 +39,17 @@ macro_rules! on_both {
         on! { sqlite: $($stories)* }
         on! { postgres: $($stories)* }
     };
+}
+
+mod held {
+    // What connections do is the same on any database.
+    on! { sqlite:
+        connections:
+            who_sends_nothing_locks_nobody_out,
+            one_peer_has_so_many_connections_and_takes_none_from_others,
+            who_reads_no_answer_is_given_up,
+            so_many_requests_come_ahead_of_their_answers;
+    }
 }
 
 mod told {
@@ -68,6 +81,10 @@ mod told {
             customers_and_events_are_read_the_same_way,
             one_more_slash_is_taken,
             a_newline_behind_a_credential_is_no_part_of_it;
+        guessing:
+            a_name_that_is_guessed_at_is_slowed_and_its_password_passes,
+            a_peer_that_makes_up_names_is_slowed_and_its_neighbours_pass,
+            guesses_are_counted_and_in_no_flood_of_entries;
         durability:
             nothing_is_answered_before_its_commit,
             a_store_that_is_away_or_full_is_503_and_keeps_nothing,

@@ -91,7 +91,7 @@ where
         return Err(Refusal::Method);
     }
     body::check_declared_length(&parts.headers, trigger.body_bytes_max)?;
-    let caller = request::authenticate(&app.keyring.load(), &trigger.name, &parts)?;
+    let caller = request::authenticate(app, &trigger.name, &parts, received_at)?;
     app.outdated.note(&caller, received_at);
     visit.credential = Some(Arc::clone(&caller.credential));
     let body = body::read(body, trigger.body_bytes_max).await?;

@@ -2,25 +2,35 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, request::Parts};
+use jiff::Timestamp;
 
 use crate::domain::admission::Refusal;
-use crate::domain::credentials::{Caller, Keyring, Presented, PresentedError, Rejected};
+use crate::domain::credentials::{Caller, Presented, PresentedError, Rejected};
 use crate::domain::name::TriggerName;
+use crate::runtime::app::App;
 
 /// How long an idempotency key may be; a UUID has 36 characters.
 const IDEMPOTENCY_KEY_MAX: usize = 255;
 
-/// Who calls, proven and allowed to call this trigger.
+/// Who calls, proven and allowed to call this trigger. Whoever guesses is slowed; right credentials never are.
 pub(super) fn authenticate(
-    keyring: &Keyring,
+    app: &App,
     trigger: &TriggerName,
     parts: &Parts,
+    now: Timestamp,
 ) -> Result<Caller, Refusal> {
-    let presented = presented(parts)?;
-    keyring.authorize_trigger(trigger, &presented).map_err(|rejected| match rejected {
-        Rejected::Unknown => Refusal::Unauthenticated("the credentials are wrong"),
-        Rejected::NotAllowed => Refusal::Forbidden,
-    })
+    let presented = presented(parts);
+    let refusal = match &presented {
+        Ok(presented) => match app.keyring.load().authorize_trigger(trigger, presented) {
+            Ok(caller) => return Ok(caller),
+            Err(Rejected::NotAllowed) => return Err(Refusal::Forbidden),
+            Err(Rejected::Unknown) => Refusal::Unauthenticated("the credentials are wrong"),
+        },
+        Err(refusal) => refusal.clone(),
+    };
+    let peer = parts.extensions.get().copied();
+    let slowed = app.guesses.failed(presented.as_ref().ok(), peer, now);
+    Err(slowed.map_or(refusal, Refusal::Guessing))
 }
 
 fn presented(parts: &Parts) -> Result<Presented, Refusal> {
