@@ -70,7 +70,7 @@ pub enum Refusal {
     #[error("{0}")]
     Unauthenticated(&'static str),
     /// 403
-    #[error("the credentials are right, but may not call this trigger")]
+    #[error("the credentials are right, but may not call this trigger, or not from a page of this origin")]
     Forbidden,
     /// 415: what was sent, in words.
     #[error("{0}; send JSON as application/json, or a form as application/x-www-form-urlencoded, in UTF-8")]

@@ -7,6 +7,7 @@ pub mod api;
 pub mod app;
 pub mod cluster;
 pub mod configuration;
+mod cors;
 pub mod dispatch;
 pub mod engine;
 pub mod ingest;

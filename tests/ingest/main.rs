@@ -15,6 +15,7 @@ mod guessing;
 mod keys;
 mod limits;
 mod mapping;
+mod pages;
 mod refusals;
 mod world;
 
@@ -108,6 +109,11 @@ mod told {
             fields_that_a_mapping_reads_are_known,
             a_form_is_read_as_the_declared_types,
             a_null_element_is_refused_by_its_own_index;
+        pages:
+            a_public_key_writes_what_it_lists_of_whom_is_proven,
+            a_conflict_names_nobody_to_a_page,
+            pages_are_let_in_by_the_origins_that_a_public_key_lists,
+            a_beacon_is_taken;
         refusals:
             a_refused_call_is_in_the_log_without_what_it_brought,
             a_flood_is_counted,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use fanfare::compile::{Snapshot, Sources, compile};
 use fanfare::domain::credentials::{ApiKeyEntry, Digest, Keyring, Permissions, TriggerAccess};
+use fanfare::domain::secret::Secret;
 use fanfare::runtime::app::App;
 use fanfare::runtime::ingest::RefusalLog;
 use fanfare::runtime::server::{self, Limits, Listen, Running, Surface};
@@ -198,6 +199,8 @@ fn keyring(snapshot: &Snapshot) -> Keyring {
             digest: Digest::of(&secret(&key.name)),
             permissions: key.permissions,
             triggers: key.triggers.clone(),
+            origins: Arc::clone(&key.origins),
+            track: key.track_scope(|name| vec![Secret::new(secret(name))]),
         };
         if key.public {
             ring.add_public(entry);
@@ -206,7 +209,9 @@ fn keyring(snapshot: &Snapshot) -> Keyring {
         }
     }
     let (name, digest) = ("owner".into(), Digest::of(&secret("owner")));
-    let owner = ApiKeyEntry { name, digest, permissions: Permissions::all(), triggers: None };
+    let permissions = Permissions::all();
+    let owner =
+        ApiKeyEntry { name, digest, permissions, triggers: None, origins: Arc::default(), track: None };
     ring.add_private("owner", owner);
     ring
 }

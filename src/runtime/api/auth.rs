@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::Desk;
 use super::problem::ApiProblem;
 use crate::domain::credentials::{Caller, Permission, Presented, Rejected};
+use crate::runtime::ingest::origin;
 
 /// A permission as a type.
 pub trait Needs: Send + Sync {
@@ -61,6 +62,9 @@ impl<N: Needs> FromRequestParts<Desk> for May<N> {
         let now = Timestamp::now();
         let keyring = desk.app.keyring.load();
         match presented.as_ref().map(|presented| keyring.authorize(N::PERMISSION, presented)) {
+            Some(Ok(caller)) if !caller.stands_in_page(origin(&parts.headers)) => {
+                Err(ApiProblem::forbidden_origin())
+            }
             Some(Ok(caller)) => {
                 desk.app.outdated.note(&caller, now);
                 Ok(May { caller, needs: PhantomData })

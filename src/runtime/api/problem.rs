@@ -84,6 +84,11 @@ impl ApiProblem {
         ApiProblem::of(StatusCode::FORBIDDEN, detail)
     }
 
+    pub(super) fn forbidden_origin() -> Self {
+        let detail = "this key may not be used by pages of this origin; its ApiKey lists those it stands in";
+        ApiProblem::of(StatusCode::FORBIDDEN, detail)
+    }
+
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         ApiProblem::of(StatusCode::NOT_FOUND, detail.into())
     }

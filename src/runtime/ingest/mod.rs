@@ -19,6 +19,7 @@ pub use answer::IngestResponse;
 pub use key_purge::forget_expired_keys;
 pub use rates::RateWindows;
 pub use refusal_log::{RefusalLog, RefusalWriter};
+pub(super) use request::origin;
 
 use std::sync::Arc;
 use std::time::Instant;

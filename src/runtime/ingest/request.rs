@@ -1,6 +1,6 @@
 //! What a request's head says: who calls, and by which idempotency key.
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, ORIGIN};
 use http::{HeaderMap, request::Parts};
 use jiff::Timestamp;
 
@@ -22,7 +22,8 @@ pub(super) fn authenticate(
     let presented = presented(parts);
     let refusal = match &presented {
         Ok(presented) => match app.keyring.load().authorize_trigger(trigger, presented) {
-            Ok(caller) => return Ok(caller),
+            Ok(caller) if caller.stands_in_page(origin(&parts.headers)) => return Ok(caller),
+            Ok(_) => return Err(Refusal::Forbidden),
             Err(Rejected::NotAllowed) => return Err(Refusal::Forbidden),
             Err(Rejected::Unknown) => Refusal::Unauthenticated("the credentials are wrong"),
         },
@@ -47,6 +48,11 @@ fn presented(parts: &Parts) -> Result<Presented, Refusal> {
     }
     let token = parts.uri.query().and_then(Presented::from_query);
     token.ok_or(Refusal::Unauthenticated("send the trigger's username and password by HTTP Basic, or a key"))
+}
+
+/// The origin of the page that asks, if one does.
+pub(in crate::runtime) fn origin(headers: &HeaderMap) -> Option<&str> {
+    headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default())
 }
 
 /// Reads the header `Idempotency-Key`.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -32,6 +32,7 @@ use self::connections::{Bounds, Connection, Connections, Place};
 use self::head_refusal::HeadRefusal;
 use self::stream::WatchedStream;
 use super::app::App;
+use super::cors;
 use super::ingest;
 use super::peer::Peer;
 use crate::listen::listen;
@@ -132,8 +133,8 @@ pub fn start_within(
     running.connections.spawn(purge);
     for Listen { address, surface } in asked {
         let (calls, api) = (*surface != Surface::Api, *surface != Surface::Calls);
-        let door =
-            Door { calls: calls.then(|| Arc::clone(app)), routes: api.then(|| routes.clone()), limits };
+        let routes = api.then(|| routes.clone());
+        let door = Door { app: Some(Arc::clone(app)), takes_calls: calls, routes, limits };
         running.open(*address, door)?;
     }
     Ok(running)
@@ -145,7 +146,8 @@ pub fn start_within(
 /// The address cannot be listened on.
 pub fn start_routes(address: SocketAddr, routes: Router) -> Result<Running, ListenError> {
     let mut running = Running::closed();
-    running.open(address, Door { calls: None, routes: Some(routes), limits: Limits::default() })?;
+    let door = Door { app: None, takes_calls: false, routes: Some(routes), limits: Limits::default() };
+    running.open(address, door)?;
     Ok(running)
 }
 
@@ -180,8 +182,10 @@ impl Drop for Running {
 
 #[derive(Clone)]
 struct Door {
-    /// Where trigger calls go; nowhere, if they are not served here.
-    calls: Option<Arc<App>>,
+    /// Who may do what; there is none where only probes are served.
+    app: Option<Arc<App>>,
+    /// Whether trigger calls are served here.
+    takes_calls: bool,
     /// Everything else, if it is served here.
     routes: Option<Router>,
     limits: Limits,
@@ -202,10 +206,17 @@ impl Door {
         stop: CancellationToken,
     ) -> Result<Answer, Infallible> {
         let is_last = connection.begins() >= self.limits.requests_ahead;
+        let page = self.app.as_ref().and_then(|app| cors::from_page(app, &request));
         let mut request = request.map(|body| WatchedBody::new(body, Arc::clone(&connection)));
         request.extensions_mut().insert(connection.peer);
-        let mut answer = self.answer(request).await?;
+        let mut answer = match &page {
+            Some(page) if page.is_preflight => nothing(StatusCode::NO_CONTENT),
+            _ => self.answer(request).await?,
+        };
         connection.waits();
+        if let Some(page) = page {
+            page.allow(answer.headers_mut());
+        }
         if let Some(HeldBack(time)) = answer.extensions().get() {
             tokio::select! {
                 () = tokio::time::sleep(*time) => {}
@@ -220,18 +231,23 @@ impl Door {
 
     async fn answer(self, request: Request<WatchedBody>) -> Result<Answer, Infallible> {
         let is_call = request.uri().path().starts_with(ingest::PATH_PREFIX);
-        if let Some(app) = self.calls.as_ref().filter(|_| is_call) {
+        if let Some(app) = self.app.as_ref().filter(|_| is_call && self.takes_calls) {
             return Ok(ingest::answer(app, request).await.map(Either::Left));
         }
         let Some(routes) = self.routes else {
             // Nothing else is here, and what is elsewhere is nobody's business.
-            let mut nothing = Response::new(Either::Left(Full::default()));
-            *nothing.status_mut() = http::StatusCode::NOT_FOUND;
-            return Ok(nothing);
+            return Ok(nothing(StatusCode::NOT_FOUND));
         };
         let answered = TowerToHyperService::new(routes).call(without_last_slash(request)).await;
         Ok(answered.map_or_else(|never: Infallible| match never {}, |response| response.map(Either::Right)))
     }
+}
+
+/// An answer without a body.
+fn nothing(status: StatusCode) -> Answer {
+    let mut nothing = Response::new(Either::Left(Full::default()));
+    *nothing.status_mut() = status;
+    nothing
 }
 
 /// Programs that put URLs together write one more slash at a path's end.
