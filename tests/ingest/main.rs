@@ -68,6 +68,7 @@ mod told {
             a_call_shows_what_came_of_it,
             a_key_may_do_what_it_is_for_and_nothing_else,
             probes_metrics_and_the_description_are_for_everyone,
+            every_problem_is_sent_as_it_is_described,
             a_batch_that_is_too_large_is_a_problem_like_others;
         batch:
             each_element_becomes_a_call_once,

@@ -33,6 +33,10 @@ pub struct ProblemBody {
     pub status: u16,
     /// What is wrong here and what to do about it.
     pub detail: String,
+    /// Of a call whose parameters are wrong: each of them, with `parameter`, `expected`, `found` and, in a request that is
+    /// several calls, the `index` of the element.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Vec<serde_json::Value>>,
 }
 
 impl ApiProblem {
@@ -133,6 +137,7 @@ impl IntoResponse for ApiProblem {
             title: self.status.canonical_reason().unwrap_or_default().to_owned(),
             status: self.status.as_u16(),
             detail: self.detail,
+            errors: None,
         };
         let mut response = (self.status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
