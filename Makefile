@@ -65,7 +65,7 @@ cluster: packages
 	tests/cluster/cluster build api lua helm
 
 packages:
-	@missing=; for pair in openssl=openssl curl=curl python3=python3; do \
+	@missing=; for pair in openssl=openssl curl=curl python3=python3 promtool=prometheus; do \
 	  command -v $${pair%%=*} >/dev/null || missing="$$missing $${pair#*=}"; done; \
 	[ -n "$$TEST_DATABASE_URL" ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] && exit 0; \

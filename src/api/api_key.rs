@@ -41,7 +41,9 @@ use super::{LocalRef, Rotation};
 #[x_kube(
     validation = ("self.type != 'Public' || self.permissions.all(p, p in ['Track', 'Trigger'])", "a Public key may only have the permissions Track and Trigger"),
     validation = ("self.type != 'Public' || !('Trigger' in self.permissions) || (has(self.triggers) && size(self.triggers) > 0)", "a Public key with the permission Trigger must list the triggers it may call"),
-    validation = ("!has(self.triggers) || size(self.triggers) == 0 || 'Trigger' in self.permissions", "triggers narrows the permission Trigger, which this key does not have")
+    validation = ("!has(self.triggers) || size(self.triggers) == 0 || 'Trigger' in self.permissions", "triggers narrows the permission Trigger, which this key does not have"),
+    validation = ("!has(self.track) || (self.type == 'Public' && 'Track' in self.permissions)", "track is for a Public key with the permission Track; a Private one may write everything"),
+    validation = ("!has(self.origins) || size(self.origins) == 0 || self.type == 'Public'", "origins is for a Public key; a Private one must not stand in a page")
 )]
 pub struct ApiKeySpec {
     /// Whether the key must be kept secret or may stand in a web page.
@@ -57,9 +59,62 @@ pub struct ApiKeySpec {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub triggers: Vec<LocalRef>,
+    /// The pages that a Public key stands in, by their origins: `https://shop.example`. Their browsers may call its triggers
+    /// and write what `track` lists; pages of other origins may not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub origins: Vec<Origin>,
+    /// What a Public key may write with the permission `Track`, and of whom; left out, nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track: Option<TrackRules>,
     /// Change the key on a schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
+}
+
+/// The origin of a page: scheme, host and port if it is not the usual one; `https://shop.example`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Origin(
+    #[schemars(length(min = 8, max = 261), regex(pattern = r"^https?://[A-Za-z0-9.\-\[\]:]+$"))]
+    pub String,
+);
+
+/// The name of an attribute, of a type of event, of a kind of id or of a category of consent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct TrackName(#[schemars(length(min = 1, max = 256))] pub String);
+
+/// What a Public key may write. Everybody can read such a key, so each line says whom it is about and proves it: its field
+/// `proof` is the HMAC-SHA256 of `ids.registered` under the secret of a Private ApiKey, in hexadecimal, as a server of
+/// yours makes it for whoever is logged in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrackRules {
+    /// The Private ApiKey whose secret (`password` in its Secret) makes the proofs.
+    pub proven_by: LocalRef,
+    /// The types of events it may add.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub events: Vec<TrackName>,
+    /// The attributes it may set and remove. List `email` or `phone` only if whoever is logged in may change where their
+    /// messages go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub attributes: Vec<TrackName>,
+    /// The kinds of ids it may give to a customer, beside `registered`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub ids: Vec<TrackName>,
+    /// The categories of consents it may give and take away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub consents: Vec<TrackName>,
 }
 
 /// Whether a key is secret.

@@ -23,7 +23,7 @@ pub mod runtime_policies;
 pub mod scenario;
 pub mod status;
 
-pub use api_key::{ApiKey, ApiKeySpec, ApiKeyStatus, KeyType, Permission};
+pub use api_key::{ApiKey, ApiKeySpec, ApiKeyStatus, KeyType, Origin, Permission, TrackName, TrackRules};
 pub use api_trigger::{
     ApiTrigger, ApiTriggerSpec, ApiTriggerStatus, Deduplicate, Expires, RateWindow, UnknownFields,
 };

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::problem::Severity;
 use super::{ObjectKind, ObjectName, Problem, Problems, Sources, Trigger, rotation_schedule};
-use crate::api::{ApiKeySpec, KeyType, Permission as Declared};
-use crate::domain::credentials::{Permission, Permissions};
+use crate::api::{ApiKeySpec, KeyType, Origin, Permission as Declared, TrackName, TrackRules};
+use crate::domain::credentials::{Permission, Permissions, TrackScope, normal_origin};
 use crate::domain::name::TriggerName;
+use crate::domain::secret::Secret;
 
 /// A shared key and what may be done with it.
 #[derive(Debug)]
@@ -24,6 +25,19 @@ pub struct ApiKey {
     pub permissions: Permissions,
     /// The only triggers it may call; `None` for all.
     pub triggers: Option<HashSet<TriggerName>>,
+    /// The origins of the pages that it stands in.
+    pub origins: Arc<HashSet<String>>,
+    /// What it may write of customers, without the secrets that prove them; `None` for all.
+    pub track: Option<TrackScope>,
+}
+
+impl ApiKey {
+    /// What it may write of customers, where these are the secrets of the key that proves them.
+    pub fn track_scope(&self, secrets: impl FnOnce(&str) -> Vec<Secret>) -> Option<Arc<TrackScope>> {
+        let scope = self.track.clone()?;
+        let secrets = scope.proven_by.as_deref().map(secrets).unwrap_or_default();
+        Some(Arc::new(TrackScope { secrets, ..scope }))
+    }
 }
 
 pub(super) fn compile_all(
@@ -51,6 +65,9 @@ fn compile(name: &str, spec: &ApiKeySpec) -> ApiKey {
         public: spec.r#type == KeyType::Public,
         permissions: spec.permissions.iter().copied().map(permission).collect(),
         triggers: (!spec.triggers.is_empty()).then(|| named.collect()),
+        origins: Arc::new(spec.origins.iter().map(|Origin(origin)| normal_origin(origin)).collect()),
+        track: (spec.r#type == KeyType::Public)
+            .then(|| spec.track.as_ref().map(track_scope).unwrap_or_default()),
         spec: spec.clone(),
     }
 }
@@ -65,6 +82,57 @@ fn permission(declared: Declared) -> Permission {
     }
 }
 
+fn track_scope(rules: &TrackRules) -> TrackScope {
+    let names = |listed: &[TrackName]| listed.iter().map(|TrackName(name)| name.clone()).collect();
+    TrackScope {
+        proven_by: Some(rules.proven_by.name.clone()),
+        secrets: Vec::new(),
+        events: names(&rules.events),
+        attributes: names(&rules.attributes),
+        ids: names(&rules.ids),
+        consents: names(&rules.consents),
+    }
+}
+
+/// The attributes by which messages find a customer unless a message says otherwise.
+const ADDRESSES: [&str; 2] = ["email", "phone"];
+
+fn track_findings(spec: &ApiKeySpec, sources: &Sources) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut say = |severity, path: &str, message| found.push((severity, path.to_owned(), message));
+    let may_track = spec.r#type == KeyType::Public && spec.permissions.contains(&Declared::Track);
+    let Some(rules) = &spec.track else {
+        if may_track {
+            let message = "a Public key can be read by anyone, so it may write only what spec.track lists: without it, nothing";
+            say(Severity::Warning, "spec.permissions", message.to_owned());
+        }
+        return found;
+    };
+    let name = &rules.proven_by.name;
+    match sources.api_keys.get(name) {
+        Some(key) if key.r#type == KeyType::Public => {
+            let message =
+                format!("ApiKey {name:?} is Public, so anyone could make proofs with it; name a Private one");
+            say(Severity::Error, "spec.track.provenBy", message);
+        }
+        Some(_) => {}
+        None if sources.wrong.contains(&ObjectName { kind: ObjectKind::ApiKey, name: name.clone() }) => {}
+        None => {
+            let message = format!("there is no ApiKey {name:?} in this namespace (yet)");
+            say(Severity::Warning, "spec.track.provenBy", message);
+        }
+    }
+    for (index, TrackName(attribute)) in rules.attributes.iter().enumerate() {
+        if ADDRESSES.contains(&attribute.as_str()) {
+            let message = format!(
+                "whoever is logged in to the page may change {attribute}, and with it where messages go"
+            );
+            say(Severity::Warning, &format!("spec.track.attributes[{index}]"), message);
+        }
+    }
+    found
+}
+
 type Finding = (Severity, String, String);
 
 fn findings(
@@ -76,6 +144,7 @@ fn findings(
     if let Some(Err((field, message))) = spec.rotation.as_ref().map(rotation_schedule) {
         found.push((Severity::Error, format!("spec.rotation.{field}"), message));
     }
+    found.extend(track_findings(spec, sources));
     for (index, reference) in spec.triggers.iter().enumerate() {
         let (name, path) = (&reference.name, format!("spec.triggers[{index}]"));
         if sources.wrong.contains(&ObjectName { kind: ObjectKind::ApiTrigger, name: name.clone() }) {
@@ -111,6 +180,14 @@ fn shape(spec: &ApiKeySpec) -> Vec<Finding> {
         if triggers && spec.triggers.is_empty() {
             error("a Public key with the permission Trigger must list the triggers it may call");
         }
+    }
+    if spec.track.is_some()
+        && (spec.r#type != KeyType::Public || !spec.permissions.contains(&Declared::Track))
+    {
+        error("track is for a Public key with the permission Track; a Private one may write everything");
+    }
+    if !spec.origins.is_empty() && spec.r#type != KeyType::Public {
+        error("origins is for a Public key; a Private one must not stand in a page");
     }
     if !triggers && !spec.triggers.is_empty() {
         error("triggers narrows the permission Trigger, which this key does not have");
@@ -149,6 +226,21 @@ mod tests {
         assert_eq!(said.len(), 2, "{said:?}");
         let said = problems(json!({"permissions": ["ReadLog"], "triggers": [{"name": "open"}]}));
         assert_eq!(said.len(), 1, "{said:?}");
+    }
+
+    #[test]
+    fn a_public_key_writes_what_it_lists_of_whom_a_private_one_proves() {
+        let key = |track| json!({"type": "Public", "permissions": ["Track"], "track": track});
+        let said = problems(json!({"type": "Public", "permissions": ["Track"]}));
+        assert!(said.len() == 1 && said[0].contains("without it, nothing"), "{said:?}");
+        let said = problems(key(json!({"provenBy": {"name": "shop"}, "attributes": ["size", "email"]})));
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].starts_with("spec.track.provenBy: there is no ApiKey \"shop\""));
+        assert!(said[1].starts_with("spec.track.attributes[1]: whoever is logged in"));
+        let said = problems(key(json!({"provenBy": {"name": "key"}})));
+        assert!(said.len() == 1 && said[0].contains("is Public, so anyone could make proofs"), "{said:?}");
+        let private = json!({"permissions": ["Track"], "track": {"provenBy": {"name": "shop"}}, "origins": ["https://a.b"]});
+        assert!(problems(private).iter().filter(|said| said.starts_with("spec: ")).count() == 2);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::body::CodingError;
+use super::guessing::Slowed;
 use super::name::CallId;
 use super::params::WrongParameter;
 
@@ -69,7 +70,7 @@ pub enum Refusal {
     #[error("{0}")]
     Unauthenticated(&'static str),
     /// 403
-    #[error("the credentials are right, but may not call this trigger")]
+    #[error("the credentials are right, but may not call this trigger, or not from a page of this origin")]
     Forbidden,
     /// 415: what was sent, in words.
     #[error("{0}; send JSON as application/json, or a form as application/x-www-form-urlencoded, in UTF-8")]
@@ -104,6 +105,12 @@ pub enum Refusal {
         /// When places are free again.
         retry_after: Duration,
     },
+    /// 429: too many failed who came from here, or under this name.
+    #[error(
+        "the credentials are missing or wrong, and too many such requests came lately from here or under this name; right \
+         ones are taken at any time"
+    )]
+    Guessing(Slowed),
     /// 503
     #[error("the call could not be kept just now; nothing of it was kept, so send it again")]
     Unavailable,
@@ -122,7 +129,7 @@ impl Refusal {
             Refusal::TooLarge { .. } => 413,
             Refusal::MediaType(_) | Refusal::Coding(_) => 415,
             Refusal::WrongParameters(_) | Refusal::WrongBody(_) | Refusal::Expired { .. } => 422,
-            Refusal::RateWindow { .. } => 429,
+            Refusal::RateWindow { .. } | Refusal::Guessing(_) => 429,
             Refusal::Unavailable => 503,
         }
     }
@@ -143,6 +150,7 @@ impl Refusal {
             Refusal::WrongBody(_) => "wrong_body",
             Refusal::Expired { .. } => "expired",
             Refusal::RateWindow { .. } => "rate_window",
+            Refusal::Guessing(_) => "guessing",
             Refusal::Unavailable => "unavailable",
         }
     }
@@ -163,6 +171,7 @@ impl Refusal {
             Refusal::WrongBody(_) => "The body is wrong",
             Refusal::Expired { .. } => "The call is expired",
             Refusal::RateWindow { .. } => "Too many calls",
+            Refusal::Guessing(_) => "Too many wrong credentials",
             Refusal::Unavailable => "Try again",
         }
     }
@@ -170,7 +179,9 @@ impl Refusal {
     /// How many seconds to wait before trying again, where that helps.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Refusal::RateWindow { retry_after } => Some(retry_after.as_secs_f64().ceil().max(1.0) as u64),
+            Refusal::RateWindow { retry_after } | Refusal::Guessing(Slowed { retry_after, .. }) => {
+                Some(retry_after.as_secs_f64().ceil().max(1.0) as u64)
+            }
             Refusal::Unavailable => Some(1),
             _ => None,
         }

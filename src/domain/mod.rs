@@ -14,6 +14,7 @@ pub mod duration;
 pub mod egress_target;
 pub mod expression;
 pub mod flow;
+pub mod guessing;
 pub mod jinja;
 pub mod mail_address;
 pub mod name;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -12,7 +12,7 @@ use super::caches::Caches;
 use super::manager::Others;
 use super::metrics::Metrics;
 use super::standing;
-use crate::telemetry::OPENMETRICS;
+use crate::telemetry::Exposition;
 
 /// What the probes look at.
 #[derive(Clone)]
@@ -55,10 +55,12 @@ async fn ready(State(health): State<Health>) -> Response {
     }
 }
 
-async fn metrics(State(health): State<Health>) -> Response {
+async fn metrics(State(health): State<Health>, headers: HeaderMap) -> Response {
     let caches = health.watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
     health.metrics.set_objects(caches.iter().flat_map(standing::counts));
     health.metrics.set_namespaces_of_others(health.others.count());
-    let kind = HeaderValue::from_static(OPENMETRICS);
-    ([(header::CONTENT_TYPE, kind)], health.metrics.text()).into_response()
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Exposition::asked(accept);
+    let kind = HeaderValue::from_static(format.content_type());
+    ([(header::CONTENT_TYPE, kind)], format.of(health.metrics.text())).into_response()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
@@ -112,9 +112,9 @@ async fn ready(State(board): State<Arc<Board>>) -> Response {
     }
 }
 
-async fn metrics(State(board): State<Arc<Board>>) -> Response {
+async fn metrics(State(board): State<Arc<Board>>, headers: HeaderMap) -> Response {
     match board.served.get() {
-        Some((app, log)) => numbers(app, log.as_ref()).await,
+        Some((app, log)) => numbers(app, log.as_ref(), &headers).await,
         None => (StatusCode::SERVICE_UNAVAILABLE, "nothing is counted yet").into_response(),
     }
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::ingest::{RateWindows, RefusalLog};
 use super::metrics::Metrics;
 use super::outdated::OutdatedUses;
+use super::peer::GuessGuard;
 use crate::compile::{Snapshot, Sources};
 use crate::domain::credentials::Keyring;
 use crate::store::StoreError;
@@ -31,6 +32,8 @@ pub struct App {
     pub rates: RateWindows,
     /// What was turned away.
     pub refusals: RefusalLog,
+    /// Who fails to prove who it is.
+    pub guesses: GuessGuard,
     /// When credentials that are about to end were used last.
     pub outdated: OutdatedUses,
     /// The process's numbers.
@@ -54,6 +57,7 @@ impl App {
             customers,
             rates: RateWindows::default(),
             refusals,
+            guesses: GuessGuard::default(),
             outdated: OutdatedUses::default(),
             metrics: Arc::default(),
             leaving: AtomicBool::new(false),

@@ -48,9 +48,9 @@ mod tests {
     fn only_what_is_about_to_end_is_noted() {
         let uses = OutdatedUses::default();
         let now: Timestamp = "2026-11-25T10:00:03.7Z".parse().unwrap();
-        uses.note(&Caller { credential: "storm-2".into(), outdated: None }, now);
+        uses.note(&Caller::new("storm-2".into(), None), now);
         assert!(uses.all().is_empty());
-        uses.note(&Caller { credential: "storm-1".into(), outdated: Some("storm-trigger".into()) }, now);
+        uses.note(&Caller::new("storm-1".into(), Some("storm-trigger".into())), now);
         let told: Timestamp = "2026-11-25T10:00:00Z".parse().unwrap();
         assert_eq!(uses.all(), BTreeMap::from([("storm-trigger".to_owned(), told)]));
     }

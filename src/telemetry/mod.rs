@@ -3,10 +3,12 @@
 //! Invariant: no secret and no customer's data is ever a label or a log field.
 
 mod collector;
+mod exposition;
 mod logs;
 mod sampled;
 pub mod traces;
 
+pub use exposition::Exposition;
 pub use logs::init;
 pub use sampled::Sampled;
 
@@ -19,6 +21,3 @@ pub async fn traced<T>(work: impl Future<Output = T>) -> T {
     }
     done
 }
-
-/// The content type of numbers, as collectors ask for it.
-pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

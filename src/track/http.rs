@@ -11,11 +11,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::batch::{BodyError, NumberedLine, lines_of};
-use super::line::{LineError, customer, event};
+use super::line::{LineError, customer, event, scoped_customer, scoped_event};
 use super::view::CustomerView;
+use crate::domain::credentials::TrackScope;
 use crate::domain::customer::EventNeeds;
 use crate::store::StoreError;
-use crate::store::customers::{Customers, LineResult};
+use crate::store::customers::{Customers, LineRefused, LineResult};
 
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -54,33 +55,41 @@ pub enum Refusal {
     NotFound(String),
 }
 
-/// `POST /api/v1/customers`.
+/// `POST /api/v1/customers`. With a scope only what it lists is written, of whom a line proves.
 ///
 /// # Errors
 /// See [`Refusal`].
 pub async fn post_customers(
     store: &dyn Customers,
+    scope: Option<&TrackScope>,
     content_type: Option<&str>,
     body: &[u8],
 ) -> Result<BatchAnswer, Refusal> {
-    let (writes, mut answers) = sorted_out(content_type, body, customer)?;
+    let (writes, mut answers) = sorted_out(content_type, body, |line| match scope {
+        Some(scope) => scoped_customer(scope, line),
+        None => customer(line),
+    })?;
     let results = if writes.is_empty() { Vec::new() } else { store.upsert_customers(writes).await? };
-    Ok(answered(&mut answers, results))
+    Ok(answered(&mut answers, results, scope))
 }
 
-/// `POST /api/v1/events`. An event without a timestamp happened `now`.
+/// `POST /api/v1/events`. An event without a timestamp happened `now`; a scope as for customers.
 ///
 /// # Errors
 /// See [`Refusal`].
 pub async fn post_events(
     store: &dyn Customers,
+    scope: Option<&TrackScope>,
     content_type: Option<&str>,
     body: &[u8],
     now: Timestamp,
 ) -> Result<BatchAnswer, Refusal> {
-    let (writes, mut answers) = sorted_out(content_type, body, |line| event(line, now))?;
+    let (writes, mut answers) = sorted_out(content_type, body, |line| match scope {
+        Some(scope) => scoped_event(scope, line, now),
+        None => event(line, now),
+    })?;
     let results = if writes.is_empty() { Vec::new() } else { store.insert_events(writes).await? };
-    Ok(answered(&mut answers, results))
+    Ok(answered(&mut answers, results, scope))
 }
 
 /// `GET /api/v1/customers/{id}`, by the `registered` id.
@@ -117,11 +126,21 @@ fn sorted_out<T>(
 }
 
 /// Puts the store's results in the places of the lines that were written.
-fn answered(answers: &mut Vec<LineAnswer>, results: Vec<LineResult>) -> BatchAnswer {
+fn answered(
+    answers: &mut Vec<LineAnswer>,
+    results: Vec<LineResult>,
+    scope: Option<&TrackScope>,
+) -> BatchAnswer {
     for (answer, result) in answers.iter_mut().filter(|answer| answer.kept).zip(results) {
         if let Err(refused) = result {
             answer.kept = false;
-            answer.error = Some(refused.to_string());
+            answer.error = Some(match (scope, refused) {
+                // Who else there is, is nobody's business in a page.
+                (Some(_), LineRefused::IdTaken { kind, .. }) => {
+                    format!("the id of kind {kind:?} belongs to another customer; remove it from this line")
+                }
+                (_, refused) => refused.to_string(),
+            });
         }
     }
     let kept = answers.iter().filter(|answer| answer.kept).count() as u64;
@@ -159,7 +178,9 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = self.status();
         let title = status.canonical_reason().unwrap_or_default();
-        let problem = json!({"title": title, "status": status.as_u16(), "detail": self.to_string()});
+        let detail = self.to_string();
+        let problem =
+            json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
         let mut response = (status, problem.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

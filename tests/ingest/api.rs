@@ -154,6 +154,41 @@ pub async fn probes_metrics_and_the_description_are_for_everyone(place: Place) {
     world.stop().await;
 }
 
+pub async fn every_problem_is_sent_as_it_is_described(place: Place) {
+    let world = world(place).await;
+    let described = world.send("GET", "/api/openapi.json", &[], b"").await.body;
+    let (desk, log, crm) = (bearer("desk"), bearer("log"), bearer("crm"));
+    let large = vec![b' '; 17 << 20];
+    let json = "application/json";
+    for (method, path, at, key, content_type, body, status) in [
+        ("POST", "/api/v1/{kind}/{name}/pause", "calls/%ff/pause", &desk, json, &b""[..], 400),
+        ("POST", "/api/v1/{kind}/{name}/resume", "calls/%ff/resume", &desk, json, b"", 400),
+        ("POST", "/api/v1/{kind}/{name}/cancel", "calls/%ff/cancel", &desk, json, b"", 400),
+        ("POST", "/api/v1/{kind}/{name}/pause", "calls/x/pause", &desk, json, &large, 413),
+        ("POST", "/api/v1/runtime/pause", "runtime/pause", &desk, json, &large, 413),
+        ("POST", "/api/v1/customers", "customers", &crm, json, &large, 413),
+        ("POST", "/api/v1/customers", "customers", &crm, json, b"3", 400),
+        ("POST", "/api/v1/events", "events", &crm, "text/csv", b"a", 415),
+        ("POST", "/api/v1/events", "events", &log, json, b"[]", 403),
+        ("GET", "/api/v1/customers/{id}", "customers/nobody", &desk, json, b"", 404),
+        ("GET", "/api/v1/customers/{id}", "customers/%ff", &desk, json, b"", 400),
+        ("GET", "/api/v1/calls/{id}", "calls/%ff", &log, json, b"", 400),
+        ("GET", "/api/v1/calls/{id}/deliveries", "calls/%ff/deliveries", &log, json, b"", 400),
+        ("POST", "/api/v1/deliveries/{id}/resend", "deliveries/%ff/resend", &desk, json, b"", 400),
+    ] {
+        let headers = [("authorization", key.as_str()), ("content-type", content_type)];
+        let answer = world.send(method, &format!("/api/v1/{at}"), &headers, body).await;
+        assert_eq!(answer.status, status, "{method} {at}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{method} {at}");
+        assert_eq!(answer.body["type"], "about:blank", "{method} {at}");
+        assert_eq!(answer.body["status"], status);
+        let operation = &described["paths"][path][method.to_ascii_lowercase()];
+        let content = &operation["responses"][status.to_string()]["content"];
+        assert!(content["application/problem+json"].is_object(), "{method} {path} {status}: {content}");
+    }
+    world.stop().await;
+}
+
 pub async fn a_batch_that_is_too_large_is_a_problem_like_others(place: Place) {
     let world = world(place).await;
     let headers = [("authorization", bearer("crm")), ("content-type", "application/json".to_owned())];

@@ -9,10 +9,13 @@ mod admission;
 mod api;
 mod batch;
 mod bodies;
+mod connections;
 mod durability;
+mod guessing;
 mod keys;
 mod limits;
 mod mapping;
+mod pages;
 mod refusals;
 mod world;
 
@@ -39,6 +42,17 @@ macro_rules! on_both {
     };
 }
 
+mod held {
+    // What connections do is the same on any database.
+    on! { sqlite:
+        connections:
+            who_sends_nothing_locks_nobody_out,
+            one_peer_has_so_many_connections_and_takes_none_from_others,
+            who_reads_no_answer_is_given_up,
+            so_many_requests_come_ahead_of_their_answers;
+    }
+}
+
 mod told {
     on_both! {
         admission:
@@ -54,6 +68,7 @@ mod told {
             a_call_shows_what_came_of_it,
             a_key_may_do_what_it_is_for_and_nothing_else,
             probes_metrics_and_the_description_are_for_everyone,
+            every_problem_is_sent_as_it_is_described,
             a_batch_that_is_too_large_is_a_problem_like_others;
         batch:
             each_element_becomes_a_call_once,
@@ -68,6 +83,10 @@ mod told {
             customers_and_events_are_read_the_same_way,
             one_more_slash_is_taken,
             a_newline_behind_a_credential_is_no_part_of_it;
+        guessing:
+            a_name_that_is_guessed_at_is_slowed_and_its_password_passes,
+            a_peer_that_makes_up_names_is_slowed_and_its_neighbours_pass,
+            guesses_are_counted_and_in_no_flood_of_entries;
         durability:
             nothing_is_answered_before_its_commit,
             a_store_that_is_away_or_full_is_503_and_keeps_nothing,
@@ -89,8 +108,14 @@ mod told {
             a_value_nests_as_deep_as_can_be_read_back,
             secrets_of_a_request_are_out_of_reach,
             fields_that_a_mapping_reads_are_known,
+            with_for_each_the_fields_around_the_elements_are_checked_too,
             a_form_is_read_as_the_declared_types,
             a_null_element_is_refused_by_its_own_index;
+        pages:
+            a_public_key_writes_what_it_lists_of_whom_is_proven,
+            a_conflict_names_nobody_to_a_page,
+            pages_are_let_in_by_the_origins_that_a_public_key_lists,
+            a_beacon_is_taken;
         refusals:
             a_refused_call_is_in_the_log_without_what_it_brought,
             a_flood_is_counted,

@@ -79,6 +79,26 @@ pub async fn fields_that_a_mapping_reads_are_known(place: Place) {
     world.stop().await;
 }
 
+pub async fn with_for_each_the_fields_around_the_elements_are_checked_too(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({"unknownFields": "Refuse", "forEach": "body.features", "parameters": [
+            {"name": "id", "type": "string"},
+            {"name": "sender", "type": "string", "from": "body.sender", "required": false},
+        ]}),
+    )
+    .await;
+    assert_eq!(world.post(&json!({"features": [{"id": "a"}], "sender": "x"})).await.status, 202);
+    assert_eq!(world.post(&json!({"features": []})).await.status, 202);
+    let around = world.post(&json!({"features": [{"id": "a"}], "title": "x"})).await;
+    assert_eq!((around.status, &around.body["errors"][0]["parameter"]), (422, &json!("title")));
+    assert_eq!(around.body["errors"][0].get("index"), None);
+    let both = world.post(&json!({"features": [{"id": "a"}, {"id": "b", "more": 1}], "title": "x"})).await;
+    let errors = both.body["errors"].as_array().unwrap();
+    assert_eq!((both.status, errors.len(), &errors[1]["index"]), (422, 2, &json!(1)));
+    world.stop().await;
+}
+
 pub async fn a_form_is_read_as_the_declared_types(place: Place) {
     let world = World::with_trigger(
         place,

@@ -7,9 +7,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use fanfare::compile::{Snapshot, Sources, compile};
 use fanfare::domain::credentials::{ApiKeyEntry, Digest, Keyring, Permissions, TriggerAccess};
+use fanfare::domain::secret::Secret;
 use fanfare::runtime::app::App;
 use fanfare::runtime::ingest::RefusalLog;
-use fanfare::runtime::server::{self, Listen, Running, Surface};
+use fanfare::runtime::server::{self, Limits, Listen, Running, Surface};
 use fanfare::store::calls::{CallFilter, CallRecord};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -48,18 +49,23 @@ impl World {
 
     /// Starts a server with these sources.
     pub async fn with(place: Place, sources: Value) -> World {
+        World::within(place, sources, Limits::default()).await
+    }
+
+    /// Starts a server with these sources and limits.
+    pub async fn within(place: Place, sources: Value, limits: Limits) -> World {
         let mut sources = sources;
         sources["namespace"] = "default".into();
-        World::start(place, serde_json::from_value(sources).unwrap()).await
+        World::start(place, serde_json::from_value(sources).unwrap(), limits).await
     }
 
     /// Stops everything and starts it again on the same store.
     pub async fn restart(self) -> World {
         let (place, sources) = self.end().await;
-        World::start(place, sources).await
+        World::start(place, sources, Limits::default()).await
     }
 
-    async fn start(place: Place, sources: Sources) -> World {
+    async fn start(place: Place, sources: Sources, limits: Limits) -> World {
         let (ledger, customers) = place.open_both().await;
         let (log, writer) = RefusalLog::new(Arc::clone(&ledger.calls));
         let app = Arc::new(App::new("default", Arc::clone(&ledger.calls), customers, log));
@@ -74,7 +80,7 @@ impl World {
         let refusals = tokio::spawn(writer.run(stop.clone()));
         let listen = Listen { address: "127.0.0.1:0".parse().unwrap(), surface: Surface::Everything };
         let routes = fanfare::runtime::api::routes(Arc::clone(&app), Arc::clone(&ledger.log), None);
-        let running = server::start(&[listen], &app, &routes).unwrap();
+        let running = server::start_within(&[listen], &app, &routes, limits).unwrap();
         let address = running.addresses[0];
         World { app, ledger, address, running, refusals, stop, sources, place }
     }
@@ -118,12 +124,17 @@ impl World {
 
     /// Sends bytes and reads one answer.
     pub async fn exchange(&self, bytes: &[u8]) -> Answer {
+        parse(&self.exchange_whole(bytes).await)
+    }
+
+    /// Sends bytes and reads what comes until the connection ends.
+    pub async fn exchange_whole(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
         tokio::time::timeout(Duration::from_secs(20), read).await.expect("an answer").unwrap();
-        parse(&answer)
+        answer
     }
 
     /// Where the store is.
@@ -188,6 +199,8 @@ fn keyring(snapshot: &Snapshot) -> Keyring {
             digest: Digest::of(&secret(&key.name)),
             permissions: key.permissions,
             triggers: key.triggers.clone(),
+            origins: Arc::clone(&key.origins),
+            track: key.track_scope(|name| vec![Secret::new(secret(name))]),
         };
         if key.public {
             ring.add_public(entry);
@@ -196,7 +209,9 @@ fn keyring(snapshot: &Snapshot) -> Keyring {
         }
     }
     let (name, digest) = ("owner".into(), Digest::of(&secret("owner")));
-    let owner = ApiKeyEntry { name, digest, permissions: Permissions::all(), triggers: None };
+    let permissions = Permissions::all();
+    let owner =
+        ApiKeyEntry { name, digest, permissions, triggers: None, origins: Arc::default(), track: None };
     ring.add_private("owner", owner);
     ring
 }

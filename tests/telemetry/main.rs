@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod collected;
 mod metrics;
 mod reference;
 mod stub;

@@ -29,12 +29,15 @@ pub fn shown(text: &str) -> Metrics {
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap();
+            // The text format names a family as its samples, and has no type for what is only said.
+            let is_info = kind == "info" || name.ends_with("_info");
+            let kind = if is_info { "info" } else { kind };
             let suffix = match kind {
                 "counter" => "_total",
                 "info" => "_info",
                 _ => "",
             };
-            now = format!("{name}{suffix}");
+            now = if name.ends_with(suffix) { name.to_owned() } else { format!("{name}{suffix}") };
             shown.insert(now.clone(), (kind.to_owned(), BTreeSet::new()));
         } else if let Some((_, rest)) = line.split_once('{').filter(|_| !line.starts_with('#')) {
             let labels = rest.split('}').next().unwrap().split(',').filter_map(|pair| pair.split('=').next());

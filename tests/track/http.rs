@@ -19,7 +19,9 @@ impl Api {
     }
 
     async fn customers(&self, body: &Json) -> BatchAnswer {
-        post_customers(&self.store, Some("application/json"), body.to_string().as_bytes()).await.unwrap()
+        post_customers(&self.store, None, Some("application/json"), body.to_string().as_bytes())
+            .await
+            .unwrap()
     }
 
     async fn customer(&self, registered: &str) -> Json {
@@ -60,7 +62,8 @@ async fn events_are_taken_as_ndjson_and_shown_newest_first() {
                 {\"ids\":{\"registered\":\"ann\"},\"type\":\"sell\",\"timestamp\":\"2024-05-01T10:00:00+02:00\"}\n\
                 {\"ids\":{\"registered\":\"ann\"},\"type\":\"buy\",\"timestamp\":\"soon\"}\n";
     let now = Timestamp::UNIX_EPOCH;
-    let answer = post_events(&api.store, Some("application/x-ndjson"), body.as_bytes(), now).await.unwrap();
+    let answer =
+        post_events(&api.store, None, Some("application/x-ndjson"), body.as_bytes(), now).await.unwrap();
     assert_eq!((answer.kept, answer.results[2].line, answer.results[2].kept), (2, 3, false));
     let events = api.customer("ann").await["events"].clone();
     assert_eq!(events[0]["timestamp"], "2024-05-01T08:00:00Z");
@@ -81,13 +84,15 @@ async fn a_request_that_cannot_be_dealt_with_says_why() {
         ("application/json", "3", StatusCode::BAD_REQUEST),
         ("application/json", &format!("[{}0]", "0,".repeat(1_000)), StatusCode::PAYLOAD_TOO_LARGE),
     ] {
-        let refused = post_customers(&api.store, Some(content_type), body.as_bytes()).await.unwrap_err();
+        let refused =
+            post_customers(&api.store, None, Some(content_type), body.as_bytes()).await.unwrap_err();
         assert_eq!(refused.status(), status);
         let response = refused.into_response();
         assert_eq!(response.headers()["content-type"], "application/problem+json");
     }
     api.store.close().await;
-    let closed = post_customers(&api.store, None, br#"{"ids": {"registered": "ann"}}"#).await.unwrap_err();
+    let closed =
+        post_customers(&api.store, None, None, br#"{"ids": {"registered": "ann"}}"#).await.unwrap_err();
     assert_eq!(closed.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(closed.to_string().ends_with("nothing of this request was kept"));
 }

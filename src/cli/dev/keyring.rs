@@ -8,6 +8,7 @@ use super::credentials::{Credential, Credentials};
 use super::secrets::{SecretUnavailable, UserSecrets};
 use crate::compile::{ApiKey, BasicSource, Snapshot, Trigger};
 use crate::domain::credentials::{ApiKeyEntry, Digest, Keyring, Permissions, TriggerAccess};
+use crate::domain::secret::Secret;
 
 /// A keyring, and why some credentials are not on it.
 pub struct Gathered {
@@ -40,6 +41,8 @@ pub fn gather(snapshot: &Snapshot, generated: &Credentials, secrets: &UserSecret
             digest: Digest::of(&owner.password),
             permissions: Permissions::all(),
             triggers: None,
+            origins: Arc::default(),
+            track: None,
         };
         gathered.keyring.add_private(&owner.username, entry);
     }
@@ -72,6 +75,11 @@ fn add_api_key(keyring: &mut Keyring, key: &ApiKey, generated: &Credentials) {
         digest: Digest::of(&credential.password),
         permissions: key.permissions,
         triggers: key.triggers.clone(),
+        origins: Arc::clone(&key.origins),
+        track: key.track_scope(|name| {
+            let proving = generated.api_keys.get(name);
+            proving.map(|credential| Secret::new(credential.password.as_str())).into_iter().collect()
+        }),
     };
     if key.public {
         keyring.add_public(entry);

@@ -57,18 +57,30 @@ pub(super) fn known_fields(
     mapping: &[Option<Expression>],
     of_element: bool,
 ) -> KnownFields {
-    let mut known = BTreeSet::new();
-    for (parameter, from) in parameters.iter().zip(mapping) {
-        let Some(from) = from else {
-            known.insert(parameter.name.to_string());
-            continue;
+    let named = parameters.iter().zip(mapping).filter(|(_, from)| from.is_none());
+    let names = named.map(|(parameter, _)| parameter.name.to_string()).collect();
+    read_by(mapping.iter().flatten(), of_element, names)
+}
+
+/// The fields of the body around the elements of a `forEach`. Without one nothing is around them.
+pub(super) fn known_around(mapping: &[Option<Expression>], for_each: Option<&Expression>) -> KnownFields {
+    match for_each {
+        Some(for_each) => read_by(mapping.iter().flatten().chain([for_each]), false, BTreeSet::new()),
+        None => KnownFields::All,
+    }
+}
+
+/// These fields, and those that the expressions read.
+fn read_by<'a>(
+    expressions: impl Iterator<Item = &'a Expression>,
+    of_element: bool,
+    mut known: BTreeSet<String>,
+) -> KnownFields {
+    for path in expressions.flat_map(Expression::request_paths).filter(|path| path.of_element == of_element) {
+        match path.names.into_iter().next() {
+            Some(field) => known.insert(field),
+            None => return KnownFields::All,
         };
-        for path in from.request_paths().into_iter().filter(|path| path.of_element == of_element) {
-            match path.names.into_iter().next() {
-                Some(field) => known.insert(field),
-                None => return KnownFields::All,
-            };
-        }
     }
     KnownFields::Named(known)
 }

@@ -38,6 +38,8 @@ pub struct Trigger {
     pub scope: TriggerScope,
     /// Fields of the body, or of the element, that are known: parameters by name and what a mapping reads.
     pub known_fields: KnownFields,
+    /// With `forEach`, fields of the body around the elements that are known: what `forEach` and mappings read.
+    pub known_around: KnownFields,
     /// Whether fields that no parameter declares are refused.
     pub refuses_unknown_fields: bool,
     /// Where its own username and password come from; `None` if it has none.
@@ -177,6 +179,7 @@ fn compile(name: &str, spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Tr
         name: TriggerName::new(name),
         refuses_unknown_fields: spec.unknown_fields == UnknownFields::Refuse,
         known_fields: mapping::known_fields(&parameters, &mapping, for_each.is_some()),
+        known_around: mapping::known_around(&mapping, for_each.as_ref()),
         basic,
         api_keys,
         rate: limits::rate(spec, findings),

@@ -8,10 +8,14 @@ mod kept;
 mod permission;
 mod presented;
 mod ring;
+mod track_scope;
 
 pub use digest::Digest;
 pub use generate::{GenerateError, generate_secret, generate_username};
 pub use kept::{KeptCredentials, KeptError, Pair};
 pub use permission::{Permission, Permissions};
 pub use presented::{Presented, PresentedError};
-pub use ring::{ApiKeyEntry, Caller, CredentialName, Keyring, Rejected, TriggerAccess};
+pub use ring::{
+    ApiKeyEntry, Caller, CredentialName, Keyring, OpenTo, Rejected, TriggerAccess, normal_origin,
+};
+pub use track_scope::{ProofError, TrackScope};

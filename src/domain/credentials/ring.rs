@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Digest, Permission, Permissions, Presented};
+use super::{Digest, Permission, Permissions, Presented, TrackScope};
 use crate::domain::name::TriggerName;
 
 /// Who called, as the trigger log and a key's scope know it; never the secret.
@@ -22,6 +22,24 @@ pub struct ApiKeyEntry {
     pub permissions: Permissions,
     /// The only triggers it may call; `None` for all.
     pub triggers: Option<HashSet<TriggerName>>,
+    /// The origins of the pages that it stands in, as [`normal_origin`] writes them.
+    pub origins: Arc<HashSet<String>>,
+    /// What it may write of customers with the permission `Track`; `None` for all.
+    pub track: Option<Arc<TrackScope>>,
+}
+
+/// What a page of another origin asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenTo<'a> {
+    /// To call this trigger.
+    Trigger(&'a str),
+    /// To write customers and events.
+    Tracking,
+}
+
+/// An origin as it is compared: scheme and host have no case (RFC 6454, 4).
+pub fn normal_origin(origin: &str) -> String {
+    origin.trim_end_matches('/').to_ascii_lowercase()
 }
 
 /// Who may call one trigger.
@@ -34,13 +52,37 @@ pub struct TriggerAccess {
 }
 
 /// Who is calling, once it is proven.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// Who, as the log names it.
     pub credential: CredentialName,
     /// The Secret that holds what was presented as its previous credentials: they are about to end.
     pub outdated: Option<Arc<str>>,
+    /// What may be written of customers; `None` for all.
+    pub track: Option<Arc<TrackScope>>,
+    /// The origins of the pages that a Public key stands in; none listed, any.
+    origins: Arc<HashSet<String>>,
 }
+
+impl Caller {
+    /// Somebody who may write everything of customers, from anywhere.
+    pub fn new(credential: CredentialName, outdated: Option<Arc<str>>) -> Self {
+        Caller { credential, outdated, track: None, origins: Arc::default() }
+    }
+
+    /// Whether what was presented may be used by a page of this origin; without an origin it is no page that asks.
+    pub fn stands_in_page(&self, origin: Option<&str>) -> bool {
+        self.origins.is_empty() || origin.is_none_or(|origin| self.origins.contains(&normal_origin(origin)))
+    }
+}
+
+impl PartialEq for Caller {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.credential, &self.outdated) == (&other.credential, &other.outdated)
+    }
+}
+
+impl Eq for Caller {}
 
 /// Why a request is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -88,7 +130,23 @@ impl Keyring {
     /// Who it is, once that is proven by this digest.
     fn caller(&self, credential: &CredentialName, digest: &Digest) -> Caller {
         let outdated = self.previous.get(digest.as_bytes()).map(Arc::clone);
-        Caller { credential: Arc::clone(credential), outdated }
+        Caller::new(Arc::clone(credential), outdated)
+    }
+
+    fn caller_by(&self, entry: &ApiKeyEntry, digest: &Digest) -> Caller {
+        let (track, origins) = (entry.track.clone(), Arc::clone(&entry.origins));
+        Caller { track, origins, ..self.caller(&entry.name, digest) }
+    }
+
+    /// Whether a page of this origin, as [`normal_origin`] writes it, is listed by a Public key that may do what it asks.
+    pub fn is_open_to_page(&self, origin: &str, asked: OpenTo<'_>) -> bool {
+        self.public.values().filter(|key| key.origins.contains(origin)).any(|key| match asked {
+            OpenTo::Tracking => key.permissions.allow(Permission::Track),
+            OpenTo::Trigger(name) => {
+                let is_listed = |names: &HashSet<TriggerName>| names.iter().any(|it| it.as_str() == name);
+                key.permissions.allow(Permission::Trigger) && key.triggers.as_ref().is_none_or(is_listed)
+            }
+        })
     }
 
     /// Who calls the trigger, if whoever it is may.
@@ -113,7 +171,7 @@ impl Keyring {
         if refused || narrowed_out || !entry.permissions.allow(Permission::Trigger) {
             return Err(Rejected::NotAllowed);
         }
-        Ok(self.caller(&entry.name, &digest))
+        Ok(self.caller_by(entry, &digest))
     }
 
     /// Who asks for something other than a trigger, if whoever it is may.
@@ -126,7 +184,7 @@ impl Keyring {
         if !entry.permissions.allow(permission) {
             return Err(Rejected::NotAllowed);
         }
-        Ok(self.caller(&entry.name, &digest))
+        Ok(self.caller_by(entry, &digest))
     }
 
     fn find(&self, presented: &Presented, digest: &Digest) -> Option<&ApiKeyEntry> {
@@ -176,6 +234,34 @@ mod tests {
             digest: Digest::of(secret),
             permissions: permissions.iter().copied().collect(),
             triggers: triggers.map(|names| names.iter().map(|name| TriggerName::new(*name)).collect()),
+            origins: Arc::default(),
+            track: None,
+        }
+    }
+
+    #[test]
+    fn pages_are_let_in_where_a_public_key_lists_them() {
+        let mut ring = Keyring::default();
+        let origins = |of: &[&str]| Arc::new(of.iter().map(|it| normal_origin(it)).collect::<HashSet<_>>());
+        let page = entry("key/page", "t1", &[Permission::Trigger], Some(&["goal"]));
+        ring.add_public(ApiKeyEntry { origins: origins(&["HTTPS://Shop.example/"]), ..page });
+        let blog = entry("key/blog", "t2", &[Permission::Track], None);
+        ring.add_public(ApiKeyEntry { origins: origins(&["https://blog.example"]), ..blog });
+        let private = entry("key/crm", "s", &[Permission::Trigger, Permission::Track], None);
+        ring.add_private("crm", ApiKeyEntry { origins: origins(&["https://crm.example"]), ..private });
+        let open = |origin: &str, asked| ring.is_open_to_page(&normal_origin(origin), asked);
+        assert!(open("https://shop.example", OpenTo::Trigger("goal")));
+        assert!(open("https://blog.example", OpenTo::Tracking));
+        for (origin, asked) in [
+            ("https://shop.example", OpenTo::Trigger("storm")),
+            ("https://shop.example", OpenTo::Tracking),
+            ("http://shop.example", OpenTo::Trigger("goal")),
+            ("https://shop.example:8443", OpenTo::Trigger("goal")),
+            ("https://blog.example", OpenTo::Trigger("goal")),
+            ("https://crm.example", OpenTo::Tracking),
+            ("null", OpenTo::Tracking),
+        ] {
+            assert!(!open(origin, asked), "{origin} {asked:?}");
         }
     }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::Desk;
 use super::problem::ApiProblem;
 use crate::domain::credentials::{Caller, Permission, Presented, Rejected};
+use crate::runtime::ingest::origin;
 
 /// A permission as a type.
 pub trait Needs: Send + Sync {
@@ -58,14 +59,22 @@ impl<N: Needs> FromRequestParts<Desk> for May<N> {
             Some(value) => Presented::from_authorization(value.as_bytes()).ok(),
             None => parts.uri.query().and_then(Presented::from_query),
         };
-        let presented = presented.ok_or_else(ApiProblem::unauthorized)?;
-        match desk.app.keyring.load().authorize(N::PERMISSION, &presented) {
-            Ok(caller) => {
-                desk.app.outdated.note(&caller, Timestamp::now());
+        let now = Timestamp::now();
+        let keyring = desk.app.keyring.load();
+        match presented.as_ref().map(|presented| keyring.authorize(N::PERMISSION, presented)) {
+            Some(Ok(caller)) if !caller.stands_in_page(origin(&parts.headers)) => {
+                Err(ApiProblem::forbidden_origin())
+            }
+            Some(Ok(caller)) => {
+                desk.app.outdated.note(&caller, now);
                 Ok(May { caller, needs: PhantomData })
             }
-            Err(Rejected::Unknown) => Err(ApiProblem::unauthorized()),
-            Err(Rejected::NotAllowed) => Err(ApiProblem::forbidden(N::PERMISSION.word())),
+            Some(Err(Rejected::NotAllowed)) => Err(ApiProblem::forbidden(N::PERMISSION.word())),
+            Some(Err(Rejected::Unknown)) | None => {
+                let peer = parts.extensions.get().copied();
+                let slowed = desk.app.guesses.failed(presented.as_ref(), peer, now);
+                Err(slowed.map_or_else(ApiProblem::unauthorized, ApiProblem::guessing))
+            }
         }
     }
 }

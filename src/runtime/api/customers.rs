@@ -24,12 +24,13 @@ use crate::track::view::CustomerView;
     (status = 408, body = ProblemBody), (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 503, body = ProblemBody),
 ))]
 pub(super) async fn post_customers(
-    _caller: May<Track>,
+    may: May<Track>,
     State(desk): State<Desk>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
-    let answer = track::post_customers(desk.app.customers.as_ref(), content_type(&headers), &body).await;
+    let (store, scope) = (desk.app.customers.as_ref(), may.caller.track.as_deref());
+    let answer = track::post_customers(store, scope, content_type(&headers), &body).await;
     answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response)
 }
 
@@ -43,13 +44,14 @@ pub(super) async fn post_customers(
     (status = 408, body = ProblemBody), (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 503, body = ProblemBody),
 ))]
 pub(super) async fn post_events(
-    _caller: May<Track>,
+    may: May<Track>,
     State(desk): State<Desk>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
     let now = Timestamp::now();
-    let answer = track::post_events(desk.app.customers.as_ref(), content_type(&headers), &body, now).await;
+    let (store, scope) = (desk.app.customers.as_ref(), may.caller.track.as_deref());
+    let answer = track::post_events(store, scope, content_type(&headers), &body, now).await;
     answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response)
 }
 

@@ -20,6 +20,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// The `{kind}` and `{name}` of a path, with their percent signs resolved.
+pub(super) struct KindAndName(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for KindAndName {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiProblem> {
+        let read = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((kind, name)) = read.map_err(|error| ApiProblem::bad_request(error.body_text()))?;
+        Ok(KindAndName(kind, name))
+    }
+}
+
 /// That something may be kept under this name.
 ///
 /// # Errors

@@ -1,6 +1,10 @@
 //! The description of all routes, by OpenAPI.
 
+use std::sync::LazyLock;
+
 use axum::Json;
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::problem::ProblemBody;
@@ -39,9 +43,54 @@ use super::{calls, customers, deliveries, held, pauses, probes};
 struct Document;
 
 /// This document.
-#[utoipa::path(get, path = "/api/openapi.json", tag = "probes", responses((status = 200, description = "OpenAPI")))]
-pub(super) async fn document() -> Json<utoipa::openapi::OpenApi> {
-    Json(Document::openapi())
+#[utoipa::path(get, path = "/api/openapi.json", tag = "probes",
+    responses((status = 200, description = "OpenAPI", body = serde_json::Value)))]
+pub(super) async fn document() -> Json<&'static Value> {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(described);
+    Json(&DOCUMENT)
+}
+
+/// The document, with what is true of all operations said of each.
+fn described() -> Value {
+    let mut document =
+        serde_json::to_value(Document::openapi()).expect("a description holds only texts by text keys");
+    let operations = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.iter_mut());
+    for (path, methods) in operations {
+        for operation in methods.as_object_mut().into_iter().flat_map(|methods| methods.values_mut()) {
+            let takes_path = path.contains('{');
+            let takes_body = operation.get("requestBody").is_some();
+            if let Some(responses) = operation["responses"].as_object_mut() {
+                complete(responses, takes_path, takes_body);
+            }
+        }
+    }
+    document
+}
+
+/// Adds the problems that any operation of its kind may answer, and says of all problems how they are sent.
+fn complete(responses: &mut Map<String, Value>, takes_path: bool, takes_body: bool) {
+    let of_kinds: [(bool, &[&str]); 3] = [
+        (takes_body, &["400", "408", "413", "415"]),
+        (takes_path, &["400", "404"]),
+        (responses.contains_key("401"), &["429", "500", "503"]),
+    ];
+    for status in of_kinds.into_iter().filter(|(is_one, _)| *is_one).flat_map(|(_, statuses)| statuses) {
+        let problem = json!({"$ref": "#/components/schemas/ProblemBody"});
+        let content = json!({"application/json": {"schema": problem}});
+        let code = StatusCode::from_bytes(status.as_bytes()).ok().and_then(|it| it.canonical_reason());
+        let answer = json!({"description": code.unwrap_or_default(), "content": content});
+        responses.entry((*status).to_owned()).or_insert(answer);
+    }
+    for answer in responses.values_mut() {
+        let content = answer.get_mut("content").and_then(Value::as_object_mut);
+        let Some(content) = content else { continue };
+        let reference = &content.get("application/json").unwrap_or(&Value::Null)["schema"]["$ref"];
+        if reference.as_str().is_some_and(|name| name.ends_with("/ProblemBody"))
+            && let Some(problem) = content.remove("application/json")
+        {
+            content.insert("application/problem+json".to_owned(), problem);
+        }
+    }
 }
 
 /// Call a trigger: something happened in the world.
@@ -61,3 +110,40 @@ pub(super) async fn document() -> Json<utoipa::openapi::OpenApi> {
     ))]
 #[expect(dead_code, reason = "the endpoint is served before the routes; here it is only described")]
 fn call_trigger() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_described_as_it_is_sent() {
+        let document = described();
+        let mut problems = 0;
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let answers = operation["responses"].as_object().unwrap();
+                for (status, answer) in answers {
+                    let is_problem = answer.to_string().contains("ProblemBody");
+                    let types =
+                        answer["content"].as_object().map(|content| content.keys().collect::<Vec<_>>());
+                    if is_problem {
+                        assert_eq!(types.unwrap(), ["application/problem+json"], "{method} {path} {status}");
+                        problems += 1;
+                    }
+                }
+                let is_authenticated = answers.contains_key("401");
+                assert!(!is_authenticated || answers.contains_key("429"), "{method} {path}");
+                assert!(!path.contains('{') || answers.contains_key("400"), "{method} {path}");
+                assert!(
+                    operation.get("requestBody").is_none() || answers.contains_key("413"),
+                    "{method} {path}"
+                );
+            }
+        }
+        assert!(problems > 100, "{problems}");
+        let described = &document["components"]["schemas"]["ProblemBody"]["properties"];
+        for field in ["type", "title", "status", "detail", "errors"] {
+            assert!(described[field].is_object(), "{field}");
+        }
+    }
+}

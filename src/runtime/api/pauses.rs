@@ -4,7 +4,7 @@
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Desk;
 use super::auth::{Control, May, ReadLog};
 use super::body::Body;
-use super::id::kept;
+use super::id::{KindAndName, kept};
 use super::problem::{ApiProblem, ProblemBody};
 use crate::domain::body::to_utf8;
 use crate::domain::name::CallId;
@@ -97,7 +97,7 @@ pub(super) async fn list(
 pub(super) async fn pause(
     caller: May<Control>,
     State(desk): State<Desk>,
-    Path((kind, name)): Path<(String, String)>,
+    KindAndName(kind, name): KindAndName,
     Body(body): Body,
 ) -> Result<Json<PauseReport>, ApiProblem> {
     let scope = scope(&kind, &name)?;
@@ -130,7 +130,7 @@ pub(super) async fn pause_runtime(
 pub(super) async fn resume(
     caller: May<Control>,
     State(desk): State<Desk>,
-    Path((kind, name)): Path<(String, String)>,
+    KindAndName(kind, name): KindAndName,
 ) -> Result<Json<PauseReport>, ApiProblem> {
     resume_scope(&caller, &desk, &scope(&kind, &name)?).await
 }
@@ -158,7 +158,7 @@ pub(super) async fn resume_runtime(
 pub(super) async fn cancel(
     caller: May<Control>,
     State(desk): State<Desk>,
-    Path((kind, name)): Path<(String, String)>,
+    KindAndName(kind, name): KindAndName,
 ) -> Result<Json<Cancelled>, ApiProblem> {
     let scope = scope(&kind, &name)?;
     exists(&desk, &scope).await?;

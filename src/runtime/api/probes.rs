@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::runtime::app::App;
 use crate::store::StoreError;
 use crate::store::calls::Calls;
 use crate::store::run_log::RunLog;
-use crate::telemetry::OPENMETRICS;
+use crate::telemetry::Exposition;
 
 /// Whoever asks for a probe gives it up after some seconds: what the store has not said by then, it does not say.
 const STORE_TIME_MAX: Duration = Duration::from_secs(3);
@@ -55,19 +55,23 @@ async fn soon<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T
     tokio::time::timeout(STORE_TIME_MAX, asked).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// The process's numbers, in OpenMetrics.
-#[utoipa::path(get, path = "/metrics", tag = "probes", responses((status = 200, description = "OpenMetrics text")))]
-pub(super) async fn metrics(State(desk): State<Desk>) -> Response {
-    numbers(&desk.app, desk.log.as_ref()).await
+/// The process's numbers, in Prometheus' text format, or in OpenMetrics for whoever asks for it.
+#[utoipa::path(get, path = "/metrics", tag = "probes", responses(
+    (status = 200, description = "Numbers", content((String = "text/plain; version=0.0.4"), (String = "application/openmetrics-text; version=1.0.0"))),
+))]
+pub(super) async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    numbers(&desk.app, desk.log.as_ref(), &headers).await
 }
 
 /// The numbers as an answer.
-pub(in crate::runtime) async fn numbers(app: &App, log: &dyn RunLog) -> Response {
+pub(in crate::runtime) async fn numbers(app: &App, log: &dyn RunLog, headers: &HeaderMap) -> Response {
     match soon(log.backlog()).await {
         Ok(backlog) => app.metrics.set_backlog(&backlog, Timestamp::now()),
         // The rest is worth showing all the more while the store does not answer.
         Err(error) => tracing::warn!(%error, "the backlog cannot be counted"),
     }
-    let kind = HeaderValue::from_static(OPENMETRICS);
-    ([(header::CONTENT_TYPE, kind)], app.metrics.text()).into_response()
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Exposition::asked(accept);
+    let kind = HeaderValue::from_static(format.content_type());
+    ([(header::CONTENT_TYPE, kind)], format.of(app.metrics.text())).into_response()
 }

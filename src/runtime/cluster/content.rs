@@ -1,6 +1,7 @@
 //! What a Secret holds, as far as its label and its maker allow it to be used.
 //!
-//! Credentials of callers are kept as digests at once; only what a channel presents to its provider stays a secret.
+//! Credentials of callers are kept as digests at once; what a channel presents to its provider stays a secret, and what an
+//! ApiKey proves ids with.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(super) struct Content {
     /// The previous credentials that were generated.
     previous: Option<Previous>,
     own: Result<Vec<Taken>, String>,
+    /// The generated passwords, by which servers prove ids.
+    secrets: Vec<Secret>,
     channel: BTreeMap<String, Secret>,
     /// Whether it was read whole, and not only its metadata.
     pub is_whole: bool,
@@ -59,6 +62,7 @@ impl Content {
             previous: previous(&texts).filter(|_| is_ours).map(|digest| (digest, previous_until(object))),
             generated: if is_ours { generated(&name, &texts) } else { Err(not_ours(&name)) },
             own: own(&name, &texts),
+            secrets: if is_ours { secrets(&texts) } else { Vec::new() },
             channel: match allowed.as_deref() {
                 Some("channel") => texts.into_iter().map(|(key, text)| (key, Secret::new(text))).collect(),
                 _ => BTreeMap::new(),
@@ -90,6 +94,11 @@ impl Content {
     /// What is presented as the previous credentials, while they still work.
     pub(super) fn previous(&self) -> Option<&Previous> {
         self.previous.as_ref()
+    }
+
+    /// The passwords that were generated and are in force, for those that servers sign with.
+    pub(super) fn generated_secrets(&self) -> &[Secret] {
+        &self.secrets
     }
 
     /// One key of it, for a channel.
@@ -143,6 +152,14 @@ fn generated(name: &str, texts: &BTreeMap<String, String>) -> Result<Vec<Taken>,
         (Arc::from(pair.username.as_str()), Digest::of(pair.password.expose()))
     };
     Ok(kept.taken().map(taken).collect())
+}
+
+fn secrets(texts: &BTreeMap<String, String>) -> Vec<Secret> {
+    let kept = KeptCredentials::read(texts).ok();
+    let of_private = |kept: &KeptCredentials| {
+        kept.taken().filter(|pair| !pair.username.is_empty()).map(|pair| pair.password.clone()).collect()
+    };
+    kept.as_ref().map(of_private).unwrap_or_default()
 }
 
 fn previous(texts: &BTreeMap<String, String>) -> Option<Digest> {

@@ -1,6 +1,8 @@
 //! Who may do what, put together from what is in force, what was read of Secrets, and what the store knows of those that
 //! were not read yet.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::content::{Previous, Taken};
@@ -43,7 +45,7 @@ pub(super) fn gather(snapshot: &Snapshot, secrets: &View, kept: &KeptDigests, no
     }
     for key in snapshot.api_keys.values() {
         for taken in gathering.taken(&api_key_secret_name(&key.name), SecretUse::Generated) {
-            add_api_key(&mut gathering.gathered.keyring, key, taken);
+            add_api_key(&mut gathering.gathered.keyring, key, taken, secrets);
         }
     }
     gathering.gathered
@@ -88,12 +90,18 @@ impl Gathering<'_> {
     }
 }
 
-fn add_api_key(keyring: &mut Keyring, key: &ApiKey, (id, digest): Taken) {
+fn add_api_key(keyring: &mut Keyring, key: &ApiKey, (id, digest): Taken, secrets: &View) {
     let entry = ApiKeyEntry {
         name: format!("key/{}", key.name).into(),
         digest,
         permissions: key.permissions,
         triggers: key.triggers.clone(),
+        origins: Arc::clone(&key.origins),
+        track: key.track_scope(|name| match secrets.known(&api_key_secret_name(name)) {
+            Some(Known::Read(content)) => content.generated_secrets().to_vec(),
+            // They are kept as digests only: until they are read, nothing can be proven by them.
+            _ => Vec::new(),
+        }),
     };
     match key.public {
         true => keyring.add_public(entry),

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::domain::admission::{Answer, Refusal, WrongElement};
 use crate::domain::body::TAKEN_CODINGS;
+use crate::runtime::server::HeldBack;
 
 /// What the endpoint sends.
 pub type IngestResponse = Response<Full<Bytes>>;
@@ -82,6 +83,9 @@ pub(super) fn refused(refusal: &Refusal) -> IngestResponse {
     }
     if let Some(seconds) = refusal.retry_after_seconds() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Refusal::Guessing(slowed) = refusal {
+        response.extensions_mut().insert(HeldBack(slowed.answer_after));
     }
     response
 }

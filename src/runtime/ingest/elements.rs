@@ -94,6 +94,11 @@ fn several(
 ) -> Result<Vec<Element>, Refusal> {
     let items = items(for_each, &facts, mapper.now)?;
     let mut wrong = Vec::new();
+    mapper.around(facts.body.as_ref(), &mut |parameter| {
+        if wrong.len() < WRONG_MAX {
+            wrong.push(WrongElement { index: None, wrong: parameter });
+        }
+    });
     let mut mapped = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         facts.item = Some(item.clone());

@@ -95,9 +95,22 @@ impl Mapper<'_> {
             }
         }
         if self.trigger.refuses_unknown_fields {
-            self.unknown_fields(source).into_iter().for_each(wrong);
+            let names: Vec<Cow<'_, str>> = match source {
+                Source::Body(fields) => fields.keys().map(Cow::from).collect(),
+                Source::Item(Value::Object(members)) => members.keys().map(Cow::from).collect(),
+                Source::Item(_) => Vec::new(),
+            };
+            unknown(&self.trigger.known_fields, names).for_each(wrong);
         }
         params
+    }
+
+    /// Tells `wrong` of each field around the elements that nothing reads, where such are refused.
+    pub fn around(&self, body: Option<&Value>, wrong: &mut dyn FnMut(WrongParameter)) {
+        if let (true, Some(Value::Object(members))) = (self.trigger.refuses_unknown_fields, body) {
+            let names = members.keys().map(Cow::from).collect();
+            unknown(&self.trigger.known_around, names).for_each(wrong);
+        }
     }
 
     fn field<'s>(&self, parameter: &Parameter, source: &Source<'s>) -> Raw<'s> {
@@ -133,21 +146,19 @@ impl Mapper<'_> {
             }),
         }
     }
+}
 
-    fn unknown_fields(&self, source: &Source<'_>) -> Vec<WrongParameter> {
-        let KnownFields::Named(known) = &self.trigger.known_fields else { return Vec::new() };
-        let names: Vec<Cow<'_, str>> = match source {
-            Source::Body(fields) => fields.keys().map(Cow::from).collect(),
-            Source::Item(Value::Object(members)) => members.keys().map(Cow::from).collect(),
-            Source::Item(_) => Vec::new(),
-        };
-        let unknown = names.into_iter().filter(|name| !known.contains(name.as_ref()));
-        unknown
-            .map(|name| WrongParameter {
-                parameter: name.into_owned(),
-                expected: "no such field: the trigger declares no parameter of this name".into(),
-                found: "one".into(),
-            })
-            .collect()
-    }
+fn unknown<'a>(
+    known: &'a KnownFields,
+    names: Vec<Cow<'a, str>>,
+) -> impl Iterator<Item = WrongParameter> + 'a {
+    let is_unknown = |name: &Cow<'_, str>| match known {
+        KnownFields::Named(known) => !known.contains(name.as_ref()),
+        KnownFields::All => false,
+    };
+    names.into_iter().filter(is_unknown).map(|name| WrongParameter {
+        parameter: name.into_owned(),
+        expected: "no such field: the trigger declares no parameter of this name".into(),
+        found: "one".into(),
+    })
 }

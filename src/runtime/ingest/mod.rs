@@ -19,6 +19,7 @@ pub use answer::IngestResponse;
 pub use key_purge::forget_expired_keys;
 pub use rates::RateWindows;
 pub use refusal_log::{RefusalLog, RefusalWriter};
+pub(super) use request::origin;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -91,7 +92,7 @@ where
         return Err(Refusal::Method);
     }
     body::check_declared_length(&parts.headers, trigger.body_bytes_max)?;
-    let caller = request::authenticate(&app.keyring.load(), &trigger.name, &parts)?;
+    let caller = request::authenticate(app, &trigger.name, &parts, received_at)?;
     app.outdated.note(&caller, received_at);
     visit.credential = Some(Arc::clone(&caller.credential));
     let body = body::read(body, trigger.body_bytes_max).await?;

@@ -2,7 +2,7 @@
 //!
 //! They can neither fill the ledger nor delay a call: above ten a second and trigger of what anybody can ask for
 //! without a credential, and whenever the queue is full or the store is away, they are only counted, by status, reason
-//! and minute.
+//! and minute. The process's log has a line for as many, and one for how many more there were.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,8 @@ use crate::store::calls::{Calls, RefusalCount, RefusedCall};
 const QUEUE_MAX: usize = 256;
 /// How many refusals of those without a credential, of a trigger and second, are written in full.
 const IN_FULL_A_SECOND: u32 = 10;
+/// How many refusals of all triggers a second get a line of the process's log, whoever asked.
+const LINES_A_SECOND: u32 = 50;
 /// How long counts are gathered before they are written.
 const COUNTS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
 /// How long what is left at the end may take to be written.
@@ -58,6 +60,11 @@ struct Counts {
     in_full: HashMap<TriggerName, u32>,
     /// What is only counted; bounded by triggers, statuses and minutes not written yet.
     counted: HashMap<Counted, u64>,
+    /// The second at hand, and how many refusals of all triggers got a line of the process's log in it.
+    line_second: i64,
+    lines: u32,
+    /// How many got none since that was said last.
+    left_out: u64,
 }
 
 /// Under this name requests to triggers that do not exist are counted; no trigger can be called so.
@@ -82,11 +89,16 @@ impl RefusalLog {
         received_at: Timestamp,
     ) {
         let status = refusal.status();
-        tracing::info!(call = %id, %trigger, status, reason = %refusal, "refused");
         let scope = if status == 404 { TriggerName::new(UNKNOWN) } else { trigger.clone() };
         let counted = (scope, status, refusal.title(), received_at.as_second().div_euclid(60));
         let is_anybodys = credential.is_none() || status == 403;
-        if status == 503 || is_anybodys && self.tally.is_above_limit(&counted.0, received_at.as_second()) {
+        let is_above = is_anybodys && self.tally.is_above_limit(&counted.0, received_at.as_second());
+        if is_above || !self.tally.takes_line(received_at.as_second()) {
+            self.tally.leave_out_line();
+        } else {
+            tracing::info!(call = %id, %trigger, status, reason = %refusal, "refused");
+        }
+        if status == 503 || is_above {
             return self.tally.count(counted, 1);
         }
         let (trigger, reason) = (trigger.clone(), refusal.to_string());
@@ -112,6 +124,30 @@ impl Tally {
         let in_full = counts.in_full.entry(trigger.clone()).or_insert(0);
         *in_full += 1;
         *in_full > IN_FULL_A_SECOND
+    }
+
+    /// Whether a refusal still gets a line of the process's log in this second.
+    fn takes_line(&self, second: i64) -> bool {
+        let mut counts = self.lock();
+        if counts.line_second != second {
+            counts.line_second = second;
+            counts.lines = 0;
+        }
+        counts.lines += 1;
+        counts.lines <= LINES_A_SECOND
+    }
+
+    fn leave_out_line(&self) {
+        self.lock().left_out += 1;
+        self.changed.notify_one();
+    }
+
+    /// Says how many refusals got no line since it was said last.
+    fn say_left_out(&self) {
+        let refusals = std::mem::take(&mut self.lock().left_out);
+        if refusals > 0 {
+            tracing::info!(refusals, "more were refused, and only counted");
+        }
     }
 
     fn count(&self, counted: Counted, refusals: u64) {
@@ -153,6 +189,7 @@ impl RefusalWriter {
     }
 
     async fn write(&self, batch: &mut Vec<Waiting>) {
+        self.tally.say_left_out();
         let counted = self.tally.take();
         let (calls, uncounted): (Vec<RefusedCall>, Vec<Counted>) = std::mem::take(batch).into_iter().unzip();
         let counts = counted.iter().map(|((trigger, http_status, reason, minute), refusals)| RefusalCount {
@@ -170,5 +207,74 @@ impl RefusalWriter {
                 self.tally.count(counted, refusals);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// What was written to the process's log.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Written {
+        fn lines(&self) -> Vec<String> {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+        }
+    }
+
+    /// What 1,000 refusals of one second leave in the process's log, and what waits to be written to the trigger log.
+    fn refused(credential: Option<&str>, refusal: &Refusal) -> (Vec<String>, usize, u64) {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let (send, mut receive) = mpsc::channel(QUEUE_MAX);
+        let log = RefusalLog { queue: send, tally: Arc::default() };
+        tracing::subscriber::with_default(subscriber, || {
+            for n in 0..1_000 {
+                let id = CallId::new(n.to_string());
+                let credential = credential.map(Arc::from);
+                log.log(id, &TriggerName::new("t"), credential, refusal, Timestamp::UNIX_EPOCH);
+            }
+            log.tally.say_left_out();
+            log.tally.say_left_out();
+        });
+        let mut waiting = 0;
+        while receive.try_recv().is_ok() {
+            waiting += 1;
+        }
+        (written.lines(), waiting, log.tally.take().values().sum())
+    }
+
+    #[test]
+    fn a_flood_of_anybodys_refusals_is_a_few_lines_and_a_count() {
+        for refusal in [Refusal::Unauthenticated("no"), Refusal::NoSuchTrigger, Refusal::Method] {
+            let (lines, waiting, counted) = refused(None, &refusal);
+            assert_eq!((lines.len(), waiting, counted), (11, 10, 990), "{refusal}");
+            assert!(lines[10].contains("more were refused, and only counted refusals=990"), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_a_callers_own_refusals_and_of_an_outage_is_sampled_too() {
+        let (lines, waiting, counted) = refused(Some("ann"), &Refusal::WrongBody("no".into()));
+        assert_eq!((lines.len(), waiting as u64 + counted), (51, 1_000));
+        let (lines, waiting, counted) = refused(Some("ann"), &Refusal::Unavailable);
+        assert_eq!((lines.len(), waiting, counted), (51, 0, 1_000));
     }
 }

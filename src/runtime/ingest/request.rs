@@ -1,26 +1,37 @@
 //! What a request's head says: who calls, and by which idempotency key.
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, ORIGIN};
 use http::{HeaderMap, request::Parts};
+use jiff::Timestamp;
 
 use crate::domain::admission::Refusal;
-use crate::domain::credentials::{Caller, Keyring, Presented, PresentedError, Rejected};
+use crate::domain::credentials::{Caller, Presented, PresentedError, Rejected};
 use crate::domain::name::TriggerName;
+use crate::runtime::app::App;
 
 /// How long an idempotency key may be; a UUID has 36 characters.
 const IDEMPOTENCY_KEY_MAX: usize = 255;
 
-/// Who calls, proven and allowed to call this trigger.
+/// Who calls, proven and allowed to call this trigger. Whoever guesses is slowed; right credentials never are.
 pub(super) fn authenticate(
-    keyring: &Keyring,
+    app: &App,
     trigger: &TriggerName,
     parts: &Parts,
+    now: Timestamp,
 ) -> Result<Caller, Refusal> {
-    let presented = presented(parts)?;
-    keyring.authorize_trigger(trigger, &presented).map_err(|rejected| match rejected {
-        Rejected::Unknown => Refusal::Unauthenticated("the credentials are wrong"),
-        Rejected::NotAllowed => Refusal::Forbidden,
-    })
+    let presented = presented(parts);
+    let refusal = match &presented {
+        Ok(presented) => match app.keyring.load().authorize_trigger(trigger, presented) {
+            Ok(caller) if caller.stands_in_page(origin(&parts.headers)) => return Ok(caller),
+            Ok(_) => return Err(Refusal::Forbidden),
+            Err(Rejected::NotAllowed) => return Err(Refusal::Forbidden),
+            Err(Rejected::Unknown) => Refusal::Unauthenticated("the credentials are wrong"),
+        },
+        Err(refusal) => refusal.clone(),
+    };
+    let peer = parts.extensions.get().copied();
+    let slowed = app.guesses.failed(presented.as_ref().ok(), peer, now);
+    Err(slowed.map_or(refusal, Refusal::Guessing))
 }
 
 fn presented(parts: &Parts) -> Result<Presented, Refusal> {
@@ -37,6 +48,11 @@ fn presented(parts: &Parts) -> Result<Presented, Refusal> {
     }
     let token = parts.uri.query().and_then(Presented::from_query);
     token.ok_or(Refusal::Unauthenticated("send the trigger's username and password by HTTP Basic, or a key"))
+}
+
+/// The origin of the page that asks, if one does.
+pub(in crate::runtime) fn origin(headers: &HeaderMap) -> Option<&str> {
+    headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default())
 }
 
 /// Reads the header `Idempotency-Key`.

@@ -6,10 +6,13 @@
 mod customer;
 mod event;
 mod fields;
+mod scoped;
 
 pub use customer::{customer, customer_to_json};
 pub use event::{event, event_to_json};
+pub use scoped::{scoped_customer, scoped_event};
 
+use crate::domain::credentials::ProofError;
 use crate::domain::value::Unkeepable;
 
 /// The longest name of an attribute, a property, an id's kind, a category or an event type, in bytes.
@@ -53,6 +56,12 @@ pub enum LineError {
         /// The most bytes.
         bytes_max: usize,
     },
+    /// Something that the key may not write.
+    #[error("this key may not write {0}; its ApiKey lists under spec.track what it may")]
+    NotListed(String),
+    /// The customer is not proven.
+    #[error(transparent)]
+    Unproven(#[from] ProofError),
     /// A value that no database keeps.
     #[error("{0}")]
     Unkeepable(#[from] Unkeepable),

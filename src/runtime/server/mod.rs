@@ -3,6 +3,11 @@
 //! Trigger calls go straight to ingest; everything else goes through the routes. In `dev` one listener serves both;
 //! elsewhere the API listens on a port that is never exposed.
 
+mod body;
+mod connections;
+mod head_refusal;
+mod stream;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +16,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,21 +24,52 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::body::WatchedBody;
+use self::connections::{Bounds, Connection, Connections, Place};
+use self::head_refusal::HeadRefusal;
+use self::stream::WatchedStream;
 use super::app::App;
-use super::head_refusal::HeadRefusal;
+use super::cors;
 use super::ingest;
+use super::peer::Peer;
 use crate::listen::listen;
 
 /// How long a request's head may take, and how long a connection may idle between two.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 /// How large a request's head may be.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
-/// How many connections a listener holds; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 8192;
+/// How much of an answer the kernel holds for a peer that does not read it; Linux doubles it.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+
+/// How long the kernel offers bytes to a peer that takes none, also once we have closed the connection.
+const UNTAKEN_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// What a listener's peers may hold. Each limit is there so that those who hold something for nothing lock nobody out.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many connections there may be. Where one more comes, the one that has kept us waiting the longest ends.
+    pub connections: usize,
+    /// How many of them one peer may have; behind one there may be many callers, such as all that come by a gateway.
+    pub connections_of_peer: usize,
+    /// How long a peer may take nothing of what it asked for.
+    pub write_time: Duration,
+    /// How many requests a peer may send at once, before it has read an answer.
+    pub requests_ahead: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 8192,
+            connections_of_peer: 4096,
+            write_time: Duration::from_secs(30),
+            requests_ahead: 64,
+        }
+    }
+}
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,12 +115,26 @@ pub struct Running {
 /// # Errors
 /// An address cannot be listened on.
 pub fn start(asked: &[Listen], app: &Arc<App>, routes: &Router) -> Result<Running, ListenError> {
+    start_within(asked, app, routes, Limits::default())
+}
+
+/// Starts serving within other limits than the usual ones.
+///
+/// # Errors
+/// An address cannot be listened on.
+pub fn start_within(
+    asked: &[Listen],
+    app: &Arc<App>,
+    routes: &Router,
+    limits: Limits,
+) -> Result<Running, ListenError> {
     let mut running = Running::closed();
     let purge = ingest::forget_expired_keys(Arc::clone(app), running.stop.clone());
     running.connections.spawn(purge);
     for Listen { address, surface } in asked {
         let (calls, api) = (*surface != Surface::Api, *surface != Surface::Calls);
-        let door = Door { calls: calls.then(|| Arc::clone(app)), routes: api.then(|| routes.clone()) };
+        let routes = api.then(|| routes.clone());
+        let door = Door { app: Some(Arc::clone(app)), takes_calls: calls, routes, limits };
         running.open(*address, door)?;
     }
     Ok(running)
@@ -96,7 +146,8 @@ pub fn start(asked: &[Listen], app: &Arc<App>, routes: &Router) -> Result<Runnin
 /// The address cannot be listened on.
 pub fn start_routes(address: SocketAddr, routes: Router) -> Result<Running, ListenError> {
     let mut running = Running::closed();
-    running.open(address, Door { calls: None, routes: Some(routes) })?;
+    let door = Door { app: None, takes_calls: false, routes: Some(routes), limits: Limits::default() };
+    running.open(address, door)?;
     Ok(running)
 }
 
@@ -131,29 +182,72 @@ impl Drop for Running {
 
 #[derive(Clone)]
 struct Door {
-    /// Where trigger calls go; nowhere, if they are not served here.
-    calls: Option<Arc<App>>,
+    /// Who may do what; there is none where only probes are served.
+    app: Option<Arc<App>>,
+    /// Whether trigger calls are served here.
+    takes_calls: bool,
     /// Everything else, if it is served here.
     routes: Option<Router>,
+    limits: Limits,
 }
+
+/// An answer with this is sent so much later.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeldBack(pub Duration);
 
 type Answer = Response<Either<Full<Bytes>, Body>>;
 
 impl Door {
-    async fn answer(self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    /// Answers a request of a connection, and holds the answer back where somebody guesses.
+    async fn serve(
+        self,
+        request: Request<Incoming>,
+        connection: Arc<Connection>,
+        stop: CancellationToken,
+    ) -> Result<Answer, Infallible> {
+        let is_last = connection.begins() >= self.limits.requests_ahead;
+        let page = self.app.as_ref().and_then(|app| cors::from_page(app, &request));
+        let mut request = request.map(|body| WatchedBody::new(body, Arc::clone(&connection)));
+        request.extensions_mut().insert(connection.peer);
+        let mut answer = match &page {
+            Some(page) if page.is_preflight => nothing(StatusCode::NO_CONTENT),
+            _ => self.answer(request).await?,
+        };
+        connection.waits();
+        if let Some(page) = page {
+            page.allow(answer.headers_mut());
+        }
+        if let Some(HeldBack(time)) = answer.extensions().get() {
+            tokio::select! {
+                () = tokio::time::sleep(*time) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        if is_last {
+            answer.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+        }
+        Ok(answer)
+    }
+
+    async fn answer(self, request: Request<WatchedBody>) -> Result<Answer, Infallible> {
         let is_call = request.uri().path().starts_with(ingest::PATH_PREFIX);
-        if let Some(app) = self.calls.as_ref().filter(|_| is_call) {
+        if let Some(app) = self.app.as_ref().filter(|_| is_call && self.takes_calls) {
             return Ok(ingest::answer(app, request).await.map(Either::Left));
         }
         let Some(routes) = self.routes else {
             // Nothing else is here, and what is elsewhere is nobody's business.
-            let mut nothing = Response::new(Either::Left(Full::default()));
-            *nothing.status_mut() = http::StatusCode::NOT_FOUND;
-            return Ok(nothing);
+            return Ok(nothing(StatusCode::NOT_FOUND));
         };
         let answered = TowerToHyperService::new(routes).call(without_last_slash(request)).await;
         Ok(answered.map_or_else(|never: Infallible| match never {}, |response| response.map(Either::Right)))
     }
+}
+
+/// An answer without a body.
+fn nothing(status: StatusCode) -> Answer {
+    let mut nothing = Response::new(Either::Left(Full::default()));
+    *nothing.status_mut() = status;
+    nothing
 }
 
 /// Programs that put URLs together write one more slash at a path's end.
@@ -173,53 +267,74 @@ async fn accept_until_stopped(
     stop: CancellationToken,
     connections: TaskTracker,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let Limits { connections: all, connections_of_peer: of_peer, .. } = door.limits;
+    let open = Connections::new(Bounds { all, of_peer });
     loop {
-        let place = tokio::select! {
-            () = stop.cancelled() => return,
-            place = Arc::clone(&places).acquire_owned() => place,
-        };
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        match accepted {
-            Ok((stream, _)) => {
-                let served = serve(stream, door.clone(), stop.clone());
-                connections.spawn(async move {
-                    served.await;
-                    drop(place);
-                });
-            }
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: some connection must end before the next can begin.
                 tracing::warn!(%error, "cannot accept a connection");
+                open.end_longest_waiting();
                 tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
             }
+        };
+        let place = tokio::select! {
+            () = stop.cancelled() => return,
+            place = open.place(Peer::from(address.ip())) => place,
+        };
+        match place {
+            Some(place) => drop(connections.spawn(serve(stream, place, door.clone(), stop.clone()))),
+            None => tracing::debug!(%address, "a peer has all the connections that one may have"),
         }
     }
 }
 
-async fn serve(stream: TcpStream, door: Door, stop: CancellationToken) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps its delay");
+async fn serve(stream: TcpStream, place: Place, door: Door, stop: CancellationToken) {
+    if let Err(error) = prepare(&stream) {
+        tracing::debug!(%error, "a connection keeps the system's settings");
     }
-    let service = service_fn(move |request| door.clone().answer(request));
-    let connection = http1::Builder::new()
+    let connection = Arc::clone(&place.connection);
+    let stream = WatchedStream::new(stream, Arc::clone(&connection), door.limits.write_time);
+    let end = connection.end.clone();
+    let stopping = stop.clone();
+    let service =
+        service_fn(move |request| door.clone().serve(request, Arc::clone(&connection), stopping.clone()));
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(HeadRefusal(stream)), service);
-    tokio::pin!(connection);
+    tokio::pin!(served);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = served.as_mut() => ended,
+        () = end.cancelled() => return,
         () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            served.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = served => ended,
+                () = end.cancelled() => return,
+            }
         }
     };
     if let Err(error) = ended {
         // Callers hang up; that is theirs to know.
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// What the kernel does for a connection: it sends at once, holds little, and gives up what nobody takes, also once we
+/// have closed it.
+fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = socket2::SockRef::from(stream);
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNTAKEN_TIME_MAX))?;
+    Ok(())
 }

@@ -8,21 +8,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 const TOO_LARGE: &[u8] = b"HTTP/1.1 431 ";
 const UNREADABLE: &[u8] = b"HTTP/1.1 400 ";
 
 /// A connection whose refusals of a head have the promised status.
-pub(super) struct HeadRefusal(pub TcpStream);
+pub(super) struct HeadRefusal<S>(pub S);
 
-impl AsyncRead for HeadRefusal {
+impl<S: AsyncRead + Unpin> AsyncRead for HeadRefusal<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for HeadRefusal {
+impl<S: AsyncWrite + Unpin> AsyncWrite for HeadRefusal<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
         match buf.strip_prefix(TOO_LARGE) {
             Some(rest) => Pin::new(&mut self.0).poll_write(cx, &[UNREADABLE, rest].concat()),
