@@ -9,7 +9,7 @@ FANFARE := cargo run --locked --quiet --
 ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster image chaos chaos-operator bench bench-operator lint format-check clippy deny workflows crds packages cluster
+.PHONY: help demo test test-cluster image chaos chaos-operator bench bench-operator lint format-check clippy deny advisories workflows crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
@@ -82,7 +82,7 @@ bench:
 bench-operator: cluster
 	cargo bench --locked --bench operator -- $(PARTS)
 
-lint: format-check clippy deny workflows
+lint: format-check clippy deny advisories workflows
 
 format-check:
 	cargo fmt --check
@@ -94,6 +94,10 @@ clippy:
 # Advisories need a network and change without us; `cargo deny check advisories` shows them.
 deny: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
 	$< check bans licenses sources
+
+# Needs a network, for the database of RustSec.
+advisories: $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)
+	$< check advisories
 
 $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION):
 	cargo install --locked --root target/tools --version $(CARGO_DENY_VERSION) cargo-deny

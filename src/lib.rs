@@ -22,3 +22,4 @@ pub mod cli;
 pub mod listen;
 pub mod sandbox;
 pub mod telemetry;
+pub mod watch_again;

@@ -29,6 +29,7 @@ use super::{DurationText, LocalRef, Parameter, TriggerAuth};
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
     ),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "In Force", type_ = "integer", json_path = ".status.generationInForce"),
     printcolumn(
         name = "Message",
         type_ = "string",
@@ -120,6 +121,10 @@ pub struct ApiTriggerStatus {
     /// The generation of the spec this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The generation that is in force on every replica; an older one than `metadata.generation` while that cannot be used,
+    /// or is not in force everywhere yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation_in_force: Option<i64>,
     /// What is true of this trigger; `Ready` sums it up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

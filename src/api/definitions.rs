@@ -35,6 +35,9 @@ fn definition(crd: &CustomResourceDefinition) -> Value {
     let (longest, pattern) = if crd["spec"]["names"]["kind"] == "Runtime" { OF_RUNTIMES } else { OF_OTHERS };
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     tidy(schema);
+    leave_items_alone(schema, false);
+    // Else `kubectl explain` says that the kind was derived.
+    schema["description"] = schema["properties"]["spec"]["description"].clone();
     schema["properties"]["metadata"] = json!({
         "type": "object",
         "properties": {
@@ -63,6 +66,23 @@ fn tidy(schema: &mut Value) {
     }
 }
 
+/// Removes defaults below the items of lists. What reads the kinds has them too; written into an item, `kubectl apply` takes
+/// the list for another one than that of the manifest, and says each time that the object was configured.
+fn leave_items_alone(schema: &mut Value, is_item: bool) {
+    match schema {
+        Value::Object(members) => {
+            if is_item && members.contains_key("type") {
+                members.remove("default");
+            }
+            for (name, member) in members {
+                leave_items_alone(member, is_item || name == "items");
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| leave_items_alone(item, is_item)),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +103,25 @@ mod tests {
             let kind = definition["spec"]["names"]["kind"].as_str().unwrap();
             let schema = schema_of(kind).unwrap();
             walk(&format!("{kind}.{part}"), &schema["properties"][part], &mut visit);
+        }
+    }
+
+    #[test]
+    fn an_item_of_a_list_stays_as_it_was_written() {
+        each("spec", |path, schema| {
+            assert!(!path.contains("[]") || schema["default"].is_null(), "{path}: {schema}");
+        });
+        assert_eq!(
+            schema_of("Channel").unwrap()["properties"]["spec"]["properties"]["window"]["default"],
+            256
+        );
+    }
+
+    #[test]
+    fn a_kind_is_explained_in_words() {
+        for kind in ["Runtime", "ApiTrigger", "Scenario", "Channel", "ApiKey"] {
+            let text = schema_of(kind).unwrap()["description"].as_str().unwrap().to_owned();
+            assert!(!text.contains("derived") && text.ends_with('.'), "{kind}: {text}");
         }
     }
 

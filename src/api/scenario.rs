@@ -31,6 +31,12 @@ use super::{EmailContent, LocalRef, LogContent, SmsContent, WebhookContent};
     ),
     printcolumn(name = "Audience", type_ = "string", json_path = ".status.audience"),
     printcolumn(name = "Triggers", type_ = "string", json_path = ".spec.triggers[*].triggerRef.name"),
+    printcolumn(name = "In Force", type_ = "integer", json_path = ".status.generationInForce"),
+    printcolumn(
+        name = "Paused",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Paused")].status"#
+    ),
     printcolumn(
         name = "Message",
         type_ = "string",
@@ -179,6 +185,10 @@ pub struct ScenarioStatus {
     /// The generation of the spec this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The generation that is in force on every replica; an older one than `metadata.generation` while that cannot be used,
+    /// or is not in force everywhere yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation_in_force: Option<i64>,
     /// What is true of this scenario; `Ready` sums it up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -115,6 +115,10 @@ fn with_plugin_examples(command: clap::Command) -> clap::Command {
 
 /// Runs the command a person typed and turns its outcome into an exit code.
 pub fn run() -> ExitCode {
+    // What a Pod runs may be told to end before it has read its command line.
+    if std::env::args_os().nth(1).is_some_and(|command| command == "operator" || command == "runtime") {
+        signals::Signals::receive_early();
+    }
     if plugin_completion::is_asked() {
         let typed: Vec<String> =
             std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();

@@ -35,6 +35,9 @@ pub struct OperatorCommand {
     /// The name of this process among several.
     #[arg(long, default_value = "fanfare-operator", env = "POD_NAME")]
     identity: String,
+    /// The UID of this process's Pod, with which the Lease goes.
+    #[arg(long, value_name = "UID", env = "POD_UID")]
+    pod_uid: Option<String>,
     /// The Lease that is held by whoever works. Operators that share it take turns; each installation has its own.
     #[arg(long, value_name = "NAME", default_value = "fanfare-operator")]
     lease_name: String,
@@ -126,6 +129,7 @@ impl OperatorCommand {
             namespaces: self.namespaces,
             own_namespace: self.own_namespace,
             identity: self.identity,
+            pod_uid: self.pod_uid.filter(|uid| !uid.is_empty()),
             lease_name: self.lease_name,
             elects_leader: !self.no_leader_election,
             admin: self.listen,

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::controller::{Kind, again};
 use super::credentials::{Form, Kept, Owner, keep, schedule};
 use super::error::ReconcileError;
-use super::programmed::{Serving, Wanted};
+use super::programmed::{Serving, Wanted, in_force, tell_in_force};
 use super::status;
 use super::verdict::judge;
 use crate::api::labels::{API_KEY_LABEL, ROTATE_ANNOTATION, api_key_secret_name};
@@ -47,10 +47,16 @@ impl Kind for ApiKey {
         let observed = key.status.as_ref();
         let generation = key.metadata.generation;
         let conditions = observed.map_or(&[][..], |status| &status.conditions);
-        let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now };
+        let made = key.creation_timestamp().map(|time| time.0);
+        let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now, made };
+        let before = observed.and_then(|status| status.generation_in_force);
+        let generation_in_force = in_force(&programmed, before, generation);
+        let mut findings = [verdict.finding(), finding, programmed];
+        tell_in_force(&mut findings, generation_in_force, generation);
         let new = ApiKeyStatus {
             observed_generation: generation,
-            conditions: ground.conditions(&[verdict.finding(), finding, programmed], &[]),
+            generation_in_force,
+            conditions: ground.conditions(&findings, &[]),
             secret_ref: kept.as_ref().map(|_| LocalRef { name: secret }),
             secret_revision: kept.as_ref().map(|kept| kept.revision.clone()),
             rotated_at: kept.as_ref().map(|kept| Time(kept.rotated_at)),
@@ -60,7 +66,8 @@ impl Kind for ApiKey {
         if let Some(kept) = &kept {
             kept.warn(context, key, conditions, &new.conditions).await;
         }
-        Ok(again(is_resolved, kept.and_then(|kept| kept.again_in)))
+        let due = kept.and_then(|kept| kept.again_in).into_iter().chain(ground.due(&findings)).min();
+        Ok(again(is_resolved, due))
     }
 }
 

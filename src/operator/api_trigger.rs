@@ -13,7 +13,7 @@ use super::context::Context;
 use super::controller::{Kind, again};
 use super::credentials::{Form, Kept, Owner, keep};
 use super::error::ReconcileError;
-use super::programmed::{Serving, Wanted};
+use super::programmed::{Serving, Wanted, in_force, tell_in_force};
 use super::status;
 use super::user_secret::{self, RESOLVED_REFS, UserSecret};
 use super::verdict::judge;
@@ -68,12 +68,19 @@ impl Kind for ApiTrigger {
             observed: observed.map_or(&[], |status| &status.conditions),
             generation: trigger.metadata.generation.unwrap_or_default(),
             now,
+            made: trigger.creation_timestamp().map(|time| time.0),
         };
+        let (generation, before) =
+            (trigger.metadata.generation, observed.and_then(|status| status.generation_in_force));
+        let generation_in_force = in_force(&programmed, before, generation);
         let Credentials { finding, secret, revision, kept } = credentials;
         let is_resolved = finding.standing == super::conditions::Standing::Good;
+        let mut findings = [verdict.finding(), finding, programmed];
+        tell_in_force(&mut findings, generation_in_force, generation);
         let new = ApiTriggerStatus {
-            observed_generation: trigger.metadata.generation,
-            conditions: ground.conditions(&[verdict.finding(), finding, programmed], &[]),
+            observed_generation: generation,
+            generation_in_force,
+            conditions: ground.conditions(&findings, &[]),
             curl: url
                 .as_ref()
                 .zip(example.as_ref())
@@ -90,7 +97,8 @@ impl Kind for ApiTrigger {
         if let Some(kept) = &kept {
             kept.warn(context, trigger, ground.observed, &new.conditions).await;
         }
-        Ok(again(is_resolved, kept.and_then(|kept| kept.again_in)))
+        let due = kept.and_then(|kept| kept.again_in).into_iter().chain(ground.due(&findings)).min();
+        Ok(again(is_resolved, due))
     }
 }
 

@@ -8,6 +8,7 @@ use kube::runtime::reflector::ObjectRef;
 
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(60);
+const UNANSWERED: Duration = Duration::from_secs(4);
 
 /// Failures in a row, by object. An object is forgotten once it succeeds or is gone.
 #[derive(Debug, Default)]
@@ -16,12 +17,17 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// Counts a failure and gives the rest before the next try.
-    pub(super) fn failed(&self, object: &str) -> Duration {
+    /// Counts a failure and gives the rest before the next try. Where the API server did not answer nothing is wrong with
+    /// the object: it rests no longer than a watch.
+    pub(super) fn failed(&self, object: &str, is_answered: bool) -> Duration {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let count = failures.entry(object.to_owned()).or_insert(0);
         *count = count.saturating_add(1);
-        let rest = FIRST.saturating_mul(1 << (*count - 1).min(10)).min(LONGEST);
+        let rest = FIRST.saturating_mul(1 << (*count - 1).min(10)).min(if is_answered {
+            LONGEST
+        } else {
+            UNANSWERED
+        });
         spread(rest, object)
     }
 
@@ -61,10 +67,14 @@ mod tests {
     #[test]
     fn it_doubles_has_an_end_and_begins_anew() {
         let backoff = Backoff::default();
-        let rests: Vec<Duration> = (0..12).map(|_| backoff.failed("a")).collect();
+        let rests: Vec<Duration> = (0..12).map(|_| backoff.failed("a", true)).collect();
         assert!(rests[1] > rests[0] && rests[2] > rests[1]);
         assert!(rests[11] <= LONGEST.mul_f64(1.1) && rests[11] >= LONGEST.mul_f64(0.9));
+        assert!(
+            backoff.failed("a", false) < Duration::from_secs(5),
+            "the server is back, and it is seen at once"
+        );
         backoff.forget("a");
-        assert_eq!(backoff.failed("a"), rests[0]);
+        assert_eq!(backoff.failed("a", true), rests[0]);
     }
 }

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::controller::{Kind, again};
 use super::error::ReconcileError;
 use super::paused::paused;
-use super::programmed::{Replica, Wanted};
+use super::programmed::{Replica, Wanted, in_force, tell_in_force};
 use super::status;
 use super::user_secret::{self, RESOLVED_REFS, UserSecret};
 use super::verdict::judge;
@@ -49,18 +49,24 @@ impl Kind for Channel {
         let observed = channel.status.as_ref();
         let generation = channel.metadata.generation;
         let conditions = observed.map_or(&[][..], |status| &status.conditions);
-        let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now };
+        let made = channel.creation_timestamp().map(|time| time.0);
+        let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now, made };
+        let before = observed.and_then(|status| status.generation_in_force);
+        let generation_in_force = in_force(&programmed, before, generation);
         let is_resolved = resolved.standing == Standing::Good;
         let mut beside = vec![connected(&name, &serving.replicas)];
         beside.extend(unrecognized(&name, &serving.replicas));
         beside.extend(paused(&serving.replicas, conditions, "channel", &name));
+        let mut findings = [verdict.finding(), resolved, programmed];
+        tell_in_force(&mut findings, generation_in_force, generation);
         let new = ChannelStatus {
             observed_generation: generation,
-            conditions: ground.conditions(&[verdict.finding(), resolved, programmed], &beside),
+            generation_in_force,
+            conditions: ground.conditions(&findings, &beside),
             secret_revisions: revisions,
         };
         status::write(context, channel, observed, &new, (conditions, &new.conditions)).await?;
-        Ok(again(is_resolved, None))
+        Ok(again(is_resolved, ground.due(&findings)))
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! `Reconciling` and `Stalled` are there only while they are true; Ready repeats the worst finding.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// How something stands.
@@ -78,20 +80,70 @@ pub(super) struct Ground<'a> {
     pub generation: i64,
     /// When.
     pub now: Timestamp,
+    /// When the object was made.
+    pub made: Option<Timestamp>,
 }
+
+/// What may be on its way in the very `kubectl apply` that brought the object.
+const ON_ITS_WAY: [&str; 5] =
+    ["NoRuntime", "TriggerNotFound", "ChannelNotFound", "ConfigMapNotFound", "SecretNotFound"];
+/// For how long that is waited for without a word.
+const NEW_FOR: SignedDuration = SignedDuration::from_secs(30);
+/// For how long something may not be as it should before a person is called: longer than a node takes to come.
+const GRACE: SignedDuration = SignedDuration::from_mins(5);
 
 impl Ground<'_> {
     /// The conditions of an object: those that Ready sums up, and those that stand beside it.
     pub(super) fn conditions(&self, summed_up: &[Finding], beside: &[Finding]) -> Vec<Condition> {
+        let summed_up: Vec<Finding> = summed_up.iter().map(|finding| self.in_time(finding)).collect();
         // Of several that are as bad the first one speaks: the others may come of it.
         let worst = summed_up.iter().rev().max_by_key(|finding| finding.standing);
         let worst = worst.filter(|finding| finding.standing != Standing::Good);
-        let mut conditions = vec![self.ready(worst, summed_up)];
+        let mut conditions = vec![self.ready(worst, &summed_up)];
         conditions.extend(worst.map(|worst| self.abnormal(worst)));
         for finding in summed_up.iter().chain(beside) {
             conditions.push(self.condition(finding.kind, finding.status(), finding.reason, &finding.message));
         }
         conditions
+    }
+
+    /// When conditions change by time alone.
+    pub(super) fn due(&self, summed_up: &[Finding]) -> Option<Duration> {
+        let ends =
+            summed_up.iter().filter(|finding| finding.standing == Standing::Retrying).map(
+                |finding| match self.is_new(finding) {
+                    true => self.made.unwrap_or(self.now).saturating_add(NEW_FOR),
+                    false => self.since(finding).unwrap_or(self.now).saturating_add(GRACE),
+                },
+            );
+        let next = ends.filter_map(Result::ok).filter(|end| *end > self.now).min()?;
+        // Times of conditions have whole seconds.
+        Duration::try_from(next.duration_since(self.now)).ok().map(|rest| rest + Duration::from_secs(1))
+    }
+
+    /// A finding as it counts by now: what may be on its way is waited for, and what did not pass by itself is a person's.
+    fn in_time(&self, finding: &Finding) -> Finding {
+        let standing = match finding.standing {
+            Standing::Retrying if self.is_new(finding) => Standing::Progressing,
+            Standing::Retrying
+                if self.since(finding).is_some_and(|since| self.now.duration_since(since) >= GRACE) =>
+            {
+                Standing::Stalled
+            }
+            standing => standing,
+        };
+        Finding { standing, ..finding.clone() }
+    }
+
+    fn is_new(&self, finding: &Finding) -> bool {
+        let is_new = self.made.is_some_and(|made| self.now.duration_since(made) < NEW_FOR);
+        is_new && ON_ITS_WAY.contains(&finding.reason)
+    }
+
+    /// Since when it has been found like this.
+    fn since(&self, finding: &Finding) -> Option<Timestamp> {
+        let before = find(self.observed, finding.kind)?;
+        (before.status == "False" && before.reason == finding.reason).then_some(before.last_transition_time.0)
     }
 
     fn ready(&self, worst: Option<&Finding>, all: &[Finding]) -> Condition {
@@ -158,7 +210,7 @@ mod tests {
 
     fn conditions(observed: &[Condition], second: i64, findings: &[Finding]) -> Vec<Condition> {
         let now = Timestamp::from_second(second).unwrap();
-        Ground { observed, generation: 3, now }.conditions(findings, &[])
+        Ground { observed, generation: 3, now, made: None }.conditions(findings, &[])
     }
 
     fn types(conditions: &[Condition]) -> Vec<(&str, &str)> {
@@ -210,6 +262,40 @@ mod tests {
         assert_eq!(of(Finding::good("Accepted", "fine")), "Ready=True Accepted=True");
         assert_eq!(of(Finding::progressing("Accepted", "R", "m")), "Ready=Unknown Reconciling=True");
         assert_eq!(of(Finding::retrying("Accepted", "R", "m")), "Ready=False Reconciling=True");
+    }
+
+    #[test]
+    fn what_does_not_pass_by_itself_calls_for_a_person() {
+        let missing = [Finding::retrying("ResolvedRefs", "SecretNotFound", "there is no Secret a")];
+        let grace = GRACE.as_secs();
+        let first = conditions(&[], 100, &missing);
+        assert_eq!(types(&first)[1], ("Reconciling", "True"));
+        let late = conditions(&first, 100 + grace - 1, &missing);
+        assert_eq!(types(&late)[1], ("Reconciling", "True"));
+        let stalled = conditions(&late, 100 + grace, &missing);
+        assert_eq!(types(&stalled), [("Ready", "False"), ("Stalled", "True"), ("ResolvedRefs", "False")]);
+        assert_eq!(stalled[1].message, "there is no Secret a");
+        // Something else has its own time.
+        let other = [Finding::retrying("ResolvedRefs", "SecretKeyNotFound", "it has no key b")];
+        assert_eq!(types(&conditions(&stalled, 100 + grace, &other))[1], ("Reconciling", "True"));
+        let now = Timestamp::from_second(100 + grace - 60).unwrap();
+        let ground = Ground { observed: &first, generation: 3, now, made: None };
+        assert_eq!(ground.due(&missing), Some(Duration::from_secs(61)));
+        assert_eq!(ground.due(&[Finding::good("Accepted", "fine")]), None);
+    }
+
+    #[test]
+    fn what_the_same_apply_brings_is_waited_for() {
+        let at = |second| {
+            let now = Timestamp::from_second(second).unwrap();
+            Ground { observed: &[], generation: 1, now, made: Timestamp::from_second(100).ok() }
+        };
+        let missing = [Finding::retrying("Programmed", "NoRuntime", "there is no Runtime")];
+        let status = |second| at(second).conditions(&missing, &[])[0].status.clone();
+        assert_eq!((status(110).as_str(), status(131).as_str()), ("Unknown", "False"));
+        assert_eq!(at(110).due(&missing), Some(Duration::from_secs(21)));
+        let wrong = [Finding::retrying("ResolvedRefs", "SecretNotAllowed", "label it")];
+        assert_eq!(at(110).conditions(&wrong, &[])[0].status, "False", "that does not pass by itself");
     }
 
     #[test]

@@ -157,7 +157,7 @@ fn after_failure<K: Kind>(object: Arc<Guarded<K>>, error: &ReconcileError, conte
         return Action::requeue(AFTER_CONFLICT);
     }
     let key = backoff::key(&ObjectRef::from_obj(object.as_ref()), K::NAME);
-    let rest = context.backoff.failed(&key);
+    let rest = context.backoff.failed(&key, error.is_answered());
     tracing::warn!(
         kind = K::NAME, namespace = object.namespace(), name = object.name_any(), %error, again_in = ?rest,
         "a reconcile failed and is tried again"

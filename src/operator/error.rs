@@ -149,6 +149,11 @@ impl ReconcileError {
         format!("{self}; {advice}")
     }
 
+    /// Whether the API server answered at all.
+    pub(super) fn is_answered(&self) -> bool {
+        !matches!(self.word(), "transport" | "timeout")
+    }
+
     /// Whether a condition of the object says it already.
     pub(super) fn is_told(&self) -> bool {
         matches!(self, ReconcileError::Told(_))

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::caches::{Guarded, name_of, namespace_of};
 use super::lease_held::LeaseHeld;
 use super::manager::{Manager, manager};
+use super::rights::{Role, has_all};
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 use crate::causes::in_words;
 
@@ -82,8 +83,18 @@ impl Installation {
             let place = scope.map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
             let what = format!("this account may list all kinds in {place}");
             findings.push(until(end, &what, async || kinds_are_listed(client, scope).await).await);
+            let what = format!("this account may do all that the operator does in {place}");
+            let has_all = async || has_all(client, Role::Served, scope, None).await;
+            findings.push(until(end, &what, has_all).await);
             let what = format!("no other installation manages a Runtime in {place}");
             findings.push(until(end, &what, async || self.manages_alone(client, scope).await).await);
+        }
+        let what = "this account may look at what is the cluster's";
+        findings.push(until(end, what, async || has_all(client, Role::Cluster, None, None).await).await);
+        if let Some(LeaseName { namespace, name }) = &self.lease {
+            let what = format!("this account may hold the Lease {name} of namespace {namespace}");
+            let has_all = async || has_all(client, Role::Own, Some(namespace), Some(name)).await;
+            findings.push(until(end, &what, has_all).await);
         }
         findings
     }

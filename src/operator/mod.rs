@@ -27,6 +27,7 @@ mod namespace;
 mod paused;
 mod programmed;
 mod replicas;
+mod rights;
 mod runtime;
 mod scenario;
 mod scenario_summary;

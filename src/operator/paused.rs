@@ -11,7 +11,7 @@ use crate::domain::pause::PauseReport;
 use crate::domain::replica_report::ReplicaReport;
 
 /// The condition's type.
-const PAUSED: &str = "Paused";
+pub(super) const PAUSED: &str = "Paused";
 /// Its only reason.
 const REQUESTED: &str = "Requested";
 
@@ -94,7 +94,7 @@ mod tests {
     fn it_lasts_while_nobody_tells_of_it() {
         let told = paused(&[replica("scenario", "storm")], &[], "scenario", "storm").unwrap();
         let now = Timestamp::now();
-        let ground = Ground { observed: &[], generation: 1, now };
+        let ground = Ground { observed: &[], generation: 1, now, made: None };
         let observed = ground.conditions(&[], std::slice::from_ref(&told));
         let still = |replicas: &[Replica]| paused(replicas, &observed, "scenario", "storm");
         assert_eq!(still(&[]), Some(told.clone()), "no process is ready");

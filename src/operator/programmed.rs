@@ -1,12 +1,14 @@
 //! Whether what was declared is in force: every ready replica must report the digest of the object and of all that it
 //! refers to.
 
-use super::conditions::Finding;
+use super::conditions::{Finding, Standing};
+use super::verdict::ACCEPTED;
 use crate::compile::references::SecretUse;
 use crate::domain::replica_report::{ReplicaReport, SecretReport};
 
 /// The condition's type.
 pub(super) const PROGRAMMED: &str = "Programmed";
+const NO_RUNTIME: &str = "NoRuntime";
 
 /// What a replica must report.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,7 +53,7 @@ pub(super) fn programmed(runtime: Option<&str>, replicas: &[Replica], wanted: &W
     let Some(runtime) = runtime else {
         return Finding::retrying(
             PROGRAMMED,
-            "NoRuntime",
+            NO_RUNTIME,
             "there is no Runtime in this namespace, so nothing serves it; apply one",
         );
     };
@@ -70,6 +72,29 @@ pub(super) fn programmed(runtime: Option<&str>, replicas: &[Replica], wanted: &W
                 format!("; so do {others} more of {}", replicas.len())
             };
             Finding::progressing(PROGRAMMED, reason, format!("{first}{more}"))
+        }
+    }
+}
+
+/// The generation that is in force: this one once every replica has it, and what was in force before until then. Without
+/// a Runtime none is.
+pub(super) fn in_force(programmed: &Finding, before: Option<i64>, generation: Option<i64>) -> Option<i64> {
+    match programmed.standing {
+        Standing::Good => generation,
+        _ if programmed.reason == NO_RUNTIME => None,
+        _ => before,
+    }
+}
+
+/// Says of what is not right, or not in force yet, which generation goes on in its place.
+pub(super) fn tell_in_force(findings: &mut [Finding], in_force: Option<i64>, generation: Option<i64>) {
+    let Some(in_force) = in_force else { return };
+    for finding in findings {
+        let is_wrong = finding.kind == ACCEPTED && finding.standing == Standing::Stalled;
+        let is_behind = finding.kind == PROGRAMMED && finding.standing != Standing::Good;
+        if is_wrong || is_behind && Some(in_force) != generation {
+            let separator = if finding.message.contains('\n') { "\n" } else { "; " };
+            finding.message.push_str(&format!("{separator}generation {in_force} is still in force"));
         }
     }
 }
@@ -126,7 +151,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::operator::conditions::Standing;
 
     fn replica(pod: &str, digest: &str, secret: SecretReport) -> Replica {
         let mut report = ReplicaReport::default();
@@ -157,6 +181,26 @@ mod tests {
             secrets: vec![("twilio".into(), SecretUse::Channel, "7".into())],
             ..Wanted::default()
         }
+    }
+
+    #[test]
+    fn what_goes_on_in_place_of_a_wrong_edit_is_said() {
+        let behind =
+            Finding::progressing(PROGRAMMED, "NotInForceYet", "replica a has not put it in force yet");
+        assert_eq!(in_force(&behind, Some(1), Some(2)), Some(1));
+        assert_eq!(in_force(&Finding::good(PROGRAMMED, "in force"), Some(1), Some(2)), Some(2));
+        assert_eq!(in_force(&programmed(None, &[], &wanted()), Some(1), Some(2)), None);
+        let told = |in_force, message: &str| {
+            let mut findings = [Finding::stalled(ACCEPTED, "Invalid", message), behind.clone()];
+            tell_in_force(&mut findings, in_force, Some(2));
+            findings.map(|it| it.message)
+        };
+        let [accepted, programmed] = told(Some(1), "spec.where, line 1: wrong\n  a\n  ^");
+        assert!(accepted.ends_with("^\ngeneration 1 is still in force"), "{accepted}");
+        assert!(programmed.ends_with("yet; generation 1 is still in force"), "{programmed}");
+        assert_eq!(told(None, "wrong")[0], "wrong");
+        // Somebody else's edit broke it: the very generation goes on, as it was compiled before.
+        assert_eq!(told(Some(2), "wrong")[0], "wrong; generation 2 is still in force");
     }
 
     #[test]

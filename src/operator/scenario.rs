@@ -15,7 +15,7 @@ use super::controller::{Kind, again};
 use super::error::ReconcileError;
 use super::namespace::{Namespace, channels_of};
 use super::paused::{nobody_tells, paused};
-use super::programmed::{Replica, Wanted};
+use super::programmed::{Replica, Wanted, in_force, tell_in_force};
 use super::scenario_summary::summary;
 use super::status;
 use super::user_secret::RESOLVED_REFS;
@@ -64,18 +64,24 @@ impl Kind for Scenario {
         beside.extend(paused(&serving.replicas, conditions, "scenario", &name));
         let was = observed.and_then(|status| status.state.as_deref());
         let is_finishing = finishing(&name, &serving.replicas, was);
-        let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now };
+        let made = scenario.creation_timestamp().map(|time| time.0);
+        let ground = Ground { observed: conditions, generation: generation.unwrap_or_default(), now, made };
+        let before = observed.and_then(|status| status.generation_in_force);
+        let generation_in_force = in_force(&programmed, before, generation);
+        let mut findings = [accepted, resolved, programmed];
+        tell_in_force(&mut findings, generation_in_force, generation);
         let before = observed.map(|status| status.accepted_with.clone()).unwrap_or_default();
         let new = ScenarioStatus {
             observed_generation: generation,
             state: Some(state(scenario, is_accepted || !is_resolved, is_finishing).to_owned()),
-            conditions: ground.conditions(&[accepted, resolved, programmed], &beside),
+            generation_in_force,
+            conditions: ground.conditions(&findings, &beside),
             audience,
             summary: Some(summary(scenario)),
             accepted_with: if is_accepted { with } else { before },
         };
         status::write(context, scenario, observed, &new, (conditions, &new.conditions)).await?;
-        Ok(again(is_resolved, None))
+        Ok(again(is_resolved, ground.due(&findings)))
     }
 }
 

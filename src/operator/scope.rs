@@ -41,6 +41,7 @@ use crate::api::labels::{
 };
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 use crate::causes::in_words;
+use crate::watch_again::watch_again;
 
 /// How often it is looked whether the cluster has come to know a kind.
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(60);
@@ -182,7 +183,7 @@ impl Scope<'_> {
             let secrets: Api<PartialObjectMeta<Secret>> = self.api();
             let followed = Arc::clone(&known);
             let stream = watcher(secrets, watcher::Config::default().labels(labels))
-                .default_backoff()
+                .backoff(watch_again())
                 .inspect_ok(move |event| followed.follow(event));
             tasks.spawn(async move {
                 let concerned = |it: &PartialObjectMeta<Secret>| link.secret_changed(it);
@@ -208,7 +209,7 @@ impl Scope<'_> {
         let (link, stop, secrets) = (links.clone(), term.clone(), self.api::<SecretMeta>());
         let filled = Arc::clone(&links.caches.filled);
         let stream = watcher(secrets, watching().labels(ALLOW_LABEL))
-            .default_backoff()
+            .backoff(watch_again())
             .modify(allowed::bare)
             .reflect(writer)
             .inspect_ok(move |event| {
@@ -363,7 +364,7 @@ where
     let (store, writer) = reflector::store::<K>();
     let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
     let stream = watcher(api, watching().labels(&labels))
-        .default_backoff()
+        .backoff(watch_again())
         .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer)
         .filter_map(async |event| match event {
@@ -372,7 +373,7 @@ where
             Ok(_) => Some(false),
             Err(error) => {
                 let error = in_words(&error);
-                tracing::debug!(error, "a watch of what Pods are made by was interrupted and goes on");
+                tracing::warn!(error, "a watch of what Pods are made by was interrupted and goes on");
                 None
             }
         });

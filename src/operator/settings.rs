@@ -15,6 +15,8 @@ pub struct Settings {
     pub own_namespace: String,
     /// Who this process is among several: the name of its pod.
     pub identity: String,
+    /// The UID of this process's Pod, if it is known: the Lease goes with it.
+    pub pod_uid: Option<String>,
     /// The name of the Lease: those who share one take turns, those with another work beside them.
     pub lease_name: String,
     /// Whether several processes agree by that Lease on which one works.

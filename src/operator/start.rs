@@ -21,7 +21,7 @@ use crate::listen::listen;
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 
 /// After this what is still under way of a term that has ended is given up: another term may have begun elsewhere.
-const TERM_END_MAX: Duration = Duration::from_secs(35);
+const TERM_END_MAX: Duration = Duration::from_secs(13);
 
 /// Why the operator cannot run.
 #[derive(Debug, thiserror::Error)]

@@ -10,10 +10,12 @@ use kube::runtime::events::{Event, EventType};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::conditions::{Finding, Ground, is_summary, ready};
+use super::conditions::{Finding, Ground, find, is_summary, ready};
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::Kind;
 use super::error::ReconcileError;
+use super::paused::PAUSED;
+use super::runtime::LEFT_BEHIND;
 use super::verdict::ACCEPTED;
 use crate::causes::in_words;
 
@@ -40,6 +42,8 @@ pub(super) async fn write<K: Kind, S: Serialize + PartialEq>(
     patch_status::<K>(context, object.meta(), &observed, value(new)).await?;
     let (before, after) = conditions;
     announce(context, object, before, after).await;
+    announce_pause(context, object, before, after).await;
+    announce_left_behind(context, object, before, after).await;
     Ok(())
 }
 
@@ -98,8 +102,43 @@ async fn announce<K: Kind>(context: &Context, object: &K, before: &[Condition], 
     if !is_news || after.status == "Unknown" {
         return;
     }
+    if after.status == "False" {
+        let meta = object.meta();
+        tracing::warn!(
+            kind = K::NAME,
+            namespace = meta.namespace,
+            name = meta.name,
+            generation = meta.generation,
+            reason = after.reason,
+            message = after.message,
+            "an object is not ready"
+        );
+    }
     let type_ = if after.status == "True" { EventType::Normal } else { EventType::Warning };
     publish(context, object, type_, &after.reason, "Reconcile", &after.message).await;
+}
+
+/// Tells in an Event that something was paused or resumed: nothing else of it changes.
+async fn announce_pause<K: Kind>(context: &Context, object: &K, before: &[Condition], after: &[Condition]) {
+    let (before, after) = (find(before, PAUSED), find(after, PAUSED));
+    let (reason, note) = match (before, after) {
+        (None, Some(paused)) => ("Paused", paused.message.as_str()),
+        (Some(_), None) => ("Resumed", "it is not paused any more; what waited goes on"),
+        _ => return,
+    };
+    publish(context, object, EventType::Normal, reason, "Pause", note).await;
+}
+
+/// Tells in an Event that a former Runtime's volume is there: a Runtime that was renamed is empty, and ready.
+async fn announce_left_behind<K: Kind>(
+    context: &Context,
+    object: &K,
+    before: &[Condition],
+    after: &[Condition],
+) {
+    if let (None, Some(left)) = (find(before, LEFT_BEHIND), find(after, LEFT_BEHIND)) {
+        publish(context, object, EventType::Warning, LEFT_BEHIND, "Reconcile", &left.message).await;
+    }
 }
 
 /// Publishes an Event about an object; that it cannot be published is logged and changes nothing else.
@@ -173,7 +212,7 @@ async fn write_conditions<K: Kind>(
     let observed: Vec<Condition> =
         serde_json::from_value(found.data["status"]["conditions"].clone()).unwrap_or_default();
     let generation = meta.generation.unwrap_or_default();
-    let conditions = of(&Ground { observed: &observed, generation, now: Timestamp::now() });
+    let conditions = of(&Ground { observed: &observed, generation, now: Timestamp::now(), made: None });
     if conditions == observed {
         return Ok(());
     }

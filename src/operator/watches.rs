@@ -21,6 +21,7 @@ use crate::api::{ApiKey, ApiTrigger, Channel, GROUP, Runtime};
 use crate::causes::in_words;
 use crate::compile::references::{channel_secrets, config_maps, trigger_secret};
 use crate::domain::replica_report::ReplicaReport;
+use crate::watch_again::watch_again;
 
 /// Who is concerned by what.
 #[derive(Clone)]
@@ -60,7 +61,7 @@ where
 {
     let (mut is_first, listing) = (true, links.clone());
     watcher(api, watching())
-        .default_backoff()
+        .backoff(watch_again())
         .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer)
         .inspect_ok(move |event| match event {
@@ -97,7 +98,7 @@ pub(super) async fn attend<K>(
         "" => watching(),
         labels => watching().labels(labels),
     };
-    attend_stream(watcher(api, config).default_backoff(), stop, concerned, listed).await;
+    attend_stream(watcher(api, config).backoff(watch_again()), stop, concerned, listed).await;
 }
 
 /// The same of a watch that was begun.

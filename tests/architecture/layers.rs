@@ -218,6 +218,11 @@ const LAYERS: &[Layer] = &[
         instead: "it puts errors of libraries into words and knows nobody: what to do about one is its caller's to say",
     },
     Layer {
+        name: "watch_again",
+        forbidden: &["axum", "hyper", "k8s_openapi", "rusqlite", "tokio_postgres", "clap", "crate"],
+        instead: "it says how long a watch rests and knows nobody: what is watched is its caller's",
+    },
+    Layer {
         name: "cli",
         forbidden: &["rusqlite", "tokio_postgres", "minijinja"],
         instead: "a command parses, calls the library and prints: put the work into the library",

@@ -33,3 +33,26 @@ fn what_it_copies_is_not_ignored() {
         }
     }
 }
+
+#[test]
+fn it_is_built_on_what_nobody_can_exchange() {
+    let from: Vec<String> =
+        dockerfile().lines().filter(|line| line.starts_with("FROM ")).map(str::to_owned).collect();
+    assert_eq!(from.len(), 2);
+    assert!(from.iter().all(|line| line.contains("@sha256:")), "{from:?}");
+}
+
+/// A tag can be moved; some of these jobs may write packages.
+#[test]
+fn actions_are_pinned_by_their_commit() {
+    for entry in std::fs::read_dir(file(".github/workflows")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let used = text.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("uses: "));
+        for used in used {
+            let commit = used.split(" #").next().unwrap().rsplit_once('@').map_or("", |(_, commit)| commit);
+            let is_commit = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(is_commit && used.contains(" # v"), "{}: {used}", path.display());
+        }
+    }
+}

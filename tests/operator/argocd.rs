@@ -73,6 +73,9 @@ async fn argo_cd_sees_what_conditions_say() {
     ready["status"]["conditions"] =
         serde_json::json!([{"type": "Ready", "status": "True", "message": "in force"}]);
     assert_eq!(health(&stage, &ready), ("Healthy".into(), "in force".into()));
+    ready["status"]["conditions"] = serde_json::json!([{"type": "Ready", "status": "True", "message": "in force"},
+        {"type": "Paused", "status": "True", "message": "it was paused by key/desk"}]);
+    assert_eq!(health(&stage, &ready), ("Suspended".into(), "it was paused by key/desk".into()));
     ready["metadata"]["deletionTimestamp"] = serde_json::json!("2026-01-01T00:00:00Z");
     assert_eq!(health(&stage, &ready).1, "Deleting");
 }

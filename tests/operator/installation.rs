@@ -20,12 +20,35 @@ async fn an_installation_is_checked_as_the_operators_account() {
     let address = format!("http://{}", operator.address());
     let well = check(&stage, &address, &stage.namespace);
     let text = String::from_utf8(well.stdout).unwrap();
-    assert_eq!((well.status.code(), text.matches("ok  ").count()), (Some(0), 4), "{text}");
+    assert_eq!((well.status.code(), text.matches("ok  ").count()), (Some(0), 8), "{text}");
     let serves = format!("namespace {} and serves namespace {}\n", stage.system, stage.namespace);
     assert!(
         text.contains("ok      an operator holds the Lease fanfare-operator of ") && text.contains(&serves),
         "{text}"
     );
+
+    // Without a right that is used now and then only.
+    let narrowed = ["get", "clusterrole", "fanfare-operator", "-o", "json"];
+    let mut narrowed: serde_json::Value = serde_json::from_str(&stage.kubectl(&narrowed)).unwrap();
+    narrowed["metadata"] = serde_json::json!({"name": format!("narrowed-{}", stage.namespace)});
+    narrowed["rules"].as_array_mut().unwrap().retain(|rule| {
+        let resources = rule["resources"].as_array().unwrap();
+        !resources.iter().any(|it| ["secrets", "statefulsets", "roles"].iter().any(|gone| it == gone))
+    });
+    let path = stage.folder.path().join("narrowed.json");
+    std::fs::write(&path, narrowed.to_string()).unwrap();
+    stage.kubectl(&["create", "-f", &path.display().to_string()]);
+    let served = format!("fanfare-operator-{}", stage.namespace);
+    stage.kubectl(&["delete", "rolebinding", &served, "-n", &stage.namespace]);
+    let account = format!("--serviceaccount={}:fanfare-operator", stage.system);
+    let role = format!("--clusterrole=narrowed-{}", stage.namespace);
+    stage.kubectl(&["create", "rolebinding", "narrowed", &role, &account, "-n", &stage.namespace]);
+    let narrow = async || {
+        let narrow = check(&stage, &address, &stage.namespace);
+        let text = String::from_utf8(narrow.stderr).unwrap();
+        narrow.status.code() == Some(1) && text.contains("it may not get secrets, list secrets")
+    };
+    stage.until("missing rights are named", narrow).await;
 
     let elsewhere = check(&stage, &address, "default");
     let text = String::from_utf8(elsewhere.stderr).unwrap();

@@ -114,7 +114,8 @@ async fn what_others_add_to_an_object_is_taken_out_of_it() {
     let before = proxy.writes().len();
     crate::scene::look_at_runtime(&stage, &operator, "second").await;
     let mut writes = proxy.writes()[before..].to_vec();
-    writes.retain(|write| !write.contains("/status "));
+    // The rollout of the restart goes its way.
+    writes.retain(|write| !write.contains("/status ") && !write.contains("/pods/"));
     assert_eq!(writes, Vec::<String>::new());
     assert_eq!(stage.get("service", "main-runtime")["metadata"]["labels"]["team"], "storms");
     let annotations =
@@ -195,4 +196,15 @@ async fn a_pod_that_only_says_that_it_is_a_replica_is_not_asked() {
     let message = stage.until_reason("scenario", "warning", "Programmed", "Succeeded").await;
     assert!(message.ends_with("(1)"), "{message}");
     assert_eq!(stage.get("runtime", "main")["status"]["readyReplicas"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_is_about_to_go_is_told_before_it_is_gone() {
+    let served = Served::new("going").await;
+    let stage = &served.stage;
+    stage.kubectl(&["delete", "pvc", "data-main-runtime-0", "-n", &stage.namespace, "--wait=false"]);
+    let touched = ["annotate", "runtime", "main", "-n", &stage.namespace, "touched=yes"];
+    stage.kubectl(&touched);
+    let message = stage.until_reason("runtime", "main", "WorkloadReady", "VolumeTerminating").await;
+    assert!(message.contains("data-main-runtime-0") && message.contains("backup"), "{message}");
 }

@@ -52,6 +52,15 @@ async fn a_pause_is_seen_where_it_is_declared_and_outranks_it() {
         })
         .await;
     assert_eq!(served.paused("runtime", "main"), None);
+    let listed = served.stage.kubectl(&["get", "ffs", "warning", "-n", &served.stage.namespace]);
+    assert!(listed.contains("PAUSED"), "{listed}");
+    let told = async |reason: &str| {
+        let events = ["get", "events.v1.events.k8s.io", "-n", &served.stage.namespace, "-o", "json"];
+        let events: Value = serde_json::from_str(&served.stage.kubectl(&events)).unwrap();
+        let about = |it: &Value| it["reason"] == reason && it["regarding"]["name"] == "warning";
+        events["items"].as_array().unwrap().iter().any(about)
+    };
+    served.stage.until("an Event says that it was paused", async || told("Paused").await).await;
     // It is a fact beside readiness, and an edit does not end it.
     served.stage.apply(&SCENARIO.replace("A storm is coming", "A heavy storm is coming"));
     let edited = served.stage.until_ready("scenario", "warning").await;
@@ -65,6 +74,7 @@ async fn a_pause_is_seen_where_it_is_declared_and_outranks_it() {
             served.paused("scenario", "warning").is_none() && served.paused("channel", "out").is_none()
         })
         .await;
+    served.stage.until("an Event says that it was resumed", async || told("Resumed").await).await;
     assert_eq!(served.ask("runtime/pause", &json!({})).await, 200);
     served
         .stage

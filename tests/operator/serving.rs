@@ -78,7 +78,11 @@ async fn what_is_applied_is_served_and_everything_becomes_ready() {
     assert_eq!(edited["status"]["summary"], summary);
     // A broken one takes nothing else down, and nothing at all out of force.
     served.stage.apply(&SCENARIO.replace("params.city }}", "params.town }}"));
-    served.stage.until_reason("scenario", "warning", "Ready", "Invalid").await;
+    let message = served.stage.until_reason("scenario", "warning", "Ready", "Invalid").await;
+    assert!(message.ends_with("generation 2 is still in force"), "{message}");
+    let listed = served.stage.kubectl(&["get", "ffs", "warning", "-n", &served.stage.namespace]);
+    assert!(listed.contains("IN FORCE"), "{listed}");
+    assert_eq!(served.stage.get("scenario", "warning")["status"]["generationInForce"], 2);
     assert_eq!(served.call(&served.credentials()).await, 202);
     served.stage.apply(SCENARIO);
     served.all_ready().await;

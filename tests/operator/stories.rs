@@ -274,6 +274,7 @@ const NOT_REASONS: &[&str] = &[
     "OnRootMismatch",
     "PathPrefix",
     "PersistentVolumeClaim",
+    "ReplicaSet",
     "PodDisruptionBudget",
     "ReadWriteOnce",
     "ReplicaFailure",
@@ -293,4 +294,104 @@ const NOT_REASONS: &[&str] = &[
     "ALL",
     "DELETE",
     "GET",
+    "StandBack",
 ];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_is_a_condition_with_words_and_an_event() {
+    let stage = Stage::new("failing").await;
+    let _operator = stage.operator(&[]).await;
+    stage.apply(&[TRIGGER, RUNTIME].join("---"));
+    stage.until_reason("apitrigger", "storm", "ResolvedRefs", "Succeeded").await;
+    // A Secret that cannot be changed any more.
+    let namespace = stage.namespace.as_str();
+    stage.kubectl(&["patch", "secret", "storm-trigger", "-n", namespace, "-p", "{\"immutable\": true}"]);
+    let rotate = "fanfare.dev/rotate-requested-at=now";
+    stage.kubectl(&["annotate", "apitrigger", "storm", "-n", namespace, rotate]);
+    let message = stage.until_reason("apitrigger", "storm", "Reconciled", "SecretImmutable").await;
+    assert!(message.contains("Secret storm-trigger immutable") && message.contains("delete it"), "{message}");
+    assert_eq!(stage.reason("apitrigger", "storm", "Ready").1, "SecretImmutable");
+    stage.kubectl(&["delete", "secret", "storm-trigger", "-n", namespace]);
+    stage.until_reason("apitrigger", "storm", "ResolvedRefs", "Succeeded").await;
+    stage
+        .until("it is not said any more", async || {
+            stage.reason("apitrigger", "storm", "Reconciled").0.is_empty()
+        })
+        .await;
+    // Rights that are taken away.
+    let role = stage.kubectl(&["get", "clusterrole", "fanfare-operator", "-o", "json"]);
+    let mut role: Value = serde_json::from_str(&role).unwrap();
+    role["metadata"] = serde_json::json!({"name": format!("blind-{namespace}")});
+    let is_of_secrets = |rule: &Value| rule["resources"].as_array().unwrap().iter().any(|it| it == "secrets");
+    role["rules"].as_array_mut().unwrap().retain(|rule| !is_of_secrets(rule));
+    let path = stage.folder.path().join("blind.json");
+    std::fs::write(&path, role.to_string()).unwrap();
+    stage.kubectl(&["create", "-f", &path.display().to_string()]);
+    stage.kubectl(&["delete", "rolebinding", &format!("fanfare-operator-{namespace}"), "-n", namespace]);
+    let account = format!("--serviceaccount={}:fanfare-operator", stage.system);
+    let blind = format!("--clusterrole=blind-{namespace}");
+    stage.kubectl(&["create", "rolebinding", "blind", &blind, &account, "-n", namespace]);
+    stage.apply(&TRIGGER.replace("name: storm", "name: flood"));
+    let message = stage.until_reason("apitrigger", "flood", "Ready", "Forbidden").await;
+    assert!(message.contains("secrets \"flood-trigger\" is forbidden"), "{message}");
+    assert!(message.contains("config/operator/rbac.yaml") && !message.contains("Status {"), "{message}");
+    let told = async || {
+        let events = stage.kubectl(&["get", "events.v1.events.k8s.io", "-n", namespace, "-o", "json"]);
+        assert!(!events.contains("Status {"), "{events}");
+        events.contains("ReconcileFailed") && events.contains("flood-trigger")
+    };
+    stage.until("an Event says so", told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_apply_that_brings_everything_warns_of_nothing_and_the_same_again_changes_nothing() {
+    let stage = Stage::new("newcomer").await;
+    let _operator = stage.operator(&[]).await;
+    let all = [SCENARIO, CHANNEL, TRIGGER].join("---");
+    stage.apply(&all);
+    stage.until_reason("scenario", "warning", "Ready", "NoRuntime").await;
+    stage.until_reason("apitrigger", "storm", "Ready", "NoRuntime").await;
+    assert_eq!(stage.reason("scenario", "warning", "Ready").0, "Unknown", "it may come with the same apply");
+    stage.apply(RUNTIME);
+    stage.until_reason("scenario", "warning", "Ready", "NoReplicaReady").await;
+    let events = stage.kubectl(&["get", "events.v1.events.k8s.io", "-n", &stage.namespace, "-o", "json"]);
+    assert!(!events.contains("NoRuntime") && !events.contains("NotFound"), "{events}");
+    let path = stage.folder.path().join("all.yaml");
+    std::fs::write(&path, &all).unwrap();
+    let again = stage.kubectl(&["apply", "-n", &stage.namespace, "-f", &path.display().to_string()]);
+    assert_eq!(again.matches("unchanged").count(), 3, "{again}");
+    let explained = stage.kubectl(&["explain", "ffs"]);
+    assert!(explained.contains("What is done when something happened"), "{explained}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubernetes_own_reasons_are_told() {
+    let stage = Stage::new("refused").await;
+    let _operator = stage.operator(&[]).await;
+    stage.apply("{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {pods: '0'}}}");
+    stage.apply(RUNTIME);
+    let message = stage.until_reason("runtime", "main", "WorkloadReady", "PodRefused").await;
+    assert!(message.contains("(FailedCreate)") && message.contains("quota"), "{message}");
+    stage.kubectl(&["delete", "resourcequota", "none", "-n", &stage.namespace]);
+    stage.until_reason("runtime", "main", "WorkloadReady", "RollingOut").await;
+    // A Runtime that is renamed begins with another volume.
+    let volume = async || !stage.get("pvc", "data-main-runtime-0").is_null();
+    stage.until("there is a volume claim", volume).await;
+    stage.kubectl(&["delete", "runtime", "main", "-n", &stage.namespace]);
+    stage.apply(&RUNTIME.replace("name: main", "name: other"));
+    let message = stage.until_reason("runtime", "other", "VolumeLeftBehind", "RuntimeRenamed").await;
+    assert!(
+        message.contains("data-main-runtime-0") && message.contains("name the Runtime main again"),
+        "{message}"
+    );
+    let events = async || {
+        let events = stage.kubectl(&["get", "events.v1.events.k8s.io", "-n", &stage.namespace, "-o", "json"]);
+        events.contains("VolumeLeftBehind")
+    };
+    stage.until("an Event says so", events).await;
+    stage.kubectl(&["delete", "pvc", "data-main-runtime-0", "-n", &stage.namespace]);
+    let touched = ["annotate", "runtime", "other", "-n", &stage.namespace, "touched=yes"];
+    stage.kubectl(&touched);
+    let over = async || stage.reason("runtime", "other", "VolumeLeftBehind").0.is_empty();
+    stage.until("it is not said any more", over).await;
+}

@@ -1,4 +1,4 @@
--- Health of every kind of fanfare.dev for Argo CD: what Ready, Stalled and Reconciling say, never of a former generation.
+-- Health of every kind of fanfare.dev for Argo CD: what Ready, Stalled, Paused and Reconciling say, never of a former generation.
 local hs = { status = "Progressing", message = "Waiting for the operator" }
 if obj.metadata.deletionTimestamp ~= nil then
   hs.message = "Deleting"
@@ -11,6 +11,11 @@ end
 for _, condition in ipairs(obj.status.conditions or {}) do
   if condition.type == "Stalled" and condition.status == "True" then
     return { status = "Degraded", message = condition.message }
+  end
+end
+for _, condition in ipairs(obj.status.conditions or {}) do
+  if condition.type == "Paused" and condition.status == "True" then
+    return { status = "Suspended", message = condition.message }
   end
 end
 for _, condition in ipairs(obj.status.conditions or {}) do

@@ -33,7 +33,7 @@ use super::controller::Kind;
 use super::error::ReconcileError;
 use super::manager::{Manager, look_again, manager};
 use super::paused::paused;
-use super::programmed::{Replica, Wanted, programmed};
+use super::programmed::{PROGRAMMED, Replica, Wanted, in_force, programmed, tell_in_force};
 use super::status;
 use super::verdict::{ACCEPTED, Verdict, judge};
 use crate::api::labels::{TAKE_OVER_ANNOTATION, workload_name};
@@ -42,6 +42,8 @@ use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::ReplicaReport;
 use shape::Shape;
 use volume::Claim;
+
+pub(super) use volume::LEFT_BEHIND;
 
 /// What runtimes listen on beside their admin port.
 pub const PORTS: [(&str, u16); 2] = [("calls", pod::CALLS_PORT), ("their API", pod::API_PORT)];
@@ -120,13 +122,17 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
     let findings = [
         accepted(&verdict, claim.as_ref()),
         resolved,
-        workload_ready(context, &shape, failed.as_ref()).await?,
+        match claim.as_ref().and_then(Claim::going) {
+            Some(going) => going,
+            None => workload_ready(context, &shape, failed.as_ref()).await?,
+        },
         store_ready(&replicas),
         exposed.finding,
         programmed(Some(&name), &replicas, &wanted(&name, runtime)),
     ];
     let is_settled = findings.iter().all(|finding| finding.standing == super::conditions::Standing::Good);
-    let seen = Seen { url: exposed.url, replicas: &replicas };
+    let left_behind = volume::left_behind(context, &shape).await?;
+    let seen = Seen { url: exposed.url, replicas: &replicas, left_behind };
     report(context, runtime, &findings, Some(seen)).await?;
     match failed {
         Some(error) if !error.is_in_the_way() => Err(ReconcileError::Told(Box::new(error))),
@@ -244,6 +250,8 @@ fn store_ready(replicas: &[Replica]) -> Finding {
 struct Seen<'a> {
     url: Option<String>,
     replicas: &'a [Replica],
+    /// A volume of a former Runtime.
+    left_behind: Option<Finding>,
 }
 
 async fn report(
@@ -255,12 +263,24 @@ async fn report(
     let observed = runtime.status.as_ref();
     let generation = runtime.metadata.generation;
     let conditions = observed.map_or(&[][..], |status| &status.conditions);
-    let ground =
-        Ground { observed: conditions, generation: generation.unwrap_or_default(), now: Timestamp::now() };
+    let ground = Ground {
+        observed: conditions,
+        generation: generation.unwrap_or_default(),
+        now: Timestamp::now(),
+        made: runtime.creation_timestamp().map(|time| time.0),
+    };
+    let before = observed.and_then(|status| status.generation_in_force);
+    let programmed = findings.iter().find(|finding| finding.kind == PROGRAMMED);
+    let generation_in_force = programmed.and_then(|programmed| in_force(programmed, before, generation));
+    let mut findings = findings.to_vec();
+    tell_in_force(&mut findings, generation_in_force, generation);
     let paused = seen.as_ref().and_then(|seen| paused(seen.replicas, conditions, "runtime", ""));
+    let mut beside: Vec<Finding> = paused.into_iter().collect();
+    beside.extend(seen.as_ref().and_then(|seen| seen.left_behind.clone()));
     let new = RuntimeStatus {
         observed_generation: generation,
-        conditions: ground.conditions(findings, paused.as_slice()),
+        generation_in_force,
+        conditions: ground.conditions(&findings, &beside),
         ready_replicas: seen.as_ref().and_then(|seen| i32::try_from(seen.replicas.len()).ok()),
         operator: seen.as_ref().map(|_| context.installation.clone()),
         url: seen.and_then(|seen| seen.url),

@@ -1,5 +1,7 @@
 //! How a runtime's workload stands, as the cluster's own controllers say.
 
+use k8s_openapi::api::events::v1::Event;
+use kube::api::ListParams;
 use serde_json::Value;
 
 use super::shape::Shape;
@@ -8,6 +10,8 @@ use crate::operator::context::Context;
 use crate::operator::error::ReconcileError;
 
 pub(super) const WORKLOAD_READY: &str = "WorkloadReady";
+/// As many Events are read as one workload may have of one reason.
+const EVENTS_MAX: u32 = 50;
 
 /// Whether as many Pods are available, of the newest template, as there should be.
 pub(super) async fn workload(context: &Context, shape: &Shape<'_>) -> Result<Finding, ReconcileError> {
@@ -19,11 +23,50 @@ pub(super) async fn workload(context: &Context, shape: &Shape<'_>) -> Result<Fin
         let message = format!("{kind} {name} is not made yet, as what it needs is not there");
         return Ok(Finding::progressing(WORKLOAD_READY, "NotMade", message));
     };
+    if let Some(message) = refused(context, shape, kind, &found.data).await? {
+        return Ok(Finding::retrying(WORKLOAD_READY, "PodRefused", message));
+    }
     let told = Told {
         trouble: context.replicas.trouble_of(shape.namespace, shape.name),
         awaits: context.replicas.awaited_by(shape.namespace, shape.name),
     };
     Ok(judge(kind, &name, found.metadata.generation, &found.data, told))
+}
+
+/// Why Kubernetes does not make a Pod that should be there: a quota or a policy refuses it. A Deployment says so itself; of a
+/// StatefulSet only an Event tells.
+async fn refused(
+    context: &Context,
+    shape: &Shape<'_>,
+    kind: &str,
+    object: &Value,
+) -> Result<Option<String>, ReconcileError> {
+    let lacks_pods = object["status"]["replicas"].as_i64().unwrap_or_default() == 0;
+    if kind != "StatefulSet" || !lacks_pods {
+        return Ok(None);
+    }
+    let events = context.api::<Event>(shape.namespace);
+    let about = format!("regarding.kind={kind},regarding.name={},reason=FailedCreate", shape.child());
+    let found = events.list(&ListParams::default().fields(&about).limit(EVENTS_MAX)).await;
+    let found = match found {
+        Ok(found) => found,
+        // It explains, and nothing rests on it.
+        Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(None),
+        Err(error) => {
+            return Err(ReconcileError::api(format!("list Events of {kind} {}", shape.child()))(error));
+        }
+    };
+    let times = |event: &Event| {
+        let series = event.series.as_ref().map(|series| series.last_observed_time.0);
+        series.or(event.deprecated_last_timestamp.as_ref().map(|time| time.0))
+    };
+    let newest = found.items.iter().max_by_key(|event| times(event));
+    Ok(newest.and_then(|event| event.note.as_ref()).map(|note| {
+        format!(
+            "{kind} {} has no Pod, as Kubernetes refuses to make it (FailedCreate): {note}",
+            shape.child()
+        )
+    }))
 }
 
 /// What is known of Pods that are not ready.

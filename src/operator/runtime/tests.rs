@@ -16,6 +16,7 @@ fn settings() -> Settings {
         namespaces: Vec::new(),
         own_namespace: "fanfare-system".into(),
         identity: "one".into(),
+        pod_uid: None,
         lease_name: "fanfare-operator".into(),
         elects_leader: false,
         admin: "127.0.0.1:0".parse().unwrap(),

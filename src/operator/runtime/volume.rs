@@ -1,17 +1,23 @@
 //! The size of a runtime's volume: the StatefulSet's template never changes, so a larger one is asked for at the volume
 //! claim, and a smaller one cannot be had.
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt as _;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::json;
 
+use super::observe::WORKLOAD_READY;
 use super::shape::Shape;
+use crate::api::labels::{RUNTIME_LABEL, workload_name};
 use crate::domain::quantity::{less_quantity, same_quantity};
-use crate::operator::conditions::Finding;
+use crate::operator::caches::get;
+use crate::operator::conditions::{Finding, Standing};
 use crate::operator::context::{Context, FIELD_MANAGER};
 use crate::operator::error::ReconcileError;
 use crate::operator::verdict::ACCEPTED;
 
+/// The condition that is there while a former Runtime's volume is.
+pub(in crate::operator) const LEFT_BEHIND: &str = "VolumeLeftBehind";
 /// The name of the volume with SQLite's files.
 pub(super) const VOLUME: &str = "data";
 /// What was asked for last, as it was written: the API server may write the same size differently.
@@ -38,6 +44,47 @@ pub(super) struct Claim {
     name: String,
     declared: String,
     step: Step,
+    /// Whether somebody has deleted it: it goes when no Pod uses it any more.
+    is_going: bool,
+}
+
+/// What is said of a volume that a Runtime of another name left in the namespace: a Runtime that was renamed began with an
+/// empty one.
+pub(super) async fn left_behind(
+    context: &Context,
+    shape: &Shape<'_>,
+) -> Result<Option<Finding>, ReconcileError> {
+    if shape.spec.storage.sqlite.is_none() {
+        return Ok(None);
+    }
+    let claims = context.api::<PersistentVolumeClaim>(shape.namespace);
+    let labelled = ListParams::default().labels(&format!("{RUNTIME_LABEL},{RUNTIME_LABEL}!={}", shape.name));
+    let found = claims.list_metadata(&labelled).await;
+    let found = match found {
+        Ok(found) => found,
+        // It warns, and nothing rests on it.
+        Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(None),
+        Err(error) => {
+            return Err(ReconcileError::api("list the PersistentVolumeClaims of former Runtimes")(error));
+        }
+    };
+    let is_served = |runtime: &str| get(&context.caches.runtimes, shape.namespace, runtime).is_some();
+    let left =
+        found.items.iter().filter(|claim| claim.metadata.deletion_timestamp.is_none()).find_map(|claim| {
+            let runtime = claim.labels().get(RUNTIME_LABEL)?;
+            let (name, usual) = (claim.name_any(), format!("{VOLUME}-{}-0", workload_name(runtime)));
+            (name == usual && !is_served(runtime)).then(|| (name, runtime.clone()))
+        });
+    Ok(left.map(|(claim, former)| told_of_left(shape.name, &claim, &former)))
+}
+
+fn told_of_left(name: &str, claim: &str, former: &str) -> Finding {
+    let message = format!(
+        "PersistentVolumeClaim {claim} holds the customers and calls of a former Runtime {former}; Runtime {name} has a volume of \
+         its own. To go on with the former one, name the Runtime {former} again, or take a backup under that name and restore it \
+         under this one; if it is not needed any more, `kubectl delete pvc {claim}`"
+    );
+    Finding { kind: LEFT_BEHIND, standing: Standing::Good, reason: "RuntimeRenamed", message }
 }
 
 /// What can be done about the size of a claim.
@@ -60,7 +107,12 @@ pub(super) async fn look(context: &Context, shape: &Shape<'_>) -> Result<Option<
         .get_opt(&name)
         .await
         .map_err(ReconcileError::api(format!("get PersistentVolumeClaim {name}")))?;
-    Ok(found.map(|found| Claim { name, declared: sqlite.size.clone(), step: step(&found, &sqlite.size) }))
+    Ok(found.map(|found| Claim {
+        name,
+        declared: sqlite.size.clone(),
+        step: step(&found, &sqlite.size),
+        is_going: found.metadata.deletion_timestamp.is_some(),
+    }))
 }
 
 fn step(claim: &DynamicObject, declared: &str) -> Step {
@@ -88,6 +140,16 @@ impl Claim {
             self.declared, self.name
         );
         Some(Finding::stalled(ACCEPTED, "VolumeCannotShrink", message))
+    }
+
+    /// What is said of one that somebody has deleted.
+    pub(super) fn going(&self) -> Option<Finding> {
+        let message = format!(
+            "PersistentVolumeClaim {0} was deleted (Terminating): it goes with all customers and calls as soon as no Pod uses \
+             it. Take a backup now (`kubectl fanfare backup`); afterwards delete the Pod, which then begins with an empty volume",
+            self.name
+        );
+        self.is_going.then(|| Finding::retrying(WORKLOAD_READY, "VolumeTerminating", message))
     }
 
     /// Asks for the declared size, if that can be had and was not asked for.

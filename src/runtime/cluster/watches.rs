@@ -25,6 +25,7 @@ use crate::api::labels::api_key_secret_name;
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 use crate::causes::in_words;
 use crate::compile::references::{channel_secrets, trigger_secret};
+use crate::watch_again::watch_again;
 
 /// How many objects a page of a list holds.
 const PAGE: u32 = 100;
@@ -152,7 +153,7 @@ where
     S: PartialEq,
 {
     let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS);
-    let stream = watcher(api, config).default_backoff();
+    let stream = watcher(api, config).backoff(watch_again());
     tokio::pin!(stream);
     while let Some(event) = stream.next().await {
         match event {
