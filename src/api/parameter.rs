@@ -65,7 +65,7 @@ pub enum ParameterType {
     Integer,
     /// True or false.
     Boolean,
-    /// A point in time: RFC 3339 with an offset, or Unix seconds.
+    /// A point in time: RFC 3339 with an offset, a date, or Unix seconds or milliseconds, as a text or a number.
     Timestamp,
     /// A list of values.
     List,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use minijinja::Value as Jinja;
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
@@ -11,7 +10,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use crate::domain::duration::duration_from_text;
 use crate::domain::jinja::Moment;
 use crate::domain::params::{timestamp_from_json, timestamp_from_text};
-use crate::domain::value::{Kind, Number, Value};
+use crate::domain::value::{Kind, Number, Value, number_from_text};
 
 /// A value for Jinja, sharing what it holds.
 pub(crate) fn to_jinja(value: &Value) -> Jinja {
@@ -125,6 +124,9 @@ fn number_from_jinja(value: &Jinja) -> Result<Number, String> {
         return Ok(Number::Integer(integer));
     }
     let double = f64::try_from(value.clone()).map_err(|error| error.to_string())?;
+    if value.is_integer() && i128::try_from(value.clone()).is_ok_and(|whole| double as i128 != whole) {
+        return Err("the number has more digits than are kept".to_owned());
+    }
     Number::from_f64(double).map_err(|error| error.to_string())
 }
 
@@ -142,16 +144,12 @@ pub(crate) fn convert(to: Kind, value: &Value) -> Option<Value> {
         (Kind::Timestamp, Value::Number(number)) => {
             timestamp_from_json(&number.to_json()).ok().map(Value::Timestamp)
         }
-        (Kind::Text, Value::Number(number)) => Some(Value::text(number.to_string())),
+        // A whole double beyond 2^53 has lost digits; another number in its place would be worse than none.
+        (Kind::Text, Value::Number(number)) => number.is_exact().then(|| Value::text(number.to_string())),
         (Kind::Text, Value::Boolean(boolean)) => Some(Value::text(if *boolean { "true" } else { "false" })),
         (Kind::Text, Value::Timestamp(timestamp)) => Some(Value::text(timestamp.to_string())),
         _ => None,
     }
-}
-
-fn number_from_text(text: &str) -> Option<Number> {
-    let number: serde_json::Number = serde_json::from_str(text.trim()).ok()?;
-    Number::from_json(&number).ok()
 }
 
 /// Reads a length of time as manifests write it; `None` for anything else.
@@ -159,14 +157,9 @@ pub(crate) fn parse_duration(text: &str) -> Option<SignedDuration> {
     SignedDuration::try_from(duration_from_text(text).ok()?).ok()
 }
 
-/// Reads a moment as RFC 3339 writes it, or a date as its midnight in UTC; what is finer than microseconds is cut.
+/// Reads a moment of a text, as everywhere; what is finer than microseconds is cut.
 pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
-    let text = text.trim();
-    let midnight = || {
-        let date: Date = (text.len() == 10).then(|| text.parse().ok())??;
-        date.in_tz("UTC").ok().map(|zoned| zoned.timestamp())
-    };
-    timestamp_from_text(text).ok().or_else(midnight)
+    timestamp_from_text(text).ok()
 }
 
 #[cfg(test)]
@@ -200,5 +193,10 @@ mod tests {
         assert_eq!(moment(Value::integer(1_793_491_200)), midnight);
         assert_eq!(moment(Value::text("yesterday")), None);
         assert_eq!(moment(Value::integer(i64::MAX)), None);
+        assert_eq!(convert(Kind::Text, &Value::Number(Number::Double(18_446_744_073_709_552_000.0))), None);
+        let never = convert(Kind::Timestamp, &Value::text("9999-12-31T23:59:59Z"));
+        assert!(
+            matches!(never, Some(Value::Timestamp(never)) if never.as_microsecond() == Timestamp::MAX.as_microsecond())
+        );
     }
 }

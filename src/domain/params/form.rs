@@ -3,9 +3,9 @@
 //! | type | what is read |
 //! |---|---|
 //! | string | the text as it is, the empty one too |
-//! | number, integer | JSON's spelling of a number |
+//! | number, integer | a number in decimal digits; leading zeros and white space around it count for nothing |
 //! | boolean | `true` or `false` |
-//! | timestamp | RFC 3339 with an offset, or Unix seconds |
+//! | timestamp | as everywhere: RFC 3339 with an offset, a date, Unix seconds or milliseconds |
 //! | list | the field once for each element, all texts |
 //! | object | JSON |
 //!
@@ -13,7 +13,7 @@
 
 use serde_json::Value as Json;
 
-use crate::domain::value::Value;
+use crate::domain::value::{Value, number_from_text};
 
 use super::{ParameterKind, read, wrong};
 
@@ -61,11 +61,16 @@ pub(super) fn from_form(kind: ParameterKind, field: &Json) -> Option<Result<Valu
     match kind {
         ParameterKind::String => read::from_json(kind, field),
         ParameterKind::List => read::from_json(kind, &Json::Array(vec![field.clone()])),
-        ParameterKind::Timestamp => match serde_json::from_str(text) {
-            Ok(Json::Number(seconds)) => read::from_json(kind, &Json::Number(seconds)),
-            _ => read::from_json(kind, field),
+        ParameterKind::Timestamp => match number_from_text(text) {
+            // In a form every number is a text, so that a short one is no date without hyphens.
+            Some(count) => read::from_value(kind, &Value::Number(count)),
+            None => read::from_json(kind, field),
         },
-        ParameterKind::Number | ParameterKind::Integer | ParameterKind::Boolean | ParameterKind::Object => {
+        ParameterKind::Number | ParameterKind::Integer => Some(match number_from_text(text) {
+            Some(number) => read::of_kind(kind, Value::Number(number)),
+            None => Err(format!("the text `{}`", wrong::shortened(text))),
+        }),
+        ParameterKind::Boolean | ParameterKind::Object => {
             let shown = || format!("the text `{}`", wrong::shortened(text));
             match serde_json::from_str(text) {
                 Ok(Json::Null) | Err(_) => Some(Err(shown())),

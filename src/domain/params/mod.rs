@@ -32,7 +32,7 @@ pub enum ParameterKind {
     Integer,
     /// True or false.
     Boolean,
-    /// A moment: RFC 3339 with an offset, or Unix seconds.
+    /// A moment: RFC 3339 with an offset, a date, or Unix seconds or milliseconds, as a text or a number.
     Timestamp,
     /// Values in order, of any kinds.
     List,
@@ -49,7 +49,7 @@ impl ParameterKind {
             ParameterKind::Integer => "a whole number of 64 bits",
             ParameterKind::Boolean => "true or false",
             ParameterKind::Timestamp => {
-                "a time by RFC 3339 with an offset, such as 2026-01-31T18:00:00Z, or Unix seconds"
+                "a time by RFC 3339 with an offset, such as 2026-01-31T18:00:00Z, or Unix seconds or milliseconds"
             }
             ParameterKind::List => "a list",
             ParameterKind::Object => "an object",

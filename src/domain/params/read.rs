@@ -13,7 +13,12 @@ const EXACT_DOUBLE_MAX: f64 = 9_007_199_254_740_992.0;
 pub(super) fn from_json(kind: ParameterKind, json: &serde_json::Value) -> Option<Result<Value, String>> {
     if kind == ParameterKind::Timestamp && !json.is_null() {
         let read = timestamp_from_json(json).map(Value::Timestamp);
-        return Some(read.map_err(|_| wrong::describe_json(json)));
+        return Some(read.map_err(|why| wrong::no_time(&wrong::describe_json(json), why)));
+    }
+    if let (ParameterKind::Number, serde_json::Value::Number(number)) = (kind, json)
+        && !Number::holds_exactly(number)
+    {
+        return Some(Err(format!("{}, which has more digits than are kept", wrong::describe_json(json))));
     }
     match Value::from_json(json) {
         Ok(None) => None,
@@ -24,15 +29,13 @@ pub(super) fn from_json(kind: ParameterKind, json: &serde_json::Value) -> Option
 
 pub(super) fn from_value(kind: ParameterKind, value: &Value) -> Option<Result<Value, String>> {
     let read = match (kind, value) {
-        (ParameterKind::Timestamp, Value::Text(text)) => timestamp_from_text(text).map(Value::Timestamp).ok(),
-        (ParameterKind::Timestamp, Value::Number(seconds)) => {
-            timestamp_from_number(*seconds).map(Value::Timestamp).ok()
-        }
-        (ParameterKind::Timestamp, Value::Timestamp(_)) => Some(value.clone()),
+        (ParameterKind::Timestamp, Value::Text(text)) => timestamp_from_text(text),
+        (ParameterKind::Timestamp, Value::Number(count)) => timestamp_from_number(*count),
+        (ParameterKind::Timestamp, Value::Timestamp(moment)) => Ok(*moment),
         _ if holds_nul(value) => return Some(Err(wrong::NUL.to_owned())),
         _ => return Some(of_kind(kind, value.clone())),
     };
-    Some(read.ok_or_else(|| wrong::describe(value)))
+    Some(read.map(Value::Timestamp).map_err(|why| wrong::no_time(&wrong::describe(value), why)))
 }
 
 /// Expressions read what came in directly, so what cannot be kept is found here.
@@ -45,7 +48,7 @@ fn holds_nul(value: &Value) -> bool {
     }
 }
 
-fn of_kind(kind: ParameterKind, value: Value) -> Result<Value, String> {
+pub(super) fn of_kind(kind: ParameterKind, value: Value) -> Result<Value, String> {
     match (kind, &value) {
         (ParameterKind::String, Value::Text(_))
         | (ParameterKind::Number, Value::Number(_))

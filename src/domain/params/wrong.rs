@@ -2,6 +2,8 @@
 
 use crate::domain::value::{Unkeepable, Value};
 
+use super::NotATimestamp;
+
 /// One parameter that a call brought wrong, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, thiserror::Error)]
 #[error("{parameter}: expected {expected}, found {found}")]
@@ -32,6 +34,14 @@ pub(super) fn describe_json(json: &serde_json::Value) -> String {
         serde_json::Value::String(text) => format!("the text `{}`", shortened(text)),
         serde_json::Value::Array(_) => "a list".to_owned(),
         serde_json::Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+/// What was found in place of a time, and why it is none where that is not plain.
+pub(super) fn no_time(found: &str, why: NotATimestamp) -> String {
+    match why {
+        NotATimestamp::NoTime => found.to_owned(),
+        NotATimestamp::NoOffset | NotATimestamp::OutOfRange => format!("{found}, which {why}"),
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod number;
 
-pub use number::{Number, NumberOutOfRange};
+pub use number::{Number, NumberOutOfRange, number_from_text};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

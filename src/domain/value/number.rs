@@ -39,6 +39,22 @@ impl Number {
         }
     }
 
+    /// Whether a JSON number is kept with all its digits: a whole one beyond 64 bits may not be.
+    pub fn holds_exactly(number: &serde_json::Number) -> bool {
+        match number.as_u64() {
+            Some(whole) => i64::try_from(whole).is_ok() || exact_double(i128::from(whole)).is_some(),
+            None => true,
+        }
+    }
+
+    /// Whether no digit can have been lost when it was read: a whole double may stand for several whole numbers.
+    pub fn is_exact(self) -> bool {
+        match self {
+            Number::Integer(_) => true,
+            Number::Double(double) => double.fract() != 0.0 || double.abs() < EXACT_DOUBLE_END,
+        }
+    }
+
     /// The same number in the one form that all equal to it have: whole numbers of 64 bits as such.
     #[must_use]
     pub fn canonical(self) -> Self {
@@ -74,6 +90,40 @@ impl Number {
             Number::Double(double) => double,
         }
     }
+}
+
+/// 2^53: from here on doubles no longer tell all whole numbers apart.
+const EXACT_DOUBLE_END: f64 = 9_007_199_254_740_992.0;
+
+/// The double that is this very number, if there is one.
+fn exact_double(whole: i128) -> Option<f64> {
+    let double = whole as f64;
+    (double as i128 == whole).then_some(double)
+}
+
+/// The one reader of numbers in texts: decimal digits with an optional sign, fraction and exponent. Leading zeros and
+/// white space around it count for nothing. `None` for anything else, and for a whole number that would lose digits.
+pub fn number_from_text(text: &str) -> Option<Number> {
+    let text = text.trim();
+    let (sign, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    if !unsigned.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let zeros = unsigned.len() - unsigned.trim_start_matches('0').len();
+    let digits = &unsigned[zeros..];
+    let lead = if digits.starts_with(|first: char| first.is_ascii_digit()) { "" } else { "0" };
+    let number: serde_json::Number = serde_json::from_str(&format!("{sign}{lead}{digits}")).ok()?;
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let whole: i128 = format!("{sign}{lead}{digits}").parse().ok()?;
+        return match i64::try_from(whole) {
+            Ok(integer) => Some(Number::Integer(integer)),
+            Err(_) => exact_double(whole).map(Number::Double),
+        };
+    }
+    Number::from_json(&number).ok()
 }
 
 /// 2^63, the first double above every i64.
@@ -132,6 +182,45 @@ impl fmt::Display for Number {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_texts_are_read_alike_everywhere() {
+        for (text, expected) in [
+            ("5", Some(Number::Integer(5))),
+            (" 05 ", Some(Number::Integer(5))),
+            ("+5", Some(Number::Integer(5))),
+            ("-005", Some(Number::Integer(-5))),
+            ("000", Some(Number::Integer(0))),
+            ("0.50", Some(Number::Double(0.5))),
+            ("00.5e1", Some(Number::Double(5.0))),
+            ("9223372036854775807", Some(Number::Integer(i64::MAX))),
+            ("18446744073709551616", Some(Number::Double(18_446_744_073_709_551_616.0))),
+            ("18446744073709551615", None),
+            ("1e999", None),
+            ("", None),
+            ("-", None),
+            ("5.", None),
+            (".5", None),
+            ("0x10", None),
+            ("1,000", None),
+            ("5 5", None),
+            ("five", None),
+            ("NaN", None),
+            ("- 5", None),
+        ] {
+            assert_eq!(number_from_text(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn digits_are_kept_or_it_is_known_that_they_are_not() {
+        let json = |text: &str| serde_json::from_str::<serde_json::Number>(text).unwrap();
+        assert!(!Number::holds_exactly(&json("18446744073709551615")));
+        assert!(Number::holds_exactly(&json("9223372036854775808")));
+        assert!(Number::holds_exactly(&json("-5")) && Number::holds_exactly(&json("0.1")));
+        assert!(!Number::Double(18_446_744_073_709_552_000.0).is_exact());
+        assert!(Number::Double(0.1).is_exact() && Number::Double(5.0).is_exact());
+    }
 
     #[test]
     fn whole_numbers_and_doubles_compare_by_exact_value() {

@@ -7,7 +7,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::domain::value::Number;
+use crate::domain::value::{Number, number_from_text};
 use crate::track::line::LineError;
 
 /// What a column's cells are.
@@ -74,10 +74,7 @@ pub(super) fn cell(column: &str, cell_type: CellType, cell: &str) -> Result<Json
         CellType::Text => Ok(cell.into()),
         CellType::Boolean => boolean(column, cell).map(Json::Bool),
         CellType::Json => serde_json::from_str(cell).map_err(|_| wrong("JSON")),
-        CellType::Number => match serde_json::from_str::<serde_json::Number>(cell) {
-            Ok(number) => Number::from_json(&number).map(Number::to_json).map_err(|_| wrong("number")),
-            Err(_) => Err(wrong("number")),
-        },
+        CellType::Number => number_from_text(cell).map(Number::to_json).ok_or_else(|| wrong("number")),
     }
 }
 
@@ -118,10 +115,11 @@ mod tests {
         }
         assert_eq!(cell("c", CellType::Number, "41"), Ok(json!(41)));
         assert_eq!(cell("c", CellType::Number, "0.1"), Ok(json!(0.1)));
+        assert_eq!(cell("c", CellType::Number, " 01 "), Ok(json!(1)));
         assert_eq!(cell("c", CellType::Boolean, "false"), Ok(json!(false)));
         assert_eq!(cell("c", CellType::Json, r#"["a", 1]"#), Ok(json!(["a", 1])));
         for (cell_type, wrong) in [
-            (CellType::Number, "01"),
+            (CellType::Number, "1,5"),
             (CellType::Number, "1e999"),
             (CellType::Number, "x"),
             (CellType::Boolean, "yes"),
