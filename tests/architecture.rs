@@ -9,6 +9,8 @@ mod habits;
 mod layers;
 #[path = "architecture/mentions.rs"]
 mod mentions;
+#[path = "architecture/readers.rs"]
+mod readers;
 #[path = "architecture/source.rs"]
 mod source;
 
@@ -50,6 +52,11 @@ fn exceptions_to_the_budget_are_still_needed() {
 #[test]
 fn nothing_outside_tests_panics_on_purpose() {
     complaints("panics", &over_all(habits::panics));
+}
+
+#[test]
+fn one_function_reads_every_expression_and_template() {
+    complaints("texts read elsewhere", &over_all(readers::others));
 }
 
 #[test]

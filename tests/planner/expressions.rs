@@ -1,6 +1,6 @@
 //! Audiences as authors write them, at random: every operator over every kind, `not` around everything.
 
-use fanfare::domain::expression::{Declared, Place, Scope, TriggerScope};
+use fanfare::domain::expression::{Condition, Declared, Place, Scope, TriggerScope};
 use fanfare::domain::value::{Kind, Value};
 
 use crate::random::Random;
@@ -100,7 +100,17 @@ pub fn audience(random: &mut Random, depth: usize) -> String {
     }
 }
 
+/// A part that compiles: two kinds that never compare do not.
 fn atom(random: &mut Random) -> String {
+    loop {
+        let atom = drawn(random);
+        if Condition::compile(&atom, &scope()).is_ok() {
+            return atom;
+        }
+    }
+}
+
+fn drawn(random: &mut Random) -> String {
     let (attribute, comparison) = (*random.pick(&ATTRIBUTES), *random.pick(&COMPARISONS));
     match random.below(20) {
         0..=4 => format!("{attribute} {comparison} {}", operand(random)),

@@ -152,7 +152,17 @@ fn listeners(spec: &ScenarioSpec, sources: &Sources, report: &mut Report<'_>) ->
 
 fn audience(spec: &ScenarioSpec, scope: &Scope, report: &mut Report<'_>) -> Option<Audience> {
     match (&spec.audience.condition, &spec.audience.everyone) {
-        (Some(source), None) => report.condition("spec.audience.where", source, scope).map(Audience::Where),
+        (Some(source), None) => {
+            let condition = report.condition("spec.audience.where", source, scope)?;
+            if !condition.needs_customer() {
+                report.warn(
+                    "spec.audience.where",
+                    "nothing here is about the customer, so that a call reaches everyone or nobody; write it as the \
+                     trigger's `where`, and here what must hold of a customer, or `everyone: {}`",
+                );
+            }
+            Some(Audience::Where(condition))
+        }
         (None, Some(_)) => Some(Audience::Everyone),
         _ => report.refuse("spec.audience", "exactly one of where and everyone must be set"),
     }

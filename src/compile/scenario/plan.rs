@@ -14,9 +14,17 @@ impl Scenario {
         let indexes: Vec<String> = condition.ways().iter().map(way_in_words).collect();
         let parts = condition.push_down();
         let found = match (indexes.is_empty(), parts.pushed.is_empty()) {
+            _ if !condition.needs_customer() => "nobody".into(),
             (false, _) => format!("by index on {}", indexes.join(" and ")),
             (true, false) => format!("full scan, as no index leads to: {}", parts.pushed.join(", ")),
             (true, true) => "full scan, as the database can decide no part of it".into(),
+        };
+        let found = match parts.everyone_if.is_empty() {
+            true => found,
+            false => {
+                let calls = parts.everyone_if.join(" or ");
+                format!("every customer for a call with {calls}, else {found}")
+            }
         };
         match parts.finished.is_empty() {
             true => found,
@@ -61,6 +69,23 @@ mod tests {
             "by index on customer.vip and buy events by time"
         );
         assert!(plan("events('buy').count() == 0").starts_with("full scan"));
+    }
+
+    #[test]
+    fn calls_that_reach_everyone_are_named() {
+        assert_eq!(
+            plan("call.trigger == 't' or customer.city == 'Paris'"),
+            "every customer for a call with call.trigger == 't', else by index on customer.city"
+        );
+        assert_eq!(
+            plan("call.trigger == 't'"),
+            "every customer for a call with call.trigger == 't', else nobody"
+        );
+        assert_eq!(plan("call.trigger == 't' and customer.city == 'Paris'"), "by index on customer.city");
+        assert_eq!(
+            plan("not (customer.city != 'Paris' and call.trigger != 't')"),
+            "every customer for a call with not call.trigger != 't', else by index on customer.city"
+        );
     }
 
     #[test]

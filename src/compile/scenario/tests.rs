@@ -1,8 +1,12 @@
 //! What is wrong with a scenario is said once, at its place, with a remedy; what is right runs.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 
-use crate::compile::{Compilation, ObjectKind, ObjectName, Severity, Sources, compile};
+use crate::compile::{
+    Before, Compilation, ObjectKind, ObjectName, Severity, Sources, compile, compile_after,
+};
 use crate::domain::flow::{FlowNodeKind, Target};
 use crate::domain::name::{NodeIndex, ScenarioName};
 
@@ -168,7 +172,7 @@ fn all_problems_are_said_at_once() {
 #[test]
 fn params_of_several_triggers_are_shared_or_guarded() {
     let several = |source: &str| {
-        let mut scenario = with("/audience", json!({"where": source}));
+        let mut scenario = with("/audience", json!({"where": format!("customer.vip and ({source})")}));
         scenario["triggers"] =
             json!([{"triggerRef": {"name": "weather-alert"}}, {"triggerRef": {"name": "flood-alert"}}]);
         scenario["nodes"] = json!([scenario["nodes"][1]]);
@@ -195,6 +199,35 @@ fn params_of_several_triggers_are_shared_or_guarded() {
         let messages = several(source);
         assert!(messages.first().is_some_and(|message| message.contains(part)), "{source}: {messages:?}");
     }
+}
+
+#[test]
+fn an_audience_that_asks_nothing_of_the_customer_is_warned_of() {
+    let problems = compiled(with("/audience", json!({"where": "params.alert == 'x'"}))).problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!((problems[0].severity, problems[0].path.as_str()), (Severity::Warning, "spec.audience.where"));
+    assert!(problems[0].message.contains("`everyone: {}`"), "{problems:?}");
+}
+
+#[test]
+fn a_parameters_type_is_edited_and_what_compares_it_no_longer_compiles() {
+    let level = |kind: &str| {
+        let mut sources = sources(with("/triggers/0/where", json!("params.level > 3")));
+        let trigger = json!({"parameters": [
+            {"name": "alert", "type": "string"}, {"name": "postcodes", "type": "list"}, {"name": "level", "type": kind},
+            {"name": "valid-until", "type": "timestamp", "required": false},
+        ]});
+        sources.triggers.insert("weather-alert".into(), serde_json::from_value(trigger).unwrap());
+        sources
+    };
+    let former = level("integer");
+    let Compilation { snapshot, problems } = compile(&former);
+    assert_eq!(problems, []);
+    let before = Before::new(former, Arc::new(snapshot), &problems);
+    let Compilation { snapshot, problems } = compile_after(&level("string"), &before);
+    assert!(snapshot.scenarios.is_empty());
+    assert_eq!(problems[0].path, "spec.triggers[0].where", "{problems:?}");
+    assert!(problems[0].message.contains("declare `params.level` as a number"), "{problems:?}");
 }
 
 #[test]

@@ -13,8 +13,21 @@ impl Term {
     pub fn needs_customer(&self) -> bool {
         match &self.kind {
             TermKind::Path(path) => matches!(path.root, Root::Customer | Root::Consents),
-            TermKind::Consent(_) | TermKind::Events(_) => true,
+            TermKind::Consent(_) | TermKind::Id(_) | TermKind::Events(_) => true,
             _ => self.parts().into_iter().any(Term::needs_customer) || self.nodes().any(Node::needs_customer),
+        }
+    }
+
+    /// Whether anything is looked at to find the value; else it is a constant.
+    pub fn reads(&self) -> bool {
+        match &self.kind {
+            TermKind::Path(_)
+            | TermKind::Consent(_)
+            | TermKind::Id(_)
+            | TermKind::Events(_)
+            | TermKind::Call(_)
+            | TermKind::Now => true,
+            _ => self.parts().into_iter().any(Term::reads) || self.nodes().any(Node::reads),
         }
     }
 
@@ -31,6 +44,7 @@ impl Term {
             TermKind::Literal(_)
             | TermKind::Path(_)
             | TermKind::Consent(_)
+            | TermKind::Id(_)
             | TermKind::Call(_)
             | TermKind::Now
             | TermKind::Truth(_) => Vec::new(),
@@ -82,6 +96,11 @@ impl Node {
     /// Whether it can differ from customer to customer.
     pub fn needs_customer(&self) -> bool {
         self.terms().into_iter().any(Term::needs_customer) || self.children().iter().any(Node::needs_customer)
+    }
+
+    /// Whether anything is looked at to decide; else it is the same for all.
+    pub fn reads(&self) -> bool {
+        self.terms().into_iter().any(Term::reads) || self.children().iter().any(Node::reads)
     }
 
     /// The nodes it is made of.

@@ -12,7 +12,7 @@ use super::scope::Scope;
 
 /// Whether a text is one expression or a template with expressions in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
     /// One expression.
     Expression,
     /// A template.

@@ -6,8 +6,10 @@ use std::sync::{Arc, LazyLock};
 use minijinja::value::{Enumerator, Object};
 use minijinja::{Environment, Error, Expression, UndefinedBehavior, Value as Jinja};
 
+use super::parse::{Unreadable, compile_whole_expression};
 use super::tree::Term;
 use crate::domain::jinja;
+use crate::domain::value::Kind;
 
 /// What one leaf may cost for one customer. An instruction or 64 bytes cost 1; joining a list of a thousand
 /// texts stays under a tenth of it, and it ends within a few milliseconds.
@@ -30,15 +32,23 @@ pub(crate) struct JinjaLeaf {
     /// Whether a missing variable makes the leaf missing. In a condition it makes it unknown, as an error would;
     /// a parameter's `from: body.x | lower` is as absent as `body.x`.
     pub passes_absence: bool,
+    /// The kind of every value it gives, where it can be of one only.
+    pub gives: Option<Kind>,
 }
 
 impl JinjaLeaf {
     /// Compiles what was written anew from the syntax tree.
-    pub fn compile(source: &str, captured: Vec<Term>, passes_absence: bool) -> Result<Self, Error> {
+    pub fn compile(
+        source: &str,
+        captured: Vec<Term>,
+        passes_absence: bool,
+        gives: Option<Kind>,
+    ) -> Result<Self, Unreadable> {
         Ok(JinjaLeaf {
-            expression: Arc::new(ENVIRONMENT.compile_expression_owned(source.to_owned())?),
+            expression: Arc::new(compile_whole_expression(&ENVIRONMENT, source.to_owned())?),
             captured,
             passes_absence,
+            gives,
         })
     }
 
@@ -54,6 +64,7 @@ impl Clone for JinjaLeaf {
             expression: Arc::clone(&self.expression),
             captured: self.captured.clone(),
             passes_absence: self.passes_absence,
+            gives: self.gives,
         }
     }
 }

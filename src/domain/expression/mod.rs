@@ -30,10 +30,14 @@ pub use depends::EventTypes;
 pub(crate) use evaluate::Ask as EventsAsked;
 pub use evaluate::Step;
 pub use facts::{CallFacts, Facts, RequestFacts};
+pub use hyphen::Form;
 pub use narrow::{Narrowed, PushDown, Way};
 #[cfg(test)]
 pub(crate) use parse::content_filters;
-pub(crate) use parse::{check_content, lacking, range_of};
+pub use parse::print_parsed;
+pub(crate) use parse::{
+    add_whole_template, check_content, compile_whole_expression, lacking, parse_whole_template, range_of,
+};
 pub(crate) use problem::nearest;
 pub use problem::{CompileError, Problem, Severity};
 pub use reads::RequestPath;

@@ -11,7 +11,7 @@ use crate::domain::value::Kind;
 pub enum Place {
     /// A trigger's `where`: `params`, `call`, `now`.
     Trigger,
-    /// An audience, a condition or a content: also `customer`, `consents` and `events`.
+    /// An audience, a condition or a content: also `customer`, `consents`, `ids` and `events`.
     Customer,
     /// `forEach`, and a parameter's `from` without it: `body`, `headers`, `query`, `now`.
     Request,
@@ -26,7 +26,7 @@ impl Place {
     pub fn roots(self) -> &'static [&'static str] {
         match self {
             Place::Trigger => &["params", "call", "now"],
-            Place::Customer => &["customer", "params", "consents", "call", "now"],
+            Place::Customer => &["customer", "params", "consents", "ids", "call", "now"],
             Place::Request => &["body", "headers", "query", "now"],
             Place::Element => &["item", "body", "headers", "query", "now"],
             Place::Admission => &["params", "now"],

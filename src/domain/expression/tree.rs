@@ -52,6 +52,8 @@ pub(crate) enum TermKind {
     Literal(Value),
     Path(Path),
     Consent(String),
+    /// One of the customer's own ids, by its kind.
+    Id(Arc<str>),
     Call(CallField),
     Now,
     Default {

@@ -48,8 +48,9 @@ impl Expression {
         &self.term
     }
 
-    /// Gives the value; `None` is missing. A filter over something missing is missing too, so that
-    /// `from: body.until | lower` is as absent as `body.until`.
+    /// Gives the value; `None` is missing. A filter over something missing is missing too, and so is
+    /// a comparison, a list or a choice with a missing part: `from: body.until | lower` and `from: body.until == "x"` are
+    /// as absent as `body.until`.
     ///
     /// # Errors
     /// Why it cannot be told: a filter failed, or values of different kinds were compared.
@@ -57,6 +58,8 @@ impl Expression {
         match find(&self.term, facts) {
             super::evaluate::Found::Value(value) => Ok(Some(value.into_owned())),
             super::evaluate::Found::Missing(_) => Ok(None),
+            // What cannot be told because a part of it is missing is as missing as that part.
+            super::evaluate::Found::Unknown(Reason::Missing(_)) => Ok(None),
             super::evaluate::Found::Unknown(reason) => Err(reason),
         }
     }
@@ -116,6 +119,34 @@ mod tests {
         assert_eq!(evaluate("body.a.b | lower", &body), Ok(None));
         assert!(evaluate("body.t | int", &body).unwrap_err().starts_with("body.t | int failed"));
         assert!(evaluate("'a' if body.t > 1 else 'b'", &body).unwrap_err().contains("the text `x`"));
+    }
+
+    #[test]
+    fn a_missing_part_makes_the_whole_missing() {
+        let body = json!({"there": 1, "text": "x"});
+        for source in [
+            "body.a == 'x'",
+            "body.a != 'x'",
+            "body.a > 1",
+            "body.a in ['x']",
+            "'x' in body.a",
+            "'y' if body.a == 'x' else 'z'",
+            "[body.a]",
+            "[body.there, body.a]",
+            "body.a + 1",
+            "not body.a > 1",
+            "body.there == 1 and body.a == 2",
+            "body.a is startingwith('x')",
+            "1 < body.a < 5",
+            "number(body.a) > 1",
+        ] {
+            assert_eq!(evaluate(source, &body), Ok(None), "{source}");
+        }
+        for source in ["body.a is defined", "body.a is defined and body.a > 1"] {
+            assert_eq!(evaluate(source, &body), Ok(Some(json!(false))), "{source}");
+        }
+        assert!(evaluate("body.text > 1", &body).is_err());
+        assert!(evaluate("number(body.text) > 1", &body).is_err());
     }
 
     #[test]

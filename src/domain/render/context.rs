@@ -43,6 +43,7 @@ impl Object for Root {
             "customer" => Jinja::from_object(MapObject(Arc::clone(&subject.customer.attributes))),
             "params" => Jinja::from_object(MapObject(Arc::clone(&subject.call.params))),
             "consents" => Jinja::from_object(Consents(subject.clone())),
+            "ids" => Jinja::from_object(Ids(Arc::clone(&subject.customer))),
             "call" => Jinja::from_object(Call(Arc::clone(&subject.call))),
             "now" => Jinja::from_object(Moment(subject.now)),
             "events" => Jinja::from_object(EventsFunction(subject.clone())),
@@ -74,6 +75,24 @@ impl Object for Consents {
         let names = self.0.call.consent_defaults.keys().chain(self.0.customer.consents.keys());
         let names: std::collections::BTreeSet<&String> = names.collect();
         Enumerator::Values(names.into_iter().map(Jinja::from).collect())
+    }
+}
+
+/// `ids.registered`: the customer's own ids, by kind.
+#[derive(Debug)]
+struct Ids(Arc<Customer>);
+
+impl Object for Ids {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
+        self.0.ids.get(key).map(Jinja::from)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.ids.keys().map(Jinja::from).collect())
     }
 }
 

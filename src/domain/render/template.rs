@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::machinery::{ast, parse};
+use minijinja::machinery::ast;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::context::Subject;
 use super::format::{HTML, print};
 use super::functions::{self, Abort};
 use super::json_body;
-use crate::domain::expression::{CompileError, EventTypes, Problem, Scope, check_content, lacking, range_of};
+use crate::domain::expression::{
+    CompileError, EventTypes, Problem, Scope, add_whole_template, check_content, compile_whole_expression,
+    lacking, parse_whole_template, range_of,
+};
 use crate::domain::jinja::Rewriter;
 
 /// What rendering one text may cost: an instruction costs 1, as do 64 bytes. A mail of 100 KB with a loop over a
@@ -191,8 +194,8 @@ impl Template {
     /// Whether an expression has a value for this customer; one that fails is none that is missing.
     fn is_there(&self, expression: &str, subject: &Subject) -> bool {
         let source = format!("({expression}) is defined");
-        let compiled = self.environment.compile_expression(&source);
-        compiled.and_then(|compiled| compiled.eval(subject.root())).map_or(true, |it| it.is_true())
+        let compiled = compile_whole_expression(&self.environment, source);
+        compiled.ok().and_then(|compiled| compiled.eval(subject.root()).ok()).is_none_or(|it| it.is_true())
     }
 }
 
@@ -223,7 +226,7 @@ fn environment(escaping: Escaping) -> Environment<'static> {
 
 /// The text with filters in the place of operators that mean more here than to minijinja. It was parsed before.
 fn with_operators(text: String) -> String {
-    match parse(&text, "content", Default::default()) {
+    match parse_whole_template(&text) {
         Ok(ast::Stmt::Template(template)) => Rewriter::new(&text, range_of).rewritten(&template.children),
         _ => text,
     }
@@ -274,11 +277,8 @@ impl Draft {
     /// Jinja compiles what was already parsed; what it still refuses is about the whole text.
     fn compile(&mut self, name: &str, text: String) {
         let text = with_operators(text);
-        let end = text.len();
-        if let Err(error) = self.environment.add_template_owned(name.to_owned(), text) {
-            let range = error.range().unwrap_or(0..end);
-            let message = error.detail().unwrap_or("this is not a template").to_owned();
-            self.refuse(name, vec![Problem::error(range, message)]);
+        if let Err(error) = add_whole_template(&mut self.environment, name, text) {
+            self.refuse(name, vec![Problem::error(error.range, error.message)]);
         }
     }
 

@@ -1,5 +1,6 @@
 //! A customer's history: which events match, and what is made of them.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,11 +10,11 @@ use jiff::Timestamp;
 use super::term::walk;
 use super::{Found, find};
 use crate::domain::customer::Event;
-use crate::domain::expression::convert::parse_duration;
+use crate::domain::expression::convert::{convert, parse_duration};
 use crate::domain::expression::facts::Facts;
 use crate::domain::expression::tree::{Aggregate, EventTerm, Step, Term, Window};
 use crate::domain::expression::truth::Reason;
-use crate::domain::value::{Number, Value};
+use crate::domain::value::{Kind, Number, Value};
 
 /// Which events, with every argument known.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,9 +100,9 @@ impl Ask {
 
 fn moment(term: &Term, facts: Facts<'_>) -> Result<Timestamp, Reason> {
     let value = find(term, facts).known()?;
-    match value.as_ref() {
-        Value::Timestamp(moment) => Ok(*moment),
-        other => Err(Reason::unfit(&term.text, other, "is no timestamp; `timestamp(…)` reads one")),
+    match convert(Kind::Timestamp, &value) {
+        Some(Value::Timestamp(moment)) => Ok(moment),
+        _ => Err(Reason::unfit(&term.text, &value, "is no moment")),
     }
 }
 
@@ -207,7 +208,7 @@ fn part(event: &Event, steps: &[Step]) -> Option<Value> {
         return steps.is_empty().then(|| Value::Object(Arc::new(properties(event))));
     };
     match (event.properties.get(name.as_ref()), name.as_ref()) {
-        (Some(value), _) => walk(value, rest).cloned(),
+        (Some(value), _) => walk(value, rest).map(Cow::into_owned),
         (None, "timestamp") if rest.is_empty() => Some(Value::Timestamp(event.timestamp)),
         (None, "type") if rest.is_empty() => Some(Value::Text(Arc::clone(&event.event_type))),
         (None, _) => None,

@@ -17,6 +17,7 @@ impl<'a> Evaluator<'a> {
             TermKind::Literal(value) => Found::Value(Cow::Borrowed(value)),
             TermKind::Path(path) => self.path(term, path),
             TermKind::Consent(category) => self.consent(term, category),
+            TermKind::Id(kind) => self.id(term, kind),
             TermKind::Call(field) => self.call_field(term, *field),
             TermKind::Now => Found::owned(Value::Timestamp(self.facts.now)),
             TermKind::Default { of, fallback, replaces_falsy } => self.default(of, fallback, *replaces_falsy),
@@ -53,7 +54,7 @@ impl<'a> Evaluator<'a> {
                     Root::Item => request.item.as_ref(),
                     _ => request.body.as_ref(),
                 });
-                return whole.and_then(|whole| walk(whole, &path.steps)).map_or_else(missing, borrowed);
+                return whole.and_then(|whole| walk(whole, &path.steps)).map_or_else(missing, Found::Value);
             }
             Root::Consents => return self.consents(term),
             root => match self.map(root) {
@@ -65,7 +66,7 @@ impl<'a> Evaluator<'a> {
         let Some((Step::Name(name), rest)) = path.steps.split_first() else {
             return missing();
         };
-        map.get(name.as_ref()).and_then(|value| walk(value, rest)).map_or_else(missing, borrowed)
+        map.get(name.as_ref()).and_then(|value| walk(value, rest)).map_or_else(missing, Found::Value)
     }
 
     fn map(&self, root: Root) -> Option<&'a std::sync::Arc<BTreeMap<String, Value>>> {
@@ -95,6 +96,13 @@ impl<'a> Evaluator<'a> {
         let default = || self.facts.call.and_then(|call| call.consent_defaults.get(category).copied());
         let given = customer.consents.get(category).copied().or_else(default);
         Found::owned(Value::Boolean(given.unwrap_or(false)))
+    }
+
+    fn id(&self, term: &Term, kind: &str) -> Found<'a> {
+        match self.facts.customer.and_then(|customer| customer.ids.get(kind)) {
+            Some(id) => Found::owned(Value::text(id.as_str())),
+            None => Found::Missing(Reason::missing(&term.text)),
+        }
     }
 
     fn call_field(&self, term: &Term, field: CallField) -> Found<'a> {
@@ -164,21 +172,21 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-fn borrowed(value: &Value) -> Found<'_> {
-    Found::Value(Cow::Borrowed(value))
-}
-
-/// Follows a path; through anything that has no such part it is missing.
-pub(super) fn walk<'v>(value: &'v Value, steps: &[Step]) -> Option<&'v Value> {
-    let mut at = value;
-    for step in steps {
-        at = match (at, step) {
-            (Value::Object(object), Step::Name(name)) => object.get(name.as_ref())?,
-            (Value::List(list), Step::Index(index)) => list.get(position(*index, list.len())?)?,
-            _ => return None,
-        };
+/// Follows a path; through anything that has no such part it is missing. A text has characters, as in Jinja.
+pub(super) fn walk<'v>(value: &'v Value, steps: &[Step]) -> Option<Cow<'v, Value>> {
+    let Some((step, rest)) = steps.split_first() else {
+        return Some(Cow::Borrowed(value));
+    };
+    match (value, step) {
+        (Value::Object(object), Step::Name(name)) => walk(object.get(name.as_ref())?, rest),
+        (Value::List(list), Step::Index(index)) => walk(list.get(position(*index, list.len())?)?, rest),
+        (Value::Text(text), Step::Index(index)) => {
+            let character = text.chars().nth(position(*index, text.chars().count())?)?;
+            let character = Value::text(character.to_string());
+            walk(&character, rest).map(|part| Cow::Owned(part.into_owned()))
+        }
+        _ => None,
     }
-    Some(at)
 }
 
 fn position(index: i64, length: usize) -> Option<usize> {

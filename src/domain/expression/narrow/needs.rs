@@ -13,6 +13,8 @@ pub struct PushDown {
     pub pushed: Vec<String>,
     /// They are decided in process, for each customer that the store selects.
     pub finished: Vec<String>,
+    /// Where one of them holds for a call, every customer is selected.
+    pub everyone_if: Vec<String>,
 }
 
 /// A way from a part of a condition to its customers that does not look at each of them.
@@ -118,7 +120,38 @@ fn of_events(events: &EventTerm) -> Vec<Way> {
 pub(crate) fn push_down(source: &str, node: &Node) -> PushDown {
     let mut told = PushDown::default();
     tell(source, node, &mut told);
+    told.everyone_if = everyone_if(source, node, Wanted::True);
     told
+}
+
+/// The parts that are the same for every customer of a call, and that by themselves make the whole so.
+fn everyone_if(source: &str, node: &Node, wanted: Wanted) -> Vec<String> {
+    match (&node.kind, wanted) {
+        _ if !node.needs_customer() => {
+            let text = source.get(node.span.clone()).unwrap_or_default();
+            match (&node.kind, wanted) {
+                (NodeKind::Constant(truth), _) if !wanted.is(*truth) => Vec::new(),
+                (_, Wanted::True) => vec![text.to_owned()],
+                (_, Wanted::False) => vec![format!("not {text}")],
+            }
+        }
+        (NodeKind::Any(nodes), Wanted::True) | (NodeKind::All(nodes), Wanted::False) => {
+            nodes.iter().flat_map(|node| everyone_if(source, node, wanted)).collect()
+        }
+        (NodeKind::All(nodes), Wanted::True) | (NodeKind::Any(nodes), Wanted::False) => {
+            let parts: Vec<Vec<String>> =
+                nodes.iter().map(|node| everyone_if(source, node, wanted)).collect();
+            match parts.iter().all(|part| !part.is_empty()) {
+                true => vec![parts.concat().join(" and ")],
+                false => Vec::new(),
+            }
+        }
+        (NodeKind::Not(inner), _) => everyone_if(source, inner, wanted.other()),
+        (NodeKind::If(parts), _) => {
+            parts[1..].iter().flat_map(|side| everyone_if(source, side, wanted)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn tell(source: &str, node: &Node, told: &mut PushDown) {

@@ -3,11 +3,12 @@
 //! Contents are rendered by Jinja itself; here only their names are checked, and the events they ask for noted.
 
 mod expressions;
+mod raw;
 mod statements;
 
 use std::collections::BTreeMap;
 
-use minijinja::machinery::{ast, parse};
+use minijinja::machinery::ast;
 
 use super::super::depends::EventTypes;
 use super::super::hyphen::{Form, Rewritten};
@@ -15,7 +16,8 @@ use super::super::problem::{CompileError, Problem, Severity};
 use super::super::scope::Scope;
 use super::super::tree::Term;
 use super::depth::too_deep;
-use super::{Compiler, Purpose, syntax_problem};
+use super::whole::{Parsed, parse_whole};
+use super::{Compiler, Purpose, unreadable};
 
 /// A template whose names are checked.
 #[derive(Debug)]
@@ -55,12 +57,12 @@ pub(crate) fn check_content(
     if let Some(range) = too_deep(&rewritten.text, Form::Template) {
         return Err(super::nests_too_deep(rewritten.original(range)));
     }
-    let parsed = parse(&rewritten.text, "content", Default::default())
-        .map_err(|error| syntax_problem(&error, &rewritten))?;
+    let parsed =
+        parse_whole(&rewritten.text, Form::Template).map_err(|error| unreadable(error, &rewritten))?;
     let mut compiler = Compiler::new(source, &rewritten, scope, Purpose::Content);
     compiler.walk.frames.push(given.to_vec());
     compiler.walk.given.extend_from_slice(given);
-    if let ast::Stmt::Template(template) = &parsed {
+    if let Parsed::Template(ast::Stmt::Template(template)) = &parsed {
         compiler.statements(&template.children, texts);
     }
     let Compiler { mut problems, walk, .. } = compiler;

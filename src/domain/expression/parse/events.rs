@@ -9,7 +9,7 @@ use super::super::problem::{Problem, nearest};
 use super::super::tree::{Aggregate, EventTerm, Step, Term, TermKind, Window};
 use super::Compiler;
 use super::guards::text;
-use crate::domain::value::Value;
+use crate::domain::value::{Kind, Value};
 
 pub(super) const METHODS: &[&str] =
     &["within", "since", "before", "count", "sum", "min", "max", "avg", "first", "last"];
@@ -77,7 +77,10 @@ impl Compiler<'_> {
         for argument in rest {
             match argument {
                 CallArg::Kwarg(name, value) => match self.term(value) {
-                    Some(term) => properties.push(((*name).into(), term)),
+                    Some(term) => {
+                        self.check_property(name, &term);
+                        properties.push(((*name).into(), term));
+                    }
                     None => complete = false,
                 },
                 CallArg::KwargSplat(Expr::Map(map)) => {
@@ -100,7 +103,9 @@ impl Compiler<'_> {
                 let problem = Problem::error(self.span(key), "a property's name is a text");
                 return self.refuse(problem);
             };
-            into.push((name.into(), self.term(value)?));
+            let term = self.term(value)?;
+            self.check_property(name, &term);
+            into.push((name.into(), term));
         }
         Some(())
     }
@@ -137,7 +142,13 @@ impl Compiler<'_> {
     fn length(&mut self, expr: &Expr<'_>) -> Option<Window> {
         let term = self.term(expr)?;
         let TermKind::Literal(value) = &term.kind else {
-            return Some(Window::WithinText(term));
+            return match self.kind_of(&term) {
+                None | Some(Kind::Text) => Some(Window::WithinText(term)),
+                Some(kind) => {
+                    let problem = Problem::error(term.span, format!("`{}` is a {}", term.text, kind.word()));
+                    self.refuse(problem.remedy("a length of time is a text, such as \"30d\""))
+                }
+            };
         };
         let length = match value {
             Value::Text(text) => parse_duration(text),
@@ -155,7 +166,15 @@ impl Compiler<'_> {
     fn moment(&mut self, expr: &Expr<'_>) -> Option<Term> {
         let mut term = self.term(expr)?;
         let TermKind::Literal(value) = &term.kind else {
-            return Some(term);
+            return match self.kind_of(&term) {
+                None | Some(Kind::Text | Kind::Number | Kind::Timestamp) => Some(term),
+                Some(kind) => {
+                    let problem = Problem::error(term.span, format!("`{}` is a {}", term.text, kind.word()));
+                    self.refuse(
+                        problem.remedy("a moment is a timestamp, or a text such as \"2026-11-01T00:00:00Z\""),
+                    )
+                }
+            };
         };
         let moment = match value {
             Value::Text(text) => parse_timestamp(text),

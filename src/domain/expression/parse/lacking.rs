@@ -1,17 +1,17 @@
 //! Which value a text lacked: Jinja says where it stopped, which may be a filter, a comparison or the end of a path.
 
 use minijinja::machinery::ast::{BinOpKind, CallArg, Expr};
-use minijinja::machinery::parse_expr;
 
 use super::span;
+use super::whole::parse_whole_expression;
 
 /// What a customer's text can lack; what a template gave itself is not known outside of it.
-const ROOTS: &[&str] = &["customer", "params", "consents", "call", "events"];
+const ROOTS: &[&str] = &["customer", "params", "consents", "ids", "call", "events"];
 
 /// The value that was missing where rendering stopped at a place of a template. `is_there` evaluates an expression.
 pub(crate) fn lacking(template: &str, at: usize, is_there: &dyn Fn(&str) -> bool) -> Option<String> {
     let text = expression_around(template, at)?;
-    let expr = parse_expr(text).ok()?;
+    let expr = parse_whole_expression(text).ok()?;
     Search { text, is_there }.find(&expr)
 }
 

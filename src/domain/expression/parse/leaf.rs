@@ -8,9 +8,10 @@ use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, UnaryOpKind};
 use super::super::leaf::JinjaLeaf;
 use super::super::problem::{Problem, nearest};
 use super::super::tree::{Term, TermKind};
-use super::Compiler;
 use super::names::{FilterClass, PLAIN_TESTS, classify_filter, filter_names, operator_for_test};
+use super::{Compiler, words};
 use crate::domain::jinja::{WRITTEN, filter_of};
+use crate::domain::value::Kind;
 
 /// A leaf while it is written.
 #[derive(Default)]
@@ -28,12 +29,9 @@ impl Compiler<'_> {
     pub(super) fn leaf_term(&mut self, expr: &Expr<'_>) -> Option<Term> {
         let mut draft = Draft::default();
         self.write(expr, &mut draft)?;
-        match JinjaLeaf::compile(&draft.source, draft.captured, !self.decides()) {
+        match JinjaLeaf::compile(&draft.source, draft.captured, !self.decides(), kind_given(expr)) {
             Ok(leaf) => Some(self.made(expr, TermKind::Jinja(Box::new(leaf)))),
-            Err(error) => {
-                let message = error.detail().unwrap_or("this cannot be compiled").to_owned();
-                self.refuse(Problem::error(self.span(expr), message))
-            }
+            Err(error) => self.refuse(Problem::error(self.span(expr), error.message)),
         }
     }
 
@@ -223,6 +221,10 @@ impl Compiler<'_> {
             }
             FilterClass::Unknown => {
                 let problem = Problem::error(span, format!("there is no filter `{name}`"));
+                match words::remedy_for_filter(name) {
+                    Some(remedy) => return self.refuse(problem.remedy(remedy)),
+                    None => {}
+                }
                 match nearest(name, filter_names()) {
                     Some(near) => problem.remedy(format!("did you mean `{near}`?")),
                     None => problem,
@@ -275,6 +277,28 @@ impl Compiler<'_> {
                     .remedy("ask `events(…)` with properties, or use `in`"),
             ),
         }
+    }
+}
+
+/// The kind of what Jinja makes of it, where it can be of one only.
+fn kind_given(expr: &Expr<'_>) -> Option<Kind> {
+    match expr {
+        Expr::BinOp(op) if matches!(op.op, BinOpKind::Concat) => Some(Kind::Text),
+        Expr::BinOp(op) if matches!(op.op, BinOpKind::Sub | BinOpKind::FloorDiv | BinOpKind::Pow) => {
+            Some(Kind::Number)
+        }
+        Expr::UnaryOp(op) if matches!(op.op, UnaryOpKind::Neg) => Some(Kind::Number),
+        Expr::Filter(filter) => match filter.name {
+            "lower" | "upper" | "capitalize" | "title" | "trim" | "string" | "join" | "replace"
+            | "tojson" | "urlencode" | "format" | "indent" => Some(Kind::Text),
+            "length" | "count" | "abs" | "round" | "int" | "float" => Some(Kind::Number),
+            "bool" => Some(Kind::Boolean),
+            "list" | "split" | "lines" => Some(Kind::List),
+            _ => None,
+        },
+        Expr::Test(_) => Some(Kind::Boolean),
+        Expr::Map(_) => Some(Kind::Object),
+        _ => None,
     }
 }
 

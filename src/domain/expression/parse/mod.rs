@@ -2,22 +2,29 @@
 //!
 //! All findings are collected: a part that is wrong becomes `None`, and its neighbours are still looked at.
 
+mod blocks;
+mod constants;
 mod content;
 mod depth;
 mod events;
+mod explain;
 mod guards;
+mod kinds;
 mod lacking;
 mod leaf;
 mod names;
 mod node;
+mod print;
 mod refuse;
 mod span;
 mod term;
+mod whole;
+mod words;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use minijinja::machinery::{ast, parse_expr};
+use minijinja::machinery::ast;
 
 use super::hyphen::{Form, Rewritten};
 use super::problem::{CompileError, Problem, Severity};
@@ -29,6 +36,8 @@ pub(crate) use lacking::lacking;
 #[cfg(test)]
 pub(crate) use names::filter_names as content_filters;
 pub(crate) use span::of as range_of;
+pub use print::print_parsed;
+pub(crate) use whole::{Unreadable, add_whole_template, compile_whole_expression, parse_whole_template};
 
 /// How long a source may be. A condition a person reads has a few hundred bytes; a pasted list of postcodes
 /// belongs in a parameter.
@@ -53,6 +62,10 @@ pub(crate) struct Compiler<'s> {
     scope: &'s Scope,
     purpose: Purpose,
     guards: Guards,
+    /// Whether an odd number of `not` stands around what is read.
+    negated: bool,
+    /// What is meant where a constant stands among the operands that are read.
+    meant: Option<String>,
     problems: Vec<Problem>,
     /// Used by contents only.
     walk: content::Walk,
@@ -68,7 +81,7 @@ pub(crate) struct Compiled<T> {
 // A method's path would fix the lifetimes that the closure leaves open.
 #[allow(clippy::redundant_closure_for_method_calls)]
 pub(crate) fn condition(source: &str, scope: &Scope) -> Result<Compiled<Node>, CompileError> {
-    compile(source, scope, Purpose::Condition, |compiler, expr| compiler.node(expr))
+    compile(source, scope, Purpose::Condition, |compiler, expr| compiler.deciding(expr))
 }
 
 /// Reads an expression that gives a value.
@@ -89,7 +102,8 @@ fn compile<T>(
     if let Some(range) = depth::too_deep(&rewritten.text, Form::Expression) {
         return Err(nests_too_deep(rewritten.original(range)));
     }
-    let expr = parse_expr(&rewritten.text).map_err(|error| syntax(&error, &rewritten))?;
+    let expr =
+        whole::parse_whole_expression(&rewritten.text).map_err(|error| unreadable(error, &rewritten))?;
     let mut compiler = Compiler::new(source, &rewritten, scope, purpose);
     let tree = read(&mut compiler, &expr);
     let mut problems = compiler.problems;
@@ -124,37 +138,27 @@ fn strip_braces(source: &str) -> (&str, usize) {
         .strip_prefix("{{")
         .and_then(|rest| rest.strip_suffix("}}"))
         .filter(|inner| !inner.contains("{{") && !inner.contains("}}"));
-    let text = inner.map_or(trimmed, |inner| inner.trim_matches('-').trim());
+    let text = inner.map_or(trimmed, without_marks);
     // `text` is a part of `source`, so that the difference of their addresses is its place.
     (text, text.as_ptr() as usize - source.as_ptr() as usize)
+}
+
+/// Takes off the signs by which a tag keeps or drops the white space around it.
+fn without_marks(inner: &str) -> &str {
+    let begun = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+    begun.strip_suffix(['-', '+']).unwrap_or(begun).trim()
 }
 
 fn nests_too_deep(span: Range<usize>) -> CompileError {
     Problem::error(span, "this nests too deep").remedy("split it, or move a part into a parameter").into()
 }
 
-fn syntax(error: &minijinja::Error, rewritten: &Rewritten) -> CompileError {
-    let problem = syntax_problem(error, rewritten);
-    if rewritten.text.contains("{%") || rewritten.text.contains("{{") {
-        return problem.remedy("write the expression alone, without braces").into();
+fn unreadable(error: Unreadable, rewritten: &Rewritten) -> Problem {
+    let problem = Problem::error(rewritten.original(error.range), error.message);
+    match error.remedy {
+        Some(remedy) => problem.remedy(remedy),
+        None => problem,
     }
-    if assigns(&rewritten.text) {
-        return problem.remedy("to compare, write `==`").into();
-    }
-    problem.into()
-}
-
-fn syntax_problem(error: &minijinja::Error, rewritten: &Rewritten) -> Problem {
-    let end = rewritten.text.len();
-    let range = error.range().unwrap_or(0..end);
-    let range = range.start.min(end)..range.end.min(end);
-    Problem::error(rewritten.original(range), error.detail().unwrap_or("this cannot be read"))
-}
-
-/// Whether a single `=` stands where a comparison was probably meant.
-fn assigns(text: &str) -> bool {
-    let spaced = text.replace("==", "  ").replace("!=", "  ").replace("<=", "  ").replace(">=", "  ");
-    spaced.contains('=')
 }
 
 impl<'s> Compiler<'s> {
@@ -166,6 +170,8 @@ impl<'s> Compiler<'s> {
             scope,
             purpose,
             guards: Guards::of(scope),
+            negated: false,
+            meant: None,
             problems: Vec::new(),
             walk: content::Walk::default(),
         }

@@ -8,7 +8,7 @@ use super::super::problem::{Problem, nearest};
 use super::super::tree::{Node, NodeKind, Term, TermKind};
 use super::guards::{is_call_trigger, text};
 use super::names::{PLAIN_TESTS, operator_for_test, test_names};
-use super::{Compiler, Purpose};
+use super::{Compiler, Purpose, words};
 use crate::domain::selection::Comparison;
 use crate::domain::value::Value;
 
@@ -22,7 +22,10 @@ impl Compiler<'_> {
                 {
                     return self.refuse_none_test(expr, &test.expr, "defined");
                 }
-                NodeKind::Not(Box::new(self.node(&op.expr)?))
+                self.negated = !self.negated;
+                let inner = self.deciding(&op.expr);
+                self.negated = !self.negated;
+                NodeKind::Not(Box::new(inner?))
             }
             Expr::BinOp(op) => match (op.op, comparison(op.op)) {
                 (BinOpKind::ScAnd, _) => self.all(expr)?,
@@ -63,18 +66,28 @@ impl Compiler<'_> {
     fn operands(&mut self, expr: &Expr<'_>, of: BinOpKind) -> Option<Vec<Node>> {
         let mut flat = Vec::new();
         flatten(expr, of, &mut flat);
-        let nodes: Vec<Option<Node>> = flat.into_iter().map(|operand| self.node(operand)).collect();
+        let meant = self.meant_by(&flat, of);
+        let outside = std::mem::replace(&mut self.meant, meant);
+        let nodes: Vec<Option<Node>> = flat.into_iter().map(|operand| self.deciding(operand)).collect();
+        self.meant = outside;
         nodes.into_iter().collect()
     }
 
     fn choice(&mut self, choice: &ast::IfExpr<'_>) -> Option<NodeKind> {
         let outside = self.guards.clone();
-        let test = self.node(&choice.test_expr);
+        let test = self.deciding(&choice.test_expr);
         self.guards = outside.where_holds(&choice.test_expr, self.scope);
-        let then = self.node(&choice.true_expr);
+        let then = self.side(&choice.true_expr);
         self.guards = outside.where_fails(&choice.test_expr, self.scope);
         let otherwise = match &choice.false_expr {
-            Some(expr) => self.node(expr),
+            Some(expr) => self.side(expr),
+            None if self.negated => {
+                let problem = Problem::error(
+                    self.span(&choice.true_expr),
+                    "under `not`, a choice without `else` holds for everyone who is not asked",
+                );
+                self.refuse(problem.remedy("write what holds otherwise: `b if a else c`"))
+            }
             None => {
                 then.as_ref().map(|then| Node { span: then.span.clone(), kind: NodeKind::Constant(false) })
             }
@@ -91,12 +104,26 @@ impl Compiler<'_> {
             let asked = absence_asked(matches!(op.op, CompareOpKind::Ne));
             let right = self.operand(&op.expr, left_expr, asked).map(Arc::new);
             if let (Some(left), Some(right)) = (&left, &right) {
+                self.check_link(left, op.op, right);
                 nodes.push(self.link(left, op.op, right));
             }
             left = right;
             left_expr = &op.expr;
         }
         (nodes.len() == chain.ops.len()).then_some(NodeKind::All(nodes))
+    }
+
+    fn check_link(&mut self, left: &Term, op: CompareOpKind, right: &Term) {
+        let by = match op {
+            CompareOpKind::Eq => Comparison::Equal,
+            CompareOpKind::Ne => Comparison::NotEqual,
+            CompareOpKind::Lt => Comparison::Less,
+            CompareOpKind::Lte => Comparison::LessOrEqual,
+            CompareOpKind::Gt => Comparison::Greater,
+            CompareOpKind::Gte => Comparison::GreaterOrEqual,
+            CompareOpKind::In | CompareOpKind::NotIn => return self.check_within(left, right),
+        };
+        self.check_comparison(left, by, right);
     }
 
     /// One comparison of a chain.
@@ -122,13 +149,17 @@ impl Compiler<'_> {
         self.check_trigger_name(left, right);
         let asked = absence_asked(comparison == Comparison::NotEqual);
         let (first, second) = (self.operand(left, right, asked), self.operand(right, left, asked));
-        Some(NodeKind::Compare(Arc::new(first?), comparison, Arc::new(second?)))
+        let (first, second) = (first?, second?);
+        self.check_comparison(&first, comparison, &second);
+        Some(NodeKind::Compare(Arc::new(first), comparison, Arc::new(second)))
     }
 
     fn within(&mut self, item: &Expr<'_>, of: &Expr<'_>) -> Option<NodeKind> {
         let asked = absence_asked(false);
         let (item, of) = (self.operand(item, of, asked), self.operand(of, item, asked));
-        Some(NodeKind::Within(Arc::new(item?), Arc::new(of?)))
+        let (item, of) = (item?, of?);
+        self.check_within(&item, &of);
+        Some(NodeKind::Within(Arc::new(item), Arc::new(of)))
     }
 
     /// One side of a comparison; `none` gets the remedy that means what was written.
@@ -187,6 +218,7 @@ impl Compiler<'_> {
                     return self.refuse(problem);
                 };
                 let (of, with) = (self.term(&test.expr)?, self.term(with)?);
+                [&of, &with].into_iter().for_each(|term| self.check_text(term));
                 Some(match test.name {
                     "startingwith" => NodeKind::StartsWith(of, with),
                     _ => NodeKind::EndsWith(of, with),
@@ -215,6 +247,9 @@ impl Compiler<'_> {
             return self.refuse(problem.remedy(format!("write `{operator}`")));
         }
         let problem = Problem::error(span, format!("there is no test `{name}`"));
+        if let Some(remedy) = words::remedy_for_test(name) {
+            return self.refuse(problem.remedy(remedy));
+        }
         let near = nearest(name, test_names());
         self.refuse(match near {
             Some(near) => problem.remedy(format!("did you mean `is {near}`?")),
@@ -239,7 +274,7 @@ impl Compiler<'_> {
 }
 
 /// The operands of `a and b and c`, or of the same with `or`, in order.
-fn flatten<'e, 's>(expr: &'e Expr<'s>, of: BinOpKind, into: &mut Vec<&'e Expr<'s>>) {
+pub(super) fn flatten<'e, 's>(expr: &'e Expr<'s>, of: BinOpKind, into: &mut Vec<&'e Expr<'s>>) {
     match expr {
         Expr::BinOp(op) if std::mem::discriminant(&op.op) == std::mem::discriminant(&of) => {
             flatten(&op.left, of, into);

@@ -4,9 +4,9 @@ use minijinja::machinery::ast::{self, Expr};
 
 use super::super::problem::{Problem, nearest};
 use super::super::scope::Place;
-use super::Compiler;
 use super::names::{FilterClass, classify_filter};
 use super::node::is_none_word;
+use super::{Compiler, words};
 
 impl Compiler<'_> {
     pub(super) fn refuse_method<T>(&mut self, expr: &Expr<'_>, call: &ast::Call<'_>) -> Option<T> {
@@ -20,6 +20,9 @@ impl Compiler<'_> {
             return self.refuse_function(begin, name);
         }
         let problem = Problem::error(span, format!("values have no method `{}`", get.name));
+        if let Some(remedy) = words::remedy_for_function(get.name) {
+            return self.refuse(problem.remedy(remedy));
+        }
         self.refuse(match classify_filter(get.name) {
             FilterClass::Plain => problem.remedy(format!("write it as a filter: `… | {}`", get.name)),
             _ => problem.remedy("only `events(…)` has methods"),
@@ -38,6 +41,12 @@ impl Compiler<'_> {
         }
         let functions = self.scope.place.functions();
         let problem = Problem::error(span, format!("there is no function `{name}` here"));
+        if let Some(remedy) = words::remedy_for_function(name) {
+            return self.refuse(problem.remedy(remedy));
+        }
+        if let FilterClass::Plain = classify_filter(name) {
+            return self.refuse(problem.remedy(format!("write it as a filter: `… | {name}`")));
+        }
         self.refuse(match nearest(name, functions.iter().copied()) {
             Some("events") => {
                 let call = self.text(&self.span(expr));
@@ -51,7 +60,10 @@ impl Compiler<'_> {
 
     pub(super) fn refuse_root<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
         let span = self.span(expr);
-        let problem = Problem::error(span, format!("there is no `{name}` here"));
+        let problem = Problem::error(span.clone(), format!("there is no `{name}` here"));
+        if let Some(problem) = self.hyphenated(&span) {
+            return self.refuse(problem);
+        }
         let roots = self.scope.place.roots();
         if is_none_word(name) {
             return self.refuse(
@@ -65,9 +77,33 @@ impl Compiler<'_> {
         if self.scope.parameter_names().any(|known| known == name) {
             return self.refuse(problem.remedy(format!("did you mean `params.{name}`?")));
         }
+        if let Some(remedy) = words::remedy_for_root(name) {
+            return self.refuse(problem.remedy(remedy));
+        }
         self.refuse(match nearest(name, roots.iter().copied()) {
             Some(near) => problem.remedy(format!("did you mean `{near}`?")),
             None => problem.remedy(format!("there are: {}; a text is written in quotes", roots.join(", "))),
+        })
+    }
+}
+
+impl Compiler<'_> {
+    /// `tier` of `customer.loyalty-tier`, which is a subtraction: what a name with a hyphen is written like.
+    fn hyphenated(&self, of: &std::ops::Range<usize>) -> Option<Problem> {
+        let before = self.source.get(..of.start)?.strip_suffix('-')?;
+        let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let begin = before.len() - before.chars().rev().take_while(|c| in_name(*c)).count();
+        let behind = self.source.get(of.end..)?;
+        let end = of.end + behind.find(|c: char| !in_name(c) || c == '.').unwrap_or(behind.len());
+        let whole = self.source.get(begin..end)?;
+        let (object, name) =
+            whole.split_at_checked(whole.find('-').and_then(|at| whole[..at].rfind('.'))?)?;
+        let name = name.trim_start_matches('.');
+        let problem =
+            Problem::error(begin..end, format!("`{whole}` is a subtraction here, as `-` is a minus"));
+        Some(match object {
+            "params" => problem.remedy(format!("declare the parameter `{name}`, or correct its name")),
+            _ => problem.remedy(format!("write `{object}[\"{name}\"]`")),
         })
     }
 }

@@ -66,6 +66,7 @@ impl Compiler<'_> {
 
     fn pair(&mut self, left: &Expr<'_>, right: &Expr<'_>) -> Option<Box<[Term; 2]>> {
         let (left, right) = (self.tolerant_term(left), self.term(right));
+        left.iter().for_each(|first| self.check_first(first));
         Some(Box::new([left?, right?]))
     }
 
@@ -102,7 +103,7 @@ impl Compiler<'_> {
 
     fn value_choice(&mut self, choice: &ast::IfExpr<'_>) -> Option<TermKind> {
         let outside = self.guards.clone();
-        let test = self.node(&choice.test_expr);
+        let test = self.deciding(&choice.test_expr);
         self.guards = outside.where_holds(&choice.test_expr, self.scope);
         let then = self.term(&choice.true_expr);
         self.guards = outside.where_fails(&choice.test_expr, self.scope);
@@ -188,6 +189,7 @@ impl Compiler<'_> {
                 self.check_param(expr, &steps, absence)?;
                 Root::Params
             }
+            "ids" => return self.id(expr, &steps),
             "customer" => Root::Customer,
             "consents" => Root::Consents,
             "body" => Root::Body,
@@ -199,8 +201,41 @@ impl Compiler<'_> {
                 return self.refuse(problem);
             }
         };
+        if root == Root::Customer {
+            self.warn_of_id(expr, &steps);
+        }
         let steps = if root == Root::Headers { lower_case(steps) } else { steps };
         Some(TermKind::Path(Path { root, steps }))
+    }
+
+    /// `ids.registered`: one of the customer's own ids.
+    pub(super) fn id(&mut self, expr: &Expr<'_>, steps: &[Step]) -> Option<TermKind> {
+        match steps {
+            [Step::Name(kind)] => Some(TermKind::Id(Arc::clone(kind))),
+            _ => {
+                let problem = Problem::error(self.span(expr), "`ids` is not a value by itself");
+                self.refuse(problem.remedy("name the kind of id, as in `ids.registered`"))
+            }
+        }
+    }
+
+    /// Whether an attribute's name is how people ask for an id, and how it is asked for here.
+    pub(super) fn warn_of_id(&mut self, expr: &Expr<'_>, steps: &[Step]) {
+        let meant = match steps {
+            [Step::Name(name)] if matches!(name.as_ref(), "id" | "ids" | "customer_id" | "customer_ids") => {
+                "registered"
+            }
+            [Step::Name(name), Step::Name(kind), ..]
+                if matches!(name.as_ref(), "id" | "ids" | "customer_ids") =>
+            {
+                kind.as_ref()
+            }
+            _ => return,
+        };
+        let message =
+            format!("this is an attribute, and not one of the customer's ids; those are `ids.{meant}`");
+        let problem = Problem::warning(self.span(expr), message);
+        self.problems.push(problem.remedy(format!("write `ids.{meant}`, unless an attribute is meant")));
     }
 
     pub(super) fn call_field(&mut self, expr: &Expr<'_>, steps: &[Step]) -> Option<TermKind> {
@@ -229,7 +264,7 @@ impl Compiler<'_> {
         let Some(Step::Name(name)) = steps.first() else {
             return Some(());
         };
-        let possible = &self.guards.triggers;
+        let possible = self.guards.triggers.clone();
         let triggers = || possible.iter().map(|index| &self.scope.triggers[*index]);
         if triggers().any(|trigger| trigger.is_missing) {
             return Some(());
@@ -241,6 +276,9 @@ impl Compiler<'_> {
         let declared = words.len();
         words.dedup();
         let span = self.span(expr);
+        if words.len() == 1 {
+            self.check_way(span.clone(), name, &steps[1..])?;
+        }
         if declared == 0 {
             let problem = Problem::error(span, format!("no parameter `{name}` is declared"));
             let near = nearest(name, self.scope.parameter_names().filter(|known| *known != name.as_ref()));

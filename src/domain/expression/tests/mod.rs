@@ -4,8 +4,9 @@ mod algebra;
 mod history;
 mod names;
 mod narrowing;
-mod random;
+pub(in crate::domain) mod random;
 mod table;
+mod undecided;
 
 use std::sync::Arc;
 

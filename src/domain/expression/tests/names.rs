@@ -25,6 +25,9 @@ fn unknown_names_are_errors_with_a_place_and_a_remedy() {
         ("customer.x in [null]", "null", "`… is defined`"),
         ("customer.name.upper() == 'X'", "customer.name.upper()", "`… | upper`"),
         ("customer.age = 5", "=", "write `==`"),
+        ("customer.loyalty-tier == 'gold'", "customer.loyalty-tier", "write `customer[\"loyalty-tier\"]`"),
+        ("customer.a.b-c-d > 1", "customer.a.b-c", "write `customer.a[\"b-c\"]`"),
+        ("events('buy', match-id=5).count() > 0", "=", "**{\"match-id\": …}"),
         ("", "", "empty"),
     ];
     for (source, span, remedy) in cases {
@@ -100,11 +103,11 @@ fn braces_around_the_whole_are_taken_off_and_spans_stay_right() {
 #[test]
 fn hyphenated_params_are_read_and_subtractions_warned_of() {
     let ann = customer(&json!({}));
-    let params = json!({"valid-until": "x", "limit": 5});
-    assert!(decide("params.valid-until == 'x' and params.limit == 5", &ann, &params).is_true());
+    let params = json!({"valid-until": "2026-01-01", "limit": 5});
+    assert!(decide("params.valid-until is defined and params.limit == 5", &ann, &params).is_true());
     let warnings = problems("params.limit-1 > 3");
     assert_eq!(warnings.len(), 1);
     assert_eq!(warnings[0].severity, Severity::Warning);
-    let (found, _) = first("params.valid-until == 'x' and nope");
+    let (found, _) = first("params.valid-until > now and nope");
     assert_eq!(found, "nope");
 }

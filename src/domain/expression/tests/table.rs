@@ -156,14 +156,14 @@ fn text_order_is_by_code_point() {
 #[test]
 fn numbers_compare_by_exact_value() {
     check(
-        &json!({"big": 9007199254740993_i64, "half": 0.5}),
+        &json!({"big": 9007199254740993_i64, "half": 0.5, "zero": 0}),
         &[
             ("customer.big == 9007199254740992.0", Some(false)),
             ("customer.big > 9007199254740992.0", Some(true)),
             ("customer.big == 9007199254740993", Some(true)),
             ("customer.half == 0.50", Some(true)),
             ("customer.half > -1", Some(true)),
-            ("-0.0 == 0", Some(true)),
+            ("customer.zero == -0.0", Some(true)),
         ],
     );
 }
@@ -264,4 +264,38 @@ fn leaves_are_strict_about_what_is_missing() {
             ("customer.first is not number", Some(true)),
         ],
     );
+}
+
+#[test]
+fn a_character_of_a_text_is_as_in_a_content() {
+    check(
+        &json!({"name": "Ännie", "o": {"names": ["Bo"]}, "n": 5}),
+        &[
+            ("customer.name[0] == 'Ä'", Some(true)),
+            ("customer.name[-1] == 'e'", Some(true)),
+            ("customer.name[0][0] == 'Ä'", Some(true)),
+            ("customer.o.names[0][1] == 'o'", Some(true)),
+            ("customer.name[9] is defined", Some(false)),
+            ("customer.n[0] is defined", Some(false)),
+        ],
+    );
+}
+
+#[test]
+fn a_customers_own_ids_are_texts_by_kind() {
+    check(
+        &json!({"id": "not this"}),
+        &[
+            ("ids.registered == 'ann'", Some(true)),
+            ("ids['registered'] in ['ann', 'bob']", Some(true)),
+            ("ids.registered != 'bob'", Some(true)),
+            ("ids.registered is startingwith('a')", Some(true)),
+            ("ids.cookie is defined", Some(false)),
+            ("ids.cookie == 'x'", None),
+        ],
+    );
+    let warned = problems("customer.ids.cookie == 'x'");
+    assert!(warned[0].to_string().contains("write `ids.cookie`"), "{warned:?}");
+    assert!(problems("customer_ids.registered == 'x'")[0].to_string().contains("`ids.registered`"));
+    assert!(problems("ids == 'x'")[0].to_string().contains("name the kind of id"));
 }

@@ -6,7 +6,7 @@ use super::super::super::problem::{Problem, nearest};
 use super::super::events::{METHODS, chain};
 use super::super::names::{CONTENT_FILTERS, CONTENT_TESTS, filter_names, method_names};
 use super::super::term::{Absence, unwind};
-use super::super::{Compiler, guards};
+use super::super::{Compiler, guards, words};
 
 /// Functions that a content may call beside those of conditions.
 const FUNCTIONS: &[&str] = &[
@@ -64,6 +64,7 @@ impl Compiler<'_> {
     }
 
     fn check_choice(&mut self, choice: &ast::IfExpr<'_>) {
+        self.check_test(&choice.test_expr);
         self.check(&choice.test_expr);
         let outside = self.guards.clone();
         self.guards = outside.where_holds(&choice.test_expr, self.scope);
@@ -87,6 +88,10 @@ impl Compiler<'_> {
             "params" => {
                 let _ = self.check_param(expr, &steps, absence);
             }
+            "ids" if !steps.is_empty() => {
+                let _ = self.id(expr, &steps);
+            }
+            "customer" => self.warn_of_id(expr, &steps),
             "call" if !steps.is_empty() => {
                 let _ = self.call_field(expr, &steps);
             }
@@ -127,6 +132,9 @@ impl Compiler<'_> {
             Expr::Var(var) => {
                 let problem =
                     Problem::error(self.span(&call.expr), format!("there is no function `{}`", var.id));
+                if let Some(remedy) = words::remedy_for_function(var.id) {
+                    return self.complain(problem.remedy(remedy));
+                }
                 self.complain(match nearest(var.id, FUNCTIONS.iter().copied()) {
                     Some(near) => problem.remedy(format!("did you mean `{near}`?")),
                     None => problem.remedy(format!("there are: {}", FUNCTIONS.join(", "))),
@@ -193,6 +201,9 @@ impl Compiler<'_> {
 
     fn complain_of_filter(&mut self, expr: &Expr<'_>, name: &str) {
         let problem = Problem::error(self.span(expr), format!("there is no filter `{name}`"));
+        if let Some(remedy) = words::remedy_for_filter(name) {
+            return self.complain(problem.remedy(remedy));
+        }
         self.complain(match nearest(name, filter_names()) {
             Some(near) => problem.remedy(format!("did you mean `{near}`?")),
             None => problem,
@@ -205,6 +216,9 @@ impl Compiler<'_> {
         self.check_with(&test.expr, if catches { Absence::Caught } else { Absence::Uncaught });
         if !CONTENT_TESTS.contains(&test.name) {
             let problem = Problem::error(self.span(expr), format!("there is no test `{}`", test.name));
+            if let Some(remedy) = words::remedy_for_test(test.name) {
+                return self.complain(problem.remedy(remedy));
+            }
             self.complain(match nearest(test.name, CONTENT_TESTS.iter().copied()) {
                 Some(near) => problem.remedy(format!("did you mean `is {near}`?")),
                 None => problem,

@@ -20,7 +20,7 @@ impl Compiler<'_> {
         match statement {
             Stmt::Template(template) => self.statements(&template.children, texts),
             Stmt::EmitExpr(emit) => self.check(&emit.expr),
-            Stmt::EmitRaw(_) => {}
+            Stmt::EmitRaw(of) => self.check_raw(of),
             Stmt::ForLoop(of) => self.for_loop(of, texts),
             Stmt::IfCond(of) => self.if_cond(of, texts),
             Stmt::WithBlock(of) => {
@@ -65,13 +65,17 @@ impl Compiler<'_> {
         let mut names = targets(&of.target);
         names.push("loop");
         self.in_frame(&names, |inside| {
-            of.filter_expr.iter().for_each(|filter| inside.check(filter));
+            of.filter_expr.iter().for_each(|filter| {
+                inside.check_test(filter);
+                inside.check(filter);
+            });
             inside.statements(&of.body, texts);
         });
         self.statements(&of.else_body, texts);
     }
 
     fn if_cond(&mut self, of: &ast::IfCond<'_>, texts: &Texts) {
+        self.check_test(&of.expr);
         self.check(&of.expr);
         let outside = self.guards.clone();
         self.guards = outside.where_holds(&of.expr, self.scope);
