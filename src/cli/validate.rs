@@ -112,3 +112,122 @@ fn shown_as_json(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Pla
     let objects = manifests.objects.len();
     serde_json::json!({ "objects": objects, "diagnostics": diagnostics, "plans": plans }).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = r#"
+apiVersion: fanfare.dev/v1alpha1
+kind: ApiTrigger
+metadata: {name: t}
+spec:
+  parameters:
+    - {name: line, type: string}
+    - {name: cities, type: list}
+    - {name: until, type: timestamp}
+    - {name: level, type: integer}
+---
+apiVersion: fanfare.dev/v1alpha1
+kind: Channel
+metadata: {name: out}
+spec: {log: {}}
+"#;
+
+    /// What `fanfare validate` says of manifests.
+    fn said(yaml: &str) -> Vec<String> {
+        let manifests =
+            manifests::read_stream("<stdin>", yaml.as_bytes()).expect("a stream in memory can be read");
+        verdict(&manifests).diagnostics.iter().map(ToString::to_string).collect()
+    }
+
+    fn scenario(spec: &str) -> String {
+        let spec: String = spec.lines().map(|line| format!("  {line}\n")).collect();
+        let head = "apiVersion: fanfare.dev/v1alpha1\nkind: Scenario\nmetadata: {name: s}\nspec:\n";
+        format!("{BASE}---\n{head}{spec}")
+    }
+
+    fn quoted(text: &str) -> String {
+        serde_json::Value::from(text).to_string()
+    }
+
+    fn audience(written: &str) -> String {
+        scenario(&format!(
+            "triggers: [{{triggerRef: {{name: t}}}}]\naudience: {{where: {}}}\nnodes: [{{name: a, message: \
+             {{channelRef: {{name: out}}, consent: None, log: {{text: x}}}}}}]",
+            quoted(written)
+        ))
+    }
+
+    fn content(written: &str) -> String {
+        scenario(&format!(
+            "triggers: [{{triggerRef: {{name: t}}}}]\naudience: {{where: customer.vip}}\nnodes: [{{name: a, message: \
+             {{channelRef: {{name: out}}, consent: None, log: {{text: {}}}}}}}]",
+            quoted(written)
+        ))
+    }
+
+    fn mapping(written: &str) -> String {
+        let head = "apiVersion: fanfare.dev/v1alpha1\nkind: ApiTrigger\nmetadata: {name: t}\nspec:";
+        let from = quoted(written);
+        format!("{head}\n  parameters: [{{name: line, type: string, from: {from}, required: false}}]")
+    }
+
+    /// Cases of a file: what is written, and the words of which one must be answered.
+    fn lines(file: &'static str) -> Vec<(String, &'static str)> {
+        let mut cases: Vec<(String, &str)> = Vec::new();
+        for line in file.lines().filter(|line| !line.is_empty() && !line.starts_with("# ") && *line != "#") {
+            match (line.strip_prefix("    "), cases.last_mut()) {
+                (Some(words), Some(case)) => case.1 = words,
+                _ => cases.push((line.to_owned(), "")),
+            }
+        }
+        cases
+    }
+
+    fn blocks(file: &'static str) -> Vec<(String, &'static str)> {
+        let blocks = file.split("\n=== ").skip(1);
+        blocks
+            .filter_map(|block| block.split_once('\n'))
+            .map(|(words, spec)| (spec.to_owned(), words))
+            .collect()
+    }
+
+    fn is_answered(said: &[String], words: &str) -> bool {
+        let alternatives = words.replace(" | ", "\u{1}");
+        let mut alternatives = alternatives.split('|').map(|words| words.replace('\u{1}', " | "));
+        alternatives.any(|words| said.iter().any(|line| line.contains(&words)))
+    }
+
+    #[test]
+    fn mistakes_of_newcomers_are_answered_with_what_to_write() {
+        let audiences = lines(include_str!("../../tests/mistakes/audiences.txt"));
+        let contents = lines(include_str!("../../tests/mistakes/contents.txt"));
+        let mappings = lines(include_str!("../../tests/mistakes/mappings.txt"));
+        let scenarios = blocks(include_str!("../../tests/mistakes/scenarios.txt"));
+        let sets: [(Vec<(String, &str)>, fn(&str) -> String); 4] =
+            [(audiences, audience), (contents, content), (mappings, mapping), (scenarios, scenario)];
+        let (mut cases, mut unanswered) = (0, Vec::new());
+        for (set, manifest) in sets {
+            for (written, words) in set {
+                cases += 1;
+                let said = said(&manifest(&written));
+                if words.is_empty() || !is_answered(&said, words) {
+                    unanswered
+                        .push(format!("{written}\n  should say {words}\n  says {}", said.join("\n       ")));
+                }
+            }
+        }
+        assert!(cases >= 250, "{cases} cases were found");
+        assert!(unanswered.is_empty(), "{} of {cases}:\n{}", unanswered.len(), unanswered.join("\n"));
+    }
+
+    #[test]
+    fn what_is_right_is_not_complained_of() {
+        for right in
+            [audience("customer.city == \"Paris\" and customer.age >= 18"), content("Hi {{ customer.name }}")]
+        {
+            assert_eq!(said(&right), Vec::<String>::new());
+        }
+    }
+}

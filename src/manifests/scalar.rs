@@ -15,6 +15,11 @@ pub(super) enum ScalarError {
     /// A tag that does not fit the value.
     #[error("`{text}` cannot be read as {tag}")]
     WrongTag { text: String, tag: &'static str },
+    /// A tag of the author's own with nothing behind it: `!customer.vip`.
+    #[error(
+        "to YAML `{tag}` is a tag, and the value is empty; put it into quotes, and write `not` for `!`: `\"not {named}\"`"
+    )]
+    OnlyATag { tag: String, named: String },
     /// `!!binary`.
     #[error("!!binary is not supported; write the base64 text itself")]
     Binary,
@@ -54,6 +59,10 @@ pub(super) fn resolve_tagged(tag: &str, text: &str) -> Result<Value, ScalarError
             plain().and_then(|v| if v.is_number() { Ok(v) } else { Err(wrong("!!float")) })
         }
         "tag:yaml.org,2002:null" => plain().ok().filter(Value::is_null).ok_or_else(|| wrong("!!null")),
+        tag if text.is_empty() && tag.starts_with('!') && tag.len() > 1 => {
+            let named = tag.trim_start_matches('!').to_owned();
+            Err(ScalarError::OnlyATag { tag: tag.to_owned(), named })
+        }
         _ => Ok(Value::String(text.to_owned())),
     }
 }
@@ -177,5 +186,7 @@ mod tests {
         assert_eq!(resolve_tagged("tag:yaml.org,2002:int", "0x10"), Ok(json!(16)));
         assert!(resolve_tagged("tag:yaml.org,2002:int", "x").is_err());
         assert_eq!(resolve_tagged("!local", "1"), Ok(json!("1")));
+        let empty = resolve_tagged("!customer.vip", "").unwrap_err().to_string();
+        assert!(empty.contains("write `not` for `!`: `\"not customer.vip\"`"), "{empty}");
     }
 }
