@@ -5,13 +5,14 @@
 
 use std::ops::Range;
 
-use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
+use minijinja::machinery::ast::{BinOpKind, Expr, Stmt};
 use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Error, State, Value as Jinja};
 
 use super::arguments::invalid;
 use super::moment::{Moment, TimeDelta};
 use super::spelling::as_text;
+use super::walk::each_expression;
 
 /// The filter that writes one side of `~`.
 pub(crate) const WRITTEN: &str = "written";
@@ -54,7 +55,11 @@ impl<'s> Rewriter<'s> {
 
     /// The source with what takes the place of operators.
     pub fn rewritten(mut self, statements: &[Stmt<'_>]) -> String {
-        statements.iter().for_each(|statement| self.statement(statement));
+        each_expression(statements, &mut |expr| {
+            if let Expr::BinOp(of) = expr {
+                self.operation(of.op, &of.left, &of.right);
+            }
+        });
         // Stable: of edits at one place, those of the inner expression come first.
         self.edits.sort_by_key(|edit| edit.at);
         let mut text = String::with_capacity(self.source.len() + self.edits.len() * 16);
@@ -70,115 +75,6 @@ impl<'s> Rewriter<'s> {
         }
         text.push_str(&self.source[copied..]);
         text
-    }
-
-    fn all(&mut self, statements: &[Stmt<'_>]) {
-        statements.iter().for_each(|statement| self.statement(statement));
-    }
-
-    fn statement(&mut self, statement: &Stmt<'_>) {
-        match statement {
-            Stmt::Template(of) => self.all(&of.children),
-            Stmt::EmitExpr(of) => self.expr(&of.expr),
-            Stmt::ForLoop(of) => {
-                self.expr(&of.iter);
-                of.filter_expr.iter().for_each(|filter| self.expr(filter));
-                self.all(&of.body);
-                self.all(&of.else_body);
-            }
-            Stmt::IfCond(of) => {
-                self.expr(&of.expr);
-                self.all(&of.true_body);
-                self.all(&of.false_body);
-            }
-            Stmt::WithBlock(of) => {
-                of.assignments.iter().for_each(|(_, value)| self.expr(value));
-                self.all(&of.body);
-            }
-            Stmt::Set(of) => self.expr(&of.expr),
-            Stmt::SetBlock(of) => {
-                of.filter.iter().for_each(|filter| self.expr(filter));
-                self.all(&of.body);
-            }
-            Stmt::AutoEscape(of) => {
-                self.expr(&of.enabled);
-                self.all(&of.body);
-            }
-            Stmt::FilterBlock(of) => {
-                self.expr(&of.filter);
-                self.all(&of.body);
-            }
-            Stmt::Block(of) => self.all(&of.body),
-            Stmt::Macro(of) => {
-                of.defaults.iter().for_each(|default| self.expr(default));
-                self.all(&of.body);
-            }
-            Stmt::CallBlock(of) => {
-                self.arguments(&of.call.args);
-                self.all(&of.macro_decl.body);
-            }
-            Stmt::Do(of) => {
-                self.expr(&of.call.expr);
-                self.arguments(&of.call.args);
-            }
-            _ => {}
-        }
-    }
-
-    fn expr(&mut self, expr: &Expr<'_>) {
-        match expr {
-            Expr::Var(_) | Expr::Const(_) => {}
-            Expr::Slice(of) => {
-                self.expr(&of.expr);
-                [&of.start, &of.stop, &of.step].into_iter().flatten().for_each(|bound| self.expr(bound));
-            }
-            Expr::UnaryOp(of) => self.expr(&of.expr),
-            Expr::BinOp(of) => {
-                self.expr(&of.left);
-                self.expr(&of.right);
-                self.operation(of.op, &of.left, &of.right);
-            }
-            Expr::Compare(of) => {
-                self.expr(&of.expr);
-                of.ops.iter().for_each(|op| self.expr(&op.expr));
-            }
-            Expr::IfExpr(of) => {
-                self.expr(&of.true_expr);
-                self.expr(&of.test_expr);
-                of.false_expr.iter().for_each(|otherwise| self.expr(otherwise));
-            }
-            Expr::Filter(of) => {
-                of.expr.iter().for_each(|of| self.expr(of));
-                self.arguments(&of.args);
-            }
-            Expr::Test(of) => {
-                self.expr(&of.expr);
-                self.arguments(&of.args);
-            }
-            Expr::GetAttr(of) => self.expr(&of.expr),
-            Expr::GetItem(of) => {
-                self.expr(&of.expr);
-                self.expr(&of.subscript_expr);
-            }
-            Expr::Call(of) => {
-                self.expr(&of.expr);
-                self.arguments(&of.args);
-            }
-            Expr::List(of) => of.items.iter().for_each(|item| self.expr(item)),
-            Expr::Tuple(of) => of.items.iter().for_each(|item| self.expr(item)),
-            Expr::Map(of) => of.keys.iter().chain(&of.values).for_each(|part| self.expr(part)),
-        }
-    }
-
-    fn arguments(&mut self, arguments: &[CallArg<'_>]) {
-        for argument in arguments {
-            match argument {
-                CallArg::Pos(expr)
-                | CallArg::Kwarg(_, expr)
-                | CallArg::PosSplat(expr)
-                | CallArg::KwargSplat(expr) => self.expr(expr),
-            }
-        }
     }
 
     /// Parentheses are no part of the tree, so those around an operand may stand outside of its range; one more next

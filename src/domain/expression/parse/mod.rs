@@ -25,7 +25,7 @@ use super::scope::Scope;
 use super::tree::{Node, Term};
 pub(crate) use content::check_content;
 use guards::Guards;
-pub(crate) use lacking::lacking;
+pub(crate) use lacking::{expression_around, lacking};
 #[cfg(test)]
 pub(crate) use names::filter_names as content_filters;
 pub(crate) use span::of as range_of;
