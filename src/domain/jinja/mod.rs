@@ -157,26 +157,37 @@ pub(crate) fn install_for_conditions(environment: &mut Environment<'static>) {
     }
 }
 
+/// One of this module's filters, or of minijinja's, by name.
+///
+/// # Errors
+/// As the filter.
+pub(crate) fn call(state: &mut State<'_, '_>, name: &str, given: Given<'_>) -> Result {
+    arguments::refuse_missing(given)?;
+    match FILTERS.iter().find(|(known, _)| *known == name) {
+        Some((_, filter)) => filter(state, given),
+        None => call_built_in(state, name, given),
+    }
+}
+
 /// The filter `tojson`.
 ///
 /// # Errors
 /// A value that is missing, also inside of another.
 pub(crate) fn to_json(state: &mut State<'_, '_>, given: Given<'_>) -> Result {
-    arguments::refuse_missing(given)?;
-    text_filters::tojson(state, given)
+    call(state, "tojson", given)
 }
 
 /// Adds all of it to an environment.
 pub(crate) fn install(environment: &mut Environment<'static>) {
-    for name in BUILT_IN.keys().copied() {
-        environment.add_filter(name, move |state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>| {
+    for (name, filter) in BUILT_IN.iter() {
+        environment.add_filter(*name, |state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>| {
             let given = given.into_values();
             arguments::refuse_missing(&given)?;
-            call_built_in(state, name, &given)
+            filter.call(state, &given)
         });
     }
-    for (name, filter) in FILTERS.iter().copied() {
-        environment.add_filter(name, move |state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>| {
+    for (name, filter) in FILTERS {
+        environment.add_filter(*name, |state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>| {
             let given = given.into_values();
             arguments::refuse_missing(&given)?;
             filter(state, &given)

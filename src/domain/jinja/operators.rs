@@ -36,29 +36,41 @@ struct Edit {
     at: usize,
     /// How many bytes of the source it replaces.
     replaces: usize,
-    text: &'static str,
-    filter: &'static str,
+    text: String,
 }
 
 /// Collects the edits of a source.
 pub(crate) struct Rewriter<'s> {
     source: &'s str,
     range_of: fn(&Expr<'_>, &str) -> Range<usize>,
+    /// The filter that the sides of a comparison go through.
+    compared: Option<&'static str>,
     edits: Vec<Edit>,
 }
 
 impl<'s> Rewriter<'s> {
     /// `range_of` says which bytes of the source an expression has.
     pub fn new(source: &'s str, range_of: fn(&Expr<'_>, &str) -> Range<usize>) -> Self {
-        Rewriter { source, range_of, edits: Vec::new() }
+        Rewriter { source, range_of, compared: None, edits: Vec::new() }
+    }
+
+    /// Both sides of every comparison go through a filter.
+    pub fn comparing_by(mut self, filter: &'static str) -> Self {
+        self.compared = Some(filter);
+        self
     }
 
     /// The source with what takes the place of operators.
     pub fn rewritten(mut self, statements: &[Stmt<'_>]) -> String {
-        each_expression(statements, &mut |expr| {
-            if let Expr::BinOp(of) = expr {
-                self.operation(of.op, &of.left, &of.right);
+        each_expression(statements, &mut |expr| match expr {
+            Expr::BinOp(of) => self.operation(of.op, &of.left, &of.right),
+            Expr::Compare(of) => {
+                [&of.expr]
+                    .into_iter()
+                    .chain(of.ops.iter().map(|op| &op.expr))
+                    .for_each(|side| self.comparison(side));
             }
+            _ => {}
         });
         // Stable: of edits at one place, those of the inner expression come first.
         self.edits.sort_by_key(|edit| edit.at);
@@ -66,11 +78,7 @@ impl<'s> Rewriter<'s> {
         let mut copied = 0;
         for edit in &self.edits {
             text.push_str(&self.source[copied..edit.at]);
-            text.push_str(edit.text);
-            text.push_str(edit.filter);
-            if !edit.filter.is_empty() && edit.filter != WRITTEN {
-                text.push('(');
-            }
+            text.push_str(&edit.text);
             copied = edit.at + edit.replaces;
         }
         text.push_str(&self.source[copied..]);
@@ -81,20 +89,45 @@ impl<'s> Rewriter<'s> {
     /// to them keeps the balance all the same.
     fn operation(&mut self, operator: BinOpKind, left: &Expr<'_>, right: &Expr<'_>) {
         let (first, second) = ((self.range_of)(left, self.source), (self.range_of)(right, self.source));
-        if let BinOpKind::Concat = operator {
-            for side in [first, second] {
-                self.edits.push(Edit { at: side.start, replaces: 0, text: "(", filter: "" });
-                self.edits.push(Edit { at: side.end, replaces: 0, text: ")|", filter: WRITTEN });
+        match operator {
+            BinOpKind::Concat => {
+                self.filter(first, WRITTEN);
+                return self.filter(second, WRITTEN);
             }
-            return;
+            BinOpKind::Eq
+            | BinOpKind::Ne
+            | BinOpKind::Lt
+            | BinOpKind::Lte
+            | BinOpKind::Gt
+            | BinOpKind::Gte
+            | BinOpKind::In => {
+                self.comparison(left);
+                return self.comparison(right);
+            }
+            _ => {}
         }
         let Some((symbol, filter)) = filter_of(operator) else { return };
         let between = self.source.get(first.end..second.start);
         let Some(at) = between.and_then(|between| between.find(symbol)) else { return };
-        self.edits.push(Edit { at: first.start, replaces: 0, text: "(", filter: "" });
-        self.edits.push(Edit { at: first.end, replaces: 0, text: ")", filter: "" });
-        self.edits.push(Edit { at: first.end + at, replaces: symbol.len(), text: "|", filter });
-        self.edits.push(Edit { at: second.end, replaces: 0, text: ")", filter: "" });
+        self.insert(first.start, "(");
+        self.insert(first.end, ")");
+        self.edits.push(Edit { at: first.end + at, replaces: symbol.len(), text: format!("|{filter}(") });
+        self.insert(second.end, ")");
+    }
+
+    fn comparison(&mut self, side: &Expr<'_>) {
+        if let Some(filter) = self.compared.filter(|_| !matches!(side, Expr::Const(_))) {
+            self.filter((self.range_of)(side, self.source), filter);
+        }
+    }
+
+    fn filter(&mut self, part: Range<usize>, filter: &str) {
+        self.insert(part.start, "(");
+        self.insert(part.end, &format!(")|{filter}"));
+    }
+
+    fn insert(&mut self, at: usize, text: &str) {
+        self.edits.push(Edit { at, replaces: 0, text: text.to_owned() });
     }
 }
 

@@ -273,9 +273,14 @@ fn made(escaping: Escaping) -> Environment<'static> {
 }
 
 /// The text with filters in the place of operators that mean more here than to minijinja. It was parsed before.
-fn with_operators(text: String) -> String {
+fn with_operators(text: String, escaping: Escaping) -> String {
+    let rewriter = Rewriter::new(&text, range_of);
+    let rewriter = match escaping {
+        Escaping::Json => rewriter.comparing_by(functions::PLAIN),
+        Escaping::None | Escaping::Html => rewriter,
+    };
     match parse(&text, "content", Default::default()) {
-        Ok(ast::Stmt::Template(template)) => Rewriter::new(&text, range_of).rewritten(&template.children),
+        Ok(ast::Stmt::Template(template)) => rewriter.rewritten(&template.children),
         _ => text,
     }
 }
@@ -324,7 +329,7 @@ impl Draft {
 
     /// Jinja compiles what was already parsed; what it still refuses is about the whole text.
     fn compile(&mut self, name: &str, text: String) {
-        let text = with_operators(text);
+        let text = with_operators(text, self.escaping);
         let end = text.len();
         if let Err(error) = self.environment.add_template_owned(name.to_owned(), text) {
             let range = error.range().unwrap_or(0..end);
