@@ -22,7 +22,7 @@ use crate::domain::expression::{convert, from_jinja};
 use crate::domain::value::{Kind, Value};
 
 /// Loading a locale's data costs about as much as so many instructions.
-const LOCALE_FUEL: u64 = 20;
+const LOCALE_FUEL: u64 = 300;
 
 /// The most digits behind the point.
 const DECIMALS_MAX: usize = 20;

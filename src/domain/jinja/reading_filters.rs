@@ -17,7 +17,7 @@ const REGEX_BYTES_MAX: usize = 64 * 1024;
 const PATTERN_BYTES_MAX: usize = 512;
 
 /// Compiling one costs about as much as so many instructions.
-const REGEX_FUEL: u64 = 500;
+const REGEX_FUEL: u64 = 2_000;
 
 /// `fromjson`: the value that a text of JSON holds; nulls inside are left out, as in attributes.
 pub(super) fn fromjson(state: &mut State<'_, '_>, given: Given<'_>) -> Result {

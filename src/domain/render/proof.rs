@@ -26,6 +26,9 @@ const RENDERINGS_MAX: usize = 160;
 /// What one of these renderings may cost. A mail of two pages uses a tenth; what needs more is not tried.
 const FUEL: u64 = 4_000;
 
+/// How many values a template may read; one that reads more is not tried.
+const LEAVES_MAX: usize = 300;
+
 /// How many triggers of a scenario are tried.
 const TRIGGERS_MAX: usize = 4;
 
@@ -45,6 +48,9 @@ impl Template {
         let mut proof = Proof::new(self, texts, RENDERINGS_MAX.min(*left));
         for (trigger, parameters) in calls.iter().take(TRIGGERS_MAX) {
             let leaves = reads.leaves(parameters, &samples.attributes);
+            if leaves.len() > LEAVES_MAX {
+                break;
+            }
             proof.of_call(trigger, leaves, &mut findings);
         }
         *left = left.saturating_sub(proof.renderings);

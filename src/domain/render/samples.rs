@@ -1,6 +1,7 @@
 //! What calls and customers may hold: the values that a template is tried with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -79,9 +80,10 @@ impl Reads {
 
     /// The values to make up: what is read and is no object around another.
     pub fn leaves(&self, parameters: &BTreeMap<String, SampleParameter>, seen: &AttributesSeen) -> Vec<Leaf> {
+        // In their order a path that goes on comes next to the one that it begins with.
         let is_leaf = |path: &Vec<String>| {
-            let longer = self.paths.iter().any(|other| other.len() > path.len() && other.starts_with(path));
-            path.len() > 1 && !longer
+            let next = self.paths.range::<Vec<String>, _>((Bound::Excluded(path), Bound::Unbounded)).next();
+            path.len() > 1 && !next.is_some_and(|next| next.starts_with(path))
         };
         let mut leaves: Vec<Leaf> = self
             .paths
