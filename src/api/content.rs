@@ -52,7 +52,8 @@ pub struct EmailContent {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("has(self.body) != has(self.bodyFrom)", "exactly one of body and bodyFrom must be set"))]
 pub struct WebhookContent {
-    /// The request's body, as a template that gives JSON: `{"who": {{ customer.name | tojson }}}`.
+    /// The request's body, as a template that gives JSON: `{"who": "{{ customer.name }}", "age": {{ customer.age }}}`.
+    /// Inside of quotes a value is escaped, outside of them it is written as JSON. What is not JSON is not sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65536))]
     pub body: Option<String>,

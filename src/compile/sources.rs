@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::ObjectName;
 use crate::api::{ApiKeySpec, ApiTriggerSpec, ChannelSpec, RuntimeSpec, ScenarioSpec};
 use crate::domain::name::VersionId;
+use crate::domain::render::AttributesSeen;
 
 /// The specs of all kinds by name, and the ConfigMaps they may use.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,10 @@ pub struct Sources {
     /// force, so they are never kept.
     #[serde(skip)]
     pub wrong: BTreeSet<ObjectName>,
+    /// What the store has seen of customers' attributes, where the caller knows: contents are tried with these. It is
+    /// no part of what is in force, so it is never kept.
+    #[serde(skip)]
+    pub attributes: AttributesSeen,
 }
 
 /// The texts of a ConfigMap by key.

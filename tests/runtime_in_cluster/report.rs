@@ -17,7 +17,7 @@ fn it_is_what_is_declared_and_comes_when_it_changes() {
     let space = Space::new();
     space.story();
     space.apply(&json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "texts"}, "data": {"a": "hello"},
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "texts"}, "data": {"a": "{\"text\": \"hello\"}"},
     }));
     let mut with_text = scenario("text", "storm", "hook", "x");
     let source = json!({"configMapKeyRef": {"name": "texts", "key": "a"}});
@@ -37,7 +37,7 @@ fn it_is_what_is_declared_and_comes_when_it_changes() {
     assert_eq!(report["objects"]["Scenario/text"], spec_digest(&declared));
     let declared: fanfare::api::RuntimeSpec = serde_json::from_value(spec("runtime", "main")).unwrap();
     assert_eq!(report["objects"]["Runtime/main"], spec_digest(&declared));
-    let texts = [("a".to_owned(), "hello".to_owned())].into();
+    let texts = [("a".to_owned(), "{\"text\": \"hello\"}".to_owned())].into();
     assert_eq!(report["configMaps"], json!({"texts": texts_digest(&texts)}));
     assert_eq!(report["channels"]["hook"], "untried");
     assert_eq!(report["storeProblem"], Value::Null);

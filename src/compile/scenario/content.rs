@@ -7,12 +7,14 @@ use super::report::Report;
 use super::scope::missing;
 use crate::api::ConfigMapKeySource;
 use crate::domain::expression::{Scope, Severity, nearest};
-use crate::domain::render::{Escaping, Finding, Template, TemplateError};
+use crate::domain::render::{Escaping, Finding, Samples, Template, TemplateError};
 
 /// What the texts of one message are compiled with.
 pub(super) struct Contents<'s, 'r, 'p> {
     pub sources: &'s Sources,
     pub scope: &'s Scope,
+    /// What calls and customers may hold.
+    pub samples: &'s Samples,
     pub report: &'r mut Report<'p>,
 }
 
@@ -63,11 +65,27 @@ impl Contents<'_, '_, '_> {
         }
     }
 
+    /// Compiles a text and proves it with samples; with what deserves a warning.
+    fn proved(
+        &mut self,
+        text: &str,
+        escaping: Escaping,
+        texts: &BTreeMap<String, String>,
+    ) -> Result<(Template, Vec<Finding>), TemplateError> {
+        let template = Template::compile(text, escaping, self.scope, texts)?;
+        let mut findings = template.warnings().to_vec();
+        findings.extend(template.prove(self.samples, texts, &mut self.report.renderings_left));
+        match findings.iter().any(|finding| finding.problem.severity == Severity::Error) {
+            true => Err(TemplateError { findings }),
+            false => Ok((template, findings)),
+        }
+    }
+
     /// A text in the manifest.
     pub fn inline(&mut self, path: &str, text: &str, escaping: Escaping) -> Option<Template> {
-        match Template::compile(text, escaping, self.scope, &BTreeMap::new()) {
-            Ok(template) => {
-                template.warnings().iter().for_each(|finding| self.report.found(path, &finding.problem));
+        match self.proved(text, escaping, &BTreeMap::new()) {
+            Ok((template, warnings)) => {
+                warnings.iter().for_each(|finding| self.report.found(path, &finding.problem));
                 Some(template)
             }
             Err(TemplateError { findings }) => {
@@ -99,9 +117,9 @@ impl Contents<'_, '_, '_> {
                 .report
                 .refuse(format!("{path}.key"), format!("the ConfigMap {name} has no key {key}; {remedy}"));
         };
-        match Template::compile(text, escaping, self.scope, texts) {
-            Ok(template) => {
-                self.found_in(name, key, template.warnings());
+        match self.proved(text, escaping, texts) {
+            Ok((template, warnings)) => {
+                self.found_in(name, key, &warnings);
                 Some(template)
             }
             Err(TemplateError { findings }) => {

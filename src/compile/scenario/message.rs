@@ -3,7 +3,7 @@
 use super::super::{ObjectKind, Sources};
 use super::content::{Contents, Place};
 use super::report::Report;
-use super::scope::missing;
+use super::scope::{missing, samples};
 use crate::api::{ChannelSpec, EmailContent, MessageNode};
 use crate::domain::expression::Scope;
 use crate::domain::flow::{ContentTemplates, Message};
@@ -20,7 +20,8 @@ pub(super) fn compile(
     scope: &Scope,
     report: &mut Report<'_>,
 ) -> Option<Message> {
-    let mut contents = Contents { sources, scope, report };
+    let samples = samples(scope, sources);
+    let mut contents = Contents { sources, scope, samples: &samples, report };
     let content = content(declared, path, &mut contents);
     let to = declared.to.as_deref().map(|to| contents.inline(&format!("{path}.to"), to, Escaping::None));
     check_channel(declared, path, sources, report);

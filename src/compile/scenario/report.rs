@@ -8,11 +8,16 @@ pub(super) struct Report<'p> {
     object: ObjectName,
     problems: &'p mut Problems,
     failed: bool,
+    /// How often texts may still be rendered with samples: the proofs of one scenario together have a bound.
+    pub renderings_left: usize,
 }
+
+/// With how many renderings the texts of one scenario are tried; each costs a fraction of a millisecond at most.
+const RENDERINGS_MAX: usize = 600;
 
 impl<'p> Report<'p> {
     pub fn new(object: ObjectName, problems: &'p mut Problems) -> Self {
-        Report { object, problems, failed: false }
+        Report { object, problems, failed: false, renderings_left: RENDERINGS_MAX }
     }
 
     /// The scenario's name.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::super::{ObjectKind, ObjectName, Sources};
 use super::report::Report;
 use crate::api::{ParameterType, ScenarioSpec};
-use crate::domain::expression::{Declared, TriggerScope, nearest};
+use crate::domain::expression::{Declared, Scope, TriggerScope, nearest};
+use crate::domain::render::{SampleParameter, Samples};
 use crate::domain::value::Kind;
 
 /// The triggers a scenario lists, each once; one that does not exist is an error, and the only one: what it would
@@ -35,6 +36,23 @@ pub(super) fn trigger(name: &str, sources: &Sources) -> Option<TriggerScope> {
     let parameters =
         spec.parameters.iter().map(|parameter| (parameter.name.clone(), declared(parameter.r#type)));
     Some(TriggerScope { name: name.to_owned(), parameters: parameters.collect(), is_missing: false })
+}
+
+/// What the calls of the triggers and the customers may hold.
+pub(super) fn samples(scope: &Scope, sources: &Sources) -> Samples {
+    let of_trigger = |trigger: &TriggerScope| {
+        let spec = sources.triggers.get(&trigger.name)?;
+        let parameters = spec.parameters.iter().map(|parameter| {
+            let may_be_missing = !parameter.required && parameter.default.is_none();
+            (
+                parameter.name.clone(),
+                SampleParameter { kind: declared(parameter.r#type).kind, may_be_missing },
+            )
+        });
+        Some((trigger.name.clone(), parameters.collect()))
+    };
+    let triggers = scope.triggers.iter().filter_map(of_trigger).collect();
+    Samples { triggers, attributes: sources.attributes.clone() }
 }
 
 /// That an object does not exist, and which one may be meant; or that it is there, but wrong itself.

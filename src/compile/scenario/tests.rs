@@ -9,6 +9,8 @@ use crate::compile::{
 };
 use crate::domain::flow::{FlowNodeKind, Target};
 use crate::domain::name::{NodeIndex, ScenarioName};
+use crate::domain::render::AttributeSeen;
+use crate::domain::value::Kind;
 
 /// The sources of the product's story, with one scenario.
 fn sources(scenario: Json) -> Sources {
@@ -31,7 +33,7 @@ fn sources(scenario: Json) -> Sources {
     sources.channels.insert("sms".into(), serde_json::from_value(sms).unwrap());
     let mails = sources.texts.entry("mails".into()).or_default();
     mails.insert("snow.txt".into(), "Dear {{ customer.name }}, {% include 'footer' %}".into());
-    mails.insert("footer".into(), "until {{ params.valid-until }}".into());
+    mails.insert("footer".into(), "until {{ params.valid-until | default('further notice') }}".into());
     mails.insert("broken".into(), "Dear {{ custmer.name }}".into());
     let runtime = json!({"storage": {"sqlite": {"size": "1Gi"}}, "consents": [{"category": "mail", "unlessSaid": "Given"}]});
     sources.runtime = Some(serde_json::from_value(runtime).unwrap());
@@ -97,6 +99,60 @@ fn named_with_a_remedy(cases: Vec<Case>) {
         assert_eq!(found, path, "{message}");
         assert!(message.contains(part), "{path}: {message}");
     }
+}
+
+/// The findings about a story whose SMS says something: their paths and what they say.
+fn found(body: &str) -> Vec<(Severity, String)> {
+    let problems = compiled(with("/nodes/1/message/sms/body", json!(body))).problems;
+    problems
+        .into_iter()
+        .map(|problem| (problem.severity, format!("{}: {}", problem.path, problem.message)))
+        .collect()
+}
+
+#[test]
+fn a_text_is_tried_with_samples_of_its_parameters() {
+    assert_eq!(found("{{ customer.name.strip() }} {{ params.postcodes | join(', ') }}"), []);
+    let [(severity, message)] = found("{{ params.postcodes | round }}").try_into().unwrap();
+    assert_eq!(severity, Severity::Error);
+    assert!(
+        message.starts_with("spec.nodes[1].message.sms.body: this cannot be written for any customer"),
+        "{message}"
+    );
+    let [(severity, message)] = found("until {{ params.valid-until }}").try_into().unwrap();
+    assert_eq!(severity, Severity::Warning);
+    assert!(message.contains("without `params.valid-until` this cannot be written"), "{message}");
+}
+
+#[test]
+fn a_text_is_tried_with_what_the_store_has_seen() {
+    let mut sources = sources(story());
+    let seen = AttributeSeen { kinds: [Kind::Text].into(), missing: true };
+    sources.attributes.insert("name".to_owned(), seen);
+    let problems = compile(&sources).problems;
+    let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said.iter().all(|said| said.starts_with("without `customer.name` this cannot be written")),
+        "{said:?}"
+    );
+    assert!(!compile(&sources).snapshot.scenarios.is_empty());
+}
+
+#[test]
+fn the_body_of_a_webhook_is_json() {
+    let mut sources = sources(with(
+        "/nodes/1/message",
+        json!({"channelRef": {"name": "hook"}, "consent": "None", "webhook": {"body": "{\"text\": \"{{ customer.name }}\"}"}}),
+    ));
+    let hook = json!({"webhook": {"url": "https://example.com/"}});
+    sources.channels.insert("hook".into(), serde_json::from_value(hook).unwrap());
+    assert_eq!(compile(&sources).problems, []);
+    let scenario = sources.scenarios.get_mut("s").unwrap();
+    scenario.nodes[1].message.as_mut().unwrap().webhook.as_mut().unwrap().body =
+        Some("{\"text\": 1,}".into());
+    let [problem] = compile(&sources).problems.try_into().unwrap();
+    assert!(problem.message.contains("the body is not JSON"), "{}", problem.message);
 }
 
 #[test]

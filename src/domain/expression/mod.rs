@@ -36,7 +36,8 @@ pub use narrow::{Narrowed, PushDown, Way};
 pub(crate) use parse::content_filters;
 pub use parse::print_parsed;
 pub(crate) use parse::{
-    add_whole_template, check_content, compile_whole_expression, lacking, parse_whole_template, range_of,
+    add_whole_template, check_content, compile_whole_expression, expression_around, lacking,
+    parse_whole_template, range_of,
 };
 pub(crate) use problem::nearest;
 pub use problem::{CompileError, Problem, Severity};

@@ -7,11 +7,14 @@ mod arguments;
 mod functions;
 mod html;
 mod list_filters;
+mod local_filters;
 mod methods;
 mod moment;
 mod operators;
+mod reading_filters;
 mod spelling;
 mod text_filters;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -25,6 +28,7 @@ pub(crate) use methods::VALUE_METHODS;
 pub(crate) use moment::{Moment, TIME_METHODS};
 pub(crate) use operators::{Rewriter, WRITTEN, filter_of};
 pub(crate) use spelling::{json, quoted, spelled};
+pub(crate) use walk::{each_expression, each_part};
 
 type Result<T = Jinja> = std::result::Result<T, Error>;
 /// What a filter is given: its value, the arguments, and those by name as the last.
@@ -37,6 +41,9 @@ const FILTERS: &[(&str, Filter)] = &[
     ("bool", list_filters::boolean),
     ("capitalize", text_filters::capitalize),
     ("center", text_filters::center),
+    ("currency", local_filters::currency),
+    ("date", local_filters::date),
+    ("datetime", local_filters::datetime),
     ("dictsort", list_filters::dictsort),
     ("e", text_filters::escape),
     ("escape", text_filters::escape),
@@ -44,6 +51,9 @@ const FILTERS: &[(&str, Filter)] = &[
     ("float", list_filters::float),
     ("forceescape", text_filters::force_escape),
     ("format", text_filters::format),
+    ("format_time", local_filters::format_time),
+    ("from_timestamp", local_filters::from_timestamp),
+    ("fromjson", reading_filters::fromjson),
     ("groupby", list_filters::groupby),
     ("indent", text_filters::indent),
     ("int", list_filters::int),
@@ -53,8 +63,11 @@ const FILTERS: &[(&str, Filter)] = &[
     ("max", list_filters::max),
     ("min", list_filters::min),
     ("minus", operators::minus),
+    ("number", local_filters::number),
     ("plus", operators::plus),
     ("pprint", text_filters::pprint),
+    ("regex_replace", reading_filters::regex_replace),
+    ("regex_search", reading_filters::regex_search),
     ("remainder", operators::remainder),
     ("replace", text_filters::replace),
     ("round", list_filters::round),
@@ -65,6 +78,7 @@ const FILTERS: &[(&str, Filter)] = &[
     ("string", text_filters::string),
     ("striptags", text_filters::striptags),
     ("sum", list_filters::sum),
+    ("time", local_filters::time),
     ("title", text_filters::title),
     ("tojson", text_filters::tojson),
     ("trim", text_filters::trim),
@@ -143,26 +157,37 @@ pub(crate) fn install_for_conditions(environment: &mut Environment<'static>) {
     }
 }
 
+/// One of this module's filters, or of minijinja's, by name.
+///
+/// # Errors
+/// As the filter.
+pub(crate) fn call(state: &mut State<'_, '_>, name: &str, given: Given<'_>) -> Result {
+    arguments::refuse_missing(given)?;
+    match FILTERS.iter().find(|(known, _)| *known == name) {
+        Some((_, filter)) => filter(state, given),
+        None => call_built_in(state, name, given),
+    }
+}
+
 /// The filter `tojson`.
 ///
 /// # Errors
 /// A value that is missing, also inside of another.
 pub(crate) fn to_json(state: &mut State<'_, '_>, given: Given<'_>) -> Result {
-    arguments::refuse_missing(given)?;
-    text_filters::tojson(state, given)
+    call(state, "tojson", given)
 }
 
 /// Adds all of it to an environment.
 pub(crate) fn install(environment: &mut Environment<'static>) {
-    for name in BUILT_IN.keys().copied() {
-        environment.add_filter(name, move |state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>| {
+    for (name, filter) in BUILT_IN.iter() {
+        environment.add_filter(*name, |state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>| {
             let given = given.into_values();
             arguments::refuse_missing(&given)?;
-            call_built_in(state, name, &given)
+            filter.call(state, &given)
         });
     }
-    for (name, filter) in FILTERS.iter().copied() {
-        environment.add_filter(name, move |state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>| {
+    for (name, filter) in FILTERS {
+        environment.add_filter(*name, |state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>| {
             let given = given.into_values();
             arguments::refuse_missing(&given)?;
             filter(state, &given)

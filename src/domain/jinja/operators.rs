@@ -5,13 +5,14 @@
 
 use std::ops::Range;
 
-use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
+use minijinja::machinery::ast::{BinOpKind, Expr, Stmt};
 use minijinja::value::{Kwargs, Tuple, ValueKind};
 use minijinja::{Error, State, Value as Jinja};
 
 use super::arguments::invalid;
 use super::moment::{Moment, TimeDelta};
 use super::spelling::as_text;
+use super::walk::each_expression;
 
 /// The filter that writes one side of `~`.
 pub(crate) const WRITTEN: &str = "written";
@@ -35,170 +36,98 @@ struct Edit {
     at: usize,
     /// How many bytes of the source it replaces.
     replaces: usize,
-    text: &'static str,
-    filter: &'static str,
+    text: String,
 }
 
 /// Collects the edits of a source.
 pub(crate) struct Rewriter<'s> {
     source: &'s str,
     range_of: fn(&Expr<'_>, &str) -> Range<usize>,
+    /// The filter that the sides of a comparison go through.
+    compared: Option<&'static str>,
     edits: Vec<Edit>,
 }
 
 impl<'s> Rewriter<'s> {
     /// `range_of` says which bytes of the source an expression has.
     pub fn new(source: &'s str, range_of: fn(&Expr<'_>, &str) -> Range<usize>) -> Self {
-        Rewriter { source, range_of, edits: Vec::new() }
+        Rewriter { source, range_of, compared: None, edits: Vec::new() }
+    }
+
+    /// Both sides of every comparison go through a filter.
+    pub fn comparing_by(mut self, filter: &'static str) -> Self {
+        self.compared = Some(filter);
+        self
     }
 
     /// The source with what takes the place of operators.
     pub fn rewritten(mut self, statements: &[Stmt<'_>]) -> String {
-        statements.iter().for_each(|statement| self.statement(statement));
+        each_expression(statements, &mut |expr| match expr {
+            Expr::BinOp(of) => self.operation(of.op, &of.left, &of.right),
+            Expr::Compare(of) => {
+                [&of.expr]
+                    .into_iter()
+                    .chain(of.ops.iter().map(|op| &op.expr))
+                    .for_each(|side| self.comparison(side));
+            }
+            _ => {}
+        });
         // Stable: of edits at one place, those of the inner expression come first.
         self.edits.sort_by_key(|edit| edit.at);
         let mut text = String::with_capacity(self.source.len() + self.edits.len() * 16);
         let mut copied = 0;
         for edit in &self.edits {
             text.push_str(&self.source[copied..edit.at]);
-            text.push_str(edit.text);
-            text.push_str(edit.filter);
-            if !edit.filter.is_empty() && edit.filter != WRITTEN {
-                text.push('(');
-            }
+            text.push_str(&edit.text);
             copied = edit.at + edit.replaces;
         }
         text.push_str(&self.source[copied..]);
         text
     }
 
-    fn all(&mut self, statements: &[Stmt<'_>]) {
-        statements.iter().for_each(|statement| self.statement(statement));
-    }
-
-    fn statement(&mut self, statement: &Stmt<'_>) {
-        match statement {
-            Stmt::Template(of) => self.all(&of.children),
-            Stmt::EmitExpr(of) => self.expr(&of.expr),
-            Stmt::ForLoop(of) => {
-                self.expr(&of.iter);
-                of.filter_expr.iter().for_each(|filter| self.expr(filter));
-                self.all(&of.body);
-                self.all(&of.else_body);
-            }
-            Stmt::IfCond(of) => {
-                self.expr(&of.expr);
-                self.all(&of.true_body);
-                self.all(&of.false_body);
-            }
-            Stmt::WithBlock(of) => {
-                of.assignments.iter().for_each(|(_, value)| self.expr(value));
-                self.all(&of.body);
-            }
-            Stmt::Set(of) => self.expr(&of.expr),
-            Stmt::SetBlock(of) => {
-                of.filter.iter().for_each(|filter| self.expr(filter));
-                self.all(&of.body);
-            }
-            Stmt::AutoEscape(of) => {
-                self.expr(&of.enabled);
-                self.all(&of.body);
-            }
-            Stmt::FilterBlock(of) => {
-                self.expr(&of.filter);
-                self.all(&of.body);
-            }
-            Stmt::Block(of) => self.all(&of.body),
-            Stmt::Macro(of) => {
-                of.defaults.iter().for_each(|default| self.expr(default));
-                self.all(&of.body);
-            }
-            Stmt::CallBlock(of) => {
-                self.arguments(&of.call.args);
-                self.all(&of.macro_decl.body);
-            }
-            Stmt::Do(of) => {
-                self.expr(&of.call.expr);
-                self.arguments(&of.call.args);
-            }
-            _ => {}
-        }
-    }
-
-    fn expr(&mut self, expr: &Expr<'_>) {
-        match expr {
-            Expr::Var(_) | Expr::Const(_) => {}
-            Expr::Slice(of) => {
-                self.expr(&of.expr);
-                [&of.start, &of.stop, &of.step].into_iter().flatten().for_each(|bound| self.expr(bound));
-            }
-            Expr::UnaryOp(of) => self.expr(&of.expr),
-            Expr::BinOp(of) => {
-                self.expr(&of.left);
-                self.expr(&of.right);
-                self.operation(of.op, &of.left, &of.right);
-            }
-            Expr::Compare(of) => {
-                self.expr(&of.expr);
-                of.ops.iter().for_each(|op| self.expr(&op.expr));
-            }
-            Expr::IfExpr(of) => {
-                self.expr(&of.true_expr);
-                self.expr(&of.test_expr);
-                of.false_expr.iter().for_each(|otherwise| self.expr(otherwise));
-            }
-            Expr::Filter(of) => {
-                of.expr.iter().for_each(|of| self.expr(of));
-                self.arguments(&of.args);
-            }
-            Expr::Test(of) => {
-                self.expr(&of.expr);
-                self.arguments(&of.args);
-            }
-            Expr::GetAttr(of) => self.expr(&of.expr),
-            Expr::GetItem(of) => {
-                self.expr(&of.expr);
-                self.expr(&of.subscript_expr);
-            }
-            Expr::Call(of) => {
-                self.expr(&of.expr);
-                self.arguments(&of.args);
-            }
-            Expr::List(of) => of.items.iter().for_each(|item| self.expr(item)),
-            Expr::Tuple(of) => of.items.iter().for_each(|item| self.expr(item)),
-            Expr::Map(of) => of.keys.iter().chain(&of.values).for_each(|part| self.expr(part)),
-        }
-    }
-
-    fn arguments(&mut self, arguments: &[CallArg<'_>]) {
-        for argument in arguments {
-            match argument {
-                CallArg::Pos(expr)
-                | CallArg::Kwarg(_, expr)
-                | CallArg::PosSplat(expr)
-                | CallArg::KwargSplat(expr) => self.expr(expr),
-            }
-        }
-    }
-
     /// Parentheses are no part of the tree, so those around an operand may stand outside of its range; one more next
     /// to them keeps the balance all the same.
     fn operation(&mut self, operator: BinOpKind, left: &Expr<'_>, right: &Expr<'_>) {
         let (first, second) = ((self.range_of)(left, self.source), (self.range_of)(right, self.source));
-        if let BinOpKind::Concat = operator {
-            for side in [first, second] {
-                self.edits.push(Edit { at: side.start, replaces: 0, text: "(", filter: "" });
-                self.edits.push(Edit { at: side.end, replaces: 0, text: ")|", filter: WRITTEN });
+        match operator {
+            BinOpKind::Concat => {
+                self.filter(first, WRITTEN);
+                return self.filter(second, WRITTEN);
             }
-            return;
+            BinOpKind::Eq
+            | BinOpKind::Ne
+            | BinOpKind::Lt
+            | BinOpKind::Lte
+            | BinOpKind::Gt
+            | BinOpKind::Gte
+            | BinOpKind::In => {
+                self.comparison(left);
+                return self.comparison(right);
+            }
+            _ => {}
         }
         let Some((symbol, filter)) = filter_of(operator) else { return };
         let between = self.source.get(first.end..second.start);
         let Some(at) = between.and_then(|between| between.find(symbol)) else { return };
-        self.edits.push(Edit { at: first.start, replaces: 0, text: "(", filter: "" });
-        self.edits.push(Edit { at: first.end, replaces: 0, text: ")", filter: "" });
-        self.edits.push(Edit { at: first.end + at, replaces: symbol.len(), text: "|", filter });
-        self.edits.push(Edit { at: second.end, replaces: 0, text: ")", filter: "" });
+        self.insert(first.start, "(");
+        self.insert(first.end, ")");
+        self.edits.push(Edit { at: first.end + at, replaces: symbol.len(), text: format!("|{filter}(") });
+        self.insert(second.end, ")");
+    }
+
+    fn comparison(&mut self, side: &Expr<'_>) {
+        if let Some(filter) = self.compared.filter(|_| !matches!(side, Expr::Const(_))) {
+            self.filter((self.range_of)(side, self.source), filter);
+        }
+    }
+
+    fn filter(&mut self, part: Range<usize>, filter: &str) {
+        self.insert(part.start, "(");
+        self.insert(part.end, &format!(")|{filter}"));
+    }
+
+    fn insert(&mut self, at: usize, text: &str) {
+        self.edits.push(Edit { at, replaces: 0, text: text.to_owned() });
     }
 }
 

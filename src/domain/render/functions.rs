@@ -27,6 +27,9 @@ pub(super) fn add(environment: &mut Environment<'static>, escaping: Escaping) {
     }
 }
 
+/// The filter that takes out of a captured text what marks its values, in a JSON body.
+pub(super) const PLAIN: &str = "plain";
+
 /// What is safe in a JSON body is JSON; an escaped text is a text.
 fn add_json(environment: &mut Environment<'static>) {
     environment.add_filter("safe", |state: &State<'_, '_>, value: &Jinja| match value.is_safe() {
@@ -37,6 +40,19 @@ fn add_json(environment: &mut Environment<'static>) {
         let written = jinja::to_json(state, &given.into_values())?;
         Ok::<_, Error>(json_body::verbatim(written.as_str().unwrap_or_default()))
     });
+    environment.add_filter(PLAIN, |value: &Jinja| match value.as_str() {
+        Some(text) if value.is_safe() => Jinja::from(json_body::without_marks(text)),
+        _ => value.clone(),
+    });
+    for name in ["length", "count", "int", "float"] {
+        environment.add_filter(name, move |state: &mut State<'_, '_>, given: Rest<ValueOrKwargs>| {
+            let mut given = given.into_values();
+            if let Some(text) = given.first_mut().filter(|value| value.is_safe()) {
+                *text = Jinja::from(json_body::without_marks(text.as_str().unwrap_or_default()));
+            }
+            jinja::call(state, name, &given)
+        });
+    }
     for name in ["e", "escape", "forceescape"] {
         environment.add_filter(name, |state: &State<'_, '_>, value: &Jinja| {
             let text = json_body::without_marks(&spelled(state, value)?);

@@ -132,6 +132,15 @@ fn a_value_outside_of_strings_is_json_of_its_kind() {
         (r#"{"{{ customer.gone }}": 1}"#, json!({"g": 1})),
         (r#"{ {{ customer.gone }}: 1}"#, json!({"g": 1})),
         (r#"{"raw": {{ '{"a": [1]}' | safe }}}"#, json!({"raw": {"a": [1]}})),
+        (
+            r#"{% set x %}{{ customer.n }}{% endset %}{"same": {{ x == "5" }}, "in": {{ x in ["5"] }}, "length": {{ x | length }}, "n": {{ x }}}"#,
+            json!({"same": true, "in": true, "length": 1, "n": 5}),
+        ),
+        (
+            r#"{% macro m(a) %}{{ a }}{% endmacro %}{% if m(customer.name) == "t" and "x" != m(1) %}{"a": 1}{% endif %}"#,
+            json!({"a": 1}),
+        ),
+        (r#"{"a": {{ 1 < customer.n <= 5 and customer.nope is not defined }}}"#, json!({"a": true})),
         ("{{ customer.address }}", json!({"city": "t"})),
         (
             r#"[{% for n in [1, 2, 3] %}{{ n }}{{ ", " if not loop.last else "" }}{% endfor %}]"#,

@@ -9,6 +9,8 @@ mod events;
 mod format;
 mod functions;
 mod json_body;
+mod proof;
+mod samples;
 mod template;
 
 #[cfg(test)]
@@ -16,7 +18,10 @@ mod jinja2_tests;
 #[cfg(test)]
 mod json_tests;
 #[cfg(test)]
+mod proof_tests;
+#[cfg(test)]
 mod tests;
 
 pub use context::Subject;
+pub use samples::{AttributeSeen, AttributesSeen, SampleParameter, Samples};
 pub use template::{Escaping, Finding, Rendered, Template, TemplateError};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use minijinja::machinery::ast;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
@@ -31,7 +31,7 @@ const RECURSION_MAX: usize = 120;
 const INCLUDES_MAX: usize = 50;
 
 /// The name of the template itself; a ConfigMap's key is never empty.
-const MAIN: &str = "";
+pub(super) const MAIN: &str = "";
 
 /// How values are escaped when they are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,8 +76,8 @@ pub struct TemplateError {
 /// A compiled template. Cheap to clone; shared between threads.
 #[derive(Clone)]
 pub struct Template {
-    environment: Arc<Environment<'static>>,
-    escaping: Escaping,
+    pub(super) environment: Arc<Environment<'static>>,
+    pub(super) escaping: Escaping,
     source: Arc<str>,
     events: Arc<EventTypes>,
     warnings: Arc<[Finding]>,
@@ -125,43 +125,45 @@ impl Template {
 
     /// Renders it for one customer.
     pub fn render(&self, subject: &Subject) -> Rendered {
-        let rendered =
-            self.environment.get_template(MAIN).and_then(|template| template.render(subject.root()));
-        match rendered {
-            Ok(text) => self.finished(text),
-            Err(error) => self.failed(&error, subject),
+        match self.attempt(&self.environment, subject) {
+            Ok(text) => Rendered::Text(text),
+            Err(Failure::Aborted(reason)) => Rendered::Aborted(reason),
+            Err(failure) => Rendered::Failed(self.reason(&failure, subject)),
         }
     }
 
-    fn finished(&self, text: String) -> Rendered {
+    /// Renders it in an environment that differs in its limits.
+    pub(super) fn attempt(
+        &self,
+        environment: &Environment<'static>,
+        subject: &Subject,
+    ) -> Result<String, Failure> {
+        let rendered = environment.get_template(MAIN).and_then(|template| template.render(subject.root()));
+        let text = rendered.map_err(Failure::of)?;
         let text = match self.escaping {
-            Escaping::Json if text.len() <= OUTPUT_BYTES_MAX => match json_body::finish(&text) {
-                Ok(text) => text,
-                Err(reason) => return Rendered::Failed(reason),
-            },
+            Escaping::Json if text.len() <= OUTPUT_BYTES_MAX => {
+                json_body::finish(&text).map_err(Failure::NotJson)?
+            }
             _ => text,
         };
         if text.len() > OUTPUT_BYTES_MAX {
-            return Rendered::Failed(format!("the text is longer than {OUTPUT_BYTES_MAX} bytes"));
+            return Err(Failure::TooLong);
         }
-        Rendered::Text(text)
+        Ok(text)
     }
 
-    fn failed(&self, error: &Error, subject: &Subject) -> Rendered {
-        let mut innermost = error;
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            if let Some(Abort(reason)) = cause.downcast_ref::<Abort>() {
-                return Rendered::Aborted(reason.clone());
-            }
-            innermost = cause.downcast_ref::<Error>().unwrap_or(innermost);
-            source = cause.source();
+    /// Why it could not be rendered, for a person.
+    pub(super) fn reason(&self, failure: &Failure, subject: &Subject) -> String {
+        match failure {
+            Failure::Aborted(reason) => format!("aborted: {reason}"),
+            Failure::NotJson(reason) => reason.clone(),
+            Failure::TooLong => format!("the text is longer than {OUTPUT_BYTES_MAX} bytes"),
+            Failure::Jinja(error) => self.reason_of(innermost(error), subject),
         }
-        Rendered::Failed(self.reason(innermost, subject))
     }
 
     /// The error with the line and the part of the text that it is about.
-    fn reason(&self, error: &Error, subject: &Subject) -> String {
+    fn reason_of(&self, error: &Error, subject: &Subject) -> String {
         let name = error.name().unwrap_or(MAIN);
         let template = self.environment.get_template(name).ok();
         let part = template.as_ref().and_then(|template| template.source().get(error.range()?));
@@ -205,7 +207,56 @@ impl fmt::Debug for Template {
     }
 }
 
+/// Why there is no text.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The template called `abort`.
+    Aborted(String),
+    /// What came out is not the JSON that the body of a webhook is.
+    NotJson(String),
+    /// What came out is longer than any message.
+    TooLong,
+    /// Jinja stopped.
+    Jinja(Error),
+}
+
+impl Failure {
+    fn of(error: Error) -> Self {
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            if let Some(Abort(reason)) = cause.downcast_ref::<Abort>() {
+                return Failure::Aborted(reason.clone());
+            }
+            source = cause.source();
+        }
+        Failure::Jinja(error)
+    }
+}
+
+/// The error that the others are about: of an include, that in the included text.
+pub(super) fn innermost(error: &Error) -> &Error {
+    let mut innermost = error;
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        innermost = cause.downcast_ref::<Error>().unwrap_or(innermost);
+        source = cause.source();
+    }
+    innermost
+}
+
+/// The environment of a way of escaping. Made once: its tables of filters are shared by all templates.
 fn environment(escaping: Escaping) -> Environment<'static> {
+    static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(|| made(Escaping::None));
+    static HTML_BODIES: LazyLock<Environment<'static>> = LazyLock::new(|| made(Escaping::Html));
+    static JSON_BODIES: LazyLock<Environment<'static>> = LazyLock::new(|| made(Escaping::Json));
+    match escaping {
+        Escaping::None => PLAIN.clone(),
+        Escaping::Html => HTML_BODIES.clone(),
+        Escaping::Json => JSON_BODIES.clone(),
+    }
+}
+
+fn made(escaping: Escaping) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL_MAX));
@@ -225,9 +276,14 @@ fn environment(escaping: Escaping) -> Environment<'static> {
 }
 
 /// The text with filters in the place of operators that mean more here than to minijinja. It was parsed before.
-fn with_operators(text: String) -> String {
+fn with_operators(text: String, escaping: Escaping) -> String {
+    let rewriter = Rewriter::new(&text, range_of);
+    let rewriter = match escaping {
+        Escaping::Json => rewriter.comparing_by(functions::PLAIN),
+        Escaping::None | Escaping::Html => rewriter,
+    };
     match parse_whole_template(&text) {
-        Ok(ast::Stmt::Template(template)) => Rewriter::new(&text, range_of).rewritten(&template.children),
+        Ok(ast::Stmt::Template(template)) => rewriter.rewritten(&template.children),
         _ => text,
     }
 }
@@ -276,7 +332,7 @@ impl Draft {
 
     /// Jinja compiles what was already parsed; what it still refuses is about the whole text.
     fn compile(&mut self, name: &str, text: String) {
-        let text = with_operators(text);
+        let text = with_operators(text, self.escaping);
         if let Err(error) = add_whole_template(&mut self.environment, name, text) {
             self.refuse(name, vec![Problem::error(error.range, error.message)]);
         }

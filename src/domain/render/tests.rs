@@ -314,3 +314,55 @@ fn what_repeats_itself_ends_while_it_is_written() {
         assert!(matches!(render(&source), Rendered::Failed(_)), "{source}");
     }
 }
+
+#[test]
+fn times_and_numbers_are_written_as_people_of_a_place_write_them() {
+    for (source, expected) in [
+        ("{{ now | datetime }}", "Nov 1, 2026, 12:00\u{202f}PM"),
+        ("{{ now | datetime('long', zone='Europe/Vienna', locale='de') }}", "1. November 2026 um 13:00"),
+        ("{{ now | datetime('short', 'America/New_York', 'en-US') }}", "11/1/26, 7:00\u{202f}AM"),
+        ("{{ now | date('long', locale='fr') }} {{ now | time(locale='de') }}", "1 novembre 2026 12:00"),
+        ("{{ now | datetime('%d.%m.%Y %H:%M', zone='Asia/Tokyo') }}", "01.11.2026 21:00"),
+        ("{{ '2026-11-01' | date('%d.%m.%Y', zone='America/Lima') }}", "01.11.2026"),
+        ("{{ '2026-11-01T00:30:00+02:00' | date('%d.%m.%Y') }}", "31.10.2026"),
+        ("{{ 1793534400 | from_timestamp('%d/%m/%Y') }}", "01/11/2026"),
+        (
+            "{{ 1793534400 | from_timestamp('%H:%M', 'Europe/Prague') }} {{ now | format_time('%Y') }}",
+            "13:00 2026",
+        ),
+        (
+            "{{ 1234567.891 | number }} {{ 1234567.891 | number(2, locale='de') }}",
+            "1,234,567.891 1.234.567,89",
+        ),
+        ("{{ customer.n | number(2) }} {{ '1234.5' | number(1, 'de-CH') }}", "5.00 1'234.5"),
+        (
+            "{{ customer.price | currency('EUR', 'de') }} {{ 1200 | currency('JPY') }}",
+            "12,50\u{a0}EUR 1,200\u{a0}JPY",
+        ),
+        ("{{ ('{\"a\": [1, {\"b\": true}]}' | fromjson).a[1].b }}", "true"),
+        (
+            "{{ 'Order A-17' | regex_search('[A-Z]-([0-9]+)') }} {{ ('x' | regex_search('y')) or 'none' }}",
+            "17 none",
+        ),
+        (
+            "{{ '+43 1 23' | regex_replace('[^0-9+]', '') }} {{ 'ab' | regex_replace('(a)(b)', '\\\\2$1') }}",
+            "+43123 ba",
+        ),
+    ] {
+        assert_eq!(render(source), Rendered::Text(expected.to_owned()), "{source}");
+    }
+    for (source, what) in [
+        ("{{ now | datetime(zone='Vienna') }}", "there is no time zone `Vienna`"),
+        ("{{ now | datetime('huge') }}", "`datetime` knows no `huge`"),
+        ("{{ now | date(locale='deutsch!') }}", "is no locale"),
+        ("{{ 'soon' | date }}", "`soon` is no time"),
+        ("{{ 'x' | number }}", "`x` is no number"),
+        ("{{ 5 | currency('euro') }}", "takes a code such as `EUR`"),
+        ("{{ '{' | fromjson }}", "the text is not JSON"),
+        ("{{ 'x' | regex_search('(') }}", "is no regular expression"),
+        ("{{ 'x' | regex_replace('(a|b){1000}{1000}', '') }}", "is no regular expression"),
+    ] {
+        let Rendered::Failed(reason) = render(source) else { panic!("{source}") };
+        assert!(reason.contains(what), "{source}: {reason}");
+    }
+}

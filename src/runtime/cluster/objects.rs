@@ -164,6 +164,7 @@ impl Objects {
         });
         let sources = Sources {
             wrong: BTreeSet::new(),
+            attributes: BTreeMap::new(),
             namespace: namespace.to_owned(),
             texts: texts.collect(),
             kept_texts: BTreeMap::new(),

@@ -16,7 +16,7 @@ pub(crate) fn lacking(template: &str, at: usize, is_there: &dyn Fn(&str) -> bool
 }
 
 /// The expression of the tag that a place is in.
-fn expression_around(template: &str, at: usize) -> Option<&str> {
+pub(crate) fn expression_around(template: &str, at: usize) -> Option<&str> {
     let (before, behind) = (template.get(..at)?, template.get(at..)?);
     let begin = before.rfind("{{").max(before.rfind("{%"))? + 2;
     let end = at + [behind.find("}}"), behind.find("%}")].into_iter().flatten().min()?;

@@ -32,11 +32,11 @@ use super::scope::Scope;
 use super::tree::{Node, Term};
 pub(crate) use content::check_content;
 use guards::Guards;
-pub(crate) use lacking::lacking;
+pub(crate) use lacking::{expression_around, lacking};
 #[cfg(test)]
 pub(crate) use names::filter_names as content_filters;
-pub(crate) use span::of as range_of;
 pub use print::print_parsed;
+pub(crate) use span::of as range_of;
 pub(crate) use whole::{Unreadable, add_whole_template, compile_whole_expression, parse_whole_template};
 
 /// How long a source may be. A condition a person reads has a few hundred bytes; a pasted list of postcodes

@@ -1,0 +1,426 @@
+//! Proving a template when it is loaded: it is rendered for customers and calls that are made up.
+//!
+//! A value whose kind nobody declared is tried as each kind until the text can be written; a template that stops at
+//! the same place with every one of them cannot be written for anybody. Bounded: so many renderings at most, each with
+//! little fuel; what is not decided by then is let pass, and decided for each customer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use minijinja::machinery::ast::Expr;
+use minijinja::machinery::parse_expr;
+use minijinja::{Environment, ErrorKind};
+
+use super::context::Subject;
+use super::samples::{Leaf, NOW, Reads, Samples, path_of};
+use super::template::{Failure, Finding, MAIN, Template, innermost};
+use crate::domain::customer::{Customer, CustomerKey};
+use crate::domain::expression::{CallFacts, Problem, expression_around};
+use crate::domain::jinja::each_part;
+use crate::domain::name::{CallId, TriggerName};
+use crate::domain::value::{Kind, Value};
+
+/// How often one template is rendered at most.
+const RENDERINGS_MAX: usize = 160;
+
+/// What one of these renderings may cost. A mail of two pages uses a tenth; what needs more is not tried.
+const FUEL: u64 = 4_000;
+
+/// How many values a template may read; one that reads more is not tried.
+const LEAVES_MAX: usize = 300;
+
+/// How many triggers of a scenario are tried.
+const TRIGGERS_MAX: usize = 4;
+
+impl Template {
+    /// What sample values show. An error cannot be written for anybody; a warning names the value without which, or
+    /// with which, it cannot. `texts` are those that it may include; `left` is how many renderings may still be spent.
+    pub fn prove(
+        &self,
+        samples: &Samples,
+        texts: &BTreeMap<String, String>,
+        left: &mut usize,
+    ) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = Vec::new();
+        let reads = Reads::of(self);
+        let none = (String::new(), BTreeMap::new());
+        let calls = if samples.triggers.is_empty() { std::slice::from_ref(&none) } else { &samples.triggers };
+        let mut proof = Proof::new(self, texts, RENDERINGS_MAX.min(*left));
+        for (trigger, parameters) in calls.iter().take(TRIGGERS_MAX) {
+            let leaves = reads.leaves(parameters, &samples.attributes);
+            if leaves.len() > LEAVES_MAX {
+                break;
+            }
+            proof.of_call(trigger, leaves, &mut findings);
+        }
+        *left = left.saturating_sub(proof.renderings);
+        findings
+    }
+}
+
+/// What the search for values with which the text can be written came to.
+enum Verdict {
+    Works,
+    /// It stops at the same place with all of them.
+    Never(Failure),
+    Undecided,
+}
+
+struct Proof<'t> {
+    template: &'t Template,
+    texts: &'t BTreeMap<String, String>,
+    environment: Environment<'static>,
+    renderings: usize,
+    renderings_max: usize,
+    trigger: String,
+    /// Warnings met on the way.
+    noticed: Vec<Finding>,
+}
+
+impl<'t> Proof<'t> {
+    fn new(template: &'t Template, texts: &'t BTreeMap<String, String>, renderings_max: usize) -> Self {
+        let mut environment = (*template.environment).clone();
+        environment.set_fuel(Some(FUEL));
+        Proof {
+            template,
+            texts,
+            environment,
+            renderings: 0,
+            renderings_max,
+            trigger: String::new(),
+            noticed: Vec::new(),
+        }
+    }
+
+    fn of_call(&mut self, trigger: &str, mut leaves: Vec<Leaf>, findings: &mut Vec<Finding>) {
+        trigger.clone_into(&mut self.trigger);
+        match self.search(&mut leaves) {
+            Verdict::Works => {
+                std::mem::take(&mut self.noticed).into_iter().for_each(|warning| note(findings, warning));
+                self.warn(&mut leaves, findings);
+            }
+            Verdict::Never(failure) => {
+                let reason = self.template.reason(&failure, &self.subject(&leaves));
+                let message = format!("this cannot be written for any customer: {reason}");
+                let finding = self.finding(&failure, |span| Problem::error(span, message));
+                note(findings, finding);
+            }
+            Verdict::Undecided => {}
+        }
+    }
+
+    fn attempt(&mut self, leaves: &[Leaf]) -> Result<(), Failure> {
+        self.renderings += 1;
+        match self.template.attempt(&self.environment, &self.subject(leaves)) {
+            Ok(_) | Err(Failure::Aborted(_)) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.renderings >= self.renderings_max
+    }
+
+    /// Looks for values with which it can be written, from failure to failure.
+    fn search(&mut self, leaves: &mut Vec<Leaf>) -> Verdict {
+        if self.is_spent() {
+            return Verdict::Undecided;
+        }
+        let Err(mut failure) = self.attempt(leaves) else { return Verdict::Works };
+        let mut places = BTreeSet::new();
+        while places.insert(place(&failure)) {
+            if is_limit(&failure) {
+                return Verdict::Undecided;
+            }
+            let read = self.read_at(&failure);
+            let culprits: Vec<usize> = (0..leaves.len())
+                .filter(|index| read.as_ref().is_none_or(|read| read.paths.contains(&leaves[*index].path)))
+                .collect();
+            let before = leaves.clone();
+            let outcome = self.vary(leaves, &culprits, &failure);
+            if outcome.is_some() {
+                self.warn_of_value(&failure, &before, leaves);
+            }
+            match outcome {
+                Some(Ok(())) => return Verdict::Works,
+                Some(Err(later)) => failure = later,
+                None if self.is_spent() => return Verdict::Undecided,
+                None => return self.verdict(failure, read.as_ref(), leaves),
+            }
+        }
+        Verdict::Undecided
+    }
+
+    /// That it stops with a number or a boolean that the call may hold.
+    fn warn_of_value(&mut self, failure: &Failure, before: &[Leaf], after: &[Leaf]) {
+        let mut changed = before.iter().zip(after).filter(|(before, after)| before.chosen != after.chosen);
+        let (Some((leaf, after)), None) = (changed.next(), changed.next()) else { return };
+        let Some(value @ (Value::Number(_) | Value::Boolean(_))) = leaf.candidates.get(leaf.chosen) else {
+            return;
+        };
+        if leaf.path[0] != "params"
+            || leaf.path.len() != 2
+            || after.candidates[after.chosen].kind() != value.kind()
+        {
+            return;
+        }
+        let reason = self.template.reason(failure, &self.subject(before));
+        let name = leaf.path.join(".");
+        let message = format!("with `{name}` = {} this cannot be written: {reason}", value.to_json());
+        let warning = self.finding(failure, |span| Problem::warning(span, message));
+        note(&mut self.noticed, warning);
+    }
+
+    /// Whether that it stops with all values says that it always does.
+    fn verdict(&self, failure: Failure, read: Option<&ReadAt>, leaves: &[Leaf]) -> Verdict {
+        let is_missing =
+            matches!(&failure, Failure::Jinja(error) if innermost(error).kind() == ErrorKind::UndefinedError);
+        let decided = match (&failure, read) {
+            (Failure::NotJson(_), _) => !self.chooses() && leaves.len() <= self.renderings_max,
+            (Failure::Jinja(_), Some(read)) => {
+                // Three values that nobody declared are not tried in all ways.
+                let varied = leaves.iter().filter(|leaf| read.paths.contains(&leaf.path)).count();
+                !is_missing && !read.has_unknown && varied <= 2
+            }
+            _ => false,
+        };
+        if decided { Verdict::Never(failure) } else { Verdict::Undecided }
+    }
+
+    /// Whether a part of the template is left out for some customers, so that no sample shows all of it.
+    fn chooses(&self) -> bool {
+        let is_choice = |source: &str| source.contains("{%") || source.contains(" if ");
+        self.template.environment.templates().any(|(_, part)| is_choice(part.source()))
+    }
+
+    /// Tries other values for those that are read where it stopped: one at a time, then two.
+    fn vary(
+        &mut self,
+        leaves: &mut Vec<Leaf>,
+        culprits: &[usize],
+        failure: &Failure,
+    ) -> Option<Result<(), Failure>> {
+        let at = place(failure);
+        for &index in culprits {
+            let before = leaves[index].chosen;
+            for candidate in 0..leaves[index].candidates.len() {
+                if candidate == before || self.is_spent() {
+                    continue;
+                }
+                leaves[index].chosen = candidate;
+                match self.attempt(leaves) {
+                    Ok(()) => return Some(Ok(())),
+                    Err(other) if place(&other) != at => return Some(Err(other)),
+                    Err(_) => {}
+                }
+            }
+            leaves[index].chosen = before;
+        }
+        let before: Vec<usize> = culprits.iter().map(|index| leaves[*index].chosen).collect();
+        for kind in [Kind::Number, Kind::Timestamp, Kind::List] {
+            for index in culprits {
+                let of_kind = leaves[*index].candidates.iter().position(|value| value.kind() == kind);
+                leaves[*index].chosen = of_kind.unwrap_or(leaves[*index].chosen);
+            }
+            match self.attempt(leaves) {
+                Ok(()) => return Some(Ok(())),
+                Err(other) if place(&other) != at => return Some(Err(other)),
+                Err(_) => {}
+            }
+        }
+        culprits.iter().zip(before).for_each(|(index, chosen)| leaves[*index].chosen = chosen);
+        let [first, second] = culprits else { return None };
+        let before = (leaves[*first].chosen, leaves[*second].chosen);
+        for one in 0..leaves[*first].candidates.len() {
+            for two in 0..leaves[*second].candidates.len() {
+                if self.is_spent() {
+                    return None;
+                }
+                (leaves[*first].chosen, leaves[*second].chosen) = (one, two);
+                match self.attempt(leaves) {
+                    Ok(()) => return Some(Ok(())),
+                    Err(other) if place(&other) != at => return Some(Err(other)),
+                    Err(_) => {}
+                }
+            }
+        }
+        (leaves[*first].chosen, leaves[*second].chosen) = before;
+        None
+    }
+
+    /// What may be otherwise for some, one after the other: missing, or of another kind.
+    fn warn(&mut self, leaves: &mut [Leaf], findings: &mut Vec<Finding>) {
+        for index in 0..leaves.len() {
+            let name = leaves[index].path.join(".");
+            if leaves[index].seen.missing && !self.is_spent() {
+                leaves[index].absent = true;
+                if let Err(failure) = self.attempt(leaves) {
+                    let remedy = format!("write `{{% if {name} is defined %}}` or `{name} | default(…)`");
+                    self.warn_of(&failure, leaves, &format!("without `{name}`"), &remedy, findings);
+                }
+                leaves[index].absent = false;
+            }
+            let chosen = leaves[index].chosen;
+            for kind in leaves[index].seen.kinds.clone() {
+                let of_kind = leaves[index].candidates.iter().position(|value| value.kind() == kind);
+                let Some(candidate) = of_kind.filter(|_| !self.is_spent()) else { continue };
+                if leaves[index].candidates[chosen].kind() == kind {
+                    continue;
+                }
+                leaves[index].chosen = candidate;
+                if let Err(failure) = self.attempt(leaves) {
+                    let whom = format!("for customers whose `{name}` is a {}", kind.word());
+                    let remedy = format!("write `{{% if {name} is … %}}`, or convert it");
+                    self.warn_of(&failure, leaves, &whom, &remedy, findings);
+                }
+            }
+            leaves[index].chosen = chosen;
+        }
+    }
+
+    fn warn_of(
+        &self,
+        failure: &Failure,
+        leaves: &[Leaf],
+        whom: &str,
+        remedy: &str,
+        findings: &mut Vec<Finding>,
+    ) {
+        if is_limit(failure) {
+            return;
+        }
+        let reason = self.template.reason(failure, &self.subject(leaves));
+        let message = format!("{whom} this cannot be written: {reason}");
+        note(findings, self.finding(failure, |span| Problem::warning(span, message).remedy(remedy)));
+    }
+
+    /// A finding at the line where it stopped.
+    fn finding(&self, failure: &Failure, problem: impl FnOnce(std::ops::Range<usize>) -> Problem) -> Finding {
+        let (name, line) = match failure {
+            Failure::Jinja(error) => {
+                let error = innermost(error);
+                (error.name().unwrap_or(MAIN).to_owned(), error.line())
+            }
+            _ => (MAIN.to_owned(), None),
+        };
+        let source = if name == MAIN {
+            Some(self.template.source())
+        } else {
+            self.texts.get(&name).map(String::as_str)
+        };
+        let span = source.map_or(0..0, |source| match line {
+            Some(line) => line_of(source, line),
+            None => 0..source.len(),
+        });
+        Finding { included: (name != MAIN).then_some(name), problem: problem(span) }
+    }
+
+    /// What the tag reads where it stopped; `None` if that is not known.
+    fn read_at(&self, failure: &Failure) -> Option<ReadAt> {
+        let Failure::Jinja(error) = failure else { return None };
+        let error = innermost(error);
+        let part = self.template.environment.get_template(error.name().unwrap_or(MAIN)).ok()?;
+        let expr = parse_expr(expression_around(part.source(), error.range()?.start)?).ok()?;
+        let mut read = ReadAt::default();
+        each_part(&expr, &mut |expr| {
+            if let Some(path) = path_of(expr) {
+                read.has_unknown |=
+                    !matches!(path[0].as_str(), "customer" | "params" | "now" | "call" | "consents");
+                read.paths.insert(path);
+            } else {
+                let is_dynamic = matches!(expr, Expr::GetItem(_));
+                read.has_unknown |= is_dynamic
+                    || matches!(expr, Expr::Call(of) if path_of(&of.expr).is_some_and(|path| path.len() == 1));
+            }
+        });
+        Some(read)
+    }
+
+    fn subject(&self, leaves: &[Leaf]) -> Subject {
+        let (mut params, mut attributes) = (BTreeMap::new(), BTreeMap::new());
+        for leaf in leaves.iter().filter(|leaf| !leaf.absent) {
+            let Some(value) = leaf.candidates.get(leaf.chosen) else { continue };
+            let into = if leaf.path[0] == "params" { &mut params } else { &mut attributes };
+            put(into, &leaf.path[1..], value.clone());
+        }
+        Subject {
+            call: Arc::new(CallFacts {
+                id: CallId::new("0193a000-0000-7000-8000-000000000000"),
+                trigger: TriggerName::new(self.trigger.as_str()),
+                received_at: NOW,
+                params: Arc::new(params),
+                consent_defaults: Arc::default(),
+            }),
+            customer: Arc::new(Customer {
+                key: CustomerKey(1),
+                ids: Arc::new([("registered".to_owned(), "C-1".to_owned())].into()),
+                attributes: Arc::new(attributes),
+                consents: Arc::default(),
+                events: Arc::from([]),
+            }),
+            now: NOW,
+        }
+    }
+}
+
+/// What a tag reads.
+#[derive(Default)]
+struct ReadAt {
+    paths: BTreeSet<Vec<String>>,
+    /// It also reads what the template gave itself, or events: their values are not varied.
+    has_unknown: bool,
+}
+
+/// Where it stopped: the text, the byte and what it was about.
+fn place(failure: &Failure) -> (String, usize, String) {
+    match failure {
+        Failure::Jinja(error) => {
+            let error = innermost(error);
+            let begin = error.range().map_or(0, |range| range.start);
+            (error.name().unwrap_or(MAIN).to_owned(), begin, format!("{:?}", error.kind()))
+        }
+        Failure::NotJson(_) => (MAIN.to_owned(), usize::MAX, "json".to_owned()),
+        Failure::TooLong | Failure::Aborted(_) => (MAIN.to_owned(), usize::MAX, String::new()),
+    }
+}
+
+/// Whether a bound was met: the samples say nothing then.
+fn is_limit(failure: &Failure) -> bool {
+    match failure {
+        Failure::Jinja(error) => innermost(error).kind() == ErrorKind::OutOfFuel,
+        Failure::TooLong => true,
+        _ => false,
+    }
+}
+
+fn put(members: &mut BTreeMap<String, Value>, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [name] => {
+            members.insert(name.clone(), value);
+        }
+        [name, rest @ ..] => {
+            let mut inner = match members.remove(name) {
+                Some(Value::Object(object)) => Arc::unwrap_or_clone(object),
+                _ => BTreeMap::new(),
+            };
+            put(&mut inner, rest, value);
+            members.insert(name.clone(), Value::Object(Arc::new(inner)));
+        }
+    }
+}
+
+/// The bytes of a line, the white space around it left out.
+fn line_of(source: &str, line: usize) -> std::ops::Range<usize> {
+    let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let text = source.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+    let begin = start + text.len() - text.trim_start().len();
+    begin..begin + text.trim().len()
+}
+
+/// Notes a finding once, whichever trigger showed it.
+fn note(findings: &mut Vec<Finding>, finding: Finding) {
+    if !findings.contains(&finding) {
+        findings.push(finding);
+    }
+}
