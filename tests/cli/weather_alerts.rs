@@ -193,7 +193,8 @@ fn the_messages_say_what_the_alert_says() {
     assert_eq!(briefed[MANAGER], mail(subject, briefing));
 
     let over = texts(&posted(&example, &alert("winter-storm-cancel.json"), "application/json"));
-    let sms = "Uma, the snowstorm warning for Batavia has ended. Roads may still be icy. Northlight Insurance";
+    let sms =
+        "Uma, the snowstorm warning for Batavia has ended. Roads may still be icy. Northlight Insurance";
     assert_eq!(over[SMS], (None, sms.to_owned()));
     let ended = "Dear Ann Vasquez,\n\nthe National Weather Service has ended its snowstorm warning for Albion. Roads may \
         still be icy.\n\nNorthlight Insurance";
