@@ -9,7 +9,7 @@ FANFARE := cargo run --locked --quiet --
 ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster image chaos chaos-operator bench bench-operator lint format-check clippy deny advisories workflows crds packages cluster
+.PHONY: help demo test openapi test-cluster image chaos chaos-operator bench bench-operator lint format-check clippy deny advisories workflows crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
@@ -68,11 +68,19 @@ packages:
 	@missing=; for pair in openssl=openssl curl=curl python3=python3 promtool=prometheus; do \
 	  command -v $${pair%%=*} >/dev/null || missing="$$missing $${pair#*=}"; done; \
 	[ -n "$$TEST_DATABASE_URL" ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  mkdir -p /etc/postgresql-common; echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; \
 	else echo "the tests need$$missing: install them and run make again" >&2; exit 1; fi
+
+# Holds what is answered to its description by Schemathesis, in an environment of its own.
+openapi: packages
+	[ -x target/openapi/bin/schemathesis ] || { python3 -m venv target/openapi && \
+	  target/openapi/bin/pip install -q -r tests/openapi/requirements.txt; }
+	cargo build --locked
+	python3 tests/openapi/check.py $(CURDIR)/target/openapi/bin/schemathesis $(CURDIR)/target/debug/fanfare
 
 # Prints a table and writes target/bench/summary.json.
 bench:

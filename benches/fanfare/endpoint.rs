@@ -83,7 +83,10 @@ async fn serve(calls: Arc<dyn Calls>, customers: Arc<dyn Customers>) -> (SocketA
     let password = generate_secret().expect("the system gives random numbers");
     let mut ring = Keyring::default();
     let basic = vec![("alert".into(), Digest::of(password.expose()))];
-    ring.add_trigger(TriggerName::new("alert"), TriggerAccess { basic, api_keys: true });
+    ring.add_trigger(
+        TriggerName::new("alert"),
+        TriggerAccess { basic, api_keys: true, ..TriggerAccess::default() },
+    );
     let encoded = base64::engine::general_purpose::STANDARD.encode(format!("alert:{}", password.expose()));
     app.put_in_force(&sources, snapshot, ring, Timestamp::now()).await.expect("the ledger takes it");
     let listen = Listen { address: ([127, 0, 0, 1], 0).into(), surface: Surface::Calls };

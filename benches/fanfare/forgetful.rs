@@ -48,6 +48,14 @@ impl Calls for Forgetful {
         Ok(None)
     }
 
+    async fn counted_refusals(
+        &self,
+        _: Option<TriggerName>,
+        _: std::ops::Range<i64>,
+    ) -> Result<Vec<RefusalCount>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn accepted_times(
         &self,
         _: &TriggerName,

@@ -181,3 +181,24 @@ impl std::str::FromStr for Header {
         Ok(Header(name, value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_sent_in_utf_8_however_its_editor_wrote_it() {
+        let text = r#"{"city": "Köln"}"#;
+        let wide = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            format!("\u{feff}{text}").encode_utf16().flat_map(bytes).collect()
+        };
+        let with_mark = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+        for body in [text.as_bytes().to_vec(), with_mark, wide(u16::to_le_bytes), wide(u16::to_be_bytes)] {
+            assert_eq!(as_utf8(body).unwrap(), text.as_bytes());
+        }
+        let packed = vec![0x1f, 0x8b, 8, 0, 0, 0];
+        assert_eq!(as_utf8(packed.clone()).unwrap(), packed);
+        let utf32 = text.bytes().flat_map(|byte| [byte, 0, 0, 0]).collect();
+        assert!(as_utf8(utf32).unwrap_err().to_string().contains("UTF-32"));
+    }
+}

@@ -6,7 +6,7 @@ use super::client::{Answer, ClientError, ServerArgs};
 use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_json, table};
-use super::view::{Call, Page};
+use super::view::{Call, Counted, Page};
 use crate::api::Permission;
 use crate::domain::expression::parse_duration;
 
@@ -88,15 +88,19 @@ pub(super) fn show(answer: &Answer, output: OutputArgs) -> Result<Call, ClientEr
 }
 
 fn list(page: &Page<Call>) -> String {
+    let counted: String = page.counted.iter().map(|count| {
+        let Counted { trigger, http_status, reason, refusals } = count;
+        format!("\n{refusals} more requests to {trigger} were refused and only counted: {http_status} {reason}")
+    }).collect();
     if page.items.is_empty() {
-        return "no calls".to_owned();
+        return format!("no calls{counted}");
     }
     let rows = page.items.iter().map(|call| {
         let id = call.id.clone().unwrap_or_else(|| "-".to_owned());
         [call.received_at.clone(), id, call.trigger.clone(), call.status.clone(), outcome(call)]
     });
     let more = page.next.as_ref().map_or("", |_| "\n(more: raise --limit, or narrow by --since)");
-    format!("{}{more}", table(["received", "call", "trigger", "status", "outcome"], rows))
+    format!("{}{counted}{more}", table(["received", "call", "trigger", "status", "outcome"], rows))
 }
 
 fn outcome(call: &Call) -> String {

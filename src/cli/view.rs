@@ -11,6 +11,19 @@ pub(super) struct Page<T> {
     /// Where the next page begins; none at the end.
     #[serde(default)]
     pub(super) next: Option<String>,
+    /// Of calls, what was refused and only counted.
+    #[serde(default)]
+    pub(super) counted: Vec<Counted>,
+}
+
+/// Refusals of one kind that were only counted.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Counted {
+    pub(super) trigger: String,
+    pub(super) http_status: u16,
+    pub(super) reason: String,
+    pub(super) refusals: u64,
 }
 
 /// The answer to a call: one call, or with `forEach` the request and its calls.

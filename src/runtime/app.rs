@@ -12,6 +12,7 @@ use super::ingest::{RateWindows, RefusalLog};
 use super::metrics::Metrics;
 use super::outdated::OutdatedUses;
 use super::peer::GuessGuard;
+use super::slow_checks::SlowChecks;
 use crate::compile::{Snapshot, Sources};
 use crate::domain::credentials::Keyring;
 use crate::store::StoreError;
@@ -34,6 +35,8 @@ pub struct App {
     pub refusals: RefusalLog,
     /// Who fails to prove who it is.
     pub guesses: GuessGuard,
+    /// Passwords of which only slow digests are known.
+    pub slow_checks: SlowChecks,
     /// When credentials that are about to end were used last.
     pub outdated: OutdatedUses,
     /// The process's numbers.
@@ -58,6 +61,7 @@ impl App {
             rates: RateWindows::default(),
             refusals,
             guesses: GuessGuard::default(),
+            slow_checks: SlowChecks::default(),
             outdated: OutdatedUses::default(),
             metrics: Arc::default(),
             leaving: AtomicBool::new(false),

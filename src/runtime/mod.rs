@@ -20,5 +20,6 @@ pub mod peer;
 pub mod process;
 pub mod run;
 pub mod server;
+pub mod slow_checks;
 pub mod stores;
 mod traces;

@@ -2,6 +2,7 @@
 //!
 //! Ingest writes them; the run engine takes the open ones; the read API shows all.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -134,6 +135,9 @@ pub struct RefusedCall {
     pub reason: String,
 }
 
+/// How many kinds of counted refusals are read at once.
+pub const COUNTED_MAX: u32 = 100;
+
 /// Refusals that are only counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusalCount {
@@ -240,6 +244,17 @@ pub trait Calls: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     async fn get(&self, id: &CallId) -> Result<Option<CallRecord>, StoreError>;
+
+    /// Refusals that were only counted in these minutes, the most frequent first and at most [`COUNTED_MAX`]; the minute of
+    /// each is the last one. Without a trigger, those of all.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn counted_refusals(
+        &self,
+        trigger: Option<TriggerName>,
+        minutes: Range<i64>,
+    ) -> Result<Vec<RefusalCount>, StoreError>;
 
     /// When a trigger's accepted calls came since a moment: the newest `limit` of them, oldest first.
     ///

@@ -191,7 +191,10 @@ fn keyring(snapshot: &Snapshot) -> Keyring {
     for trigger in snapshot.triggers.values() {
         let name = trigger.name.as_str();
         let basic = vec![(Arc::from(name), Digest::of(&secret(name)))];
-        ring.add_trigger(trigger.name.clone(), TriggerAccess { basic, api_keys: trigger.api_keys });
+        ring.add_trigger(
+            trigger.name.clone(),
+            TriggerAccess { basic, api_keys: trigger.api_keys, ..TriggerAccess::default() },
+        );
     }
     for key in snapshot.api_keys.values() {
         let entry = ApiKeyEntry {

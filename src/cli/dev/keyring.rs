@@ -28,9 +28,10 @@ pub fn gather(snapshot: &Snapshot, generated: &Credentials, secrets: &UserSecret
         });
         let known = |own: Credential| (Arc::from(own.username), Digest::of(&own.password));
         let basic = basic.map(known).into_iter().collect();
-        gathered
-            .keyring
-            .add_trigger(trigger.name.clone(), TriggerAccess { basic, api_keys: trigger.api_keys });
+        gathered.keyring.add_trigger(
+            trigger.name.clone(),
+            TriggerAccess { basic, slow: Vec::new(), api_keys: trigger.api_keys },
+        );
     }
     for key in snapshot.api_keys.values() {
         add_api_key(&mut gathered.keyring, key, generated);

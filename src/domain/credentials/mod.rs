@@ -8,6 +8,7 @@ mod kept;
 mod permission;
 mod presented;
 mod ring;
+mod slow;
 mod track_scope;
 
 pub use digest::Digest;
@@ -18,4 +19,5 @@ pub use presented::{Presented, PresentedError};
 pub use ring::{
     ApiKeyEntry, Caller, CredentialName, Keyring, OpenTo, Rejected, TriggerAccess, normal_origin,
 };
+pub use slow::SlowDigest;
 pub use track_scope::{ProofError, TrackScope};

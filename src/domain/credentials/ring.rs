@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Digest, Permission, Permissions, Presented, TrackScope};
+use super::{Digest, Permission, Permissions, Presented, SlowDigest, TrackScope};
 use crate::domain::name::TriggerName;
 
 /// Who called, as the trigger log and a key's scope know it; never the secret.
@@ -47,6 +47,8 @@ pub fn normal_origin(origin: &str) -> String {
 pub struct TriggerAccess {
     /// Its own usernames with the digests of their passwords; two while a rotation overlaps.
     pub basic: Vec<(Arc<str>, Digest)>,
+    /// Usernames with passwords of which only slow digests are known; these hold once they are proven.
+    pub slow: Vec<(Arc<str>, Arc<SlowDigest>)>,
     /// Whether shared keys may call it.
     pub api_keys: bool,
 }
@@ -174,6 +176,21 @@ impl Keyring {
         Ok(self.caller_by(entry, &digest))
     }
 
+    /// The slow digests that a presented password is to be held against before it is asked who calls; usually none.
+    pub fn to_prove(&self, trigger: &TriggerName, presented: &Presented) -> (Vec<Arc<SlowDigest>>, Digest) {
+        let digest = digest_of(presented);
+        let access = self.triggers.get(trigger).filter(|access| !access.slow.is_empty());
+        let (Some(access), Presented::Pair { id, .. }) = (access, presented) else {
+            return (Vec::new(), digest);
+        };
+        let of_name = access.slow.iter().filter(|(username, _)| username.as_ref() == id);
+        let slow: Vec<Arc<SlowDigest>> = of_name.map(|(_, slow)| Arc::clone(slow)).collect();
+        match slow.iter().any(|slow| slow.is_proven(&digest)) {
+            true => (Vec::new(), digest),
+            false => (slow, digest),
+        }
+    }
+
     /// Who asks for something other than a trigger, if whoever it is may.
     ///
     /// # Errors
@@ -200,6 +217,10 @@ impl Keyring {
 
 fn own_username(access: &TriggerAccess, id: &str, digest: &Digest) -> Option<Arc<str>> {
     let mut found = None;
+    let proven = access.slow.iter().filter(|(_, slow)| slow.is_proven(digest));
+    if let Some((username, _)) = proven.into_iter().find(|(username, _)| username.as_ref() == id) {
+        return Some(Arc::clone(username));
+    }
     for (username, expected) in &access.basic {
         let matches = expected.matches(digest);
         if matches && username.as_ref() == id {
@@ -273,9 +294,11 @@ mod tests {
         ring.add_public(entry("key/page", "t1", &[Permission::Trigger], Some(&["goal"])));
         let basic =
             vec![(Arc::from("storm-1"), Digest::of("old")), (Arc::from("storm-2"), Digest::of("new"))];
-        ring.add_trigger(TriggerName::new("storm"), TriggerAccess { basic, api_keys: true });
-        ring.add_trigger(TriggerName::new("goal"), TriggerAccess { basic: vec![], api_keys: true });
-        ring.add_trigger(TriggerName::new("closed"), TriggerAccess { basic: vec![], api_keys: false });
+        let slow = vec![];
+        ring.add_trigger(TriggerName::new("storm"), TriggerAccess { basic, slow, api_keys: true });
+        let none = |api_keys| TriggerAccess { api_keys, ..TriggerAccess::default() };
+        ring.add_trigger(TriggerName::new("goal"), none(true));
+        ring.add_trigger(TriggerName::new("closed"), none(false));
         ring
     }
 
@@ -290,6 +313,25 @@ mod tests {
         assert_eq!(call("storm", &pair("storm-2", "new")), Ok("storm-2".into()));
         assert_eq!(call("storm", &pair("storm-2", "old")), Err(Rejected::Unknown));
         assert_eq!(call("goal", &pair("storm-2", "new")), Err(Rejected::Unknown));
+    }
+
+    #[test]
+    fn a_password_known_by_its_slow_digest_only_is_taken_once_it_is_proven() {
+        let slow = vec![(Arc::from("ann"), Arc::new(SlowDigest::of(&Digest::of("sommer")).unwrap()))];
+        let (storm, mut ring) = (TriggerName::new("storm"), Keyring::default());
+        ring.add_trigger(storm.clone(), TriggerAccess { slow, ..TriggerAccess::default() });
+        let to_prove = |presented: &Presented| ring.to_prove(&storm, presented).0.len();
+        assert_eq!((to_prove(&pair("bob", "sommer")), to_prove(&token("sommer"))), (0, 0));
+        for (password, taken) in [("winter", false), ("sommer", true)] {
+            let presented = pair("ann", password);
+            assert!(ring.authorize_trigger(&storm, &presented).is_err());
+            let (slow, digest) = ring.to_prove(&storm, &presented);
+            assert_eq!(slow.len(), 1);
+            assert_eq!(slow[0].prove(&digest), taken);
+            assert_eq!(ring.authorize_trigger(&storm, &presented).is_ok(), taken);
+        }
+        assert_eq!(to_prove(&pair("ann", "sommer")), 0);
+        assert!(ring.authorize_trigger(&storm, &pair("bob", "sommer")).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The trigger log: a page of calls, or one with everything that came of it.
 
+use std::ops::Range;
+
 use axum::Json;
 use axum::extract::{Query, State};
 use jiff::Timestamp;
@@ -8,7 +10,7 @@ use serde::Deserialize;
 use super::auth::{May, ReadLog};
 use super::id::{Id, kept};
 use super::problem::{ApiProblem, ProblemBody};
-use super::view::{CallPage, CallView};
+use super::view::{CallPage, CallView, CountedView};
 use super::{Desk, auth};
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::state::CallState;
@@ -61,10 +63,22 @@ pub(super) async fn list(
         [&query.trigger, &query.request].into_iter().flatten().any(|name| kept(name).is_err());
     let filter = filter(query)?;
     if matches_nothing {
-        return Ok(Json(CallPage { items: Vec::new(), next: None }));
+        return Ok(Json(CallPage { items: Vec::new(), next: None, counted: Vec::new() }));
     }
     let limit = filter.limit as usize;
+    let counts = counts_of(&filter);
     let records = desk.app.calls.list(filter).await?;
+    let counted = match counts {
+        Some((trigger, minutes)) => {
+            // What is further back belongs to later pages.
+            let oldest =
+                records.last().filter(|_| records.len() == limit).map(|call| minute(call.received_at));
+            let minutes = oldest.map_or(minutes.start, |oldest| oldest.max(minutes.start))..minutes.end;
+            desk.app.calls.counted_refusals(trigger, minutes).await?
+        }
+        None => Vec::new(),
+    };
+    let counted = counted.into_iter().map(CountedView::from).collect();
     let next = (records.len() == limit).then(|| records.last().map(|call| call.id.to_string())).flatten();
     let mut items = Vec::with_capacity(records.len());
     for call in records {
@@ -74,7 +88,23 @@ pub(super) async fn list(
         };
         items.push(CallView::new(call, runs));
     }
-    Ok(Json(CallPage { items, next }))
+    Ok(Json(CallPage { items, next, counted }))
+}
+
+/// Whose counted refusals belong to a page, and of which minutes; none where the page is not the first, or of calls that were
+/// not refused.
+fn counts_of(filter: &CallFilter) -> Option<(Option<TriggerName>, Range<i64>)> {
+    let is_of_refused = filter.state.is_none_or(|state| state == CallState::Refused);
+    if !is_of_refused || filter.before.is_some() || filter.request.is_some() {
+        return None;
+    }
+    let since = filter.since.map_or(i64::MIN, minute);
+    let until = filter.until.map_or(i64::MAX, |until| minute(until) + 1);
+    Some((filter.trigger.clone(), since..until))
+}
+
+fn minute(time: Timestamp) -> i64 {
+    time.as_second().div_euclid(60)
 }
 
 fn filter(query: CallQuery) -> Result<CallFilter, ApiProblem> {

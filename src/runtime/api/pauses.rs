@@ -218,9 +218,10 @@ fn reason(body: &[u8]) -> Result<String, ApiProblem> {
         return Ok(String::new());
     }
     let body = to_utf8(body, None).map_err(|error| ApiProblem::bad_request(error.to_string()))?;
-    let request: PauseRequest = serde_json::from_slice(&body).map_err(|error| {
+    let request: Option<PauseRequest> = serde_json::from_slice(&body).map_err(|error| {
         ApiProblem::bad_request(format!("the body must be {{\"reason\": \"…\"}}: {error}"))
     })?;
+    let request = request.unwrap_or_default();
     if request.reason.chars().count() > REASON_MAX || request.reason.contains('\0') {
         return Err(ApiProblem::bad_request(format!(
             "reason must be text of at most {REASON_MAX} characters"

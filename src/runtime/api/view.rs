@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::domain::state::DeliveryState;
-use crate::store::calls::CallRecord;
+use crate::store::calls::{CallRecord, RefusalCount};
 use crate::store::run_log::{DeliveryRecord, RunRecord};
 
 /// A page of calls, newest first.
@@ -17,6 +17,39 @@ pub struct CallPage {
     pub items: Vec<CallView>,
     /// What to send as `after` for the next page; null at the end.
     pub next: Option<String>,
+    /// On the first page, what was refused in its time and is in no list: only counted, because too much came at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<CountedView>,
+}
+
+/// Refusals of one kind that were only counted.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CountedView {
+    /// The trigger; `(unknown)` for those that do not exist.
+    pub trigger: String,
+    /// What they were answered.
+    pub http_status: u16,
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub refusals: u64,
+    /// The last minute in which there were some, RFC 3339.
+    #[schema(value_type = String)]
+    pub last_minute: Timestamp,
+}
+
+impl From<RefusalCount> for CountedView {
+    fn from(count: RefusalCount) -> Self {
+        let minute = Timestamp::from_second(count.minute.saturating_mul(60));
+        CountedView {
+            trigger: count.trigger.to_string(),
+            http_status: count.http_status,
+            reason: count.reason,
+            refusals: count.refusals,
+            last_minute: minute.unwrap_or(Timestamp::MAX),
+        }
+    }
 }
 
 /// A call.

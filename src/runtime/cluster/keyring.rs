@@ -11,7 +11,7 @@ use super::secret_book::{Known, View};
 use crate::api::labels::{api_key_secret_name, trigger_secret_name};
 use crate::compile::references::SecretUse;
 use crate::compile::{ApiKey, BasicSource, Snapshot};
-use crate::domain::credentials::{ApiKeyEntry, Keyring, TriggerAccess};
+use crate::domain::credentials::{ApiKeyEntry, Keyring, SlowDigest, TriggerAccess};
 
 /// A keyring, and its digests as they are kept.
 pub(super) struct Gathered {
@@ -40,7 +40,11 @@ pub(super) fn gather(snapshot: &Snapshot, secrets: &View, kept: &KeptDigests, no
             }
             Some(BasicSource::Secret(secret)) => gathering.taken(secret, SecretUse::Trigger),
         };
-        let access = TriggerAccess { basic, api_keys: trigger.api_keys };
+        let slow = match &trigger.basic {
+            Some(BasicSource::Secret(secret)) => gathering.slow(secret),
+            _ => vec![],
+        };
+        let access = TriggerAccess { basic, slow, api_keys: trigger.api_keys };
         gathering.gathered.keyring.add_trigger(trigger.name.clone(), access);
     }
     for key in snapshot.api_keys.values() {
@@ -74,6 +78,18 @@ impl Gathering<'_> {
         let previous = previous.filter(|previous| self.works(secret, previous, &mut taken));
         self.gathered.kept.put(secret, wanted, &taken, previous.as_ref());
         taken
+    }
+
+    /// Passwords that people chose, of a Secret that was not read yet.
+    fn slow(&mut self, secret: &str) -> Vec<(Arc<str>, Arc<SlowDigest>)> {
+        let wanted = SecretUse::Trigger;
+        match self.secrets.known(secret) {
+            Some(Known::Read(_) | Known::Gone | Known::Refused) => vec![],
+            Some(Known::Unread(_)) | None => {
+                self.gathered.kept.keep_chosen(secret, wanted, self.kept);
+                self.kept.slow(secret, wanted)
+            }
+        }
     }
 
     /// Whether previous credentials still work; they are taken no longer if not, whoever is away that would end them.

@@ -328,7 +328,15 @@ impl Live {
     }
 
     /// Keeps what is in force for whoever starts next. It is reported only then.
-    async fn keep(&mut self, version: VersionId, kept: KeptDigests) -> Result<(), StoreError> {
+    async fn keep(&mut self, version: VersionId, mut kept: KeptDigests) -> Result<(), StoreError> {
+        if kept.is_to_stretch() {
+            let before = self.kept.clone();
+            let stretching = tokio::task::spawn_blocking(move || {
+                kept.stretch(&before);
+                kept
+            });
+            kept = stretching.await.map_err(|_| StoreError::Closed)?;
+        }
         let record = InForceRecord { version, credentials: kept.to_json() };
         if self.record.as_ref() != Some(&record) {
             self.in_force.put_in_force(&record, Timestamp::now()).await?;

@@ -92,7 +92,7 @@ where
         return Err(Refusal::Method);
     }
     body::check_declared_length(&parts.headers, trigger.body_bytes_max)?;
-    let caller = request::authenticate(app, &trigger.name, &parts, received_at)?;
+    let caller = request::authenticate(app, &trigger.name, &parts, received_at).await?;
     app.outdated.note(&caller, received_at);
     visit.credential = Some(Arc::clone(&caller.credential));
     let body = body::read(body, trigger.body_bytes_max).await?;

@@ -13,13 +13,17 @@ use crate::runtime::app::App;
 const IDEMPOTENCY_KEY_MAX: usize = 255;
 
 /// Who calls, proven and allowed to call this trigger. Whoever guesses is slowed; right credentials never are.
-pub(super) fn authenticate(
+pub(super) async fn authenticate(
     app: &App,
     trigger: &TriggerName,
     parts: &Parts,
     now: Timestamp,
 ) -> Result<Caller, Refusal> {
     let presented = presented(parts);
+    if let Ok(presented) = &presented {
+        let (slow, digest) = app.keyring.load().to_prove(trigger, presented);
+        app.slow_checks.prove(slow, digest).await.map_err(|_| Refusal::Unavailable)?;
+    }
     let refusal = match &presented {
         Ok(presented) => match app.keyring.load().authorize_trigger(trigger, presented) {
             Ok(caller) if caller.stands_in_page(origin(&parts.headers)) => return Ok(caller),

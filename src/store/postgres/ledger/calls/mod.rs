@@ -6,6 +6,7 @@ mod decide;
 mod read;
 mod write;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -50,6 +51,14 @@ impl Calls for PostgresLedger {
 
     async fn get(&self, id: &CallId) -> Result<Option<CallRecord>, StoreError> {
         read::one(&mut self.database.ledger().await?, id).await
+    }
+
+    async fn counted_refusals(
+        &self,
+        trigger: Option<TriggerName>,
+        minutes: Range<i64>,
+    ) -> Result<Vec<RefusalCount>, StoreError> {
+        read::counted_refusals(&mut self.database.ledger().await?, trigger.as_ref(), &minutes).await
     }
 
     async fn accepted_times(

@@ -1,5 +1,7 @@
 //! Reading calls: those to be matched, one, and pages of the trigger log.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
@@ -11,7 +13,9 @@ use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::state::CallState;
 use crate::store::StoreError;
 use crate::store::call_pages::{end_id, first_id, first_id_of};
-use crate::store::calls::{AcceptedCall, CallFilter, CallRecord, UnreadableCall, unreadable_params};
+use crate::store::calls::{
+    AcceptedCall, COUNTED_MAX, CallFilter, CallRecord, RefusalCount, UnreadableCall, unreadable_params,
+};
 use crate::store::postgres::session::Session;
 
 /// The columns [`record`] reads, of a table called `c`.
@@ -53,6 +57,30 @@ const ACCEPTED_TIMES: &str = "
         WHERE trigger_name = $1 AND received_at >= $2 AND id >= $3 AND state <> 6
         ORDER BY received_at DESC LIMIT $4) newest
     ORDER BY received_at";
+
+const COUNTED: &str = "
+    SELECT trigger_name, http_status, reason, max(minute), sum(refusals)::bigint FROM refusal_count
+    WHERE ($1::text IS NULL OR trigger_name = $1) AND minute >= $2 AND minute < $3
+    GROUP BY trigger_name, http_status, reason ORDER BY sum(refusals) DESC, trigger_name, http_status, reason LIMIT $4";
+
+pub(super) async fn counted_refusals(
+    session: &mut Session,
+    trigger: Option<&TriggerName>,
+    minutes: &Range<i64>,
+) -> Result<Vec<RefusalCount>, StoreError> {
+    let (trigger, limit) = (trigger.map(TriggerName::as_str), i64::from(COUNTED_MAX));
+    let rows = session.query(COUNTED, &[&trigger, &minutes.start, &minutes.end, &limit]).await?;
+    let count = |row: &Row| {
+        Ok(RefusalCount {
+            trigger: TriggerName::new(get::<&str>(row, 0)?),
+            http_status: u16::try_from(get::<i32>(row, 1)?).unwrap_or(0),
+            reason: get(row, 2)?,
+            minute: get(row, 3)?,
+            refusals: u64::try_from(get::<i64>(row, 4)?).unwrap_or(0),
+        })
+    };
+    rows.iter().map(count).collect()
+}
 
 pub(super) async fn open_calls(
     session: &mut Session,

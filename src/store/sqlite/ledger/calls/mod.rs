@@ -8,6 +8,7 @@ mod read;
 mod refusals;
 mod versions;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -65,6 +66,14 @@ impl Calls for Ledger {
     async fn get(&self, id: &CallId) -> Result<Option<CallRecord>, StoreError> {
         let id = id.clone();
         self.database.read(move |connection| read::get(connection, &id)).await
+    }
+
+    async fn counted_refusals(
+        &self,
+        trigger: Option<TriggerName>,
+        minutes: Range<i64>,
+    ) -> Result<Vec<RefusalCount>, StoreError> {
+        self.database.read(move |connection| refusals::counted(connection, trigger.as_ref(), &minutes)).await
     }
 
     async fn accepted_times(
