@@ -112,7 +112,9 @@ pub enum Refusal {
     )]
     Guessing(Slowed),
     /// 503
-    #[error("the call could not be kept just now; nothing of it was kept, so send it again")]
+    #[error(
+        "it is not known whether the call was kept: send it again, with an Idempotency-Key, so that it counts once"
+    )]
     Unavailable,
 }
 

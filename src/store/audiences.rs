@@ -90,4 +90,10 @@ pub trait Audiences: Send + Sync {
     /// # Errors
     /// The store failed.
     async fn index_states(&self) -> Result<Vec<IndexState>, StoreError>;
+
+    /// Whether what is brought about customers is kept; see [`super::calls::Calls::check`].
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    async fn check(&self) -> Result<(), StoreError>;
 }

@@ -284,4 +284,18 @@ pub trait Calls: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     async fn get_version(&self, id: &VersionId) -> Result<Option<String>, StoreError>;
+
+    /// Whether the store answers and keeps what it is given: tells of what it refused of late, and of rights that are
+    /// missing.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    async fn check(&self) -> Result<(), StoreError> {
+        self.get(&CallId::new("none")).await.map(drop)
+    }
+
+    /// How many connections were refused because their server has been replaced by another.
+    fn refused_connections(&self) -> u64 {
+        0
+    }
 }

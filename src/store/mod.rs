@@ -23,6 +23,7 @@ pub mod runs;
 mod select;
 mod side_index;
 pub mod sqlite;
+mod trouble;
 
 /// Why the store could not do what was asked; every variant says whether trying again can help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

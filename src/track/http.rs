@@ -47,12 +47,19 @@ pub enum Refusal {
     /// The body as a whole cannot be read.
     #[error("{0}")]
     Body(#[from] BodyError),
-    /// The store did not keep it; nothing of the request was kept.
-    #[error("{0}; nothing of this request was kept")]
+    /// The store did not keep it, or did not say so in time.
+    #[error("{}; {}", .0, what_was_kept(.0))]
     Store(#[from] StoreError),
     /// No such customer.
     #[error("no customer has the registered id {0:?}; ids are case-sensitive")]
     NotFound(String),
+}
+
+fn what_was_kept(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable(_) => "it is not known whether this request was kept",
+        StoreError::Refused(_) | StoreError::Busy | StoreError::Closed => "nothing of this request was kept",
+    }
 }
 
 /// `POST /api/v1/customers`. With a scope only what it lists is written, of whom a line proves.

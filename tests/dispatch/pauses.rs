@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fanfare::domain::name::{CallId, ChannelName, ScenarioName};
 use fanfare::domain::pause::{Pause, Scope};
-use fanfare::domain::state::DeliveryState as State;
+use fanfare::domain::state::{DeliveryState as State, RunState};
 use fanfare::runtime::dispatch::ChannelHandles;
 use fanfare::runtime::engine::Running;
 use jiff::Timestamp;
@@ -152,17 +152,42 @@ pub async fn a_run_that_expires_while_it_rests_comes_to_its_end(place: Place) {
     world.until_ended(&call, SOON).await;
     engine.stop(Duration::from_secs(1)).await;
     assert_eq!(seen(&world), 0);
+    assert!(world.rows().is_empty(), "nothing was opened");
+    assert_eq!(open_runs_and_chunks(&world), 0);
+    assert_eq!(world.place.count("SELECT count(*) FROM run"), 1);
+
+    // The same for one that had begun.
+    world.connect(slow(), willing());
+    world.populate(12_000, |n| n * 26 + 2).await;
+    let engine = world.start();
+    let control = engine.control();
+    control.resume(&Scope::Runtime).await.unwrap().unwrap();
+    let call = world.call("narrow", Some(Timestamp::now() + jiff::SignedDuration::from_secs(4))).await;
+    until("one is sent", || seen(&world) > 0).await;
+    control.pause(&pause(Scope::Runtime)).await.unwrap().unwrap();
+    world.until_ended(&call, SOON).await;
+    engine.stop(Duration::from_secs(1)).await;
+    assert_eq!(open_runs_and_chunks(&world), 0);
+    adds_up(&world, 2, 12_000);
+    let ends = world.journeys(2);
+    assert_eq!(ends["messaged"], seen(&world) as i64, "{ends:?}");
+    assert!(ends["expired"] > 0, "{ends:?}");
 }
 
-/// How much was sent, once nothing more is: a message takes far less than the time between two looks.
+/// How many runs and chunks are not at their end.
+fn open_runs_and_chunks(world: &World) -> i64 {
+    let (selecting, running) = (RunState::Selecting.code(), RunState::Running.code());
+    let runs = format!("SELECT count(*) FROM run WHERE state IN ({selecting}, {running})");
+    world.place.count(&runs) + world.place.count("SELECT count(*) FROM chunk WHERE counts IS NULL")
+}
+
+/// How much was sent, once nothing more is under way. A replica that sends opens the next messages in the commit that
+/// writes the outcomes of the last ones, so that between two of them something is always under way.
 async fn until_still(world: &World) -> usize {
-    loop {
-        let before = seen(world);
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        if seen(world) == before {
-            return before;
-        }
-    }
+    let sending =
+        format!("SELECT count(*) FROM delivery WHERE run = 1 AND state = {}", State::Sending.code());
+    until("nothing is under way", || (0..5).all(|_| world.place.count(&sending) == 0)).await;
+    seen(world)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,12 +63,14 @@ impl Taken {
 }
 
 /// Each of these is taken away while a call waits, and given back when the engine has met it often.
-async fn is_waited_for(take: &str, give: &str) {
+async fn is_waited_for(take: &str, give: &str, named: &[&str]) {
     let taken = Taken::new().await;
     let calls = [taken.world.call("narrow", None).await, taken.world.call("narrow+wide", None).await];
     taken.run(take).await;
     let engine = taken.world.start();
     taken.until_failed(8).await;
+    let told = taken.world.ledger.calls.check().await.unwrap_err().to_string();
+    assert!(named.iter().all(|word| told.contains(word)), "{take}: {told}");
     taken.run(give).await;
     for call in &calls {
         assert_eq!(taken.world.until_ended(call, SOON).await, "done", "{take}");
@@ -86,22 +88,42 @@ async fn is_waited_for(take: &str, give: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_right_on_deliveries_that_is_taken_away_is_waited_for() {
-    is_waited_for("REVOKE ALL ON delivery FROM ROLE", "GRANT ALL ON delivery TO ROLE").await;
+    is_waited_for(
+        "REVOKE ALL ON delivery FROM ROLE",
+        "GRANT ALL ON delivery TO ROLE",
+        &["SELECT on delivery", "GRANT"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_right_on_runs_that_is_taken_away_is_waited_for() {
-    is_waited_for("REVOKE INSERT, UPDATE ON run FROM ROLE", "GRANT ALL ON run TO ROLE").await;
+    is_waited_for(
+        "REVOKE INSERT, UPDATE ON run FROM ROLE",
+        "GRANT ALL ON run TO ROLE",
+        &["INSERT on run", "UPDATE on run"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_right_on_customers_that_is_taken_away_is_waited_for() {
-    is_waited_for("REVOKE ALL ON customer FROM ROLE", "GRANT ALL ON customer TO ROLE").await;
+    is_waited_for(
+        "REVOKE ALL ON customer FROM ROLE",
+        "GRANT ALL ON customer TO ROLE",
+        &["SELECT on customer"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_not_there_is_waited_for() {
-    is_waited_for("ALTER TABLE delivery RENAME TO gone", "ALTER TABLE gone RENAME TO delivery").await;
+    is_waited_for(
+        "ALTER TABLE delivery RENAME TO gone",
+        "ALTER TABLE gone RENAME TO delivery",
+        &["delivery"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,6 +131,7 @@ async fn a_schema_that_is_not_there_is_waited_for() {
     is_waited_for(
         "ALTER SCHEMA SCHEMA_NAME RENAME TO away_SCHEMA_NAME; SET search_path = away_SCHEMA_NAME",
         "ALTER SCHEMA away_SCHEMA_NAME RENAME TO SCHEMA_NAME; SET search_path = SCHEMA_NAME",
+        &["does not exist"],
     )
     .await;
 }

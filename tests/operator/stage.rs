@@ -33,6 +33,7 @@ pub struct Operator {
     process: Child,
     admin: String,
     log: PathBuf,
+    identity: String,
 }
 
 impl Operator {
@@ -45,6 +46,12 @@ impl Operator {
     #[allow(dead_code, reason = "the bench asks through this handle only")]
     pub fn address(&self) -> &str {
         &self.admin
+    }
+
+    /// The name by which it takes its Lease.
+    #[allow(dead_code, reason = "the bench has one operator")]
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Its numbers.
@@ -181,7 +188,7 @@ impl Stage {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).unwrap());
-        Operator { process: command.spawn().unwrap(), admin, log }
+        Operator { process: command.spawn().unwrap(), admin, log, identity }
     }
 
     /// Starts a kubelet for the namespace.

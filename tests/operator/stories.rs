@@ -48,12 +48,15 @@ async fn a_trigger_gets_credentials_once_and_they_come_back_if_they_are_deleted(
     // Another process finds the same credentials.
     drop(operator);
     let _operator = stage.operator(&["--no-leader-election"]).await;
-    stage.kubectl(&["annotate", "-n", &stage.namespace, "apitrigger", "storm", "touched=yes"]);
+    stage.apply(&TRIGGER.replace("type: string", "type: string, required: false"));
     stage
-        .until("it has been looked at again", async || {
-            stage.get("secret", "storm-trigger")["data"] == secret["data"]
+        .until("the other one has acted on the edit", async || {
+            let trigger = stage.get("apitrigger", "storm");
+            let generation = &trigger["metadata"]["generation"];
+            *generation != serde_json::json!(1) && trigger["status"]["observedGeneration"] == *generation
         })
         .await;
+    assert_eq!(stage.get("secret", "storm-trigger")["data"], secret["data"]);
     stage.kubectl(&["delete", "secret", "storm-trigger", "-n", &stage.namespace]);
     stage.until("there are new ones", async || !stage.get("secret", "storm-trigger").is_null()).await;
     assert_ne!(stage.get("secret", "storm-trigger")["data"]["password"], secret["data"]["password"]);

@@ -12,6 +12,7 @@ mod in_force;
 mod indexes;
 mod partitions;
 mod plans;
+mod poolers;
 mod postgres;
 mod replicas;
 mod schema;

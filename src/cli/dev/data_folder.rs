@@ -5,10 +5,24 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::credentials::{Credentials, CredentialsError};
 use crate::compile::Snapshot;
+
+/// Who may look into a data folder: its owner. It holds credentials and people's data.
+const PRIVATE: u32 = 0o700;
+/// What an earlier process may have left in one.
+const LEFT_BY_US: [&str; 4] = ["lock", "shared.lock", "ledger.db", "credentials.json"];
+
+/// Whether a folder belongs to this user and has been a data folder: one that is only named as one by mistake, such as
+/// `/tmp`, keeps its rights.
+fn is_ours(path: &Path) -> bool {
+    let own = fs::metadata("/proc/self").map(|process| process.uid());
+    let belongs = fs::metadata(path).is_ok_and(|folder| own.is_ok_and(|own| own == folder.uid()));
+    belongs && LEFT_BY_US.iter().any(|name| path.join(name).exists())
+}
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +89,13 @@ impl DataFolder {
 
     fn open(path: &Path, is_shared: bool) -> Result<Self, DataFolderError> {
         let failed = |source| DataFolderError::Io { path: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(failed)?;
+        if !path.is_dir() {
+            fs::DirBuilder::new().recursive(true).mode(PRIVATE).create(path).map_err(failed)?;
+        }
         let name = if is_shared { "shared.lock" } else { "lock" };
+        if is_ours(path) {
+            fs::set_permissions(path, fs::Permissions::from_mode(PRIVATE)).map_err(failed)?;
+        }
         let lock = File::create(path.join(name)).map_err(failed)?;
         Ok(DataFolder { path: path.to_owned(), credentials: Credentials::default(), is_shared, lock })
     }
@@ -113,5 +132,32 @@ impl DataFolder {
         }
         self.credentials = credentials;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn only_its_owner_looks_into_it_also_if_it_was_made_earlier() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/data");
+        drop(DataFolder::hold(&path).unwrap());
+        assert_eq!(mode(&path), 0o700);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        drop(DataFolder::hold(&path).unwrap());
+        assert_eq!(mode(&path), 0o700);
+        // A folder of somebody's own, that was never one.
+        let other = parent.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(other.join("notes.txt"), "").unwrap();
+        drop(DataFolder::share(&other).unwrap());
+        assert_eq!(mode(&other), 0o755);
     }
 }

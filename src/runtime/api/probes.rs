@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::Desk;
-use crate::domain::name::CallId;
 use crate::runtime::app::App;
 use crate::store::StoreError;
 use crate::store::calls::Calls;
@@ -44,9 +43,9 @@ async fn readiness(app: &App) -> Result<(), String> {
     store_answers(app.calls.as_ref()).await.map_err(|error| error.to_string())
 }
 
-/// Asks the store for something that costs it nothing, in the way in which calls are kept.
+/// Asks the store for something that costs it nothing, in the way in which calls are kept, and what it refused of late.
 pub(in crate::runtime) async fn store_answers(calls: &dyn Calls) -> Result<(), StoreError> {
-    soon(calls.get(&CallId::new("none"))).await.map(drop)
+    soon(calls.check()).await
 }
 
 /// What the store says, if it says it while somebody still waits for it.
@@ -65,11 +64,13 @@ pub(super) async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Res
 
 /// The numbers as an answer.
 pub(in crate::runtime) async fn numbers(app: &App, log: &dyn RunLog, headers: &HeaderMap) -> Response {
-    match soon(log.backlog()).await {
+    let (backlog, store) = tokio::join!(soon(log.backlog()), store_answers(app.calls.as_ref()));
+    match backlog {
         Ok(backlog) => app.metrics.set_backlog(&backlog, Timestamp::now()),
         // The rest is worth showing all the more while the store does not answer.
         Err(error) => tracing::warn!(%error, "the backlog cannot be counted"),
     }
+    app.metrics.ledger.set_store(store.is_ok(), app.calls.refused_connections());
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = Exposition::asked(accept);
     let kind = HeaderValue::from_static(format.content_type());

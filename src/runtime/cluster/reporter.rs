@@ -200,6 +200,7 @@ impl Reporter {
     async fn look_at_the_store(&self) -> Result<Looked, String> {
         let look = async {
             store_answers(self.calls.as_ref()).await?;
+            self.audiences.check().await?;
             let states = self.audiences.index_states().await?;
             let complete = states.into_iter().filter(|state| state.progress == IndexProgress::Complete);
             Ok(Looked {

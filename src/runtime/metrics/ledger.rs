@@ -42,6 +42,8 @@ pub struct LedgerNumbers {
     renewal_failures: Counter<u64, AtomicU64>,
     taken_over: Counter<u64, AtomicU64>,
     lost: Counter<u64, AtomicU64>,
+    store_ready: Gauge,
+    refused_connections: Counter<u64, AtomicU64>,
 }
 
 impl LedgerNumbers {
@@ -67,6 +69,8 @@ impl LedgerNumbers {
             renewal_failures: Counter::default(),
             taken_over: Counter::default(),
             lost: Counter::default(),
+            store_ready: Gauge::default(),
+            refused_connections: Counter::default(),
         };
         // A counter that first shows with its first failure cannot be told from one that never failed.
         for work in ["calls", "deliveries"] {
@@ -87,6 +91,11 @@ impl LedgerNumbers {
         registry.register("chunks_taken_over", help, numbers.taken_over.clone());
         let help = "Chunks that another process took because the lease had run out";
         registry.register("chunks_lost", help, numbers.lost.clone());
+        let help = "Whether the store answers and keeps what it is given: 1, or 0 while it does not";
+        registry.register("store_ready", help, numbers.store_ready.clone());
+        let help =
+            "Connections to the database that were refused because their server has been replaced by another";
+        registry.register("store_connections_refused", help, numbers.refused_connections.clone());
         numbers
     }
 
@@ -122,6 +131,12 @@ impl LedgerNumbers {
     /// Counts a chunk that others have taken.
     pub fn lost(&self) {
         self.lost.inc();
+    }
+
+    /// Shows whether the store keeps what it is given, and how many connections to replaced servers were refused.
+    pub fn set_store(&self, is_ready: bool, refused_connections: u64) {
+        self.store_ready.set(is_ready.into());
+        self.refused_connections.inner().store(refused_connections, std::sync::atomic::Ordering::Relaxed);
     }
 
     pub(super) fn set_backlog(&self, backlog: &Backlog, now: Timestamp) {

@@ -6,22 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode};
 
 /// What an address begins with.
 const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
-/// How long a connection may take to be made; the next host is tried then.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
-/// How long sent bytes may stay unacknowledged before a peer counts as gone.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
-/// How long a connection may be idle before its peer is asked for a sign of life.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
-
 /// A database's address, parsed. Its password does not print.
 #[derive(Clone)]
 pub struct PostgresAddress {
@@ -99,16 +91,7 @@ impl PostgresAddress {
             true => Some(asked.client_config()?),
             false => None,
         };
-        config
-            .ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable })
-            // With several hosts, whichever takes writes: a standby that was promoted is found by itself.
-            .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .connect_timeout(CONNECT_TIME_MAX)
-            .tcp_user_timeout(UNACKNOWLEDGED_MAX)
-            .keepalives(true)
-            .keepalives_idle(KEEPALIVE_IDLE)
-            .keepalives_interval(Duration::from_secs(2))
-            .keepalives_retries(3);
+        config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         if config.get_application_name().is_none() {
             config.application_name("fanfare");
         }

@@ -7,15 +7,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
-use tokio::sync::Semaphore;
-use tokio_postgres::NoTls;
-use tokio_postgres_rustls::MakeRustlsConnect;
+use std::sync::atomic::AtomicBool;
+
+use deadpool::Runtime;
+use deadpool::managed::{PoolError as Lent, Timeouts};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::address::PostgresAddress;
+use super::connect::Login;
+use super::hosts::{Connector, Hosts};
 use super::migrate::migrate;
+use super::pool::{Manager, Pool, PoolError};
 use super::session::Session;
+use super::settings::{self, Settings};
 use crate::store::StoreError;
+use crate::store::trouble::Trouble;
 
 /// The oldest server that is supported, as `server_version_num`.
 const VERSION_MIN: i32 = 150_000;
@@ -25,6 +32,8 @@ const WAIT_MAX: Duration = Duration::from_secs(3);
 const LEDGER_TIME_MAX: Duration = Duration::from_secs(6);
 /// How long a short statement about customers may take: who brings a batch, or an edit, waits for it.
 const SOON_TIME_MAX: Duration = Duration::from_secs(12);
+/// How long whoever brings a batch waits for all of it before it is told to come back.
+pub(super) const BATCH_TIME_MAX: Duration = Duration::from_secs(8);
 /// How long a statement of those who read the log may take: somebody waits for a page.
 const LOG_TIME_MAX: Duration = Duration::from_secs(20);
 /// How many may read the log at once: the other connections are left to customers.
@@ -32,28 +41,25 @@ const LOG_READERS_MAX: usize = 2;
 /// How long a statement about customers may take: a full scan reads them all.
 const CUSTOMERS_TIME_MAX: Duration = Duration::from_secs(130);
 
-/// Settings of every session. `idle_in_transaction_session_timeout` is under half a lease; `synchronous_commit`
-/// is asserted below. A server that looks whether its client is there ends what nobody waits for any more: else there
-/// would be more statements at work than the pools have connections.
-const SESSION: &str = "-c synchronous_commit=on -c TimeZone=UTC -c jit=off -c lock_timeout=2s \
-    -c idle_in_transaction_session_timeout=3s -c tcp_user_timeout=10s -c tcp_keepalives_idle=10 \
-    -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c client_connection_check_interval=1s \
-    -c client_min_messages=warning";
-/// The ledger's statements find rows by keys that are named in arrays. A plan is made once, mostly while a partition is
-/// empty, and must be right when it holds millions: so that the arrays lead joins, and each row of them is looked up by
-/// its whole key, nothing else is left to choose, and a step into an index costs little.
-const LEDGER_SESSION: &str = "-c statement_timeout=5s -c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
-    -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off \
-    -c random_page_cost=0.01 -c cpu_operator_cost=0.0001";
-/// What is read by keys and by values has its index, and the program has chosen which. So the server is left no plan
-/// that walks a table, and arrays lead joins; and steps into an index cost it little, so that it does not walk a
-/// middling one, comparing each row with an array, where it can step to each value of the array. Plans are made anew,
-/// with the values: whoever reads a whole table says so. Writes are single statements here, so that only a snapshot is
-/// ever left open while this process works, and that holds no row.
-const CUSTOMERS_SESSION: &str = "-c statement_timeout=120s -c plan_cache_mode=force_custom_plan \
-    -c idle_in_transaction_session_timeout=30s \
-    -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c random_page_cost=0.01 \
-    -c cpu_operator_cost=0.0001";
+/// How many sessions there are at most for the ledger, and for customers; one more listens.
+const LEDGER_SESSIONS: usize = 12;
+const CUSTOMERS_SESSIONS: usize = 10;
+/// How often other hosts are asked whether one of them was promoted.
+const LOOK_FOR_NEWER_EVERY: Duration = Duration::from_millis(1_500);
+
+/// Rights that the role does not have on what the schema holds, as they are granted. Partitions need none of their own.
+const MISSING_RIGHTS: &str = "
+    SELECT 'USAGE on the schema' FROM pg_namespace n
+        WHERE n.nspname = $1 AND NOT has_schema_privilege(n.oid, 'USAGE')
+    UNION ALL
+    SELECT r.name || ' on ' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) r (name)
+        WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+            AND NOT has_table_privilege(c.oid, r.name)
+    UNION ALL
+    SELECT 'EXECUTE on ' || p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = $1 AND NOT has_function_privilege(p.oid, 'EXECUTE')
+    LIMIT 8";
 
 /// Whose rows: a name that becomes the schema `fanfare_<name>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +117,14 @@ pub enum OpenError {
         /// Its version.
         found: i32,
     },
+    /// What stands in between keeps no sessions.
+    #[error("cannot use {address}: {reason}")]
+    Pooled {
+        /// The address without its password.
+        address: String,
+        /// Who, and what to do.
+        reason: String,
+    },
     /// A durability setting did not take.
     #[error("{address} does not keep `{setting}`; a 202 would be a lie")]
     NotDurable {
@@ -142,6 +156,10 @@ pub struct Database {
     log_readers: Arc<Semaphore>,
     schema: String,
     address: PostgresAddress,
+    hosts: Arc<Hosts>,
+    keeps_sessions: Arc<AtomicBool>,
+    trouble: Arc<Trouble>,
+    _stop: DropGuard,
 }
 
 impl fmt::Debug for Database {
@@ -160,16 +178,36 @@ impl Database {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(address: &PostgresAddress, tenant: &Tenant) -> Result<Self, OpenError> {
-        let schema = tenant.schema();
+        let (schema, stop) = (tenant.schema(), CancellationToken::new());
+        let (hosts, keeps_sessions) = (Arc::new(Hosts::of(&address.config)), Arc::default());
+        let connector = |own, size| {
+            Connector::new(Arc::clone(&hosts), login(address, &schema, own, &keeps_sessions), size)
+        };
+        let ledger = connector(settings::LEDGER, LEDGER_SESSIONS);
+        let customers = connector(settings::CUSTOMERS, CUSTOMERS_SESSIONS);
+        if hosts.are_several() {
+            let looker = connector(settings::LISTENER, 1);
+            tokio::spawn(look_for_newer(looker, stop.clone()));
+        }
         let database = Database {
-            ledger: pool(address, &schema, LEDGER_SESSION, 12),
-            customers: pool(address, &schema, CUSTOMERS_SESSION, 10),
+            ledger: pool(ledger, LEDGER_SESSIONS),
+            customers: pool(customers, CUSTOMERS_SESSIONS),
             log_readers: Arc::new(Semaphore::new(LOG_READERS_MAX)),
             schema,
             address: address.clone(),
+            hosts,
+            keeps_sessions,
+            trouble: Arc::default(),
+            _stop: stop.drop_guard(),
         };
         let failed = |source| OpenError::Store { address: address.to_string(), source };
-        let mut session = database.customers().await.map_err(failed)?;
+        let mut session = match database.customers.get().await {
+            Ok(connection) => Session::new(connection, CUSTOMERS_TIME_MAX, &database.trouble),
+            Err(PoolError::Backend(error)) if error.is_pooled() => {
+                return Err(OpenError::Pooled { address: address.to_string(), reason: error.to_string() });
+            }
+            Err(error) => return Err(failed(not_lent(&error))),
+        };
         assert_server(&mut session, address).await?;
         migrate(&mut session, &database.schema, address).await?;
         Ok(database)
@@ -177,19 +215,19 @@ impl Database {
 
     /// A connection for a short statement of the ledger.
     pub(super) async fn ledger(&self) -> Result<Session, StoreError> {
-        lend(&self.ledger, LEDGER_TIME_MAX).await
+        self.lend(&self.ledger, LEDGER_TIME_MAX).await
     }
 
     /// A connection for whatever is asked about customers. It lives: who may wait long does not wait in vain.
     pub(super) async fn customers(&self) -> Result<Session, StoreError> {
-        let mut session = lend(&self.customers, CUSTOMERS_TIME_MAX).await?;
+        let mut session = self.lend(&self.customers, CUSTOMERS_TIME_MAX).await?;
         session.check().await?;
         Ok(session)
     }
 
     /// The same, for what is short: a batch that is written, a look at what there is.
     pub(super) async fn customers_soon(&self) -> Result<Session, StoreError> {
-        lend(&self.customers, SOON_TIME_MAX).await
+        self.lend(&self.customers, SOON_TIME_MAX).await
     }
 
     /// A connection that lives, for whoever reads the log, when it is its turn.
@@ -198,9 +236,45 @@ impl Database {
         let busy = |_| StoreError::Unavailable("others read the log just now".into());
         let place = tokio::time::timeout(WAIT_MAX, turn).await.map_err(busy)?;
         let place = place.map_err(|_| StoreError::Closed)?;
-        let mut session = lend(&self.customers, LOG_TIME_MAX).await?.with_place(place);
+        let mut session = self.lend(&self.customers, LOG_TIME_MAX).await?.with_place(place);
         session.check().await?;
         Ok(session)
+    }
+
+    /// Makes the connection of who listens, telling what is rung.
+    pub(super) fn listener(&self, rings: mpsc::Sender<String>) -> Connector {
+        let login = login(&self.address, &self.schema, settings::LISTENER, &self.keeps_sessions);
+        Connector::new(Arc::clone(&self.hosts), login, 1).telling(rings)
+    }
+
+    /// How many connections to servers that had been replaced were refused.
+    pub fn refused_connections(&self) -> u64 {
+        self.hosts.refused()
+    }
+
+    async fn lend(&self, pool: &Pool, time_max: Duration) -> Result<Session, StoreError> {
+        match pool.get().await {
+            Ok(connection) => Ok(Session::new(connection, time_max, &self.trouble)),
+            Err(error) => Err(not_lent(&error)),
+        }
+    }
+
+    /// Whether what is given to it is kept: tells which right is missing, and what was refused of late.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(super) async fn check(&self) -> Result<(), StoreError> {
+        let mut session = self.ledger().await?;
+        let missing = session.query(MISSING_RIGHTS, &[&self.schema]).await?;
+        let missing: Vec<String> = missing.iter().map(|row| row.get(0)).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            return Err(StoreError::Unavailable(format!(
+                "the role lacks rights in the schema {}: {missing}; GRANT them to it",
+                self.schema
+            )));
+        }
+        self.trouble.newest().map_or(Ok(()), |words| Err(StoreError::Unavailable(words)))
     }
 
     /// The schema's name.
@@ -220,39 +294,53 @@ impl Database {
     }
 }
 
-async fn lend(pool: &Pool, time_max: Duration) -> Result<Session, StoreError> {
-    match pool.get().await {
-        Ok(connection) => Ok(Session::new(connection, time_max)),
-        Err(PoolError::Closed) => Err(StoreError::Closed),
-        Err(PoolError::Backend(error)) => Err(as_passing(super::error::store_error(&error))),
-        Err(error) => Err(StoreError::Unavailable(format!("no connection to PostgreSQL: {error}"))),
-    }
-}
-
 /// Whatever stands between us and a connection may be put right.
-fn as_passing(error: StoreError) -> StoreError {
+fn not_lent(error: &PoolError) -> StoreError {
     match error {
-        StoreError::Refused(why) => StoreError::Unavailable(why),
-        other => other,
+        Lent::Closed => StoreError::Closed,
+        Lent::Backend(error) => StoreError::Unavailable(error.to_string()),
+        Lent::Timeout(_) | Lent::NoRuntimeSpecified | Lent::PostCreateHook(_) => {
+            StoreError::Unavailable(format!("no connection to PostgreSQL: {error}"))
+        }
     }
 }
 
-fn pool(address: &PostgresAddress, schema: &str, settings: &str, size: usize) -> Pool {
-    let mut config = address.config.clone();
-    let own = config.get_options().unwrap_or_default().to_owned();
-    config.options(format!("{own} {SESSION} {settings} -c search_path={schema}"));
-    let managed = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = match &address.tls {
-        Some(tls) => Manager::from_config(config, MakeRustlsConnect::new((**tls).clone()), managed),
-        None => Manager::from_config(config, NoTls, managed),
-    };
+fn login(
+    address: &PostgresAddress,
+    schema: &str,
+    own: &'static [(&'static str, &'static str)],
+    keeps_sessions: &Arc<AtomicBool>,
+) -> Login {
+    Login {
+        config: address.config.clone(),
+        tls: address.tls.clone(),
+        settings: Settings::new(schema, own),
+        keeps_sessions: Arc::clone(keeps_sessions),
+    }
+}
+
+fn pool(connector: Connector, size: usize) -> Pool {
     let timeouts = Timeouts { wait: Some(WAIT_MAX), create: Some(WAIT_MAX * 2), recycle: Some(WAIT_MAX) };
-    Pool::builder(manager)
+    Pool::builder(Manager(connector))
         .max_size(size)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1)
         .build()
         .expect("a runtime is named, which is all that timeouts need")
+}
+
+/// Finds a standby that was promoted, also while the one before says nothing at all.
+async fn look_for_newer(looker: Connector, stop: CancellationToken) {
+    let looking = async {
+        loop {
+            tokio::time::sleep(LOOK_FOR_NEWER_EVERY).await;
+            looker.look_for_newer().await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = looking => {}
+    }
 }
 
 async fn assert_server(session: &mut Session, address: &PostgresAddress) -> Result<(), OpenError> {

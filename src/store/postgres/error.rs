@@ -46,6 +46,14 @@ pub(super) fn spoils_connection(error: &tokio_postgres::Error) -> bool {
         || *db.code() == SqlState::LOCK_NOT_AVAILABLE
 }
 
+/// What says that the store itself refuses: a right, a table, the disk. Whoever stands in another's way for a moment, or
+/// took too long, tells nothing about it.
+pub(super) fn trouble(error: &tokio_postgres::Error) -> Option<String> {
+    let db = error.as_db_error()?;
+    let passes_by_itself = ["08", "40", "55", "57", "FF"].contains(&class(db));
+    (!passes_by_itself && !is_of_the_data(db)).then(|| words(db))
+}
+
 fn class(error: &DbError) -> &str {
     error.code().code().get(..2).unwrap_or_default()
 }

@@ -3,12 +3,19 @@
 //! Nothing that writes leaves a transaction open while it waits for this process: a stopped process holds no lock.
 
 mod address;
+mod connect;
 mod customers;
 mod database;
 mod error;
+mod hosts;
 mod ledger;
 mod migrate;
+mod pool;
+mod pooling;
 mod session;
+mod settings;
+mod socket;
+mod timeline;
 
 pub use address::{AddressError, PostgresAddress};
 pub use customers::PostgresCustomers;

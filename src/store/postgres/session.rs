@@ -1,21 +1,26 @@
 //! One connection, lent: every statement has a deadline, and a connection that missed one, or whose asker went away in
 //! the midst of one, is never used again. Nor are those that lie idle beside one that missed it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Transaction;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row};
 
-use super::error::{spoils_connection, store_error};
+use super::error::{spoils_connection, store_error, trouble};
+use super::pool::Object;
 use crate::store::StoreError;
+use crate::store::trouble::Trouble;
 
 /// Values to be bound, in the order of their numbers.
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// How long the server may take for what costs it nothing; whatever swallowed the connection says nothing at all.
 const NOTHING_TIME_MAX: Duration = Duration::from_secs(3);
+/// A write of nothing, whose commit comes behind all others.
+const KEPT: &str = "SELECT pg_logical_emit_message(true, 'fanfare', '') IS NULL";
 
 /// A lent connection. It goes back to its pool when it is dropped, unless it has failed.
 pub(super) struct Session {
@@ -23,13 +28,16 @@ pub(super) struct Session {
     time_max: Duration,
     /// Whether a statement has no answer yet. Still so when it is dropped, its asker gave it up.
     is_asking: bool,
+    /// What statements have been refused of late.
+    trouble: Arc<Trouble>,
     /// A place among those who may do the same at once, free when this is dropped.
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Session {
-    pub(super) fn new(connection: Object, time_max: Duration) -> Self {
-        Session { connection: Some(connection), time_max, is_asking: false, _place: None }
+    pub(super) fn new(connection: Object, time_max: Duration, trouble: &Arc<Trouble>) -> Self {
+        let trouble = Arc::clone(trouble);
+        Session { connection: Some(connection), time_max, is_asking: false, trouble, _place: None }
     }
 
     /// The same, with a place that it holds.
@@ -77,12 +85,27 @@ impl Session {
         };
         self.is_asking = false;
         self.judge(result.as_ref().err());
+        match &result {
+            Ok(_) => self.trouble.succeeded(sql),
+            Err(Failed::Postgres(error)) => {
+                if let Some(words) = trouble(error) {
+                    self.trouble.failed(sql, words);
+                }
+            }
+            Err(Failed::Late) => {}
+        }
         result
     }
 
     /// Runs statements without parameters, one after the other.
     pub(super) async fn run(&mut self, sql: &str) -> Result<(), StoreError> {
         self.run_within(sql, self.time_max).await
+    }
+
+    /// Waits until all that this server shows is where its commits go: on its own disk, and on the standbys' that it waits
+    /// for. A statement that was cancelled while it waited for one is seen at once, and would be lost with the server.
+    pub(super) async fn until_all_is_kept(&mut self) -> Result<(), StoreError> {
+        self.one(KEPT, &[]).await.map(drop)
     }
 
     /// Hears that the connection lives, before somebody waits long for it.
@@ -123,14 +146,18 @@ impl Session {
             drop(pool.map(|pool| pool.retain(|_, _| false)));
         }
         if failed.is_some_and(Failed::spoils) {
-            self.throw_away();
+            self.give_up(matches!(failed, Some(Failed::Late)));
         }
     }
 
     /// Takes the connection out of its pool and closes it: whatever it still does ends with it.
     pub(super) fn throw_away(&mut self) {
+        self.give_up(self.is_asking);
+    }
+
+    fn give_up(&mut self, is_asking: bool) {
         if let Some(connection) = self.connection.take() {
-            drop(Object::take(connection));
+            Object::take(connection).give_up(is_asking);
         }
     }
 }

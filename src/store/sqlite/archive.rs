@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -51,7 +52,7 @@ pub enum ArchiveError {
 pub fn write_archive(folder: &Path, now: Timestamp, out: impl Write) -> Result<(), ArchiveError> {
     let copies = folder.join(COPIES);
     remove(&copies)?;
-    fs::create_dir(&copies).map_err(at(&copies))?;
+    private_folder().create(&copies).map_err(at(&copies))?;
     let written = copy_all(folder, &copies).and_then(|()| pack(&copies, now, out));
     remove(&copies)?;
     written
@@ -62,13 +63,13 @@ pub fn write_archive(folder: &Path, now: Timestamp, out: impl Write) -> Result<(
 /// # Errors
 /// See [`ArchiveError`]; no file is there under its name unless both are whole.
 pub fn read_archive(folder: &Path, archive: impl Read) -> Result<Timestamp, ArchiveError> {
-    fs::create_dir_all(folder).map_err(at(folder))?;
+    private_folder().recursive(true).create(folder).map_err(at(folder))?;
     if let Some(there) = FILES.map(|name| folder.join(name)).into_iter().find(|path| path.exists()) {
         return Err(ArchiveError::Occupied(there));
     }
     let copies = folder.join(COPIES);
     remove(&copies)?;
-    fs::create_dir(&copies).map_err(at(&copies))?;
+    private_folder().create(&copies).map_err(at(&copies))?;
     let taken_at = unpack(&copies, archive).and_then(|taken_at| {
         for name in FILES.iter().rev() {
             fs::rename(copies.join(name), folder.join(name)).map_err(at(&copies))?;
@@ -78,6 +79,13 @@ pub fn read_archive(folder: &Path, archive: impl Read) -> Result<Timestamp, Arch
     });
     remove(&copies)?;
     taken_at
+}
+
+/// How a folder is made that its owner alone may look into.
+fn private_folder() -> fs::DirBuilder {
+    let mut builder = fs::DirBuilder::new();
+    builder.mode(0o700);
+    builder
 }
 
 fn copy_all(folder: &Path, copies: &Path) -> Result<(), ArchiveError> {
@@ -125,7 +133,8 @@ fn unpack(copies: &Path, archive: impl Read) -> Result<Timestamp, ArchiveError> 
         let seconds = i64::try_from(entry.header().mtime().map_err(foreign)?).unwrap_or_default();
         taken_at = Timestamp::from_second(seconds).unwrap_or(taken_at);
         let path = copies.join(known);
-        let mut file = File::create(&path).map_err(at(&path))?;
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(at(&path))?;
         io::copy(&mut entry, &mut file).map_err(foreign)?;
         file.sync_all().map_err(at(&path))?;
         found.push(known);

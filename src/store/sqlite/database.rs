@@ -2,13 +2,16 @@
 //!
 //! Everything that touches a connection goes through `write` or `read`.
 
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use super::readers::Readers;
-use super::writer::Writer;
+use super::writer::{WRITING, Writer};
 use crate::store::StoreError;
+use crate::store::trouble::Trouble;
 
 /// The writer's page cache, in KiB: it changes the same inner pages of its trees again and again.
 const WRITER_CACHE_KIB: i64 = 65_536;
@@ -26,6 +29,14 @@ pub enum OpenError {
         path: PathBuf,
         /// What SQLite says.
         source: rusqlite::Error,
+    },
+    /// It could not be made for its owner alone.
+    #[error("cannot keep {} from other users: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
     },
     /// A newer Fanfare wrote it.
     #[error("{} has schema {found}, this Fanfare knows {known}; run the newer version", path.display())]
@@ -52,6 +63,7 @@ pub enum OpenError {
 pub struct Database {
     writer: Writer,
     readers: Readers,
+    trouble: Arc<Trouble>,
 }
 
 impl Database {
@@ -63,9 +75,11 @@ impl Database {
         let connection = connect(path, WRITER_CACHE_KIB)?;
         migrate(&connection, path, migrations)?;
         let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        let trouble = Arc::new(Trouble::default());
         Ok(Database {
-            writer: Writer::start(connection).map_err(failed)?,
+            writer: Writer::start(connection, Arc::clone(&trouble)).map_err(failed)?,
             readers: Readers::new(path.to_owned()),
+            trouble,
         })
     }
 
@@ -106,15 +120,60 @@ impl Database {
         self.readers.read(work).await
     }
 
+    /// Whether what is given to it is kept: tells of what failed of late, and tries a small write where that may be over.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        if self.trouble.is_open() {
+            self.write(probe).await?;
+            self.trouble.succeeded(WRITING);
+        }
+        self.trouble.newest().map_or(Ok(()), |words| Err(StoreError::Unavailable(words)))
+    }
+
     /// Commits what is queued, ends the writer thread and closes the file.
     pub async fn close(&self) {
         self.writer.close().await;
     }
 }
 
+/// Writes the number of the schema as it is, which is a page on the disk.
+fn probe(connection: &Connection) -> rusqlite::Result<()> {
+    let number: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", number)
+}
+
+/// Makes the file for its owner alone, or takes it from everybody else; SQLite gives the files beside it the same rights.
+/// Those of another owner, as a volume may have them, are left as they are.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let private = || std::fs::Permissions::from_mode(0o600);
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    for beside in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(beside);
+        match std::fs::set_permissions(&name, private()) {
+            Ok(()) => {}
+            Err(error) => match error.kind() {
+                std::io::ErrorKind::NotFound
+                | std::io::ErrorKind::PermissionDenied
+                | std::io::ErrorKind::ReadOnlyFilesystem => {}
+                _ => return Err(error),
+            },
+        }
+    }
+    Ok(())
+}
+
 /// Opens a connection with the settings that a promise rests on.
 pub(super) fn connect(path: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
     let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let io = |source: std::io::Error| OpenError::Io { path: path.to_owned(), source };
+    make_private(path).map_err(io)?;
     let connection = Connection::open(path).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(256);
     connection
@@ -200,5 +259,41 @@ mod tests {
         drop(open(&folder));
         let opened = Database::open(&folder.path().join("t.db"), &[]);
         assert!(matches!(opened, Err(OpenError::Newer { found: 1, known: 0, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_write_for_which_there_is_no_room_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(&folder);
+        assert_eq!(database.check().await, Ok(()));
+        let fill = |c: &Connection| c.pragma_update(None, "max_page_count", 3);
+        database.write(fill).await.unwrap();
+        let large = |c: &Connection| c.execute("CREATE TABLE large AS SELECT zeroblob(100000)", []);
+        assert!(database.write(large).await.unwrap_err().is_transient());
+        // What finds room is kept, and the other is told of all the same.
+        insert(&database, 1).await.unwrap();
+        let told = database.check().await.unwrap_err();
+        assert!(told.to_string().contains("full"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn only_its_owner_reads_a_file_also_if_it_was_made_earlier() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.db");
+        let modes = || {
+            let files = std::fs::read_dir(folder.path()).unwrap();
+            let mode = |file: std::fs::DirEntry| file.metadata().unwrap().permissions().mode() & 0o777;
+            files.map(|file| mode(file.unwrap())).collect::<Vec<_>>()
+        };
+        let database = Database::open(&path, &["CREATE TABLE t (a)"]).unwrap();
+        assert_eq!(modes(), [0o600; 3]);
+        for name in ["some.db", "some.db-wal", "some.db-shm"] {
+            let open = std::fs::Permissions::from_mode(0o644);
+            std::fs::set_permissions(folder.path().join(name), open).unwrap();
+        }
+        let other = Database::open(&path, &["CREATE TABLE t (a)"]).unwrap();
+        assert_eq!(modes(), [0o600; 3]);
+        other.close().await;
+        database.close().await;
     }
 }

@@ -3,7 +3,7 @@
 //! Batches form by themselves while the disk works; there is no timer. Each piece of work stands in a savepoint
 //! of its own, so that a failing one is undone alone.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::store_error;
 use crate::store::StoreError;
+use crate::store::trouble::Trouble;
 
 /// How much may wait for the disk. Beyond it, ingest answers 503 and dispatch waits.
 const QUEUE_MAX: usize = 8192;
@@ -19,8 +20,12 @@ const BATCH_MAX: usize = 1024;
 
 /// Tells the one who asked what became of the work, once the commit has succeeded or failed.
 type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-/// Work is told when its transaction could not begin, or was lost on the way, and then does nothing.
-type Work = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Finish + Send>;
+/// Work is told when its transaction could not begin, or was lost on the way, and then does nothing. It also says how it
+/// failed itself.
+type Work = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (Finish, Option<StoreError>) + Send>;
+
+/// What fails when the disk or the file fails.
+pub(super) const WRITING: &str = "writing";
 
 /// The handle to the writer thread.
 #[derive(Debug)]
@@ -30,11 +35,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> rusqlite::Result<Self> {
+    /// Starts it; what cannot be written is told to `trouble`.
+    pub(super) fn start(connection: Connection, trouble: Arc<Trouble>) -> rusqlite::Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE_MAX);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || commit_until_closed(&connection, work))
+            .spawn(move || commit_until_closed(&connection, work, &trouble))
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
         Ok(Writer { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
@@ -90,13 +96,16 @@ where
     F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
 {
     let (answer, receive) = oneshot::channel();
-    let work = Box::new(move |transaction: Result<&Connection, StoreError>| -> Finish {
-        let result = transaction.and_then(|connection| in_savepoint(connection, work));
-        Box::new(move |committed| {
-            // The asker may have gone; the work is committed all the same.
-            drop(answer.send(committed.and(result)));
-        })
-    });
+    let work =
+        Box::new(move |transaction: Result<&Connection, StoreError>| -> (Finish, Option<StoreError>) {
+            let result = transaction.and_then(|connection| in_savepoint(connection, work));
+            let failed = result.as_ref().err().filter(|error| error.is_transient()).cloned();
+            let finish = Box::new(move |committed: Result<(), StoreError>| {
+                // The asker may have gone; the work is committed all the same.
+                drop(answer.send(committed.and(result)));
+            });
+            (finish, failed)
+        });
     (work, receive)
 }
 
@@ -117,23 +126,34 @@ fn in_savepoint<T>(
     result.map_err(|error| store_error(&error))
 }
 
-fn commit_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Work>) {
+fn commit_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Work>, trouble: &Trouble) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-        commit(connection, &mut batch);
+        commit(connection, &mut batch, trouble);
     }
 }
 
-fn commit(connection: &Connection, batch: &mut Vec<Work>) {
+fn commit(connection: &Connection, batch: &mut Vec<Work>, trouble: &Trouble) {
+    let before = connection.total_changes();
     let mut lost = connection.execute_batch("BEGIN IMMEDIATE").err().map(|error| store_error(&error));
     let mut finishes = Vec::with_capacity(batch.len());
+    let mut failed = None;
     for work in batch.drain(..) {
-        finishes.push(work(lost.clone().map_or(Ok(connection), Err)));
+        let (finish, failure) = work(lost.clone().map_or(Ok(connection), Err));
+        finishes.push(finish);
+        failed = failure.or(failed);
         if lost.is_none() && connection.is_autocommit() {
             lost = Some(StoreError::Unavailable("the transaction was ended by a failing disk".into()));
         }
     }
     let outcome = lost.map_or_else(|| end_transaction(connection), Err);
+    match outcome.as_ref().err().or(failed.as_ref()) {
+        Some(StoreError::Unavailable(words)) => trouble.failed(WRITING, words.clone()),
+        Some(_) => {}
+        // A commit of nothing tells nothing.
+        None if connection.total_changes() > before => trouble.succeeded(WRITING),
+        None => {}
+    }
     for finish in finishes {
         finish(outcome.clone());
     }

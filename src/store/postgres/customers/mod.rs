@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 
 use super::Database;
+use super::database::BATCH_TIME_MAX;
 use super::session::Session;
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
 use crate::domain::selection::{IndexNeed, Selection};
@@ -91,6 +92,12 @@ impl PostgresCustomers {
     }
 }
 
+/// Whoever brings a batch hears within [`BATCH_TIME_MAX`], whatever it waits for: a connection, others, the disk.
+async fn in_time<T>(batch: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = |_| StoreError::Unavailable("PostgreSQL did not answer in time".into());
+    tokio::time::timeout(BATCH_TIME_MAX, batch).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
+}
+
 /// A document that is not as it was written.
 fn damaged(error: serde_json::Error) -> StoreError {
     StoreError::Refused(format!("a document that was kept cannot be read: {error}"))
@@ -99,11 +106,11 @@ fn damaged(error: serde_json::Error) -> StoreError {
 #[async_trait]
 impl Customers for PostgresCustomers {
     async fn upsert_customers(&self, lines: Vec<CustomerWrite>) -> Result<Vec<LineResult>, StoreError> {
-        upsert::upsert(&self.database, lines).await
+        in_time(upsert::upsert(&self.database, lines)).await
     }
 
     async fn insert_events(&self, lines: Vec<EventWrite>) -> Result<Vec<LineResult>, StoreError> {
-        events::insert(&self.database, lines).await
+        in_time(events::insert(&self.database, lines)).await
     }
 
     async fn load(&self, keys: &[CustomerKey], needs: &EventNeeds) -> Result<Vec<Customer>, StoreError> {
@@ -148,5 +155,10 @@ impl Audiences for PostgresCustomers {
 
     async fn index_states(&self) -> Result<Vec<IndexState>, StoreError> {
         states(&self.database).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        // Rights and failures are those of the whole schema, which the ledger tells of.
+        Ok(())
     }
 }

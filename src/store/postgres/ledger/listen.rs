@@ -6,15 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio_postgres::{AsyncMessage, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::PostgresLedger;
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{NodeIndex, RunId};
+use crate::store::StoreError;
 use crate::store::postgres::Database;
 use crate::store::replicas::Told;
 use crate::store::runs::ChunkId;
@@ -24,6 +23,8 @@ pub(super) const RING: &str = "SELECT pg_notify($1, $2)";
 
 /// How long to wait before listening again.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+/// How long the server may take to listen.
+const LISTEN_MAX: Duration = Duration::from_secs(2);
 /// How many rings about deliveries wait to be read; beyond them the chunks' own ends find what was missed.
 pub(super) const TOLD_MAX: usize = 1024;
 
@@ -54,45 +55,17 @@ pub(super) struct Heard {
     pub told: tokio::sync::mpsc::Sender<Told>,
 }
 
-async fn listen_once(database: &Database, heard: &Heard) -> Result<(), tokio_postgres::Error> {
-    let mut config = database.address().config.clone();
-    config.application_name("fanfare-listener");
-    match &database.address().tls {
-        Some(tls) => {
-            hear(config.connect(MakeRustlsConnect::new((**tls).clone())).await?, database, heard).await
-        }
-        None => hear(config.connect(NoTls).await?, database, heard).await,
-    }
-}
-
-async fn hear<S>(
-    (client, mut connection): (tokio_postgres::Client, tokio_postgres::Connection<tokio_postgres::Socket, S>),
-    database: &Database,
-    heard: &Heard,
-) -> Result<(), tokio_postgres::Error>
-where
-    S: tokio_postgres::tls::TlsStream + Unpin,
-{
+async fn listen_once(database: &Database, heard: &Heard) -> Result<(), StoreError> {
+    let (rings, mut rung) = mpsc::channel(TOLD_MAX);
+    let unavailable = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string());
+    let connected = database.listener(rings).connect().await.map_err(|error| unavailable(&error))?;
     let listen = format!("LISTEN {}", database.schema());
-    let asked = client.batch_execute(&listen);
-    tokio::pin!(asked);
-    let mut listening = false;
-    loop {
-        let message = tokio::select! {
-            asked = &mut asked, if !listening => {
-                asked?;
-                listening = true;
-                continue;
-            }
-            message = std::future::poll_fn(|context| connection.poll_message(context)) => message,
-        };
-        match message {
-            None => return Ok(()),
-            Some(Err(error)) => return Err(error),
-            Some(Ok(AsyncMessage::Notification(ring))) => heard.note(ring.payload()),
-            Some(Ok(_)) => {}
-        }
+    let asked = tokio::time::timeout(LISTEN_MAX, connected.client.batch_execute(&listen)).await;
+    asked.map_err(|late| unavailable(&late))?.map_err(|error| unavailable(&error))?;
+    while let Some(ring) = rung.recv().await {
+        heard.note(&ring);
     }
+    Ok(())
 }
 
 impl Heard {
@@ -122,7 +95,7 @@ impl Told {
 
 impl PostgresLedger {
     /// Rings for all replicas.
-    pub(super) async fn ring(&self) -> Result<(), crate::store::StoreError> {
+    pub(super) async fn ring(&self) -> Result<(), StoreError> {
         let mut session = self.database.ledger().await?;
         session.query(RING, &[&self.database.schema(), &"work"]).await.map(drop)
     }

@@ -128,6 +128,10 @@ impl Audiences for SqliteCustomers {
     async fn index_states(&self) -> Result<Vec<IndexState>, StoreError> {
         self.database.read(|connection| in_snapshot(connection, states)).await
     }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.database.check().await
+    }
 }
 
 /// A document that is not as it was written.

@@ -87,7 +87,13 @@ async fn once(
     let was_in_doubt = in_doubt.is_some();
     if let Some(judged) = in_doubt.take() {
         match write::is_written(&mut session, requests, &judged).await {
-            Ok(true) => return Ok(Some(admitted(requests, judged))),
+            Ok(true) => {
+                if let Err(error) = session.until_all_is_kept().await {
+                    *in_doubt = Some(judged);
+                    return Err(error);
+                }
+                return Ok(Some(admitted(requests, judged)));
+            }
             Ok(false) => {}
             Err(error) => {
                 *in_doubt = Some(judged);
@@ -96,6 +102,10 @@ async fn once(
         }
     }
     let judged = judge(&mut session, requests).await?;
+    if judged.iter().all(|judged| matches!(judged, Decided::Settled(_))) {
+        // What is answered a second time was seen only; where something is written, its commit comes behind.
+        session.until_all_is_kept().await?;
+    }
     match write::accept(&mut session, requests, &judged).await {
         Ok(write::Written::Yes) => Ok(Some(admitted(requests, judged))),
         Ok(write::Written::DecideAnew) => Ok(None),
@@ -103,6 +113,7 @@ async fn once(
         Err(StoreError::Refused(_))
             if was_in_doubt && write::is_written(&mut session, requests, &judged).await? =>
         {
+            session.until_all_is_kept().await?;
             Ok(Some(admitted(requests, judged)))
         }
         Err(error) => {

@@ -87,4 +87,13 @@ impl Calls for PostgresLedger {
         let found = session.first("SELECT content FROM version WHERE id = $1", &[&id.as_str()]).await?;
         found.map(|row| super::rows::get(&row, 0)).transpose()
     }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.get(&CallId::new("none")).await?;
+        self.database.check().await
+    }
+
+    fn refused_connections(&self) -> u64 {
+        self.database.refused_connections()
+    }
 }

@@ -99,4 +99,9 @@ impl Calls for Ledger {
         let id = id.clone();
         self.database.read(move |connection| versions::get(connection, &id)).await
     }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.get(&CallId::new("none")).await?;
+        self.database.check().await
+    }
 }
