@@ -33,7 +33,7 @@ pub use facts::{CallFacts, Facts, RequestFacts};
 pub use narrow::{Narrowed, PushDown, Way};
 #[cfg(test)]
 pub(crate) use parse::content_filters;
-pub(crate) use parse::{check_content, expression_around, lacking, range_of};
+pub(crate) use parse::{check_content, expression_around, lacking, needed_parameters, range_of};
 pub(crate) use problem::nearest;
 pub use problem::{CompileError, Problem, Severity};
 pub use reads::RequestPath;

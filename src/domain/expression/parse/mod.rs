@@ -9,6 +9,7 @@ mod guards;
 mod lacking;
 mod leaf;
 mod names;
+mod needed;
 mod node;
 mod refuse;
 mod span;
@@ -28,6 +29,7 @@ use guards::Guards;
 pub(crate) use lacking::{expression_around, lacking};
 #[cfg(test)]
 pub(crate) use names::filter_names as content_filters;
+pub(crate) use needed::needed_parameters;
 pub(crate) use span::of as range_of;
 
 /// How long a source may be. A condition a person reads has a few hundred bytes; a pasted list of postcodes
