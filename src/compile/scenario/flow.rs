@@ -9,11 +9,12 @@ use crate::api::{Node, ScenarioSpec};
 use crate::domain::expression::{Scope, nearest};
 use crate::domain::flow::{Flow, FlowNode, FlowNodeKind, Target};
 use crate::domain::name::NodeIndex;
+use crate::domain::render::Samples;
 
 pub(super) fn compile(
     spec: &ScenarioSpec,
     sources: &Sources,
-    scope: &Scope,
+    known: (&Scope, &Samples),
     report: &mut Report<'_>,
 ) -> Flow {
     let places = places(spec, report);
@@ -23,7 +24,7 @@ pub(super) fn compile(
         let following = following(spec, index);
         let next =
             node.next.as_ref().map(|name| target(name, index, &places, &format!("{path}.next"), report));
-        let kind = kind(node, index, &places, sources, scope, report);
+        let kind = kind(node, index, &places, sources, known, report);
         let next = next.unwrap_or(Some(following));
         if let (Some(next), Some(kind)) = (next, kind) {
             flow.nodes.push(FlowNode { name: node.name.as_str().into(), kind, next });
@@ -63,7 +64,7 @@ fn kind(
     index: usize,
     places: &BTreeMap<&str, usize>,
     sources: &Sources,
-    scope: &Scope,
+    (scope, samples): (&Scope, &Samples),
     report: &mut Report<'_>,
 ) -> Option<FlowNodeKind> {
     let path = format!("spec.nodes[{index}]");
@@ -76,7 +77,7 @@ fn kind(
         }
         (None, Some(declared)) => {
             let path = format!("{path}.message");
-            let message = message::compile(declared, &path, sources, scope, report)?;
+            let message = message::compile(declared, &path, sources, (scope, samples), report)?;
             Some(FlowNodeKind::Message(Box::new(message)))
         }
         _ => report.refuse(path, "exactly one of condition and message must be set"),

@@ -3,12 +3,12 @@
 use super::super::{ObjectKind, Sources};
 use super::content::{Contents, Place};
 use super::report::Report;
-use super::scope::{missing, samples};
+use super::scope::missing;
 use crate::api::{ChannelSpec, EmailContent, MessageNode};
 use crate::domain::expression::Scope;
 use crate::domain::flow::{ContentTemplates, Message};
 use crate::domain::name::ChannelName;
-use crate::domain::render::Escaping;
+use crate::domain::render::{Escaping, Samples};
 
 /// What a message says that needs no consent.
 const NO_CONSENT: &str = "None";
@@ -17,11 +17,10 @@ pub(super) fn compile(
     declared: &MessageNode,
     path: &str,
     sources: &Sources,
-    scope: &Scope,
+    (scope, samples): (&Scope, &Samples),
     report: &mut Report<'_>,
 ) -> Option<Message> {
-    let samples = samples(scope, sources);
-    let mut contents = Contents { sources, scope, samples: &samples, report };
+    let mut contents = Contents { sources, scope, samples, report };
     let content = content(declared, path, &mut contents);
     let to = declared.to.as_deref().map(|to| contents.inline(&format!("{path}.to"), to, Escaping::None));
     check_channel(declared, path, sources, report);

@@ -115,7 +115,8 @@ fn compile(
     let listeners = listeners(spec, sources, report);
     let scope = Scope { place: Place::Customer, triggers: known };
     let audience = audience(spec, &scope, report);
-    let flow = flow::compile(spec, sources, &scope, report);
+    let samples = scope::samples(spec, &scope, sources);
+    let flow = flow::compile(spec, sources, (&scope, &samples), report);
     let audience = audience?;
     Some(Scenario {
         name: ScenarioName::new(name),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::{ObjectKind, ObjectName, Sources};
 use super::report::Report;
 use crate::api::{ParameterType, ScenarioSpec};
-use crate::domain::expression::{Declared, Scope, TriggerScope, nearest};
+use crate::domain::expression::{Declared, Scope, TriggerScope, nearest, needed_parameters};
 use crate::domain::render::{SampleParameter, Samples};
 use crate::domain::value::Kind;
 
@@ -38,12 +38,21 @@ pub(super) fn trigger(name: &str, sources: &Sources) -> Option<TriggerScope> {
     Some(TriggerScope { name: name.to_owned(), parameters: parameters.collect(), is_missing: false })
 }
 
-/// What the calls of the triggers and the customers may hold.
-pub(super) fn samples(scope: &Scope, sources: &Sources) -> Samples {
+/// What the calls of the triggers and the customers may hold. What the conditions need is never missing.
+pub(super) fn samples(spec: &ScenarioSpec, scope: &Scope, sources: &Sources) -> Samples {
+    let of_audience = spec.audience.condition.as_deref().map(|source| needed_parameters(source, scope));
     let of_trigger = |trigger: &TriggerScope| {
-        let spec = sources.triggers.get(&trigger.name)?;
-        let parameters = spec.parameters.iter().map(|parameter| {
-            let may_be_missing = !parameter.required && parameter.default.is_none();
+        let declared_by = sources.triggers.get(&trigger.name)?;
+        let mut needed = of_audience.clone().unwrap_or_default();
+        let entries = spec.triggers.iter().filter(|entry| entry.trigger_ref.name == trigger.name);
+        let conditions: Vec<_> = entries.map(|entry| entry.condition.as_deref()).collect();
+        // Of a trigger that is listed twice, either condition lets a call in.
+        if let [Some(condition)] = conditions.as_slice() {
+            needed.extend(needed_parameters(condition, scope));
+        }
+        let parameters = declared_by.parameters.iter().map(|parameter| {
+            let is_there = parameter.required || parameter.default.is_some();
+            let may_be_missing = !is_there && !needed.contains(&parameter.name);
             (
                 parameter.name.clone(),
                 SampleParameter { kind: declared(parameter.r#type).kind, may_be_missing },

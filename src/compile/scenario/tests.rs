@@ -122,6 +122,12 @@ fn a_text_is_tried_with_samples_of_its_parameters() {
     let [(severity, message)] = found("until {{ params.valid-until }}").try_into().unwrap();
     assert_eq!(severity, Severity::Warning);
     assert!(message.contains("without `params.valid-until` this cannot be written"), "{message}");
+    // Without it the scenario does not fire.
+    for condition in ["params.valid-until > now and params.alert == 'x'", "params.valid-until is defined"] {
+        let mut story = with("/triggers/0/where", json!(condition));
+        *story.pointer_mut("/nodes/1/message/sms/body").unwrap() = json!("until {{ params.valid-until }}");
+        assert_eq!(compiled(story).problems, [], "{condition}");
+    }
 }
 
 #[test]

@@ -89,7 +89,9 @@ pub(super) fn call(state: &mut State<'_, '_>, value: &Jinja, method: &str, given
             at.map(Jinja::from).ok_or_else(|| invalid("`.index(…)`: it is not in the list".to_owned()))?
         }
         (ValueKind::Seq | ValueKind::Map, "copy") if given.is_empty() => value.clone(),
-        (ValueKind::Map, "items") if given.is_empty() => call_built_in(state, "items", &[value.clone()])?,
+        (ValueKind::Map, "items") if given.is_empty() => {
+            call_built_in(state, "items", std::slice::from_ref(value))?
+        }
         _ => unknown_method_callback(state, value, method, given)?,
     };
     let stays_safe = value.is_safe() && result.kind() == ValueKind::String;

@@ -139,7 +139,7 @@ pub(super) fn written(state: &mut State<'_, '_>, given: &[Jinja]) -> Result<Jinj
     }
 }
 
-fn two<'g>(given: &'g [Jinja]) -> Result<(&'g Jinja, &'g Jinja), Error> {
+fn two(given: &[Jinja]) -> Result<(&Jinja, &Jinja), Error> {
     match given {
         [left, right] => Ok((left, right)),
         _ => Err(invalid("an operator has two sides".to_owned())),

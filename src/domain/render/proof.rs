@@ -122,7 +122,7 @@ impl<'t> Proof<'t> {
     }
 
     /// Looks for values with which it can be written, from failure to failure.
-    fn search(&mut self, leaves: &mut Vec<Leaf>) -> Verdict {
+    fn search(&mut self, leaves: &mut [Leaf]) -> Verdict {
         if self.is_spent() {
             return Verdict::Undecided;
         }
@@ -136,7 +136,7 @@ impl<'t> Proof<'t> {
             let culprits: Vec<usize> = (0..leaves.len())
                 .filter(|index| read.as_ref().is_none_or(|read| read.paths.contains(&leaves[*index].path)))
                 .collect();
-            let before = leaves.clone();
+            let before = leaves.to_vec();
             let outcome = self.vary(leaves, &culprits, &failure);
             if outcome.is_some() {
                 self.warn_of_value(&failure, &before, leaves);
@@ -196,7 +196,7 @@ impl<'t> Proof<'t> {
     /// Tries other values for those that are read where it stopped: one at a time, then two.
     fn vary(
         &mut self,
-        leaves: &mut Vec<Leaf>,
+        leaves: &mut [Leaf],
         culprits: &[usize],
         failure: &Failure,
     ) -> Option<Result<(), Failure>> {

@@ -13,6 +13,7 @@ mod kinds;
 mod lacking;
 mod leaf;
 mod names;
+mod needed;
 mod node;
 mod print;
 mod refuse;
@@ -35,6 +36,7 @@ use guards::Guards;
 pub(crate) use lacking::{expression_around, lacking};
 #[cfg(test)]
 pub(crate) use names::filter_names as content_filters;
+pub(crate) use needed::needed_parameters;
 pub use print::print_parsed;
 pub(crate) use span::of as range_of;
 pub(crate) use whole::{Unreadable, add_whole_template, compile_whole_expression, parse_whole_template};
