@@ -10,21 +10,22 @@ use tokio::io::AsyncReadExt;
 use super::client::{Answer, Client, ClientError, ServerArgs};
 use super::cluster::{Need, spoken};
 use super::exit::{self, Exit};
-use super::output::{OutputArgs, print, print_json};
-use super::view::Accepted;
+use super::output::{OutputArgs, print, print_json, warn};
+use super::view::{Accepted, Call};
 use super::{log, watch};
-use crate::api::Permission;
 use crate::domain::body::to_utf8;
 
 /// Call a trigger.
 ///
-/// The key needs the permission Trigger. What the trigger refuses is named, parameter by parameter.
+/// The key is the trigger's own, or one with the permission Trigger. The same key may watch the call it made. What the
+/// trigger refuses is named, parameter by parameter.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  fanfare call weather-alert --data @alert.json --watch\n  \
     curl -s https://api.weather.gov/alerts/$ID | fanfare call weather-alert --data -\n  \
     fanfare call train-cancelled --data '{\"line\": \"S7\"}' --idempotency-key 2026-01-16-S7\n\n\
-    Exit codes: 0 accepted (with --watch: done); 1 refused (with --watch: failed, cancelled or expired); \
-    2 wrong usage; 3 the server cannot be reached; 4 the key is missing or may not do this")]
+    Exit codes: 0 accepted (with --watch: done); 1 refused; 2 wrong usage; 3 the server cannot be reached; \
+    4 the key is missing or may not do this; 5 accepted, and not all of it was done (failed, cancelled, expired); \
+    6 accepted, or perhaps accepted, and what came of it was not seen: do not repeat it without an idempotency key")]
 pub struct CallCommand {
     /// The trigger's name.
     trigger: String,
@@ -59,16 +60,25 @@ impl CallCommand {
 
     async fn call(self) -> Result<Exit, ClientError> {
         let client = self.server.client(Need::Call(&self.trigger)).await?;
-        // Before the call: one that is made and cannot be watched would be made again.
+        // Before the call, so that what is wrong with the way there is known before anything is sent.
         let watcher = match self.watch {
-            true => Some(self.server.client(Need::May(Permission::ReadLog)).await?),
+            true => Some(self.server.client(Need::Watch(&self.trigger)).await?),
             false => None,
         };
         let body = self.data.read().await?;
-        let answer = client.post(&["in", client.namespace(), &self.trigger], self.headers(), body).await?;
+        let posted = client.post(&["in", client.namespace(), &self.trigger], self.headers(), body).await;
+        let answer = posted.map_err(Self::in_doubt)?;
         match watcher {
             Some(watcher) => self.watch(&watcher, &answer).await,
             None => self.print(&answer),
+        }
+    }
+
+    /// What it means for the call that its request ended so.
+    fn in_doubt(error: ClientError) -> ClientError {
+        match error.is_in_doubt() {
+            true => ClientError::CallInDoubt { spoken: spoken(), source: Box::new(error) },
+            false => error,
         }
     }
 
@@ -84,25 +94,37 @@ impl CallCommand {
     }
 
     fn print(&self, answer: &Answer) -> Result<Exit, ClientError> {
-        match self.output.is_json() {
-            true => print_json(answer)?,
-            false => print(&accepted(&answer.json()?))?,
-        }
-        Ok(Exit::Done)
+        let read: Accepted = answer.json().map_err(Self::in_doubt)?;
+        let printed = match self.output.is_json() {
+            true => print_json(answer),
+            false => print(&accepted(&read)),
+        };
+        printed.map(|()| Exit::Done).map_err(|error| unseen(&read, error))
     }
 
     async fn watch(&self, client: &Client, answer: &Answer) -> Result<Exit, ClientError> {
-        let accepted: Accepted = answer.json()?;
+        let accepted: Accepted = answer.json().map_err(Self::in_doubt)?;
+        // At once and beside the answer, so that it is known whatever becomes of the watching.
+        warn(&format!("accepted {}", accepted.ids()));
         let mut exit = Exit::Done;
         for call in accepted.calls() {
-            let answer = watch::until_done(client, call).await?;
-            let seen = log::show(&answer, self.output)?;
+            let seen = self.watch_one(client, call).await.map_err(|error| unseen(&accepted, error))?;
             if seen.status != "done" {
-                exit = Exit::Failed;
+                exit = Exit::AcceptedNotDone;
             }
         }
         Ok(exit)
     }
+
+    async fn watch_one(&self, client: &Client, call: &str) -> Result<Call, ClientError> {
+        let answer = watch::until_done(client, call).await?;
+        log::show(&answer, self.output)
+    }
+}
+
+/// The call is accepted, whatever happened then.
+fn unseen(accepted: &Accepted, error: ClientError) -> ClientError {
+    ClientError::AcceptedUnseen { ids: accepted.ids(), spoken: spoken(), source: Box::new(error) }
 }
 
 fn accepted(accepted: &Accepted) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kube::Client;
 
+use super::output::{line, warn};
 use crate::domain::duration::duration_from_text;
 use crate::operator::{Finding, Installation, LeaseName};
 use crate::runtime::cluster::{ApiServerError, configuration};
@@ -63,8 +64,8 @@ impl CheckInstall {
 fn told(findings: &[Finding]) -> ExitCode {
     for Finding { what, trouble } in findings {
         match trouble {
-            None => println!("ok      {what}"),
-            Some(trouble) => eprintln!("not ok  {what}: {trouble}"),
+            None => line(format_args!("ok      {what}")),
+            Some(trouble) => warn(&format!("not ok  {what}: {trouble}")),
         }
     }
     if findings.iter().all(|finding| finding.trouble.is_none()) {
@@ -75,6 +76,6 @@ fn told(findings: &[Finding]) -> ExitCode {
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("fanfare check-install: {error}");
+    warn(&format!("fanfare check-install: {error}"));
     ExitCode::from(2)
 }

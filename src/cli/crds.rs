@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::output::warn;
 use super::reference;
 use crate::api::definitions;
 
@@ -29,7 +30,7 @@ impl Crds {
         match written {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("fanfare crds: cannot write: {error}");
+                warn(&format!("fanfare crds: cannot write: {error}"));
                 ExitCode::from(2)
             }
         }

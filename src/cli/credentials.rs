@@ -74,15 +74,19 @@ impl CredentialsCommand {
 }
 
 fn to_table(rows: &[(String, &Credential)]) -> String {
-    let cells = rows
-        .iter()
-        .map(|(whose, credential)| [whose.clone(), credential.username.clone(), credential.password.clone()]);
-    table(["whose", "username", "password"], cells)
+    let cells = rows.iter().map(|(whose, credential)| match credential.is_token {
+        true => [whose.clone(), "-".to_owned(), credential.password.clone()],
+        false => [whose.clone(), credential.username.clone(), credential.password.clone()],
+    });
+    let has_token = rows.iter().any(|(_, credential)| credential.is_token);
+    let note = "\n(without a username: a Public key's token, sent as `Authorization: Token <token>`)";
+    format!("{}{}", table(["whose", "username", "password"], cells), if has_token { note } else { "" })
 }
 
 fn to_json(rows: &[(String, &Credential)]) -> serde_json::Value {
-    let items = rows.iter().map(|(whose, credential)| {
-        json!({"whose": whose, "username": credential.username, "password": credential.password})
+    let items = rows.iter().map(|(whose, credential)| match credential.is_token {
+        true => json!({"whose": whose, "token": credential.password}),
+        false => json!({"whose": whose, "username": credential.username, "password": credential.password}),
     });
     items.collect()
 }

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::client::{ClientError, ServerArgs};
+use super::client::{Client, ClientError, ServerArgs};
 use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
-use super::output::{OutputArgs, print, print_json, table};
+use super::output::{OutputArgs, print, print_json, table, warn};
 use super::view::Page;
+use super::visible::one_line;
 use crate::api::Permission;
 
 /// List deliveries, or decide about one that is held.
@@ -28,11 +29,12 @@ pub struct DeliveriesCommand {
 
 #[derive(Debug, clap::Subcommand)]
 enum Decision {
-    /// Send a held delivery again. The provider may have taken it before: the customer may get it twice.
-    #[command(after_help = "Example:\n  fanfare deliveries resend 12-34-1")]
+    /// Send held deliveries again. The provider may have taken them before: a customer may get one twice.
+    #[command(after_help = "Examples:\n  fanfare deliveries resend 12-34-1\n  \
+        fanfare deliveries resend --all --call 019b2f6c-3c1e-7d40-a3f5-8f1d2c4b5a69")]
     Resend(DecideArgs),
-    /// Leave a held delivery as it is: it becomes unknown, and nobody tries again.
-    #[command(after_help = "Example:\n  fanfare deliveries close 12-34-1")]
+    /// Leave held deliveries as they are: they become unknown, and nobody tries again.
+    #[command(after_help = "Examples:\n  fanfare deliveries close 12-34-1\n  fanfare deliveries close --all")]
     Close(DecideArgs),
 }
 
@@ -60,8 +62,17 @@ struct ListArgs {
 
 #[derive(Debug, clap::Args)]
 struct DecideArgs {
-    /// The delivery's id, as the list shows it.
-    id: String,
+    /// The deliveries' ids, as the list shows them.
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    ids: Vec<String>,
+
+    /// All that are held when the command begins; with --call those of one call. Needs ReadLog, too.
+    #[arg(long)]
+    all: bool,
+
+    /// With --all: only deliveries of this call.
+    #[arg(long, value_name = "ID", requires = "all")]
+    call: Option<String>,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -99,22 +110,73 @@ impl ListArgs {
         let answer = client.get(path, &query).await?;
         match self.output.is_json() {
             true => print_json(&answer)?,
-            false => print(&shown(&answer.json()?))?,
+            false => print(&shown(&answer.json()?, &self.none()))?,
         }
         Ok(Exit::Done)
+    }
+
+    /// What is said where there are none.
+    fn none(&self) -> String {
+        match (&self.call, &self.state) {
+            (None, None) => "no deliveries are held; --call or --state show others".to_owned(),
+            (Some(call), None) => format!("call {call} has no deliveries"),
+            (None, Some(state)) => format!("no deliveries are {state}"),
+            (Some(call), Some(state)) => format!("no deliveries of call {call} are {state}"),
+        }
     }
 }
 
 impl DecideArgs {
     async fn decide(self, decision: &str, outcome: &str) -> Result<Exit, ClientError> {
-        let path = ["api", "v1", "deliveries", &self.id, decision];
+        let ids = if self.all { self.held().await? } else { self.ids.clone() };
         let client = self.server.client(Need::May(Permission::Control)).await?;
+        let mut decided = 0;
+        for id in &ids {
+            match self.decide_one(&client, id, decision, outcome).await {
+                Ok(()) => decided += 1,
+                // Somebody else may have decided about it meanwhile; that must not stop the others.
+                Err(error @ ClientError::Refused(_)) if ids.len() > 1 => warn(&format!("{id}: {error}")),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.all && !self.output.is_json() {
+            print(&format!("{decided} of {} held deliveries: {decision}", ids.len()))?;
+        }
+        Ok(if decided == ids.len() as u64 { Exit::Done } else { Exit::Failed })
+    }
+
+    async fn decide_one(
+        &self,
+        client: &Client,
+        id: &str,
+        decision: &str,
+        outcome: &str,
+    ) -> Result<(), ClientError> {
+        let path = ["api", "v1", "deliveries", id, decision];
         let answer = client.post(&path, HeaderMap::new(), Bytes::from_static(b"{}")).await?;
         match self.output.is_json() {
-            true => print_json(&answer)?,
-            false => print(&format!("{} {outcome}", self.id))?,
+            true => print_json(&answer),
+            false => print(&format!("{} {outcome}", one_line(id))),
         }
-        Ok(Exit::Done)
+    }
+
+    /// The ids of what is held, page by page, before anything is decided.
+    async fn held(&self) -> Result<Vec<String>, ClientError> {
+        let client = self.server.client(Need::May(Permission::ReadLog)).await?;
+        let path: &[&str] = match &self.call {
+            Some(call) => &["api", "v1", "calls", call, "deliveries"],
+            None => &["api", "v1", "deliveries"],
+        };
+        let (mut ids, mut after): (Vec<String>, Option<String>) = (Vec::new(), None);
+        loop {
+            let query = [("state", Some("held")), ("limit", Some("1000")), ("after", after.as_deref())];
+            let page: Page<Delivery> = client.get(path, &query).await?.json()?;
+            ids.extend(page.items.into_iter().map(|delivery| delivery.id));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(ids),
+            }
+        }
     }
 }
 
@@ -136,9 +198,9 @@ struct Delivery {
     reason: Option<String>,
 }
 
-fn shown(page: &Page<Delivery>) -> String {
+fn shown(page: &Page<Delivery>, none: &str) -> String {
     if page.items.is_empty() {
-        return "no deliveries; without --call or --state only held ones are shown".to_owned();
+        return none.to_owned();
     }
     let rows = page.items.iter().map(|delivery| {
         let what = delivery.reason.clone().or_else(|| delivery.provider_id.clone()).unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::client::ClientError;
+use super::output::warn;
 
 /// For `--help`: what scripts may rely on.
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 the server cannot be \
@@ -21,6 +22,10 @@ pub(super) enum Exit {
     Unreachable = 3,
     /// The key is missing, unknown, or may not do this.
     NotAllowed = 4,
+    /// A call was accepted, and not all that came of it was done.
+    AcceptedNotDone = 5,
+    /// A call was accepted, or may have been, and what came of it was not seen.
+    AcceptedUnseen = 6,
 }
 
 /// Runs a client command to its end and says on stderr why it stopped.
@@ -36,6 +41,6 @@ pub(super) fn run(command: impl Future<Output = Result<Exit, ClientError>>) -> E
 }
 
 fn stopped(error: &ClientError) -> ExitCode {
-    eprintln!("error: {error}");
+    warn(&format!("error: {error}"));
     ExitCode::from(error.exit() as u8)
 }

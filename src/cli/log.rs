@@ -7,6 +7,7 @@ use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_json, table};
 use super::view::{Call, Counted, Page};
+use super::visible::one_line;
 use crate::api::Permission;
 use crate::domain::expression::parse_duration;
 
@@ -120,13 +121,13 @@ fn outcome(call: &Call) -> String {
 fn detail(call: &Call) -> String {
     let mut text = format!(
         "call      {}\ntrigger   {}\nreceived  {}\nstatus    {}\n",
-        call.id.as_deref().unwrap_or("-"),
-        call.trigger,
-        call.received_at,
-        call.status
+        one_line(call.id.as_deref().unwrap_or("-")),
+        one_line(&call.trigger),
+        one_line(&call.received_at),
+        one_line(&call.status)
     );
     if let Some(reason) = &call.reason {
-        text.push_str(&format!("reason    {reason}\n"));
+        text.push_str(&format!("reason    {}\n", one_line(reason)));
     }
     if !call.params.is_empty() {
         let rows = call.params.iter().map(|(name, value)| [name.clone(), shortened(&value.to_string())]);

@@ -24,9 +24,11 @@ mod client;
 mod cluster;
 mod exit;
 mod output;
+mod paused;
 mod plugin_completion;
 mod signals;
 mod view;
+mod visible;
 mod watch;
 
 use std::process::ExitCode;
@@ -98,7 +100,8 @@ fn command_line() -> clap::Command {
             .fold(Cli::command().bin_name("kubectl fanfare"), |command, name| {
                 command.mut_subcommand(name, |it| it.hide(true))
             })
-            .mut_subcommands(with_plugin_examples),
+            .mut_subcommands(with_plugin_examples)
+            .mut_subcommands(with_plugin_server),
     }
 }
 
@@ -110,6 +113,21 @@ fn with_plugin_examples(command: clap::Command) -> clap::Command {
     match help {
         Some(help) => command.after_help(help),
         None => command,
+    }
+}
+
+/// What `--server` means beside a cluster: it is read from no variable, and the key comes with it.
+fn with_plugin_server(command: clap::Command) -> clap::Command {
+    let has_server = command.get_arguments().any(|argument| argument.get_id() == "server");
+    let command = command.mut_subcommands(with_plugin_server);
+    match has_server {
+        true => command.mut_arg("server", |argument| {
+            argument.help(
+                "The address of a server outside of the cluster, to ask it instead; the key is then read from \
+                 FANFARE_API_KEY=<username>:<password>",
+            )
+        }),
+        false => command,
     }
 }
 

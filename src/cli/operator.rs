@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use ipnet::IpNet;
 use kube::Client;
 
+use crate::cli::output::warn;
 use crate::cli::signals::Signals;
 use crate::domain::egress_target::EgressTarget;
 use crate::operator::{EgressRules, Ports, RUNTIME_PORTS, Resources, Settings, Tracing, start};
@@ -169,7 +170,7 @@ async fn client() -> Result<Client, ApiServerError> {
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("fanfare operator: {error}");
+    warn(&format!("fanfare operator: {error}"));
     ExitCode::from(2)
 }
 

@@ -1,10 +1,14 @@
 //! What commands print: tables for people, JSON for scripts.
+//!
+//! Invariant: everything that a client command prints goes through here, so that nothing that came from outside can act upon
+//! the terminal; see [`visible`].
 
 use std::io::{IsTerminal, Write};
 
 use comfy_table::{Table, presets};
 
 use super::client::{Answer, ClientError};
+use super::visible;
 
 /// For whom to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -32,6 +36,25 @@ impl OutputArgs {
 
 /// Prints text, ending its last line.
 pub(super) fn print(text: &str) -> Result<(), ClientError> {
+    write(&visible::lines(text))
+}
+
+/// Says something on stderr, beside what the command is asked for. Nobody is helped if that fails.
+pub(super) fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", visible::lines(text).trim_end());
+}
+
+/// Writes a line to stdout for whoever started what goes on. Whoever closed the pipe does not want it.
+pub(super) fn line(text: std::fmt::Arguments<'_>) {
+    let _nobody_reads = writeln!(std::io::stdout().lock(), "{}", visible::lines(&text.to_string()));
+}
+
+/// Prints JSON on one line, for scripts alone.
+pub(super) fn print_compact(json: &serde_json::Value) -> Result<(), ClientError> {
+    write(&visible::json(&json.to_string()))
+}
+
+fn write(text: &str) -> Result<(), ClientError> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.trim_end().as_bytes())?;
     Ok(out.write_all(b"\n")?)
@@ -45,10 +68,10 @@ pub(super) fn print_json(answer: &Answer) -> Result<(), ClientError> {
 
 /// Prints JSON: on one line for a pipe, indented for a terminal.
 pub(super) fn print_value(json: &serde_json::Value) -> Result<(), ClientError> {
-    print(&match std::io::stdout().is_terminal() {
+    write(&visible::json(&match std::io::stdout().is_terminal() {
         true => format!("{json:#}"),
         false => json.to_string(),
-    })
+    }))
 }
 
 /// A table without lines: easy on the eye, and on `grep`, `sort` and `awk`.
@@ -60,7 +83,7 @@ pub(super) fn table<const N: usize>(
     table.load_style(presets::NOTHING);
     table.set_header(header.map(str::to_uppercase));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| visible::one_line(&cell).into_owned()));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -69,9 +92,23 @@ pub(super) fn table<const N: usize>(
     lines.join("\n")
 }
 
+/// `1 customer`, `2 customers`.
+pub(super) fn counted(count: u64, one: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_is_one_line_and_does_nothing_to_a_terminal() {
+        let rows = [["a\nb".to_owned(), "\u{1b}]52;c;eA==\u{7}".to_owned()]];
+        assert_eq!(table(["x", "y"], rows), "X     Y\na\\nb  \\u{1b}]52;c;eA==\\u{7}");
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_value() {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::output::{line, warn};
 use crate::sandbox::{Credentials, Record, Rule, Sandbox, Settings};
 
 /// Run an SMTP server, a Twilio-shaped API and a webhook sink that keep what they receive.
@@ -72,7 +73,7 @@ impl SandboxCommand {
         match served {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {error}");
+                warn(&format!("error: {error}"));
                 ExitCode::FAILURE
             }
         }
@@ -83,7 +84,7 @@ impl SandboxCommand {
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let ready_file = self.ready_file.clone();
         let running = Sandbox::start(self.settings()).await?;
-        println!("smtp  {}\nhttp  http://{}", running.smtp_addr, running.http_addr);
+        line(format_args!("smtp  {}\nhttp  http://{}", running.smtp_addr, running.http_addr));
         if let Some(path) = ready_file {
             write_whole(&path, &running.ready().to_string())
                 .map_err(|error| format!("ready file {}: {error}", path.display()))?;

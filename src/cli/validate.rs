@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::output::print;
+use super::output::{counted, print, print_compact, warn};
 use crate::compile;
 use crate::manifests::{self, Diagnostic, Manifests, ReadError, Severity};
 
@@ -40,17 +40,17 @@ impl Validate {
         let manifests = match self.read() {
             Ok(manifests) => manifests,
             Err(error) => {
-                eprintln!("fanfare validate: {error}");
+                warn(&format!("fanfare validate: {error}"));
                 return ExitCode::from(2);
             }
         };
         let Verdict { diagnostics, plans } = verdict(&manifests);
-        let shown = match self.output {
-            Output::Text => shown_as_text(&manifests, &diagnostics, &plans),
-            Output::Json => shown_as_json(&manifests, &diagnostics, &plans),
+        let printed = match self.output {
+            Output::Text => print(&shown_as_text(&manifests, &diagnostics, &plans)),
+            Output::Json => print_compact(&shown_as_json(&manifests, &diagnostics, &plans)),
         };
-        if let Err(error) = print(&shown) {
-            eprintln!("fanfare validate: {error}");
+        if let Err(error) = printed {
+            warn(&format!("fanfare validate: {error}"));
             return ExitCode::from(2);
         }
         ExitCode::from(u8::from(diagnostics.iter().any(Diagnostic::is_error)))
@@ -97,20 +97,22 @@ fn verdict(manifests: &Manifests) -> Verdict {
 
 fn shown_as_text(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Plan]) -> String {
     for diagnostic in diagnostics {
-        eprintln!("{diagnostic}");
+        warn(&diagnostic.to_string());
     }
     let mut shown = String::new();
     for Plan { namespace, scenario, audience } in plans {
         shown.push_str(&format!("Scenario {namespace}/{scenario}: audience {audience}\n"));
     }
-    let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
+    let count =
+        |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count() as u64;
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    shown + &format!("{} objects, {errors} errors, {warnings} warnings", manifests.objects.len())
+    let objects = counted(manifests.objects.len() as u64, "object");
+    shown + &format!("{objects}, {}, {}", counted(errors, "error"), counted(warnings, "warning"))
 }
 
-fn shown_as_json(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Plan]) -> String {
+fn shown_as_json(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Plan]) -> serde_json::Value {
     let objects = manifests.objects.len();
-    serde_json::json!({ "objects": objects, "diagnostics": diagnostics, "plans": plans }).to_string()
+    serde_json::json!({ "objects": objects, "diagnostics": diagnostics, "plans": plans })
 }
 
 #[cfg(test)]

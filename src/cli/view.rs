@@ -42,6 +42,12 @@ pub(super) struct Element {
 }
 
 impl Accepted {
+    /// What it made, for people: the calls' ids, or the request's where every element was a duplicate.
+    pub(super) fn ids(&self) -> String {
+        let calls = self.calls();
+        if calls.is_empty() { self.id.clone() } else { calls.join(", ") }
+    }
+
     /// The calls it made: itself, or those of its elements that are no duplicates.
     pub(super) fn calls(&self) -> Vec<&str> {
         match &self.calls {

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::client::{Answer, Client, ClientError};
 use super::view::{Call, Run};
+use super::visible::one_line;
 
 /// Often enough to look alive, seldom enough to cost nothing.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -34,7 +35,7 @@ fn show(bar: &ProgressBar, call: &Call) {
     }
     bar.set_position(call.runs.iter().map(Run::finished).sum::<u64>().min(audience));
     let runs = call.runs.iter().map(|run| format!("{}: {}", run.scenario, run.summary()));
-    bar.set_message(runs.collect::<Vec<String>>().join("; "));
+    bar.set_message(one_line(&runs.collect::<Vec<String>>().join("; ")).into_owned());
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -14,7 +14,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    fn of(output: &Output) -> Self {
+    pub fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().expect("not ended by a signal"),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),

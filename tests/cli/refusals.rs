@@ -7,7 +7,8 @@ use crate::harness::Process;
 fn a_script_can_tell_refusals_apart() {
     let example = Example::start();
     let server = example.dev.server.as_str();
-    let wrong = example.run(&["call", "weather-alert", "--data", r#"{"properties": {}}"#]).code(1);
+    let wrong =
+        example.run(&["call", "weather-alert", "--data", r#"{"properties": {"severity": "Awful"}}"#]).code(1);
     assert!(wrong.err.contains("severity") && wrong.err.contains("(422)"), "{}", wrong.err);
     assert!(wrong.out.is_empty());
     let unknown = example.run(&["call", "no-such-trigger"]).code(1);
@@ -64,4 +65,55 @@ fn shells_get_their_completion() {
         let output = Process::command(["completion", shell]).output().unwrap();
         assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("fanfare"));
     }
+}
+
+#[test]
+fn what_dev_prints_into_a_file_holds_no_password() {
+    let example = Example::start();
+    let printed = example.dev.process.printed();
+    let trigger = example.dev.trigger("weather-alert");
+    let [_, (_, key)] = example.dev.environment();
+    let owner = key.split_once(':').unwrap().1.to_owned();
+    for secret in [&trigger.password, &owner] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+    assert!(printed.contains(&trigger.username) && printed.contains("Serving 1 trigger at "), "{printed}");
+    assert!(printed.contains("fanfare credentials --env --data"), "{printed}");
+}
+
+#[test]
+fn a_public_key_is_shown_as_the_token_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "apiVersion: fanfare.dev/v1alpha1\nkind: ApiKey\nmetadata: {name: page}\n\
+        spec: {type: Public, permissions: [Track]}\n";
+    std::fs::create_dir(folder.path().join("manifests")).unwrap();
+    std::fs::write(folder.path().join("manifests/key.yaml"), text).unwrap();
+    let sandbox = crate::harness::Sandbox::start(folder.path(), &[]);
+    let data = folder.path().join("data");
+    let _dev = crate::harness::Dev::start(&folder.path().join("manifests"), &data, &sandbox);
+    let run = |format: &str| {
+        let arguments = ["credentials", "--data", &data.display().to_string(), "-o", format];
+        String::from_utf8(Process::command(arguments).output().unwrap().stdout).unwrap()
+    };
+    let shown: serde_json::Value = serde_json::from_str(&run("json")).unwrap();
+    let key = &shown.as_array().unwrap().iter().find(|it| it["whose"] == "key page").unwrap();
+    let token = key["token"].as_str().unwrap();
+    assert!(key.get("username").is_none() && !token.is_empty());
+    let table = run("table");
+    assert!(table.contains("Authorization: Token") && table.contains(token), "{table}");
+}
+
+#[test]
+fn no_deliveries_are_said_to_be_none_of_what_was_asked_for() {
+    let example = Example::start();
+    let said = |arguments: &[&str]| example.run(arguments).code(0).out;
+    assert_eq!(said(&["deliveries"]), "no deliveries are held; --call or --state show others\n");
+    assert_eq!(said(&["deliveries", "--state", "failed"]), "no deliveries are failed\n");
+    let data = format!("@{}", crate::command::example_file("calls/heat-advisory.json"));
+    let call = example.run(&["call", "weather-alert", "--data", &data, "-o", "json"]).code(0).json();
+    let id = call["id"].as_str().unwrap();
+    assert_eq!(said(&["deliveries", "--call", id]), format!("call {id} has no deliveries\n"));
+    let both = said(&["deliveries", "--call", id, "--state", "held"]);
+    assert_eq!(both, format!("no deliveries of call {id} are held\n"));
+    assert_eq!(said(&["deliveries", "resend", "--all"]), "0 of 0 held deliveries: resend\n");
 }

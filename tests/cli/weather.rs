@@ -96,7 +96,7 @@ fn a_customer_is_shown_and_changed_on_postgres() {
 
 fn shows_and_changes_a_customer(example: &Example) {
     let file = example.file("moved.csv", "registered,city\nC-10001,Olean\n");
-    assert_eq!(example.run(&["import", "customers", &file]).code(0).out, "1 customers imported\n");
+    assert_eq!(example.run(&["import", "customers", &file]).code(0).out, "1 customer imported\n");
     let shown = example.run(&["customers", "get", "C-10001"]).code(0).out;
     assert!(shown.contains("Mateo") && shown.contains("Olean") && shown.contains("consent sms"), "{shown}");
     let missing = example.run(&["customers", "get", "c-10001"]).code(1);

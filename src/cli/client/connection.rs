@@ -34,7 +34,7 @@ async fn connect(url: &url::Url) -> Result<TcpStream, ClientError> {
     let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(addresses.as_slice())).await;
     match connected {
         Ok(connected) => connected.map_err(|error| unreachable_server(url, &error)),
-        Err(_) => Err(ClientError::TimedOut { server: origin(url), after: CONNECT_TIMEOUT }),
+        Err(_) => Err(ClientError::TimedOut { server: origin(url), after: CONNECT_TIMEOUT, is_sent: false }),
     }
 }
 
@@ -66,7 +66,9 @@ async fn over(
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     // The connection ends with the answer; its error is the answer's.
     let driver = tokio::spawn(connection);
-    let answer = sender.send_request(request).await.map_err(failed)?;
+    let cut_off =
+        |error: hyper::Error| ClientError::NoAnswer { server: origin(url), reason: in_full(&error) };
+    let answer = sender.send_request(request).await.map_err(cut_off)?;
     let read = read_answer(answer).await;
     driver.abort();
     read
@@ -92,9 +94,13 @@ fn origin(url: &url::Url) -> url::Url {
 }
 
 fn unreachable_server(url: &url::Url, error: &dyn std::error::Error) -> ClientError {
-    let mut reason = error.to_string();
-    if let Some(source) = error.source() {
-        reason = format!("{reason}: {source}");
+    ClientError::Unreachable { server: origin(url), reason: in_full(error) }
+}
+
+/// An error with its cause.
+fn in_full(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
-    ClientError::Unreachable { server: origin(url), reason }
 }

@@ -37,7 +37,22 @@ pub(in crate::cli) enum ClientError {
     Unreachable { server: url::Url, reason: String },
     /// Somebody is there and does not answer.
     #[error("{server} did not answer within {after:?}; it may be busy: try again, or look at its log")]
-    TimedOut { server: url::Url, after: Duration },
+    TimedOut { server: url::Url, after: Duration, is_sent: bool },
+    /// The request was sent, and the connection ended before its answer was whole.
+    #[error("{server} ended the connection before it had answered: {reason}")]
+    NoAnswer { server: url::Url, reason: String },
+    /// The call was accepted, and what came of it could not be seen.
+    #[error(
+        "the call was accepted as {ids}; what came of it could not be seen: {source}\n  do not repeat it; \
+         `{spoken} log <call>` shows it, with a key that has the permission ReadLog"
+    )]
+    AcceptedUnseen { ids: String, spoken: &'static str, source: Box<ClientError> },
+    /// The call was sent, and it is not known whether it was accepted.
+    #[error(
+        "{source}\n  the call may have been accepted all the same: `{spoken} log` shows it; repeat it only under the same \
+         --idempotency-key"
+    )]
+    CallInDoubt { spoken: &'static str, source: Box<ClientError> },
     /// 401.
     #[error("{}", if *had_key {
         "the server does not know this key\n  set FANFARE_API_KEY=<username>:<password> to one that is in force"
@@ -95,7 +110,13 @@ impl ClientError {
 
     /// Whether it is not known if what was asked has been done.
     pub(in crate::cli) fn is_in_doubt(&self) -> bool {
-        matches!(self, ClientError::Cluster(ClusterError::Broken { is_sent: true, .. }))
+        match self {
+            ClientError::Cluster(ClusterError::Broken { is_sent, .. }) => *is_sent,
+            ClientError::NoAnswer { .. } | ClientError::NotUnderstood { .. } => true,
+            ClientError::TimedOut { is_sent, .. } => *is_sent,
+            ClientError::Refused(problem) => problem.is_of_server(),
+            _ => false,
+        }
     }
 
     /// What the shell gets to see.
@@ -106,7 +127,10 @@ impl ClientError {
             | ClientError::NamespaceOfServer
             | ClientError::NamedRuntime { .. } => Exit::Usage,
             ClientError::Cluster(error) => error.exit(),
-            ClientError::Unreachable { .. } | ClientError::TimedOut { .. } => Exit::Unreachable,
+            ClientError::Unreachable { .. } | ClientError::TimedOut { .. } | ClientError::NoAnswer { .. } => {
+                Exit::Unreachable
+            }
+            ClientError::AcceptedUnseen { .. } | ClientError::CallInDoubt { .. } => Exit::AcceptedUnseen,
             ClientError::Unauthorized { .. } | ClientError::Forbidden(_) => Exit::NotAllowed,
             ClientError::ImportStopped { source, .. } => source.exit(),
             ClientError::Refused(_)

@@ -137,7 +137,11 @@ impl Client {
     ) -> Result<(StatusCode, Bytes), ClientError> {
         let exchange = self.exchange(method, &url, headers, body);
         let answered = tokio::time::timeout(ANSWER_TIMEOUT, exchange).await;
-        answered.map_err(|_| ClientError::TimedOut { server: self.server.clone(), after: ANSWER_TIMEOUT })?
+        answered.map_err(|_| ClientError::TimedOut {
+            server: self.server.clone(),
+            after: ANSWER_TIMEOUT,
+            is_sent: true,
+        })?
     }
 
     async fn exchange(

@@ -27,6 +27,11 @@ impl Problem {
     pub(in crate::cli) fn read(status: StatusCode, body: &[u8]) -> Self {
         Problem { status, body: serde_json::from_slice(body).unwrap_or_default() }
     }
+
+    /// Whether the server, or something before it, failed: then it is not known what was done.
+    pub(in crate::cli) fn is_of_server(&self) -> bool {
+        self.status.is_server_error()
+    }
 }
 
 impl fmt::Display for Problem {

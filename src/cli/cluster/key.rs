@@ -26,7 +26,7 @@ pub(in crate::cli) struct Key {
 
 /// Finds a key that is good for what is needed and that the person may read.
 pub(super) async fn find(ask: &Ask, need: Need<'_>, named: Option<&str>) -> Result<Key, ClusterError> {
-    if let Need::Call(trigger) = need {
+    if let Need::Call(trigger) | Need::Watch(trigger) = need {
         let found: Option<ApiTrigger> = ask.get(trigger).await?;
         let Some(found) = found else {
             return Err(no_trigger(ask, trigger).await);
@@ -107,7 +107,7 @@ fn is_good(key: &ApiKey, need: Need<'_>) -> bool {
         key.spec.triggers.is_empty() || key.spec.triggers.iter().any(|listed| listed.name == trigger)
     };
     let is_open = match need {
-        Need::Call(trigger) => calls(trigger),
+        Need::Call(trigger) | Need::Watch(trigger) => calls(trigger),
         Need::May(_) => true,
     };
     key.spec.r#type == KeyType::Private && key.spec.permissions.contains(&need.permission()) && is_open

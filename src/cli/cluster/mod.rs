@@ -14,6 +14,7 @@ mod words;
 
 use std::time::{Duration, Instant};
 
+use super::output::warn;
 use crate::api::Permission;
 
 pub(super) use args::{ClusterArgs, invoked_name, is_plugin, spoken};
@@ -32,6 +33,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) enum Need<'a> {
     /// Call this trigger.
     Call(&'a str),
+    /// See what becomes of calls to this trigger, made with the same key.
+    Watch(&'a str),
     /// Anything else, which needs this permission.
     May(Permission),
 }
@@ -40,7 +43,7 @@ impl Need<'_> {
     /// The permission of an ApiKey that is good for it.
     fn permission(self) -> Permission {
         match self {
-            Need::Call(_) => Permission::Trigger,
+            Need::Call(_) | Need::Watch(_) => Permission::Trigger,
             Need::May(permission) => permission,
         }
     }
@@ -49,7 +52,7 @@ impl Need<'_> {
     fn port(self) -> &'static str {
         match self {
             Need::Call(_) => "calls",
-            Need::May(_) => "api",
+            Need::Watch(_) | Need::May(_) => "api",
         }
     }
 }
@@ -76,7 +79,7 @@ pub(super) async fn find(args: &ClusterArgs, need: Need<'_>, with_key: bool) -> 
         match found {
             Err(error) if error.passes() && begun.elapsed() < args.wait => {
                 if !is_told {
-                    eprintln!("waiting up to {:?}: {error}", args.wait);
+                    warn(&format!("waiting up to {:?}: {error}", args.wait));
                     is_told = true;
                 }
                 tokio::time::sleep(LOOK_EVERY).await;

@@ -1,9 +1,10 @@
 //! What `dev` tells the person who started it: what is wrong, what is in force, and how to call it.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
-use super::print::line;
 use super::ready_file::Ready;
+use crate::cli::output::{counted, line, warn};
 use crate::compile::Snapshot;
 use crate::manifests::{Diagnostic, Severity};
 use crate::runtime::configuration::Unconnected;
@@ -15,7 +16,7 @@ pub fn diagnostics(diagnostics: &[Diagnostic]) {
         let Diagnostic { file, line, column, message, .. } = diagnostic;
         let (object, field) = (diagnostic.object.as_deref(), diagnostic.field.as_deref());
         match diagnostic.severity {
-            _ if for_people => eprintln!("{diagnostic}"),
+            _ if for_people => warn(&diagnostic.to_string()),
             Severity::Error => tracing::error!(file, line, column, object, field, "{message}"),
             Severity::Warning => tracing::warn!(file, line, column, object, field, "{message}"),
             Severity::Note => tracing::info!(file, line, column, object, field, "{message}"),
@@ -31,23 +32,38 @@ pub fn unconnected(channels: &[Unconnected]) {
     }
 }
 
-/// Says where everything is.
-pub fn ready(ready: &Ready, snapshot: &Snapshot) {
-    line(format_args!("Serving {} triggers at {}", ready.triggers.len(), ready.server));
+/// Says where everything is. Passwords are shown on a terminal only: what is written elsewhere is kept, and read by others.
+pub fn ready(ready: &Ready, snapshot: &Snapshot, data: &Path) {
+    let is_private = std::io::stdout().is_terminal();
+    let triggers = counted(ready.triggers.len() as u64, "trigger");
+    line(format_args!("Serving {triggers} at {}", ready.server));
     if let Some(key) = &ready.api_key {
         line(format_args!("\nFor the other commands, in another terminal:"));
         line(format_args!("  export FANFARE_SERVER={}", ready.server));
-        line(format_args!("  export FANFARE_API_KEY={}:{}", key.username, key.password));
+        match is_private {
+            true => line(format_args!("  export FANFARE_API_KEY={}:{}", key.username, key.password)),
+            false => line(format_args!("  eval \"$(fanfare credentials --env --data {})\"", data.display())),
+        }
     }
     for trigger in &ready.triggers {
         line(format_args!("\nTrigger {}", trigger.name));
         line(format_args!("  url       {}", trigger.url));
         if let Some(own) = &trigger.credentials {
             line(format_args!("  username  {}", own.username));
-            line(format_args!("  password  {}", own.password));
+            match is_private {
+                true => line(format_args!("  password  {}", own.password)),
+                false => line(format_args!(
+                    "  password  shown by `fanfare credentials {} --data {}`",
+                    trigger.name,
+                    data.display()
+                )),
+            }
         }
         line(format_args!("  example   {}", trigger.example));
-        line(format_args!("  try       {}", trigger.curl));
+        line(format_args!(
+            "  try       {}",
+            if is_private { &trigger.curl } else { &trigger.curl_without_password }
+        ));
     }
     scenarios(snapshot);
 }

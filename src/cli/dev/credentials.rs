@@ -27,6 +27,9 @@ pub struct Credential {
     pub username: String,
     /// The password; for a Public key, its token.
     pub password: String,
+    /// Whether the password is a token that is sent alone, as `Authorization: Token <token>`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_token: bool,
 }
 
 /// Everything that was generated.
@@ -96,8 +99,11 @@ impl Credentials {
         for trigger in snapshot.triggers.values().filter(generated) {
             add(&mut completed.triggers, trigger.name.as_str())?;
         }
-        for key in snapshot.api_keys.keys() {
-            add(&mut completed.api_keys, key)?;
+        for (name, key) in &snapshot.api_keys {
+            add(&mut completed.api_keys, name)?;
+            if let Some(credential) = completed.api_keys.get_mut(name) {
+                credential.is_token = key.public;
+            }
         }
         if completed != *self {
             completed.write(data)?;
@@ -121,7 +127,8 @@ fn add(kept: &mut BTreeMap<String, Credential>, name: &str) -> Result<(), Genera
 }
 
 fn generate(purpose: &str) -> Result<Credential, GenerateError> {
-    Ok(Credential { username: generate_username(purpose)?, password: generate_secret()?.expose().to_owned() })
+    let (username, password) = (generate_username(purpose)?, generate_secret()?.expose().to_owned());
+    Ok(Credential { username, password, is_token: false })
 }
 
 #[cfg(test)]

@@ -8,11 +8,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::print::line;
 use super::ready_file::{Ready, ReadyTrigger};
 use super::sandbox_process::Addresses;
 use crate::cli::client::{Client, ClientError};
-use crate::cli::output::OutputArgs;
+use crate::cli::output::{OutputArgs, line, warn};
 use crate::cli::view::{Accepted, Call};
 use crate::cli::{log, watch};
 use crate::sandbox::{Message, Protocol};
@@ -76,12 +75,12 @@ pub async fn run(folder: &Path, ready: &Ready, sandbox: Option<Addresses>) -> bo
         }
         Ok(broken) => {
             for promise in broken {
-                eprintln!("not as promised: {promise}");
+                warn(&format!("not as promised: {promise}"));
             }
             false
         }
         Err(error) => {
-            eprintln!("the demo stopped: {error}");
+            warn(&format!("the demo stopped: {error}"));
             false
         }
     }

@@ -64,7 +64,7 @@ pub fn own_credential(
         Some(BasicSource::Generated) => Ok(generated.triggers.get(trigger.name.as_str()).cloned()),
         Some(BasicSource::Secret(name)) => {
             let read = |key| secrets.get(name, key, "trigger").map(|secret| secret.expose().to_owned());
-            Ok(Some(Credential { username: read("username")?, password: read("password")? }))
+            Ok(Some(Credential { username: read("username")?, password: read("password")?, is_token: false }))
         }
     }
 }

@@ -13,7 +13,6 @@ mod hosts;
 mod import;
 mod keyring;
 mod live;
-mod print;
 pub(super) mod private_file;
 mod ready_file;
 mod run;

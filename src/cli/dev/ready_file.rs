@@ -41,6 +41,9 @@ pub struct ReadyTrigger {
     pub example: serde_json::Value,
     /// A command that sends the example.
     pub curl: String,
+    /// The same for where others read along: curl asks for the password.
+    #[serde(skip)]
+    pub curl_without_password: String,
 }
 
 impl Ready {
@@ -79,6 +82,8 @@ fn ready_trigger(
 ) -> ReadyTrigger {
     let url = format!("{server}/in/{namespace}/{}", trigger.name);
     let user = own.as_ref().or(owner).map(|user| format!("'{}:{}'", user.username, user.password));
+    let name = own.as_ref().or(owner).map_or("'<username>'", |user| user.username.as_str());
+    let curl_without_password = curl(&url, name, &trigger.example);
     let curl = curl(&url, user.as_deref().unwrap_or("'<username>:<password>'"), &trigger.example);
     ReadyTrigger {
         namespace: namespace.to_owned(),
@@ -87,5 +92,6 @@ fn ready_trigger(
         credentials: own,
         example: trigger.example.clone(),
         curl,
+        curl_without_password,
     }
 }

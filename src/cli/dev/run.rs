@@ -16,6 +16,8 @@ use super::watch::Watch;
 use super::{announce, demo, hosts, import};
 use crate::channels::egress::{Egress, HostMapError};
 use crate::channels::wire::{Network, Tls};
+use crate::cli::output::warn;
+use crate::cli::paused;
 use crate::cli::signals::Signals;
 use crate::compile::{Snapshot, Sources};
 use crate::runtime::api;
@@ -78,14 +80,14 @@ impl DevCommand {
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                eprintln!("fanfare dev: {error}");
+                warn(&format!("fanfare dev: {error}"));
                 return ExitCode::from(2);
             }
         };
         match runtime.block_on(traced(self.serve())) {
             Ok(code) => code,
             Err(error) => {
-                eprintln!("fanfare dev: {error}");
+                warn(&format!("fanfare dev: {error}"));
                 ExitCode::from(2)
             }
         }
@@ -123,6 +125,7 @@ impl DevCommand {
             let _alone = data.alone()?;
             import::when_empty(&self.manifests, parts.stores.customers.as_ref()).await?;
         }
+        paused::say(parts.stores.pauses.as_ref()).await;
         let engine = parts.start_engine();
         let server = self.listen(&parts, &engine)?;
         let ready = self.say_ready(&server, &snapshot, &data, &live)?;
@@ -133,6 +136,9 @@ impl DevCommand {
         };
         if let Err(error) = &served {
             tracing::error!(%error, "calls cannot be served any more");
+        }
+        if !self.unready_for.is_zero() {
+            tracing::info!("stopping; unready for {:?}, then no more calls are taken", self.unready_for);
         }
         parts.stop(server, engine, self.unready_for, DRAIN_MAX).await;
         if let Some(sandbox) = sandbox {
@@ -157,7 +163,7 @@ impl DevCommand {
     ) -> Result<Ready, DevError> {
         let address = server.addresses.first().copied().unwrap_or(self.listen);
         let ready = Ready::of(format!("http://{address}"), snapshot, &data.credentials, &live.secrets);
-        announce::ready(&ready, snapshot);
+        announce::ready(&ready, snapshot, &data.path);
         if let Some(path) = &self.ready_file {
             let what = format!("cannot write {}", path.display());
             ready.write(path).map_err(|source| DevError::System { what, source })?;

@@ -10,6 +10,8 @@ use super::ready_file::Ready;
 use super::store::{self, Opened, StoreProblem};
 use crate::channels::egress::{ClusterServices, Egress, HostMap, Rules};
 use crate::channels::wire::{Network, Tls};
+use crate::cli::output::warn;
+use crate::cli::paused;
 use crate::cli::signals::Signals;
 use crate::domain::egress_target::EgressTarget;
 use crate::runtime::admin::Board;
@@ -103,6 +105,7 @@ impl RuntimeCommand {
             parts.close().await;
             return Ok(());
         }
+        paused::say(parts.stores.pauses.as_ref()).await;
         let engine = parts.start_engine();
         let routes =
             api::routes(Arc::clone(&parts.app), Arc::clone(&parts.stores.log), Some(engine.control()));
@@ -191,6 +194,6 @@ async fn begun(cluster: &Cluster, board: &Board) {
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("fanfare runtime: {error}");
+    warn(&format!("fanfare runtime: {error}"));
     ExitCode::from(2)
 }

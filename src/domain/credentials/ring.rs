@@ -204,6 +204,16 @@ impl Keyring {
         Ok(self.caller_by(entry, &digest))
     }
 
+    /// Whether these are credentials by which some trigger may be called: its own, or a private key's. Whoever presents
+    /// them may ask about calls that were made with them; a public token may stand in a page and is none.
+    pub fn may_call_something(&self, presented: &Presented) -> bool {
+        let Presented::Pair { id, .. } = presented else { return false };
+        let digest = digest_of(presented);
+        let is_own = self.triggers.values().any(|access| own_username(access, id, &digest).is_some());
+        is_own
+            || self.find(presented, &digest).is_some_and(|entry| entry.permissions.allow(Permission::Trigger))
+    }
+
     fn find(&self, presented: &Presented, digest: &Digest) -> Option<&ApiKeyEntry> {
         let entry = match presented {
             Presented::Pair { id, .. } => self.private.get(id.as_str()),
@@ -357,6 +367,17 @@ mod tests {
         assert_eq!(call("storm", &token("t1")), Err(Rejected::NotAllowed));
         assert_eq!(call("goal", &token("t2")), Err(Rejected::Unknown));
         assert_eq!(call("goal", &token("s1")), Err(Rejected::Unknown));
+    }
+
+    #[test]
+    fn who_calls_may_ask_about_their_calls_and_nobody_else() {
+        let ring = ring();
+        for caller in [pair("storm-1", "old"), pair("storm-2", "new"), pair("one", "s2"), pair("crm", "s1")] {
+            assert!(ring.may_call_something(&caller), "{caller:?}");
+        }
+        for other in [pair("storm-2", "old"), pair("log", "s3"), token("t1"), pair("nobody", "x")] {
+            assert!(!ring.may_call_something(&other), "{other:?}");
+        }
     }
 
     #[test]

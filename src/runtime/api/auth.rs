@@ -11,6 +11,7 @@ use super::Desk;
 use super::problem::ApiProblem;
 use crate::domain::credentials::{Caller, Permission, Presented, Rejected};
 use crate::runtime::ingest::origin;
+use crate::store::calls::CallRecord;
 
 /// A permission as a type.
 pub trait Needs: Send + Sync {
@@ -51,15 +52,60 @@ pub struct May<N> {
     needs: PhantomData<N>,
 }
 
+/// A caller who may read the whole log, or ask about the calls that were made with the same credentials.
+///
+/// Whoever made a call may see what becomes of it; that needs no key with `ReadLog`.
+#[derive(Debug)]
+pub struct MayReadOwn {
+    /// Absent for one who may read the whole log.
+    own: Option<(Presented, Rejected)>,
+}
+
+impl MayReadOwn {
+    /// Lets nobody see a call that is not theirs. Of a call that is not there they are told the same.
+    ///
+    /// # Errors
+    /// The caller may not see it.
+    pub(super) fn check(&self, desk: &Desk, call: Option<&CallRecord>) -> Result<(), ApiProblem> {
+        let Some((presented, rejected)) = &self.own else { return Ok(()) };
+        let is_theirs = call.is_some_and(|call| {
+            let caller = desk.app.keyring.load().authorize_trigger(&call.trigger, presented);
+            caller.is_ok_and(|caller| call.credential.as_deref() == Some(&*caller.credential))
+        });
+        match (is_theirs, rejected) {
+            (true, _) => Ok(()),
+            (false, Rejected::Unknown) => Err(ApiProblem::unauthorized()),
+            (false, Rejected::NotAllowed) => Err(ApiProblem::forbidden(Permission::ReadLog.word())),
+        }
+    }
+}
+
+impl FromRequestParts<Desk> for MayReadOwn {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, ApiProblem> {
+        let (presented, now) = (presented(parts), Timestamp::now());
+        let keyring = desk.app.keyring.load();
+        match presented.as_ref().map(|it| (it, keyring.authorize(Permission::ReadLog, it))) {
+            Some((_, Ok(caller))) => {
+                desk.app.outdated.note(&caller, now);
+                Ok(MayReadOwn { own: None })
+            }
+            // Before the store is asked, so that it is asked for nobody who could not have made a call.
+            Some((presented, Err(rejected))) if keyring.may_call_something(presented) => {
+                Ok(MayReadOwn { own: Some((presented.clone(), rejected)) })
+            }
+            Some((_, Err(Rejected::NotAllowed))) => Err(ApiProblem::forbidden(Permission::ReadLog.word())),
+            Some((_, Err(Rejected::Unknown))) | None => Err(unknown(parts, desk, presented.as_ref(), now)),
+        }
+    }
+}
+
 impl<N: Needs> FromRequestParts<Desk> for May<N> {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, ApiProblem> {
-        let presented = match parts.headers.get(AUTHORIZATION) {
-            Some(value) => Presented::from_authorization(value.as_bytes()).ok(),
-            None => parts.uri.query().and_then(Presented::from_query),
-        };
-        let now = Timestamp::now();
+        let (presented, now) = (presented(parts), Timestamp::now());
         let keyring = desk.app.keyring.load();
         match presented.as_ref().map(|presented| keyring.authorize(N::PERMISSION, presented)) {
             Some(Ok(caller)) if !caller.stands_in_page(origin(&parts.headers)) => {
@@ -70,11 +116,21 @@ impl<N: Needs> FromRequestParts<Desk> for May<N> {
                 Ok(May { caller, needs: PhantomData })
             }
             Some(Err(Rejected::NotAllowed)) => Err(ApiProblem::forbidden(N::PERMISSION.word())),
-            Some(Err(Rejected::Unknown)) | None => {
-                let peer = parts.extensions.get().copied();
-                let slowed = desk.app.guesses.failed(presented.as_ref(), peer, now);
-                Err(slowed.map_or_else(ApiProblem::unauthorized, ApiProblem::guessing))
-            }
+            Some(Err(Rejected::Unknown)) | None => Err(unknown(parts, desk, presented.as_ref(), now)),
         }
     }
+}
+
+fn presented(parts: &Parts) -> Option<Presented> {
+    match parts.headers.get(AUTHORIZATION) {
+        Some(value) => Presented::from_authorization(value.as_bytes()).ok(),
+        None => parts.uri.query().and_then(Presented::from_query),
+    }
+}
+
+/// Turns somebody away whom nobody knows, and slows them down if they guess.
+fn unknown(parts: &Parts, desk: &Desk, presented: Option<&Presented>, now: Timestamp) -> ApiProblem {
+    let peer = parts.extensions.get().copied();
+    let slowed = desk.app.guesses.failed(presented, peer, now);
+    slowed.map_or_else(ApiProblem::unauthorized, ApiProblem::guessing)
 }

@@ -7,11 +7,11 @@ use axum::extract::{Query, State};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::auth::{May, ReadLog};
+use super::Desk;
+use super::auth::{May, MayReadOwn, ReadLog};
 use super::id::{Id, kept};
 use super::problem::{ApiProblem, ProblemBody};
 use super::view::{CallPage, CallView, CountedView};
-use super::{Desk, auth};
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::state::CallState;
 use crate::store::calls::CallFilter;
@@ -135,18 +135,19 @@ pub(super) fn limit(asked: Option<u32>) -> Result<u32, ApiProblem> {
     }
 }
 
-/// One call, its runs and what did not fire.
+/// One call, its runs and what did not fire. Besides keys with `ReadLog`, the credentials that made the call may ask.
 #[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "log", params(("id" = String, Path, description = "The call's id")), responses(
     (status = 200, body = CallView),
     (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
     (status = 503, body = ProblemBody),
 ))]
 pub(super) async fn detail(
-    _caller: May<auth::ReadLog>,
+    caller: MayReadOwn,
     State(desk): State<Desk>,
     Id(id): Id,
 ) -> Result<Json<CallView>, ApiProblem> {
     let call = desk.app.calls.get(&CallId::new(id.as_str())).await?;
+    caller.check(&desk, call.as_ref())?;
     let call = call.ok_or_else(|| ApiProblem::not_found(format!("there is no call {id:?} in the log")))?;
     let runs = desk.log.runs_of_call(&call.id).await?;
     Ok(Json(CallView::new(call, runs)))
