@@ -20,6 +20,9 @@ pub struct CustomerWrite {
     pub other_ids: BTreeMap<String, String>,
     /// New values by name; `None` removes the attribute. An object replaces the one that was there.
     pub attributes: BTreeMap<String, Option<Value>>,
+    /// New parts of attributes that are objects, by their path from the attribute's name on; `None` removes the part. The
+    /// other parts stay as they are. What is no object on the way becomes one.
+    pub parts: BTreeMap<Vec<String>, Option<Value>>,
     /// Consents given (true) or withdrawn (false) by category; `None` forgets what was recorded.
     pub consents: BTreeMap<String, Option<bool>>,
 }

@@ -13,9 +13,6 @@ pub const LINES_MAX: usize = 1_000;
 /// The largest body.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// What some programs write at the beginning of UTF-8; it says nothing.
-pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BodyFormat {

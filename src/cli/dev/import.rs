@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::store::StoreError;
 use crate::store::customers::{Customers, LineResult};
-use crate::track::import::{self as files, ImportLine, ImportLines};
+use crate::track::import::{self as files, FileOptions, ImportLine, ImportLines};
 
 /// How many lines are written at once.
 const BATCH: usize = 1_000;
@@ -54,11 +54,14 @@ pub async fn when_empty(manifests: &Path, store: &dyn Customers) -> Result<(), I
     }
     let named = |prefix: &str| list(&folder, prefix);
     for path in named("customers")? {
-        let lines = load(&path, files::read_customers(&path)?, |batch| store.upsert_customers(batch)).await?;
+        let lines = load(&path, files::read_customers(&path, FileOptions::default())?, |batch| {
+            store.upsert_customers(batch)
+        })
+        .await?;
         tracing::info!(file = %path.display(), lines, "customers loaded");
     }
     for path in named("events")? {
-        let read = files::read_events(&path, Timestamp::now())?;
+        let read = files::read_events(&path, FileOptions::default(), Timestamp::now())?;
         let lines = load(&path, read, |batch| store.insert_events(batch)).await?;
         tracing::info!(file = %path.display(), lines, "events loaded");
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::Report;
 use crate::cli::client::{Client, ClientError, Problem};
+use crate::cli::visible::one_line;
 use crate::track::batch::{BODY_BYTES_MAX, LINES_MAX};
 use crate::track::import::ImportLine;
 
@@ -31,14 +32,13 @@ pub(super) struct Sender {
     bar: ProgressBar,
     /// `[line,line,…` without its end.
     body: Vec<u8>,
-    /// The file's number of each line in `body`.
-    numbers: Vec<u64>,
+    /// The file's number of each line in `body`, and whom it is about.
+    numbers: Vec<(u64, u64)>,
 }
 
 /// What became of a batch: the server's `BatchAnswer`.
 #[derive(Deserialize)]
 struct BatchAnswer {
-    kept: u64,
     results: Vec<LineAnswer>,
 }
 
@@ -81,7 +81,7 @@ impl Sender {
                 }
                 self.body.push(if self.numbers.is_empty() { b'[' } else { b',' });
                 self.body.extend_from_slice(text.as_bytes());
-                self.numbers.push(line.number);
+                self.numbers.push((line.number, report.hash_of(&json)));
             }
         }
         self.bar.set_position(line.bytes_read);
@@ -104,19 +104,20 @@ impl Sender {
             (Bytes::from(std::mem::take(&mut self.body)), std::mem::take(&mut self.numbers));
         let stopped = |source: ClientError, report: &Report| ClientError::ImportStopped {
             kept: report.kept_so_far(),
-            doubtful: source.is_in_doubt().then(|| numbers.last().copied().unwrap_or_default()),
-            before: numbers.first().copied().unwrap_or_default(),
+            doubtful: source.is_in_doubt().then(|| numbers.last().map_or(0, |(number, _)| *number)),
+            before: numbers.first().map_or(0, |(number, _)| *number),
             source: Box::new(source),
         };
         let answer = self.offer(body).await.map_err(|error| stopped(error, report))?;
-        report.kept(answer.kept);
         let before = report.invalid();
         for line in answer.results {
-            if let (Some(error), Some(number)) = (line.error, numbers.get(line.line.wrapping_sub(1))) {
-                report.bad(*number, error);
+            match (line.error, numbers.get(line.line.wrapping_sub(1))) {
+                (Some(error), Some((number, _))) => report.bad(*number, error),
+                (None, Some((_, customer))) => report.kept(*customer),
+                (_, None) => {}
             }
         }
-        self.bar.set_message(format!("{} {}", report.kept_so_far(), self.what));
+        self.bar.set_message(format!("{} lines of {}", report.kept_so_far(), self.what));
         if report.invalid() > before && !self.skip_invalid {
             report.print_bad_lines();
             return Err(ClientError::LinesRefused { kept: report.kept_so_far() });
@@ -131,7 +132,7 @@ impl Sender {
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) => {}
                 Err(error) if error.may_repeat(self.is_repeatable()) => {
-                    self.bar.set_message(error.to_string());
+                    self.bar.set_message(one_line(&error.to_string()).into_owned());
                 }
                 Err(error) => return Err(error),
             }

@@ -15,9 +15,11 @@ use serde_json::Value;
 use super::client::{ClientError, ServerArgs};
 use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
-use super::output::{OutputArgs, print, print_value};
+use super::output::{OutputArgs, counted, print, print_value, warn};
 use crate::api::Permission;
-use crate::track::import::{ImportError, ImportLine, ImportLines, read_customers, read_events};
+use crate::track::import::{
+    Delimiter, FileEncoding, FileOptions, ImportError, ImportLine, ImportLines, read_customers, read_events,
+};
 use crate::track::line::{customer_to_json, event_to_json};
 use batches::Sender;
 use report::Report;
@@ -25,7 +27,7 @@ use report::Report;
 /// Bring customers or events in from a file.
 ///
 /// Customers: CSV with a column `registered`, columns of attributes and of consents (`consents.sms`), or NDJSON. Events:
-/// NDJSON. A cell is text unless its column says otherwise: `age:number`, `vip:boolean`, `tags:json`. The key needs the
+/// NDJSON. CSV is taken as Excel, Numbers and Sheets save it: with `,`, `;` or tabs, in UTF-8 or UTF-16. A cell is text unless its column says otherwise: `age:number`, `vip:boolean`, `tags:json`. The key needs the
 /// permission Track.
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit_help())]
@@ -37,7 +39,7 @@ pub struct ImportCommand {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// Create or change customers; what a line does not name stays as it is.
-    #[command(mut_arg("file", |it| it.help("A .csv, .ndjson or .jsonl file")))]
+    #[command(mut_arg("file", |it| it.help("A .csv, .tsv, .txt, .ndjson or .jsonl file")))]
     #[command(after_help = "Example:\n  fanfare import customers examples/weather-alert/data/customers.csv")]
     Customers(FileArgs),
     /// Add events; importing a file twice adds them twice.
@@ -54,6 +56,14 @@ struct FileArgs {
     /// Leave out lines that are wrong instead of importing nothing; they are reported all the same.
     #[arg(long)]
     skip_invalid: bool,
+
+    /// What the file is written in, such as windows-1252 or macintosh; UTF-8 and UTF-16 are told without.
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<FileEncoding>,
+
+    /// What separates the cells of a CSV file, or `tab`; its first line tells if left out.
+    #[arg(long, value_name = "CHARACTER")]
+    delimiter: Option<Delimiter>,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -75,19 +85,21 @@ impl ImportCommand {
         let now = Timestamp::now();
         match self.what {
             What::Customers(args) => exit::run(args.import("customers", customer_lines)),
-            What::Events(args) => exit::run(args.import("events", move |path| event_lines(path, now))),
+            What::Events(args) => {
+                exit::run(args.import("events", move |path, options| event_lines(path, options, now)))
+            }
         }
     }
 }
 
 /// A file's lines as the API takes them.
-fn customer_lines(path: &Path) -> Result<ImportLines<Value>, ImportError> {
-    let lines = read_customers(path)?;
+fn customer_lines(path: &Path, options: FileOptions) -> Result<ImportLines<Value>, ImportError> {
+    let lines = read_customers(path, options)?;
     Ok(Box::new(lines.map(|line| line.map(|line| as_json(line, customer_to_json)))))
 }
 
-fn event_lines(path: &Path, now: Timestamp) -> Result<ImportLines<Value>, ImportError> {
-    let lines = read_events(path, now)?;
+fn event_lines(path: &Path, options: FileOptions, now: Timestamp) -> Result<ImportLines<Value>, ImportError> {
+    let lines = read_events(path, options, now)?;
     Ok(Box::new(lines.map(|line| line.map(|line| as_json(line, event_to_json)))))
 }
 
@@ -103,12 +115,13 @@ impl FileArgs {
     async fn import(
         self,
         what: &'static str,
-        lines: impl Fn(&Path) -> Result<ImportLines<Value>, ImportError>,
+        lines: impl Fn(&Path, FileOptions) -> Result<ImportLines<Value>, ImportError>,
     ) -> Result<Exit, ClientError> {
+        let options = FileOptions { encoding: self.encoding, delimiter: self.delimiter };
         let client = self.server.client(Need::May(Permission::Track)).await?;
         let mut report = Report::new(&self.file);
         if !self.skip_invalid {
-            for line in lines(&self.file)? {
+            for line in lines(&self.file, options)? {
                 report.check(&line?);
             }
             if report.invalid() > 0 {
@@ -116,7 +129,7 @@ impl FileArgs {
             }
         }
         let mut sender = Sender::new(client, what, &self.file, self.skip_invalid)?;
-        for line in lines(&self.file)? {
+        for line in lines(&self.file, options)? {
             sender.take(line?, &mut report).await?;
         }
         sender.finish(&mut report).await?;
@@ -126,14 +139,14 @@ impl FileArgs {
     fn refused(&self, what: &str, report: &Report) -> Result<Exit, ClientError> {
         report.print_bad_lines();
         if self.output.is_json() {
-            print_value(&report.to_json())?;
+            print_value(&report.to_json(what))?;
         } else {
-            eprintln!(
-                "error: {} of {} lines are wrong, no {what} were imported\n  correct them, or leave them out with \
-                 --skip-invalid",
-                report.invalid(),
-                report.lines()
-            );
+            let (invalid, lines) = (report.invalid(), counted(report.lines(), "line"));
+            let are = if invalid == 1 { "is" } else { "are" };
+            warn(&format!(
+                "error: {invalid} of {lines} {are} wrong, no {what} were imported\n  correct them, or leave them out with \
+                 --skip-invalid"
+            ));
         }
         Ok(Exit::Failed)
     }
@@ -141,7 +154,7 @@ impl FileArgs {
     fn done(&self, what: &str, report: &Report) -> Result<Exit, ClientError> {
         report.print_bad_lines();
         match self.output.is_json() {
-            true => print_value(&report.to_json())?,
+            true => print_value(&report.to_json(what))?,
             false => print(&report.summary(what))?,
         }
         Ok(if report.invalid() > 0 && !self.skip_invalid { Exit::Failed } else { Exit::Done })

@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use super::LINE_BYTES_MAX;
-use crate::track::batch::BYTE_ORDER_MARK;
 
 /// Why a file is given up at a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,8 +34,8 @@ pub(super) struct BrokenAt {
 /// Hands a file's bytes on until a record turns out broken; then the read fails with a [`BrokenAt`].
 pub(super) struct Bounded<R> {
     file: R,
+    delimiter: u8,
     place: Place,
-    bytes: u64,
     line: u64,
     record_line: u64,
     record_bytes: usize,
@@ -56,15 +55,17 @@ enum Place {
 }
 
 impl<R> Bounded<R> {
-    pub(super) fn new(file: R) -> Self {
+    /// A file whose cells are separated so, behind as many lines that are no part of it.
+    pub(super) fn new(file: R, delimiter: u8, lines_before: u64) -> Self {
+        let line = 1 + lines_before;
         Bounded {
             file,
+            delimiter,
             place: Place::CellBegins,
-            bytes: 0,
-            line: 1,
-            record_line: 1,
+            line,
+            record_line: line,
             record_bytes: 0,
-            quote_line: 1,
+            quote_line: line,
             begun: VecDeque::new(),
         }
     }
@@ -76,11 +77,6 @@ impl<R> Bounded<R> {
     }
 
     fn pass(&mut self, byte: u8) -> Result<(), BrokenAt> {
-        let in_mark = BYTE_ORDER_MARK.get(self.bytes as usize) == Some(&byte);
-        self.bytes += 1;
-        if in_mark {
-            return Ok(());
-        }
         if self.record_bytes == 0 && !matches!(byte, b'\r' | b'\n') {
             self.begun.push_back(self.line);
         }
@@ -104,7 +100,8 @@ impl<R> Bounded<R> {
         match (self.place, byte) {
             (Place::Quoted, b'"') => Place::BehindQuote,
             (Place::Quoted, _) | (Place::CellBegins | Place::BehindQuote, b'"') => Place::Quoted,
-            (_, b',' | b'\r' | b'\n') => Place::CellBegins,
+            (_, b'\r' | b'\n') => Place::CellBegins,
+            (_, byte) if byte == self.delimiter => Place::CellBegins,
             (_, _) => Place::Bare,
         }
     }

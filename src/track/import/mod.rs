@@ -5,7 +5,12 @@
 mod cells;
 mod csv_bounds;
 mod csv_file;
+mod delimiter;
+mod encoding;
 mod ndjson;
+
+pub use delimiter::Delimiter;
+pub use encoding::FileEncoding;
 
 use std::fs::File;
 use std::io::BufReader;
@@ -15,6 +20,23 @@ use jiff::Timestamp;
 
 use super::line::{LineError, customer, event};
 use crate::store::customers::{CustomerWrite, EventWrite};
+use encoding::Utf8Text;
+
+/// What is said of a line that is in another encoding.
+pub(super) const NOT_UTF8: &str =
+    "not UTF-8; save the file as UTF-8, or name its encoding as `--encoding windows-1252` does";
+
+/// What a person says about a file that it does not say itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileOptions {
+    /// What it is written in; told by its first bytes if left out, or else UTF-8.
+    pub encoding: Option<FileEncoding>,
+    /// What separates the cells of a CSV file; told by its first line if left out.
+    pub delimiter: Option<Delimiter>,
+}
+
+/// How many bytes of a file are read at once.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// The longest line of a file, or record of a CSV file, in bytes.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
@@ -24,7 +46,7 @@ pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 pub struct ImportLine<T> {
     /// The line of text it begins on.
     pub number: u64,
-    /// How many bytes of the file are read with it, for showing progress.
+    /// How many bytes of the file's text, as UTF-8, are read with it, for showing progress.
     pub bytes_read: u64,
     /// What it says, or what is wrong with it.
     pub write: Result<T, LineError>,
@@ -42,7 +64,11 @@ pub enum ImportError {
         source: std::io::Error,
     },
     /// A file of another kind.
-    #[error("{}: expected a name ending in .csv, .ndjson or .jsonl", .0.display())]
+    #[error(
+        "{}: expected a name ending in .csv, .tsv or .txt (cells in lines), or in .ndjson or .jsonl; a spreadsheet can save \
+         as CSV",
+        .0.display()
+    )]
     Format(PathBuf),
     /// Events have nested properties, which no CSV column holds.
     #[error("{}: events are read from .ndjson or .jsonl", .0.display())]
@@ -70,14 +96,16 @@ pub enum ImportError {
 /// Lines of a file, one after the other; an `Err` ends them.
 pub type ImportLines<T> = Box<dyn Iterator<Item = Result<ImportLine<T>, ImportError>> + Send>;
 
-/// Reads customers from a `.csv`, `.ndjson` or `.jsonl` file.
+/// Reads customers from a `.csv`, `.tsv`, `.txt`, `.ndjson` or `.jsonl` file.
 ///
 /// # Errors
 /// The file cannot be opened, or its header is wrong.
-pub fn read_customers(path: &Path) -> Result<ImportLines<CustomerWrite>, ImportError> {
+pub fn read_customers(path: &Path, options: FileOptions) -> Result<ImportLines<CustomerWrite>, ImportError> {
     match extension(path).as_str() {
-        "csv" => Ok(Box::new(csv_file::customers(path, open(path)?)?)),
-        "ndjson" | "jsonl" => Ok(Box::new(ndjson::lines(path, open(path)?, customer))),
+        "csv" | "tsv" | "tab" | "txt" => {
+            Ok(Box::new(csv_file::customers(path, open(path, options)?, options.delimiter)?))
+        }
+        "ndjson" | "jsonl" => Ok(Box::new(ndjson::lines(path, open(path, options)?, customer))),
         _ => Err(ImportError::Format(path.to_owned())),
     }
 }
@@ -86,10 +114,16 @@ pub fn read_customers(path: &Path) -> Result<ImportLines<CustomerWrite>, ImportE
 ///
 /// # Errors
 /// The file cannot be opened.
-pub fn read_events(path: &Path, now: Timestamp) -> Result<ImportLines<EventWrite>, ImportError> {
+pub fn read_events(
+    path: &Path,
+    options: FileOptions,
+    now: Timestamp,
+) -> Result<ImportLines<EventWrite>, ImportError> {
     match extension(path).as_str() {
-        "ndjson" | "jsonl" => Ok(Box::new(ndjson::lines(path, open(path)?, move |line| event(line, now)))),
-        "csv" => Err(ImportError::EventsInCsv(path.to_owned())),
+        "ndjson" | "jsonl" => {
+            Ok(Box::new(ndjson::lines(path, open(path, options)?, move |line| event(line, now))))
+        }
+        "csv" | "tsv" | "tab" | "txt" => Err(ImportError::EventsInCsv(path.to_owned())),
         _ => Err(ImportError::Format(path.to_owned())),
     }
 }
@@ -98,7 +132,9 @@ fn extension(path: &Path) -> String {
     path.extension().and_then(|it| it.to_str()).unwrap_or_default().to_ascii_lowercase()
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, ImportError> {
-    let file = File::open(path).map_err(|source| ImportError::Io { path: path.to_owned(), source })?;
-    Ok(BufReader::with_capacity(256 * 1024, file))
+fn open(path: &Path, options: FileOptions) -> Result<BufReader<Utf8Text<BufReader<File>>>, ImportError> {
+    let failed = |source| ImportError::Io { path: path.to_owned(), source };
+    let file = BufReader::with_capacity(PIECE_BYTES, File::open(path).map_err(failed)?);
+    let text = Utf8Text::new(file, options.encoding).map_err(failed)?;
+    Ok(BufReader::with_capacity(PIECE_BYTES, text))
 }

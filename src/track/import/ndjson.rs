@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::{ImportError, ImportLine, LINE_BYTES_MAX};
-use crate::track::batch::{BYTE_ORDER_MARK, parse};
+use crate::track::batch::parse;
 use crate::track::line::LineError;
 
 /// The lines of a file; blank ones are passed over.
@@ -33,10 +33,7 @@ where
             };
             number += 1;
             bytes_read += text.bytes;
-            let line = match number {
-                1 => text.line.map(without_mark),
-                _ => text.line,
-            };
+            let line = text.line;
             if line.as_ref().is_ok_and(|line| line.trim().is_empty()) {
                 continue;
             }
@@ -45,14 +42,6 @@ where
         }
         None
     })
-}
-
-/// A line without the byte order mark that some programs begin a file with.
-fn without_mark(mut line: String) -> String {
-    if line.as_bytes().starts_with(BYTE_ORDER_MARK) {
-        line.drain(..BYTE_ORDER_MARK.len());
-    }
-    line
 }
 
 /// A line of text, or why it is none; and how many bytes it takes.
@@ -73,6 +62,6 @@ fn next_line(file: &mut impl BufRead) -> std::io::Result<Option<Text>> {
         let refused = LineError::NotJson(format!("longer than {LINE_BYTES_MAX} bytes"));
         return Ok(Some(Text { bytes, line: Err(refused) }));
     }
-    let line = String::from_utf8(line).map_err(|_| LineError::NotJson("not UTF-8".into()));
+    let line = String::from_utf8(line).map_err(|_| LineError::NotJson(super::NOT_UTF8.into()));
     Ok(Some(Text { bytes, line }))
 }

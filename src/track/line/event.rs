@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::timestamp;
 use super::customer::ids_to_json;
-use super::fields::{checked, ids, known_fields, values};
+use super::fields::{checked, ids, known_fields, trimmed, values};
 use super::{LineError, NAME_BYTES_MAX};
 use crate::domain::value::object_to_json;
 use crate::store::customers::EventWrite;
@@ -31,7 +31,10 @@ pub fn event(line: Json, now: Timestamp) -> Result<EventWrite, LineError> {
 
 fn event_type(fields: &mut Map<String, Json>) -> Result<String, LineError> {
     match fields.remove("type") {
-        Some(Json::String(name)) => checked(&name, "type", NAME_BYTES_MAX).map(|()| name),
+        Some(Json::String(name)) => {
+            let name = trimmed(&name);
+            checked(name, "type", NAME_BYTES_MAX).map(|()| name.to_owned())
+        }
         _ => Err(LineError::Expected { place: "type".into(), expected: "a text such as policy_purchased" }),
     }
 }

@@ -34,17 +34,41 @@ pub(super) fn object(
     }
 }
 
+/// A text without the white space around it, nor what has no width there.
+pub(crate) fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}'))
+}
+
+/// Members by their names without white space around them.
+pub(super) fn by_trimmed_names(
+    members: Map<String, Json>,
+    place: &str,
+) -> Result<Vec<(String, Json)>, LineError> {
+    if members.keys().all(|name| trimmed(name) == name) {
+        return Ok(members.into_iter().collect());
+    }
+    let mut named = BTreeMap::new();
+    for (name, value) in members {
+        let name = trimmed(&name).to_owned();
+        if named.insert(name.clone(), value).is_some() {
+            return Err(LineError::Twice { place: format!("{place}.{name}") });
+        }
+    }
+    Ok(named.into_iter().collect())
+}
+
 /// The ids of a line.
 pub(super) fn ids(fields: &mut Map<String, Json>) -> Result<Ids, LineError> {
     let mut others = BTreeMap::new();
-    for (kind, id) in object(fields, "ids")? {
+    for (kind, id) in by_trimmed_names(object(fields, "ids")?, "ids")? {
         let place = format!("ids.{kind}");
         checked(&kind, &place, NAME_BYTES_MAX)?;
         match id {
             Json::Null => {}
             Json::String(id) => {
-                checked(&id, &place, ID_BYTES_MAX)?;
-                others.insert(kind, id);
+                let id = trimmed(&id);
+                checked(id, &place, ID_BYTES_MAX)?;
+                others.insert(kind, id.to_owned());
             }
             _ => return Err(LineError::Expected { place, expected: "a text; quote it" }),
         }
@@ -59,7 +83,7 @@ pub(super) fn values(
     name: &'static str,
 ) -> Result<BTreeMap<String, Option<Value>>, LineError> {
     let mut values = BTreeMap::new();
-    for (member, json) in object(fields, name)? {
+    for (member, json) in by_trimmed_names(object(fields, name)?, name)? {
         let place = format!("{name}.{member}");
         checked(&member, &place, NAME_BYTES_MAX)?;
         let value = Value::from_json(&json).map_err(|refused| beneath(&place, refused))?;
@@ -80,7 +104,7 @@ pub(super) fn checked(text: &str, place: &str, bytes_max: usize) -> Result<(), L
 }
 
 /// The same refusal with the whole place.
-fn beneath(place: &str, refused: Unkeepable) -> Unkeepable {
+pub(super) fn beneath(place: &str, refused: Unkeepable) -> Unkeepable {
     let whole = |path: String| {
         let between = if path.is_empty() || path.starts_with('[') { "" } else { "." };
         format!("{place}{between}{path}")

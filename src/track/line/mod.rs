@@ -2,14 +2,19 @@
 //!
 //! A line is `{"ids": {"registered": "ann"}, "attributes": {…}, "consents": {…}}` or
 //! `{"ids": {…}, "type": "policy_purchased", "timestamp": …, "properties": {…}}`.
+//!
+//! White space around a name, an id or an address says nothing and is taken off: two customers would look the same, and a
+//! mail server would refuse the address.
 
 mod customer;
 mod event;
 mod fields;
 mod scoped;
 
+pub(super) use customer::put;
 pub use customer::{customer, customer_to_json};
 pub use event::{event, event_to_json};
+pub(super) use fields::trimmed;
 pub use scoped::{scoped_customer, scoped_event};
 
 use crate::domain::credentials::ProofError;
@@ -69,13 +74,25 @@ pub enum LineError {
     #[error("not a line of this CSV file: {0}")]
     NotCsv(String),
     /// A CSV cell that is not of its column's type.
-    #[error("{column} is {cell:?}, which is no {expected}")]
+    #[error("{column} is `{cell}`; expected {expected}")]
     Cell {
         /// The column's header.
         column: String,
         /// What stands there.
         cell: String,
-        /// The column's type.
+        /// What is expected there, with its article.
         expected: &'static str,
+    },
+    /// One name, written once with white space around it and once without.
+    #[error("{place} is there twice, once with white space around its name")]
+    Twice {
+        /// Where.
+        place: String,
+    },
+    /// An attribute that is to be replaced and to be changed.
+    #[error("attributes.{name} and merge.{name} are both there; leave one of them out")]
+    Both {
+        /// The attribute.
+        name: String,
     },
 }

@@ -19,6 +19,7 @@ pub fn scoped_customer(scope: &TrackScope, mut line: Json) -> Result<CustomerWri
     scope.check(&write.registered, proof.as_deref())?;
     listed("ids", write.other_ids.keys(), &scope.ids)?;
     listed("attributes", write.attributes.keys(), &scope.attributes)?;
+    listed("attributes", write.parts.keys().filter_map(|path| path.first()), &scope.attributes)?;
     listed("consents", write.consents.keys(), &scope.consents)?;
     Ok(write)
 }
@@ -99,6 +100,8 @@ mod tests {
                 json!({"ids": ids, "attributes": {"size": 1, "phone": "+49"}, "proof": PROOF}),
             ),
             ("attributes.phone", json!({"ids": ids, "attributes": {"phone": null}, "proof": PROOF})),
+            ("attributes.phone", json!({"ids": ids, "merge": {"phone": {"a": 1}}, "proof": PROOF})),
+            ("attributes.phone", json!({"ids": ids, "merge": {" phone": "+49"}, "proof": PROOF})),
             ("consents.sms", json!({"ids": ids, "consents": {"sms": true}, "proof": PROOF})),
         ] {
             assert!(refused(line).contains(&format!("may not write {what};")), "{what}");
