@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 
 use super::dev::data_folder::{DataFolder, DataFolderError};
+use super::output::warn;
 use crate::domain::pause::{Pause, Scope};
 use crate::store::StoreError;
 use crate::store::pauses::PauseBook as _;
@@ -14,7 +15,8 @@ use crate::store::sqlite::{ArchiveError, Ledger, OpenError, read_archive, write_
 
 /// Write a copy of a data folder's databases to stdout, as a tar file, while Fanfare works on them.
 ///
-/// It needs as much room in the folder as they take. Generated credentials of `fanfare dev` are not in it.
+/// It needs as much room in the folder as they take. The credentials that `fanfare dev` generated are in it, so that callers
+/// keep theirs: keep it as secret as they are. In a cluster they are Secrets, which are backed up with the cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  fanfare backup --data .fanfare > backup.tar\n  \
     kubectl exec main-runtime-0 -- fanfare backup --data /var/lib/fanfare > backup.tar")]
@@ -103,7 +105,7 @@ fn ended(result: Result<(), BackupError>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            warn(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -12,6 +12,9 @@ use rusqlite::{Connection, OpenFlags};
 
 /// The files, in the order in which they are copied.
 const FILES: [&str; 2] = ["ledger.db", "customers.db"];
+/// What is copied, too, where it is: the credentials that callers were given, so that they are not locked out of what is
+/// restored. A folder that holds some keeps its own.
+const CREDENTIALS: &str = "credentials.json";
 /// Where copies are until they are in the archive, beside the files: there is room for them or nowhere.
 const COPIES: &str = "backup.tmp";
 
@@ -71,6 +74,10 @@ pub fn read_archive(folder: &Path, archive: impl Read) -> Result<Timestamp, Arch
     remove(&copies)?;
     private_folder().create(&copies).map_err(at(&copies))?;
     let taken_at = unpack(&copies, archive).and_then(|taken_at| {
+        let credentials = copies.join(CREDENTIALS);
+        if credentials.exists() && !folder.join(CREDENTIALS).exists() {
+            fs::rename(credentials, folder.join(CREDENTIALS)).map_err(at(&copies))?;
+        }
         for name in FILES.iter().rev() {
             fs::rename(copies.join(name), folder.join(name)).map_err(at(&copies))?;
         }
@@ -101,12 +108,17 @@ fn copy_all(folder: &Path, copies: &Path) -> Result<(), ArchiveError> {
         let copy = copies.join(name);
         connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(failed)?;
     }
-    Ok(())
+    let credentials = folder.join(CREDENTIALS);
+    match fs::copy(&credentials, copies.join(CREDENTIALS)) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(at(&credentials)(source)),
+        _ => Ok(()),
+    }
 }
 
 fn pack(copies: &Path, now: Timestamp, out: impl Write) -> Result<(), ArchiveError> {
     let mut archive = tar::Builder::new(out);
-    for name in FILES {
+    let there = FILES.into_iter().chain(copies.join(CREDENTIALS).exists().then_some(CREDENTIALS));
+    for name in there {
         let path = copies.join(name);
         let mut file = File::open(&path).map_err(at(&path))?;
         let mut header = tar::Header::new_gnu();
@@ -126,7 +138,8 @@ fn unpack(copies: &Path, archive: impl Read) -> Result<Timestamp, ArchiveError> 
     for entry in archive.entries().map_err(foreign)? {
         let mut entry = entry.map_err(foreign)?;
         let name = entry.path().map_err(foreign)?.to_string_lossy().into_owned();
-        let known = FILES.iter().find(|known| **known == name && !found.contains(*known));
+        let mut names = FILES.iter().chain([&CREDENTIALS]);
+        let known = names.find(|known| **known == name && !found.contains(*known));
         let Some(known) = known.filter(|_| entry.header().entry_type().is_file()) else {
             return Err(ArchiveError::Foreign(format!("it holds {name:?}")));
         };
@@ -189,6 +202,24 @@ mod tests {
         }
         let again = read_archive(other.path(), archive.as_slice()).unwrap_err();
         assert!(matches!(again, ArchiveError::Occupied(_)), "{again}");
+    }
+
+    #[test]
+    fn credentials_come_along_and_those_that_are_there_stay() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = folder_with_files();
+        fs::write(folder.path().join(CREDENTIALS), "old").unwrap();
+        let mut archive = Vec::new();
+        write_archive(folder.path(), Timestamp::UNIX_EPOCH, &mut archive).unwrap();
+        let restored = |there: Option<&str>| {
+            let other = tempfile::tempdir().unwrap();
+            let path = other.path().join(CREDENTIALS);
+            there.into_iter().for_each(|text| fs::write(&path, text).unwrap());
+            read_archive(other.path(), archive.as_slice()).unwrap();
+            (fs::read_to_string(&path).unwrap(), fs::metadata(&path).unwrap().permissions().mode() & 0o777)
+        };
+        assert_eq!(restored(None), ("old".to_owned(), 0o600));
+        assert_eq!(restored(Some("new")).0, "new");
     }
 
     #[test]
