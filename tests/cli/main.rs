@@ -4,9 +4,11 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod accepted;
 mod backup;
 mod command;
 mod import;
+mod pages;
 mod refusals;
 mod reload;
 mod stop;
