@@ -37,7 +37,7 @@ pub(crate) use parse::content_filters;
 pub use parse::print_parsed;
 pub(crate) use parse::{
     add_whole_template, check_content, compile_whole_expression, expression_around, lacking,
-    needed_parameters, parse_whole_template, range_of,
+    needed_parameters, parse_whole_expression, parse_whole_template, range_of,
 };
 pub(crate) use problem::nearest;
 pub use problem::{CompileError, Problem, Severity};

@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use minijinja::machinery::ast::Expr;
-use minijinja::machinery::parse_expr;
 use minijinja::{Environment, ErrorKind};
 
 use super::context::Subject;
 use super::samples::{Leaf, NOW, Reads, Samples, path_of};
 use super::template::{Failure, Finding, MAIN, Template, innermost};
 use crate::domain::customer::{Customer, CustomerKey};
-use crate::domain::expression::{CallFacts, Problem, expression_around};
+use crate::domain::expression::{CallFacts, Problem, expression_around, parse_whole_expression};
 use crate::domain::jinja::each_part;
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::value::{Kind, Value};
@@ -320,7 +319,7 @@ impl<'t> Proof<'t> {
         let Failure::Jinja(error) = failure else { return None };
         let error = innermost(error);
         let part = self.template.environment.get_template(error.name().unwrap_or(MAIN)).ok()?;
-        let expr = parse_expr(expression_around(part.source(), error.range()?.start)?).ok()?;
+        let expr = parse_whole_expression(expression_around(part.source(), error.range()?.start)?).ok()?;
         let mut read = ReadAt::default();
         each_part(&expr, &mut |expr| {
             if let Some(path) = path_of(expr) {

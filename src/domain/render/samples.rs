@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use minijinja::machinery::ast::{Expr, Stmt};
-use minijinja::machinery::parse;
 
 use super::template::Template;
-use crate::domain::expression::from_jinja;
+use crate::domain::expression::{from_jinja, parse_whole_template};
 use crate::domain::jinja::each_expression;
 use crate::domain::value::{Kind, Value};
 
@@ -57,7 +56,7 @@ impl Reads {
     pub fn of(template: &Template) -> Self {
         let mut reads = Reads::default();
         for (_, part) in template.environment.templates() {
-            let Ok(Stmt::Template(parsed)) = parse(part.source(), "content", Default::default()) else {
+            let Ok(Stmt::Template(parsed)) = parse_whole_template(part.source()) else {
                 continue;
             };
             each_expression(&parsed.children, &mut |expr| reads.note(expr));

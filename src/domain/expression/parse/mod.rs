@@ -39,7 +39,9 @@ pub(crate) use names::filter_names as content_filters;
 pub(crate) use needed::needed_parameters;
 pub use print::print_parsed;
 pub(crate) use span::of as range_of;
-pub(crate) use whole::{Unreadable, add_whole_template, compile_whole_expression, parse_whole_template};
+pub(crate) use whole::{
+    Unreadable, add_whole_template, compile_whole_expression, parse_whole_expression, parse_whole_template,
+};
 
 /// How long a source may be. A condition a person reads has a few hundred bytes; a pasted list of postcodes
 /// belongs in a parameter.

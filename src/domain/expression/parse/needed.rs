@@ -4,18 +4,18 @@
 use std::collections::BTreeSet;
 
 use minijinja::machinery::ast::{BinOpKind, Expr};
-use minijinja::machinery::parse_expr;
 
 use super::super::hyphen::{Form, Rewritten};
 use super::super::scope::Scope;
 use super::strip_braces;
+use super::whole::parse_whole_expression;
 
 /// The parameters without which the condition is never true, as far as its outermost `and`s say.
 pub(crate) fn needed_parameters(source: &str, scope: &Scope) -> BTreeSet<String> {
     let (inner, offset) = strip_braces(source);
     let rewritten = Rewritten::new(inner, offset, Form::Expression, scope);
     let mut needed = BTreeSet::new();
-    if let Ok(expr) = parse_expr(&rewritten.text) {
+    if let Ok(expr) = parse_whole_expression(&rewritten.text) {
         note(&expr, &mut needed);
     }
     needed
