@@ -15,7 +15,7 @@ use super::wire::Network;
 use crate::api::{self, AuthorizationRef, AuthorizationScheme, SecretKeySource, SmtpTls};
 use crate::compile;
 use crate::domain::mail_address::Mailbox;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, without_last_newline};
 
 /// Where channels get their secrets: read anew whenever a channel is connected, and never kept elsewhere.
 pub trait SecretSource: Send + Sync {
@@ -133,13 +133,19 @@ impl Connecting<'_> {
             secret.map_err(|error| problem(PATH, error))
         };
         let said = match reference.scheme {
-            AuthorizationScheme::Bearer => format!("Bearer {}", without_line_end(&read("token")?)),
+            AuthorizationScheme::Bearer => {
+                format!("Bearer {}", without_last_newline(read("token")?.expose()))
+            }
             AuthorizationScheme::Basic => {
                 let (username, password) = (read("username")?, read("password")?);
-                let pair = format!("{}:{}", without_line_end(&username), without_line_end(&password));
+                let pair = format!(
+                    "{}:{}",
+                    without_last_newline(username.expose()),
+                    without_last_newline(password.expose())
+                );
                 format!("Basic {}", STANDARD.encode(pair))
             }
-            AuthorizationScheme::Custom => without_line_end(&read("authorization")?).to_owned(),
+            AuthorizationScheme::Custom => without_last_newline(read("authorization")?.expose()).to_owned(),
         };
         let mut value = HeaderValue::from_str(&said).map_err(|_| {
             let what = format!("Secret {} has characters that a header cannot hold", reference.name);
@@ -158,13 +164,6 @@ impl Connecting<'_> {
     fn connections(&self) -> usize {
         self.channel.concurrency as usize
     }
-}
-
-/// A newline at the end is the editor's or the shell's.
-fn without_line_end(secret: &Secret) -> &str {
-    let text = secret.expose();
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    text.strip_suffix('\r').unwrap_or(text)
 }
 
 /// The port of a mail server: the usual one for how it is protected, unless the manifest names one.

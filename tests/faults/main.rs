@@ -14,6 +14,7 @@ mod harness;
 mod story;
 
 mod outcome;
+mod shown;
 
 use std::time::Duration;
 
@@ -58,19 +59,19 @@ fn what_refuses_us_waits_whatever_the_manifest_counts() {
     let counted = "timeout: 4s\n  retry: {attempts: 1}";
     for [mail, text, hook] in [
         [
-            "status=553,step=rcpt,count=25,text=5.7.1 <w@example.org>: Sender address rejected: not owned by user",
-            "status=400,code=21606,count=20",
-            "status=404,count=20",
+            "status=553,step=rcpt,count=18,text=5.7.1 <w@example.org>: Sender address rejected: not owned by user",
+            "status=400,code=21606,count=12",
+            "status=404,count=18",
         ],
         [
-            "status=554,step=rcpt,count=25,text=5.7.1 <x@example.org>: Relay access denied",
-            "status=403,code=20003,count=20",
-            "status=401,count=20",
+            "status=554,step=rcpt,count=18,text=5.7.1 <x@example.org>: Relay access denied",
+            "status=403,code=20003,count=12",
+            "status=401,count=18",
         ],
         [
-            "status=535,step=ehlo,count=25,text=5.7.8 go away",
-            "status=400,code=21703,count=20",
-            "status=423,count=20",
+            "status=535,step=ehlo,count=18,text=5.7.8 go away",
+            "status=400,code=21703,count=12",
+            "status=423,count=18",
         ],
     ] {
         let faults =

@@ -7,7 +7,7 @@ use super::line::{Line, Lost};
 use super::reply::Reply;
 use crate::api::SmtpTls;
 use crate::channels::wire::{ConnectError, Network};
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, without_last_newline};
 
 /// A server and how to enter it.
 pub struct Server {
@@ -132,8 +132,8 @@ async fn authenticate(
     offers: Offers,
     credentials: &Credentials,
 ) -> Result<(), SessionError> {
-    let (username, password) =
-        (credentials.username.expose().trim_end(), credentials.password.expose().trim_end());
+    let username = without_last_newline(credentials.username.expose());
+    let password = without_last_newline(credentials.password.expose());
     let reply = if offers.auth_plain {
         let initial = STANDARD.encode(format!("\0{username}\0{password}"));
         line.ask(&format!("AUTH PLAIN {initial}")).await?

@@ -137,8 +137,8 @@ impl Dispatcher {
                 let reason = format!("{reason}; others were refused with the same words");
                 Attempt::NotTaken { reason, retry_after: None, provider_down: true }
             }
+            // The pause is in the store by now, and rests the channel as any other.
             Attempt::Refused { reason, reach: Reach::Gone } => {
-                self.outbox.pause(true);
                 Attempt::NotTaken { reason, retry_after: None, provider_down: true }
             }
             attempt => attempt,

@@ -131,7 +131,9 @@ fn wait_for_the_channel(
         true => tried.now,
         false => pace(tried, retry_after.unwrap_or_default()).min(until(tried, policy)).max(tried.now),
     };
-    let waits = verdict(tried, DeliveryState::Queued, Some(reason));
+    // What only waits for its channel is written anew when it is up; what was tried says the same the next time.
+    let state = if tried.channel_down { DeliveryState::Queued } else { DeliveryState::Retrying };
+    let waits = verdict(tried, state, Some(reason));
     Verdict { attempts: tried.attempt - 1, retry_at: Some(retry_at), ..waits }
 }
 
@@ -282,7 +284,8 @@ mod tests {
             for attempt in [1, 3] {
                 let tried = Tried { channel_down, ..tried(attempt) };
                 let verdict = judge(outage(), &tried, &POLICY);
-                assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Queued, attempt - 1));
+                let state = if channel_down { DeliveryState::Queued } else { DeliveryState::Retrying };
+                assert_eq!((verdict.state, verdict.attempts), (state, attempt - 1));
             }
         }
     }
@@ -316,7 +319,7 @@ mod tests {
         let verdict = judge(told(), &tried(1), &POLICY);
         assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Retrying, 1));
         let verdict = judge(told(), &tried(3), &POLICY);
-        assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Queued, 2));
+        assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Retrying, 2));
         assert_eq!(verdict.retry_at, Some(tried(3).now + SignedDuration::from_secs(7)));
     }
 }

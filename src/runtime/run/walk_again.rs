@@ -84,7 +84,8 @@ fn closed(chunk: &LiveChunk, row: &Delivery, state: DeliveryState, reason: Strin
 /// What differs from the first attempt, where there was one.
 fn difference(row: &Delivery, composed: &Composed) -> Option<&'static str> {
     let (Some(address), Some(first)) = (&row.address, row.digest) else { return None };
-    if row.attempt == 0 && !row.doubtful {
+    // One that was tried and waits by itself is `Retrying`, whether or not the attempt counts.
+    if row.attempt == 0 && !row.doubtful && row.state == DeliveryState::Queued {
         return None;
     }
     if *address != composed.address {
