@@ -69,17 +69,16 @@ fn tidy(schema: &mut Value) {
 /// Removes defaults below the items of lists. What reads the kinds has them too; written into an item, `kubectl apply` takes
 /// the list for another one than that of the manifest, and says each time that the object was configured.
 fn leave_items_alone(schema: &mut Value, is_item: bool) {
-    match schema {
-        Value::Object(members) => {
-            if is_item && members.contains_key("type") {
-                members.remove("default");
-            }
-            for (name, member) in members {
-                leave_items_alone(member, is_item || name == "items");
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| leave_items_alone(item, is_item)),
-        _ => {}
+    let Some(members) = schema.as_object_mut() else { return };
+    if is_item {
+        members.remove("default");
+    }
+    // A property may have the name of a member: `default`, say.
+    for property in members.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        leave_items_alone(property.1, is_item);
+    }
+    if let Some(items) = members.get_mut("items") {
+        leave_items_alone(items, true);
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Parameter {
     pub name: String,
     /// The type of the value. A call with another type is refused with 422.
     pub r#type: ParameterType,
-    /// Whether a call without this parameter is refused. A parameter with a `default` is never missing.
+    /// Whether a call without this parameter is refused; `true` if left out. A parameter with a `default` is never missing.
     #[serde(default = "yes")]
     pub required: bool,
     /// The value when the call brings none. It must be of the parameter's type; quote a text that YAML reads as

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::caches::Caches;
-use super::manager::Others;
+use super::manager::{Others, namespaces_of_others};
 use super::metrics::Metrics;
 use super::standing;
 use crate::telemetry::Exposition;
@@ -22,6 +22,8 @@ pub(super) struct Health {
     pub watched: Arc<Mutex<Vec<Caches>>>,
     /// What is known of other installations.
     pub others: Arc<Others>,
+    /// How this one is known.
+    pub installation: String,
     /// Whether it is about to end.
     pub leaving: tokio_util::sync::CancellationToken,
     /// What it must know before it can begin, if that is not known yet.
@@ -58,7 +60,8 @@ async fn ready(State(health): State<Health>) -> Response {
 async fn metrics(State(health): State<Health>, headers: HeaderMap) -> Response {
     let caches = health.watched.lock().unwrap_or_else(PoisonError::into_inner).clone();
     health.metrics.set_objects(caches.iter().flat_map(standing::counts));
-    health.metrics.set_namespaces_of_others(health.others.count());
+    let of_others = caches.iter().map(|caches| namespaces_of_others(caches, &health.installation)).sum();
+    health.metrics.set_namespaces_of_others(of_others);
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = Exposition::asked(accept);
     let kind = HeaderValue::from_static(format.content_type());

@@ -32,7 +32,6 @@ use super::caches::{Caches, Guarded, REPLICAS, SECRETS, Wakes, name_of, namespac
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::{self, Kind};
 use super::credentials::KnownSecrets;
-use super::manager::installation;
 use super::replicas::{Made, Replicas};
 use super::settings::Settings;
 use super::watches::{Links, attend, attend_stream, changes, watching};
@@ -57,6 +56,25 @@ struct Writers {
     channels: Writer<Guarded<Channel>>,
     api_keys: Writer<Guarded<ApiKey>>,
     runtimes: Writer<Guarded<Runtime>>,
+}
+
+/// Empty caches of all kinds, and what fills them.
+fn caches() -> (Caches, Writers, Writer<SecretMeta>) {
+    let (triggers, trigger_writer) = reflector::store();
+    let (scenarios, scenario_writer) = reflector::store();
+    let (channels, channel_writer) = reflector::store();
+    let (api_keys, api_key_writer) = reflector::store();
+    let (runtimes, runtime_writer) = reflector::store();
+    let writers = Writers {
+        triggers: trigger_writer,
+        scenarios: scenario_writer,
+        channels: channel_writer,
+        api_keys: api_key_writer,
+        runtimes: runtime_writer,
+    };
+    let (allowed, allowed_writer) = reflector::store();
+    let (allowed, filled) = (Allowed(allowed), Arc::default());
+    (Caches { triggers, scenarios, channels, api_keys, runtimes, allowed, filled }, writers, allowed_writer)
 }
 
 /// All namespaces, or one.
@@ -85,22 +103,7 @@ impl Scope<'_> {
         term: &CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Arc<Replicas> {
-        let (triggers, trigger_writer) = reflector::store();
-        let (scenarios, scenario_writer) = reflector::store();
-        let (channels, channel_writer) = reflector::store();
-        let (api_keys, api_key_writer) = reflector::store();
-        let (runtimes, runtime_writer) = reflector::store();
-        let writers = Writers {
-            triggers: trigger_writer,
-            scenarios: scenario_writer,
-            channels: channel_writer,
-            api_keys: api_key_writer,
-            runtimes: runtime_writer,
-        };
-        let (allowed, allowed_writer) = reflector::store();
-        let allowed = Allowed(allowed);
-        let filled = Arc::default();
-        let caches = Caches { triggers, scenarios, channels, api_keys, runtimes, allowed, filled };
+        let (caches, writers, allowed_writer) = caches();
         health.watched.lock().unwrap_or_else(PoisonError::into_inner).push(caches.clone());
         let wakes = Wakes::default();
         let links = Links::new(caches.clone(), wakes.clone());
@@ -121,7 +124,7 @@ impl Scope<'_> {
             cluster_id: cluster_id.to_owned(),
             has_routes: Arc::clone(&has_routes),
             filled_in: FilledIn::default(),
-            installation: installation(settings),
+            installation: health.installation.clone(),
             others: Arc::clone(&health.others),
             term: term.clone(),
         });

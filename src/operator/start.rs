@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::admin::{self, Health};
 use super::beginning::Beginning;
 use super::leadership::Candidate;
+use super::manager::installation;
 use super::metrics::Metrics;
 use super::scope::Scope;
 use super::settings::Settings;
@@ -74,6 +75,7 @@ pub async fn start(client: Client, settings: Settings) -> Result<Running, StartE
         metrics: Arc::new(Metrics::new(&settings.lease_name)),
         watched: Arc::default(),
         others: Arc::default(),
+        installation: installation(&settings),
         leaving: stop.clone(),
         awaited: Arc::new(Mutex::new(Some("the API server has not answered yet".into()))),
     };

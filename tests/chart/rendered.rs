@@ -97,7 +97,7 @@ fn every_flag_of_the_operator_is_a_value() {
     let flags = flags.map(|rest| rest.split([' ', '\n']).next().unwrap_or_default());
     let set = args(&objects);
     // Who the process is, the Pod says.
-    let by_environment = ["own-namespace", "identity", "help", "version"];
+    let by_environment = ["own-namespace", "identity", "pod-uid", "help", "version"];
     let mut count = 0;
     for flag in flags.filter(|flag| !by_environment.contains(flag)) {
         let given = |arg: &String| *arg == format!("--{flag}") || arg.starts_with(&format!("--{flag}="));

@@ -29,17 +29,18 @@ fn patch(stage: &Stage, kind: &str, patch: &Value) {
 
 /// What others add to each kind, by merge patch; a list is what there is and one more.
 fn additions(stage: &Stage) -> Vec<(&'static str, Value)> {
+    let items = |kind: &str, list: &str| stage.get(kind, "main-runtime").pointer(list).unwrap().clone();
     let with = |kind: &str, list: &str, more: Value| {
-        let mut items = stage.get(kind, "main-runtime").pointer(list).unwrap().clone();
+        let mut items = items(kind, list);
         items.as_array_mut().unwrap().push(more);
         items
     };
     let changed = |kind: &str, list: &str, change: &dyn Fn(&mut Value)| {
-        let mut items = stage.get(kind, "main-runtime").pointer(list).unwrap().clone();
+        let mut items = items(kind, list);
         items.as_array_mut().unwrap().iter_mut().for_each(change);
         items
     };
-    let containers = "/spec/template/spec/containers";
+    let (policy, set, containers) = ("networkpolicy", "statefulset", "/spec/template/spec/containers");
     let template = |spec: Value| json!({"spec": {"template": {"spec": spec}}});
     let open = json!({"ports": [{"port": 1, "protocol": "TCP"}]});
     let mallory = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "mallory"});
@@ -59,35 +60,22 @@ fn additions(stage: &Stage) -> Vec<(&'static str, Value)> {
         ("service", json!({"spec": {"selector": {"nobody": "has"}}})),
         ("service", json!({"spec": {"externalIPs": ["203.0.113.9"], "publishNotReadyAddresses": true}})),
         ("service", json!({"spec": {"type": "NodePort"}})),
-        ("networkpolicy", json!({"spec": {"podSelector": {"matchLabels": {"nobody": "has"}}}})),
-        ("networkpolicy", json!({"spec": {"ingress": with("networkpolicy", "/spec/ingress", open)}})),
-        (
-            "networkpolicy",
-            json!({"spec": {"ingress": changed("networkpolicy", "/spec/ingress", &everywhere)}}),
-        ),
-        ("networkpolicy", json!({"spec": {"egress": changed("networkpolicy", "/spec/egress", &end)}})),
+        (policy, json!({"spec": {"podSelector": {"matchLabels": {"nobody": "has"}}}})),
+        (policy, json!({"spec": {"ingress": with(policy, "/spec/ingress", open)}})),
+        (policy, json!({"spec": {"ingress": changed(policy, "/spec/ingress", &everywhere)}})),
+        (policy, json!({"spec": {"egress": changed(policy, "/spec/egress", &end)}})),
         ("rolebinding", json!({"subjects": with("rolebinding", "/subjects", mallory)})),
         ("rolebinding", json!({"subjects": with("rolebinding", "/subjects", namesake)})),
         ("role", json!({"rules": with("role", "/rules", all)})),
         ("poddisruptionbudget", json!({"spec": {"selector": {"matchLabels": {"nobody": "has"}}}})),
+        (set, template(json!({"containers": changed(set, containers, &|it| it["command"] = json!(["sh"]))}))),
+        (set, template(json!({"containers": with(set, containers, json!({"name": "more", "image": "x"}))}))),
         (
-            "statefulset",
-            template(
-                json!({"containers": changed("statefulset", containers, &|it| it["command"] = json!(["sh"]))}),
-            ),
-        ),
-        (
-            "statefulset",
-            template(
-                json!({"containers": with("statefulset", containers, json!({"name": "more", "image": "x"}))}),
-            ),
-        ),
-        (
-            "statefulset",
+            set,
             template(json!({"nodeSelector": {"disk": "none"}, "hostNetwork": true, "dnsPolicy": "Default"})),
         ),
-        ("statefulset", json!({"spec": {"template": {"metadata": {"labels": {"more": "labels"}}}}})),
-        ("statefulset", json!({"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": null}}})),
+        (set, json!({"spec": {"template": {"metadata": {"labels": {"more": "1"}}}}})),
+        (set, json!({"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": null}}})),
     ]
 }
 

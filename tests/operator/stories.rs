@@ -298,6 +298,8 @@ const NOT_REASONS: &[&str] = &[
     "DELETE",
     "GET",
     "StandBack",
+    "OOMKilled",
+    "DeadlineExceeded",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
