@@ -9,6 +9,7 @@ mod cel;
 mod core_kinds;
 mod diagnostic;
 mod documents;
+mod edges;
 mod folder;
 mod in_force;
 mod list_types;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::diagnostic::Diagnostic;
 use super::manifest::{Manifest, Manifests};
 use super::schema::{self, Violation};
-use super::{cel, core_kinds, list_types, metadata, unknown};
+use super::{cel, core_kinds, edges, list_types, metadata, unknown};
 use crate::compile::ObjectKind;
 
 /// What is wrong with the objects, each by itself, and which of them are written twice.
@@ -24,12 +24,20 @@ fn check_object(manifest: &Manifest) -> Vec<Diagnostic> {
     if !unknown {
         judge(manifest.kind, &manifest.object, &mut violations);
     }
-    let diagnostic = |violation: &Violation| {
-        let places = &manifest.places;
-        let place = if unknown { places.key(&violation.field) } else { places.value(&violation.field) };
-        Diagnostic::error(place, &violation.message).at_field(&violation.field).of(manifest.title())
+    let places = &manifest.places;
+    let of = |diagnostic: Diagnostic, violation: &Violation| {
+        diagnostic.at_field(&violation.field).of(manifest.title())
     };
-    violations.iter().map(diagnostic).collect()
+    let diagnostics = |violation: &Violation| {
+        let edges = edges::named(&manifest.object, violation);
+        if !edges.is_empty() {
+            let at = |(path, message): (String, String)| Diagnostic::error(places.value(&path), message);
+            return edges.into_iter().map(|edge| of(at(edge), violation)).collect();
+        }
+        let place = if unknown { places.key(&violation.field) } else { places.value(&violation.field) };
+        vec![of(Diagnostic::error(place, &violation.message), violation)]
+    };
+    violations.iter().flat_map(diagnostics).collect()
 }
 
 /// Whether there are fields that no kind has, or metadata of the wrong type: then the API server looks no further.

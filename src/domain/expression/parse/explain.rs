@@ -153,6 +153,10 @@ impl Around<'_, '_> {
     }
 
     fn braces(&self, place: &Range<usize>) -> Option<Unreadable> {
+        if self.form == Form::Template && self.text.contains("{{{") {
+            let three = Unreadable::new(place.clone(), "three braces open nothing");
+            return Some(three.remedy("write `{{ customer.name }}`"));
+        }
         let written = self.text.contains("{{") || self.text.contains("{%");
         (self.form == Form::Expression && written)
             .then(|| Unreadable::new(place.clone(), "an expression stands alone").remedy(NO_BRACES))
@@ -318,6 +322,12 @@ impl Around<'_, '_> {
             return None;
         }
         let written = self.text.get(place.clone())?;
+        if let (Token::Int(count), Token::Ident(unit)) = (before, token)
+            && self.tokens.get(self.at - 1).is_some_and(|(_, number)| number.end == place.start)
+        {
+            let problem = Unreadable::new(place.clone(), format!("`{count}{unit}` is no number"));
+            return Some(problem.remedy(format!("a length of time is a text: write `\"{count}{unit}\"`")));
+        }
         let name = match (before, token) {
             (Token::Ident(before), Token::Ident(word)) => {
                 format!("; a name with a space stands in brackets: `customer[\"{before} {word}\"]`")

@@ -284,13 +284,12 @@ impl Compiler<'_> {
 fn kind_given(expr: &Expr<'_>) -> Option<Kind> {
     match expr {
         Expr::BinOp(op) if matches!(op.op, BinOpKind::Concat) => Some(Kind::Text),
-        Expr::BinOp(op) if matches!(op.op, BinOpKind::Sub | BinOpKind::FloorDiv | BinOpKind::Pow) => {
-            Some(Kind::Number)
-        }
+        Expr::BinOp(op) if matches!(op.op, BinOpKind::FloorDiv | BinOpKind::Pow) => Some(Kind::Number),
         Expr::UnaryOp(op) if matches!(op.op, UnaryOpKind::Neg) => Some(Kind::Number),
         Expr::Filter(filter) => match filter.name {
             "lower" | "upper" | "capitalize" | "title" | "trim" | "string" | "join" | "replace"
-            | "tojson" | "urlencode" | "format" | "indent" => Some(Kind::Text),
+            | "tojson" | "number" | "currency" | "date" | "time" | "datetime" | "urlencode" | "format"
+            | "indent" => Some(Kind::Text),
             "length" | "count" | "abs" | "round" | "int" | "float" => Some(Kind::Number),
             "bool" => Some(Kind::Boolean),
             "list" | "split" | "lines" => Some(Kind::List),

@@ -44,8 +44,9 @@ impl Compiler<'_> {
         if let Some(remedy) = words::remedy_for_function(name) {
             return self.refuse(problem.remedy(remedy));
         }
-        if let FilterClass::Plain = classify_filter(name) {
-            return self.refuse(problem.remedy(format!("write it as a filter: `… | {name}`")));
+        let lower = name.to_ascii_lowercase();
+        if let FilterClass::Plain = classify_filter(&lower) {
+            return self.refuse(problem.remedy(format!("write it as a filter: `… | {lower}`")));
         }
         self.refuse(match nearest(name, functions.iter().copied()) {
             Some("events") => {
@@ -78,10 +79,14 @@ impl Compiler<'_> {
             return self.refuse(problem.remedy(format!("did you mean `params.{name}`?")));
         }
         if let Some(remedy) = words::remedy_for_root(name) {
+            let remedy = match self.scope.place {
+                Place::Request | Place::Element => remedy.replace("`params`", "`body`"),
+                _ => remedy,
+            };
             return self.refuse(problem.remedy(remedy));
         }
         self.refuse(match nearest(name, roots.iter().copied()) {
-            Some(near) => problem.remedy(format!("did you mean `{near}`?")),
+            Some(near) => problem.remedy(format!("did you mean `{near}`? a text is written in quotes")),
             None => problem.remedy(format!("there are: {}; a text is written in quotes", roots.join(", "))),
         })
     }

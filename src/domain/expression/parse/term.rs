@@ -203,6 +203,7 @@ impl Compiler<'_> {
         };
         if root == Root::Customer {
             self.warn_of_id(expr, &steps);
+            self.warn_of_length(expr, &steps);
         }
         let steps = if root == Root::Headers { lower_case(steps) } else { steps };
         Some(TermKind::Path(Path { root, steps }))
@@ -236,6 +237,19 @@ impl Compiler<'_> {
             format!("this is an attribute, and not one of the customer's ids; those are `ids.{meant}`");
         let problem = Problem::warning(self.span(expr), message);
         self.problems.push(problem.remedy(format!("write `ids.{meant}`, unless an attribute is meant")));
+    }
+
+    /// `customer.tags.length`, which is an attribute of an attribute.
+    fn warn_of_length(&mut self, expr: &Expr<'_>, steps: &[Step]) {
+        let Some((Step::Name(last), [_, ..])) = steps.split_last() else { return };
+        if !matches!(last.as_ref(), "length" | "size" | "count") {
+            return;
+        }
+        let span = self.span(expr);
+        let text = self.text(&span);
+        let of = text.strip_suffix(last.as_ref()).map_or("…", |of| of.trim_end_matches('.'));
+        let problem = Problem::warning(span, format!("`{last}` is read as an attribute here"));
+        self.problems.push(problem.remedy(format!("write `{of} | length`, unless an attribute is meant")));
     }
 
     pub(super) fn call_field(&mut self, expr: &Expr<'_>, steps: &[Step]) -> Option<TermKind> {

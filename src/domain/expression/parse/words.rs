@@ -116,6 +116,8 @@ const WORDS: &[(&str, &str)] = &[
     ("lt", "write `<`"),
     ("lte", "write `<=`"),
     ("le", "write `<=`"),
+    ("as", "a value is converted by `number(customer.age)`, `text(…)` or `timestamp(…)`"),
+    ("of", "write `in`"),
     ("xor", "write `(a and not b) or (b and not a)`"),
     ("exists", "write `customer.name is defined`"),
     ("isnt", "write `!=`"),

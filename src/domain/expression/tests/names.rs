@@ -26,7 +26,7 @@ fn unknown_names_are_errors_with_a_place_and_a_remedy() {
         ("customer.name.upper() == 'X'", "customer.name.upper()", "`… | upper`"),
         ("customer.age = 5", "=", "write `==`"),
         ("customer.loyalty-tier == 'gold'", "customer.loyalty-tier", "write `customer[\"loyalty-tier\"]`"),
-        ("customer.a.b-c-d > 1", "customer.a.b-c", "write `customer.a[\"b-c\"]`"),
+        ("customer.a.b-c-d > 1", "customer.a.b-c-d", "write `customer.a[\"b-c-d\"]`"),
         ("events('buy', match-id=5).count() > 0", "=", "**{\"match-id\": …}"),
         ("", "", "empty"),
     ];
