@@ -4,12 +4,13 @@
 # named.
 
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
 TOOLS := target/tools/bin
 FANFARE := cargo run --locked --quiet --
 ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clock openapi test-cluster image chaos chaos-operator bench bench-operator lint format-check clippy deny advisories workflows crds packages cluster
+.PHONY: help demo test test-clock openapi fuzz test-cluster image chaos chaos-operator bench bench-operator lint format-check clippy deny advisories workflows crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
@@ -23,6 +24,7 @@ help:
 	@echo 'make chaos         strike three replicas on PostgreSQL with 200 faults; FAULTS=1000 for more, SEED=7 for those again'
 	@echo 'make chaos-operator   every class of faults that operators are known to fall over, in full numbers'
 	@echo 'make bench-operator  measure operator and runtime on a real API server'
+	@echo 'make fuzz          give what reads texts and bytes from outside an hour each of inputs; FUZZ_SECONDS=60 for less'
 	@echo 'make bench         measure the main job; PARTS="ingest broad" for some of it, BENCH_SCALE=0.1 for a tenth'
 	@echo 'make lint          format, clippy, licences, duplicate and foreign crates'
 	@echo 'make crds          write crds/, docs/reference/ and what the chart holds of them from the kinds'
@@ -96,6 +98,23 @@ openapi: packages
 	  target/openapi/bin/pip install -q -r tests/openapi/requirements.txt; }
 	cargo build --locked
 	python3 tests/openapi/check.py $(CURDIR)/target/openapi/bin/schemathesis $(CURDIR)/target/debug/fanfare
+
+# What reads texts and bytes from outside, each for FUZZ_SECONDS; what is found is added to target/fuzz/corpus, an input that
+# fails is kept in target/fuzz/artifacts. FUZZ_TARGETS=expression for one of them.
+FUZZ_SECONDS := 3600
+FUZZ_TARGETS := expression template params import manifests smtp_reply body
+CARGO_FUZZ := $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)
+fuzz: $(CARGO_FUZZ)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	  mkdir -p target/fuzz/corpus/$$target target/fuzz/artifacts/$$target; \
+	  $(CARGO_FUZZ) run --fuzz-dir tests/fuzz --target-dir target/fuzz --sanitizer none $$target \
+	    target/fuzz/corpus/$$target tests/fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+	    -print_final_stats=1 -verbosity=0 -artifact_prefix=target/fuzz/artifacts/$$target/; \
+	done
+
+$(CARGO_FUZZ):
+	cargo install --locked --root target/tools --version $(CARGO_FUZZ_VERSION) cargo-fuzz
+	mv $(TOOLS)/cargo-fuzz $@
 
 # Prints a table and writes target/bench/summary.json.
 bench:

@@ -174,3 +174,13 @@ fn down(reason: String) -> Attempt {
 
 #[cfg(test)]
 mod tests;
+
+/// What holds of any bytes that a server may send; for the fuzz target of replies.
+#[cfg(fuzzing)]
+pub fn check_reply(received: &[u8]) {
+    if let Ok(Some((_, length))) = reply::parse(received) {
+        assert!(length <= received.len(), "more was read than came");
+        let whole = reply::parse(&received[..length]).expect("what was a reply is one");
+        assert_eq!(whole.map(|(_, again)| again), Some(length), "a reply is read from its own bytes");
+    }
+}

@@ -1,0 +1,35 @@
+//! What holds of every text that is read: it is read as a whole.
+
+use fanfare::domain::expression::{Form, print_parsed};
+
+/// A text that is read prints as a text that is read as the same; and no end of it can be left out unnoticed.
+pub fn check(text: &str, form: Form) {
+    let Ok(printed) = print_parsed(text, form) else { return };
+    match print_parsed(&printed, form) {
+        Ok(again) => assert_eq!(again, printed, "what {text:?} prints is read as something else"),
+        Err(error) => panic!("{text:?} prints {printed:?}, which cannot be read: {error}"),
+    }
+    for (at, _) in text.char_indices().rev().take(ENDS_MAX) {
+        let (kept, end) = text.split_at(at);
+        if says_nothing(end, form) || ends_in_a_number(kept, end) {
+            continue;
+        }
+        if print_parsed(kept, form).is_ok_and(|shorter| shorter == printed) {
+            panic!("{text:?} is read as {kept:?} is: {end:?} was left out");
+        }
+    }
+}
+
+/// How many ends of a text are tried.
+const ENDS_MAX: usize = 48;
+
+/// Spaces, and comments of a template, mean nothing.
+fn says_nothing(end: &str, form: Form) -> bool {
+    end.trim().is_empty() || (form == Form::Template && (end.contains("#}") || end.contains("-%}")))
+}
+
+/// `1.50` is `1.5`.
+fn ends_in_a_number(kept: &str, end: &str) -> bool {
+    let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_');
+    kept.ends_with(is_number) && end.trim_end().chars().all(|c| matches!(c, '0' | '.' | '_'))
+}
