@@ -5,6 +5,7 @@
 mod api_key;
 mod before;
 mod channel;
+mod confined;
 mod digest;
 mod last_good;
 mod problem;

@@ -119,6 +119,32 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The same with everything cut off that a caller made long: a refusal is answered and logged.
+    #[must_use]
+    pub fn cut(self) -> Self {
+        const DETAIL_CHARACTERS_MAX: usize = 2_000;
+        const WRONG_BYTES_MAX: usize = 256 * 1024;
+        let short = |text: String| match text.char_indices().nth(DETAIL_CHARACTERS_MAX) {
+            Some((at, _)) => format!("{}…", &text[..at]),
+            None => text,
+        };
+        match self {
+            Refusal::Malformed(text) => Refusal::Malformed(short(text)),
+            Refusal::WrongBody(text) => Refusal::WrongBody(short(text)),
+            Refusal::WrongParameters(wrong) => {
+                let mut bytes = 0;
+                let cut =
+                    wrong.into_iter().map(|element| WrongElement { wrong: element.wrong.cut(), ..element });
+                let told = cut.take_while(|WrongElement { wrong, .. }| {
+                    bytes += wrong.parameter.len() + wrong.expected.len() + wrong.found.len();
+                    bytes <= WRONG_BYTES_MAX
+                });
+                Refusal::WrongParameters(told.collect())
+            }
+            other => other,
+        }
+    }
+
     /// The status code it is answered with.
     pub fn status(&self) -> u16 {
         match self {

@@ -27,6 +27,7 @@ pub mod render;
 pub mod replica_report;
 pub mod secret;
 pub mod selection;
+pub mod sms;
 pub mod state;
 pub mod tally;
 pub mod trace;

@@ -203,6 +203,8 @@ pub struct CallFilter {
     pub before: Option<CallId>,
     /// How many at most.
     pub limit: u32,
+    /// Leaves out the params, which may be large.
+    pub without_params: bool,
 }
 
 /// Where calls, their keys and the versions they came in with are kept.

@@ -33,6 +33,10 @@ pub async fn the_log_pages_and_filters(place: Place) {
 
     let first = world.get("/api/v1/calls?trigger=t&limit=2").await.body;
     let next = first["next"].as_str().unwrap().to_owned();
+    assert_eq!(first["items"][0].get("params"), None, "a page has no params unless they are asked for");
+    let with_params = world.get("/api/v1/calls?trigger=t&limit=2&params=true").await.body;
+    assert!(with_params["items"][0]["params"].is_object(), "{with_params}");
+    assert_eq!(world.get("/api/v1/calls?limit=21&params=true").await.status, 400);
     let second = world.get(&format!("/api/v1/calls?trigger=t&limit=3&after={next}")).await.body;
     let shown: Vec<&str> = [&first, &second]
         .iter()

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::confined::confined;
 use super::problem::Severity;
 use super::{ObjectKind, ObjectName, Problem, Problems, Sources};
 use crate::api::{ChannelSpec, DurationText, OnUnknown};
@@ -71,9 +72,10 @@ pub(super) fn compile_all(sources: &Sources, problems: &mut Problems) -> BTreeMa
     let mut compiled = BTreeMap::new();
     for (name, spec) in &sources.channels {
         let object = ObjectName { kind: ObjectKind::Channel, name: name.clone() };
-        let mut findings = Findings { object: object.clone(), problems };
-        let channel = compile(name, spec, &mut findings);
-        if let Some(channel) = channel.filter(|_| !problems.has_errors(&object)) {
+        let channel = confined(&object, problems, |problems| {
+            compile(name, spec, &mut Findings { object: object.clone(), problems })
+        });
+        if let Some(channel) = channel.flatten().filter(|_| !problems.has_errors(&object)) {
             compiled.insert(channel.name.clone(), Arc::new(channel));
         }
     }

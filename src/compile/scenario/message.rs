@@ -9,6 +9,7 @@ use crate::domain::expression::Scope;
 use crate::domain::flow::{ContentTemplates, Message};
 use crate::domain::name::ChannelName;
 use crate::domain::render::{Escaping, Samples};
+use crate::domain::sms;
 
 /// What a message says that needs no consent.
 const NO_CONSENT: &str = "None";
@@ -46,6 +47,9 @@ fn content(
     match (&declared.sms, &declared.email, &declared.webhook, &declared.log) {
         (Some(sms), None, None, None) => {
             let body = contents.one(&place("sms", "body"), sms.body.as_deref(), sms.body_from.as_ref())?;
+            if let Some(reason) = sms::too_long(&body.literal_text()) {
+                return contents.report.refuse(format!("{path}.sms"), reason);
+            }
             Some(ContentTemplates::Sms { body })
         }
         (None, Some(email), None, None) => mail(email, path, contents),

@@ -16,6 +16,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::confined::confined;
 use super::{Before, ObjectKind, ObjectName, Problems, Sources};
 use crate::api::{ConsentAssumption, OnStop, ScenarioSpec, State};
 use crate::domain::expression::{Condition, EventTypes, Place, Scope};
@@ -95,9 +96,12 @@ pub(super) fn compile_all(
             continue;
         }
         let object = ObjectName { kind: ObjectKind::Scenario, name: name.clone() };
-        let mut report = Report::new(object, problems);
-        let scenario = compile(name, spec, sources, &consent_defaults, &mut report);
-        if let Some(scenario) = scenario.filter(|_| !report.failed()) {
+        let scenario = confined(&object, problems, |problems| {
+            let mut report = Report::new(object.clone(), problems);
+            let scenario = compile(name, spec, sources, &consent_defaults, &mut report);
+            scenario.filter(|_| !report.failed())
+        });
+        if let Some(scenario) = scenario.flatten() {
             compiled.insert(scenario.name.clone(), Arc::new(scenario));
         }
     }

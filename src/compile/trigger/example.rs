@@ -7,9 +7,13 @@ use serde_json::{Value, json};
 
 use super::Findings;
 use crate::api::{ApiTriggerSpec, Parameter, ParameterType};
-use crate::domain::expression::{Expression, Facts, RequestFacts, RequestPath};
+use crate::domain::expression::{Expression, Facts, RequestFacts, RequestPath, Steps};
 use crate::domain::params::{Parameter as Rules, Raw};
 use crate::domain::value;
+
+/// What the mappings of one trigger may cost together over its example, in units of a byte looked at: a few tens of
+/// milliseconds. The operator evaluates them for every namespace.
+const EXAMPLE_UNITS_MAX: u64 = 4 * 1024 * 1024;
 
 /// What an example is made from.
 pub(super) struct Parts<'a> {
@@ -30,7 +34,12 @@ pub(super) fn payload(parts: &Parts<'_>, findings: &mut Findings<'_>) -> Value {
     }
     let mut left_out = parts.unfit(findings);
     let underivable = parts.underivable(&parts.written(&left_out), &left_out);
-    for index in underivable {
+    for (index, cost) in underivable {
+        if let Some(cost) = cost {
+            findings
+                .error(format!("spec.parameters[{index}].from"), format!("with the example body, {cost}"));
+            continue;
+        }
         findings.warning(
             format!("spec.parameters[{index}].from"),
             "no example body can be made for this, so the example call leaves it out; try the trigger with a body as \
@@ -67,25 +76,29 @@ impl Parts<'_> {
         left_out
     }
 
-    /// Parameters that the mapping would not find, or find empty, in what the example puts at its path.
-    fn underivable(&self, (body, element): &(Value, Value), left_out: &BTreeSet<usize>) -> Vec<usize> {
+    /// Parameters that the mapping would not find, or find empty, in what the example puts at its path; with the
+    /// reason where it costs more than it may.
+    fn underivable(
+        &self,
+        (body, element): &(Value, Value),
+        left_out: &BTreeSet<usize>,
+    ) -> Vec<(usize, Option<String>)> {
         let value = |json: &Value| value::Value::from_json(json).ok().flatten();
         let request = RequestFacts { body: value(body), item: value(element), ..RequestFacts::default() };
         let facts = Facts::of_request(&request, Timestamp::UNIX_EPOCH);
-        let gives = |from: &Expression| match from.evaluate(facts) {
-            Ok(Some(value::Value::List(items))) => !items.is_empty(),
-            Ok(Some(_)) => true,
-            Ok(None) | Err(_) => false,
-        };
-        let mapped = self.mapping.iter().zip(&self.spec.parameters).enumerate();
-        let lost = mapped.filter(|(index, (from, parameter))| {
-            let wants_some = self.example(parameter) != json!([]);
-            let reads = |from: &&Expression| !from.request_paths().is_empty();
-            wants_some
-                && !left_out.contains(index)
-                && from.as_ref().filter(reads).is_some_and(|from| !gives(from))
-        });
-        lost.map(|(index, _)| index).collect()
+        let steps = Steps::new(EXAMPLE_UNITS_MAX);
+        let mut lost = Vec::new();
+        for (index, (from, parameter)) in self.mapping.iter().zip(&self.spec.parameters).enumerate() {
+            let Some(from) = from.as_ref().filter(|_| !left_out.contains(&index)) else { continue };
+            let wanted = self.example(parameter) != json!([]) && !from.request_paths().is_empty();
+            match from.evaluate_within(facts, &steps) {
+                Err(reason) if reason.is_cost() => lost.push((index, Some(reason.to_string()))),
+                Ok(Some(value::Value::List(items))) if items.is_empty() && wanted => lost.push((index, None)),
+                Ok(None) | Err(_) if wanted => lost.push((index, None)),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        lost
     }
 
     /// The body and the element of a `forEach`, not yet in it.

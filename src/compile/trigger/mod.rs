@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::confined::confined;
 use super::problem::Severity;
 use super::{Before, ObjectKind, ObjectName, Problem, Problems, Sources};
 use crate::api::{ApiTriggerSpec, UnknownFields};
@@ -161,8 +162,10 @@ pub(super) fn compile_all(
             continue;
         }
         let object = ObjectName { kind: ObjectKind::ApiTrigger, name: name.clone() };
-        let trigger = compile(name, spec, &mut Findings { object: object.clone(), problems });
-        if !problems.has_errors(&object) {
+        let trigger = confined(&object, problems, |problems| {
+            compile(name, spec, &mut Findings { object: object.clone(), problems })
+        });
+        if let Some(trigger) = trigger.filter(|_| !problems.has_errors(&object)) {
             compiled.insert(trigger.name.clone(), Arc::new(trigger));
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Findings;
 use crate::api::{Parameter as Declared, ParameterType};
-use crate::domain::params::{Parameter, ParameterKind, Pattern, Raw};
+use crate::domain::params::{Allowed, Parameter, ParameterKind, Pattern, Raw};
 use crate::domain::value::{Number, Value};
 
 pub(super) fn compile_all(declared: &[Declared], findings: &mut Findings<'_>) -> Vec<Parameter> {
@@ -83,7 +83,7 @@ fn allowed(
     kind: ParameterKind,
     path: &str,
     findings: &mut Findings<'_>,
-) -> Option<std::sync::Arc<[Value]>> {
+) -> Option<Allowed> {
     let values = declared.r#enum.as_ref()?;
     let unruled = Parameter {
         name: "enum".into(),
@@ -108,7 +108,7 @@ fn allowed(
             }
         }
     }
-    Some(allowed.into())
+    Some(Allowed::new(allowed))
 }
 
 /// A text that YAML reads as something else is what people get wrong most, so the remedy is named.

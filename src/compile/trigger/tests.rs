@@ -156,3 +156,24 @@ fn an_example_that_a_mapping_would_not_find_is_left_out_and_named() {
     assert_eq!(said.len(), 1);
     assert!(said[0].starts_with("spec.parameters[0].from: no example body"), "{said:?}");
 }
+
+#[test]
+fn a_mapping_that_costs_more_than_it_may_is_refused_with_its_place() {
+    for from in [
+        "[body.x] * 30000000",
+        "[body.x] * 90000000",
+        "(body.x ~ 'y') * 90000000",
+        "[[body.x] * 9000] * 9000",
+    ] {
+        let said = problems(json!({"parameters": [{"name": "x", "type": "list", "from": from}]}));
+        assert!(
+            said.len() == 1 && said[0].starts_with("spec.parameters[0].from: with the example body, "),
+            "{said:?}"
+        );
+    }
+    let costly = "([body.x] * 9000) | join('') | upper | lower | upper";
+    let parameters: Vec<_> =
+        (0..64).map(|n| json!({"name": format!("p{n}"), "type": "string", "from": costly})).collect();
+    let said = problems(json!({ "parameters": parameters }));
+    assert!(said.iter().any(|said| said.contains("more steps than one evaluation may")), "{said:?}");
+}

@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use minijinja::Value as Jinja;
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 
+use super::meter::weigh;
+use super::truth::TOO_LARGE;
 use crate::domain::duration::duration_from_text;
 use crate::domain::jinja::Moment;
 use crate::domain::params::{timestamp_from_json, timestamp_from_text};
@@ -30,7 +32,7 @@ pub(crate) fn to_jinja(value: &Value) -> Jinja {
 
 /// A list inside Jinja; its elements become Jinja's when they are asked for.
 #[derive(Debug)]
-struct ListObject(Arc<[Value]>);
+pub(super) struct ListObject(pub Arc<[Value]>);
 
 impl Object for ListObject {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -62,61 +64,91 @@ impl Object for MapObject {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Values(self.0.keys().map(Jinja::from).collect())
     }
+
+    /// Without a list of the names, which the default makes.
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(self.0.len())
+    }
 }
 
 /// How deep a value that Jinja made may nest; ours come from JSON, which is bounded at the door.
 const DEPTH_MAX: usize = 64;
 
+/// What a value that an expression made may weigh: the bytes of its texts and 32 for each element, as often as it
+/// holds them. As much as the largest body that a trigger takes.
+pub(crate) const MADE_UNITS_MAX: u64 = 16 * 1024 * 1024;
+
 /// A value from Jinja; `None` is missing.
 ///
 /// # Errors
-/// Says what cannot be one: bytes, a number out of range, what nests too deep.
+/// Says what cannot be one: bytes, a number out of range, what nests too deep or is too large.
 pub(crate) fn from_jinja(value: &Jinja) -> Result<Option<Value>, String> {
-    from_jinja_at(value, 0)
+    Intake { left: MADE_UNITS_MAX }.value(value, 0)
 }
 
-fn from_jinja_at(value: &Jinja, depth: usize) -> Result<Option<Value>, String> {
-    if depth > DEPTH_MAX {
-        return Err("the value nests too deep".to_owned());
+/// What may still be taken over from Jinja.
+struct Intake {
+    left: u64,
+}
+
+impl Intake {
+    fn pay(&mut self, units: u64) -> Result<(), String> {
+        let too_large = || format!("{TOO_LARGE}: it weighs more than {MADE_UNITS_MAX} bytes");
+        self.left = self.left.checked_sub(units).ok_or_else(too_large)?;
+        Ok(())
     }
-    Ok(Some(match value.kind() {
-        ValueKind::Undefined | ValueKind::None => return Ok(None),
-        ValueKind::Bool => Value::Boolean(value.is_true()),
-        ValueKind::Number => Value::Number(number_from_jinja(value)?),
-        ValueKind::String => Value::Text(value.to_str().ok_or("this is no text")?),
-        ValueKind::Seq | ValueKind::Iterable => match value.downcast_object_ref::<ListObject>() {
-            Some(list) => Value::List(Arc::clone(&list.0)),
-            None => list_from_jinja(value, depth)?,
-        },
-        ValueKind::Map => match value.downcast_object_ref::<MapObject>() {
-            Some(map) => Value::Object(Arc::clone(&map.0)),
-            None => object_from_jinja(value, depth)?,
-        },
-        kind => match value.downcast_object_ref::<Moment>() {
-            Some(moment) => Value::Timestamp(moment.0),
-            None => return Err(format!("{kind} is no value here")),
-        },
-    }))
-}
 
-fn list_from_jinja(value: &Jinja, depth: usize) -> Result<Value, String> {
-    let mut items = Vec::new();
-    for item in value.try_iter().map_err(|error| error.to_string())? {
-        items.extend(from_jinja_at(&item, depth + 1)?);
+    /// Takes a value of ours over as it is.
+    fn own(&mut self, value: Value) -> Result<Value, String> {
+        let units = weigh(&value, self.left).unwrap_or(u64::MAX);
+        self.pay(units)?;
+        Ok(value)
     }
-    Ok(Value::List(items.into()))
-}
 
-fn object_from_jinja(value: &Jinja, depth: usize) -> Result<Value, String> {
-    let mut members = BTreeMap::new();
-    for key in value.try_iter().map_err(|error| error.to_string())? {
-        let name = key.as_str().ok_or("an object's names are texts")?;
-        let member = value.get_item(&key).map_err(|error| error.to_string())?;
-        if let Some(member) = from_jinja_at(&member, depth + 1)? {
-            members.insert(name.to_owned(), member);
+    fn value(&mut self, value: &Jinja, depth: usize) -> Result<Option<Value>, String> {
+        if depth > DEPTH_MAX {
+            return Err("the value nests too deep".to_owned());
         }
+        Ok(Some(match value.kind() {
+            ValueKind::Undefined | ValueKind::None => return Ok(None),
+            ValueKind::Bool => self.own(Value::Boolean(value.is_true()))?,
+            ValueKind::Number => self.own(Value::Number(number_from_jinja(value)?))?,
+            ValueKind::String => self.own(Value::Text(value.to_str().ok_or("this is no text")?))?,
+            ValueKind::Seq | ValueKind::Iterable => match value.downcast_object_ref::<ListObject>() {
+                Some(list) => self.own(Value::List(Arc::clone(&list.0)))?,
+                None => self.list(value, depth)?,
+            },
+            ValueKind::Map => match value.downcast_object_ref::<MapObject>() {
+                Some(map) => self.own(Value::Object(Arc::clone(&map.0)))?,
+                None => self.object(value, depth)?,
+            },
+            kind => match value.downcast_object_ref::<Moment>() {
+                Some(moment) => Value::Timestamp(moment.0),
+                None => return Err(format!("{kind} is no value here")),
+            },
+        }))
     }
-    Ok(Value::Object(Arc::new(members)))
+
+    fn list(&mut self, value: &Jinja, depth: usize) -> Result<Value, String> {
+        let mut items = Vec::new();
+        for item in value.try_iter().map_err(|error| error.to_string())?.checked() {
+            items.extend(self.value(&item.map_err(|error| error.to_string())?, depth + 1)?);
+        }
+        Ok(Value::List(items.into()))
+    }
+
+    fn object(&mut self, value: &Jinja, depth: usize) -> Result<Value, String> {
+        let mut members = BTreeMap::new();
+        for key in value.try_iter().map_err(|error| error.to_string())? {
+            let name = key.as_str().ok_or("an object's names are texts")?;
+            self.pay(name.len() as u64)?;
+            let member = value.get_item(&key).map_err(|error| error.to_string())?;
+            if let Some(member) = self.value(&member, depth + 1)? {
+                members.insert(name.to_owned(), member);
+            }
+        }
+        Ok(Value::Object(Arc::new(members)))
+    }
 }
 
 fn number_from_jinja(value: &Jinja) -> Result<Number, String> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use minijinja::value::{Enumerator, Object};
 use minijinja::{Environment, Error, Expression, UndefinedBehavior, Value as Jinja};
 
+use super::meter::{self, Account};
 use super::parse::{Unreadable, compile_whole_expression};
 use super::tree::Term;
 use crate::domain::jinja;
@@ -21,6 +22,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_fuel(Some(LEAF_FUEL_MAX));
     environment.set_debug(false);
     jinja::install_for_conditions(&mut environment);
+    meter::add(&mut environment, |_| false);
     environment
 });
 
@@ -44,17 +46,23 @@ impl JinjaLeaf {
         passes_absence: bool,
         gives: Option<Kind>,
     ) -> Result<Self, Unreadable> {
+        let source = meter::with_account(source);
         Ok(JinjaLeaf {
-            expression: Arc::new(compile_whole_expression(&ENVIRONMENT, source.to_owned())?),
+            expression: Arc::new(compile_whole_expression(&ENVIRONMENT, source)?),
             captured,
             passes_absence,
             gives,
         })
     }
 
-    /// Evaluates it with the values of what was captured, in order.
-    pub fn evaluate(&self, captured: Vec<Jinja>) -> Result<Jinja, Error> {
-        self.expression.eval(Jinja::from_object(Variables(captured)))
+    /// Evaluates it with the values of what was captured, in order; says what it cost as well, in units of a byte.
+    pub fn evaluate(&self, captured: Vec<Jinja>) -> (Result<Jinja, Error>, u64) {
+        let account = Account::default();
+        let variables = Variables { captured, account: Jinja::from_object(account.clone()) };
+        let result = self.expression.eval(Jinja::from_object(variables));
+        // One that fails may have done all that it could pay for.
+        let fuel = if result.is_ok() { account.spent() } else { LEAF_FUEL_MAX };
+        (result, fuel * meter::UNITS_PER_FUEL)
     }
 }
 
@@ -75,9 +83,12 @@ impl fmt::Debug for JinjaLeaf {
     }
 }
 
-/// The values of `_0`, `_1`, ….
+/// The values of `_0`, `_1`, …, and where it is noted what they cost.
 #[derive(Debug)]
-struct Variables(Vec<Jinja>);
+struct Variables {
+    captured: Vec<Jinja>,
+    account: Jinja,
+}
 
 impl Object for Variables {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
@@ -85,8 +96,11 @@ impl Object for Variables {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
+        if key == meter::ACCOUNT {
+            return Some(self.account.clone());
+        }
         let index: usize = key.strip_prefix('_')?.parse().ok()?;
-        self.0.get(index).cloned()
+        self.captured.get(index).cloned()
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

@@ -61,6 +61,11 @@ pub struct Seen {
     pub value: Value,
 }
 
+/// What is said of a part that takes more steps than it may.
+pub(crate) const TOO_MANY_STEPS: &str = "this takes more steps than one evaluation may";
+/// What is said of a value that is larger than it may be.
+pub(crate) const TOO_LARGE: &str = "the value is too large";
+
 /// Why something is unknown or missing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
@@ -81,6 +86,11 @@ impl Reason {
 
     pub(crate) fn failed(what: &Arc<str>, error: impl Into<String>) -> Self {
         Reason::Failed(Box::new((Arc::clone(what), error.into())))
+    }
+
+    /// Whether it costs more than an evaluation may.
+    pub fn is_cost(&self) -> bool {
+        matches!(self, Reason::Failed(failed) if failed.1.starts_with(TOO_MANY_STEPS) || failed.1.starts_with(TOO_LARGE))
     }
 
     pub(crate) fn unfit(what: &Arc<str>, value: &Value, use_as: &'static str) -> Self {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::evaluate::find;
+use super::evaluate::{Found, Steps, find, find_within};
 use super::facts::Facts;
 use super::parse;
 use super::problem::{CompileError, Problem};
@@ -55,13 +55,25 @@ impl Expression {
     /// # Errors
     /// Why it cannot be told: a filter failed, or values of different kinds were compared.
     pub fn evaluate(&self, facts: Facts<'_>) -> Result<Option<Value>, Reason> {
-        match find(&self.term, facts) {
-            super::evaluate::Found::Value(value) => Ok(Some(value.into_owned())),
-            super::evaluate::Found::Missing(_) => Ok(None),
-            // What cannot be told because a part of it is missing is as missing as that part.
-            super::evaluate::Found::Unknown(Reason::Missing(_)) => Ok(None),
-            super::evaluate::Found::Unknown(reason) => Err(reason),
-        }
+        settled(find(&self.term, facts))
+    }
+
+    /// The same, with what is left of the steps that several evaluations share.
+    ///
+    /// # Errors
+    /// Why it cannot be told; that it takes more steps than are left is one reason.
+    pub fn evaluate_within(&self, facts: Facts<'_>, steps: &Steps) -> Result<Option<Value>, Reason> {
+        settled(find_within(&self.term, facts, steps))
+    }
+}
+
+fn settled(found: Found<'_>) -> Result<Option<Value>, Reason> {
+    match found {
+        Found::Value(value) => Ok(Some(value.into_owned())),
+        Found::Missing(_) => Ok(None),
+        // What cannot be told because a part of it is missing is as missing as that part.
+        Found::Unknown(Reason::Missing(_)) => Ok(None),
+        Found::Unknown(reason) => Err(reason),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::message::{ContentTemplates, Message, MessageText};
 use crate::domain::render::{Rendered, Subject, Template};
+use crate::domain::sms;
 use crate::domain::value::{Number, Value};
 
 /// A message for one customer, or why there is none.
@@ -32,7 +33,13 @@ fn ready(message: &Message, subject: &Subject) -> Result<(String, MessageText), 
     }
     let address = address(message, subject)?;
     let text = match &message.content {
-        ContentTemplates::Sms { body } => MessageText::Sms { body: rendered("body", body, subject)? },
+        ContentTemplates::Sms { body } => {
+            let body = rendered("body", body, subject)?;
+            if let Some(reason) = sms::too_long(&body) {
+                return Err(reason);
+            }
+            MessageText::Sms { body }
+        }
         ContentTemplates::Webhook { body } => MessageText::Webhook { body: rendered("body", body, subject)? },
         ContentTemplates::Log { text } => MessageText::Log { text: rendered("text", text, subject)? },
         ContentTemplates::Email { subject: line, text, html } => {

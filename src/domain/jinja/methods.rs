@@ -72,6 +72,10 @@ pub(super) fn call(state: &mut State<'_, '_>, value: &Jinja, method: &str, given
             let arguments: Vec<Jinja> = [value.clone()].into_iter().chain(given.iter().cloned()).collect();
             text_filters::center(state, &arguments)?
         }
+        (ValueKind::String, "replace") => {
+            let arguments: Vec<Jinja> = [value.clone()].into_iter().chain(given.iter().cloned()).collect();
+            text_filters::replace(state, &arguments)?
+        }
         (ValueKind::String, _) => match of_text(value.as_str().unwrap_or_default(), method, given)? {
             Some(result) => {
                 let bytes = result.as_str().map_or(0, str::len);
@@ -100,6 +104,8 @@ pub(super) fn call(state: &mut State<'_, '_>, value: &Jinja, method: &str, given
 
 /// `'{} {name}'.format(…)`: numbers stay numbers, so that `{:.2f}` works.
 fn format(state: &mut State<'_, '_>, value: &Jinja, given: &[Jinja]) -> Result {
+    let widths = format_widths(value.as_str().unwrap_or_default())?;
+    state.consume_fuel((widths / 64) as u64)?;
     let mut arguments = Vec::with_capacity(given.len());
     for argument in given {
         arguments.push(match argument.kind() {
@@ -112,6 +118,35 @@ fn format(state: &mut State<'_, '_>, value: &Jinja, given: &[Jinja]) -> Result {
         });
     }
     unknown_method_callback(state, value, "format", &arguments)
+}
+
+/// The sum of the numbers that a text for `.format` names between braces, widths above all: minijinja makes texts of
+/// any width.
+fn format_widths(pattern: &str) -> std::result::Result<usize, Error> {
+    /// More than any message shows.
+    const WIDTH_MAX: usize = 10_000;
+    let (mut inside, mut before, mut number, mut widths) = (false, ' ', 0_usize, 0_usize);
+    for character in pattern.chars() {
+        match (character, before) {
+            // Two braces stand for one.
+            ('{', '{') if inside => inside = false,
+            ('{', _) if inside => return Err(invalid("a width of `.format` is written out".to_owned())),
+            ('{', _) => inside = true,
+            ('}', _) => inside = false,
+            _ => {}
+        }
+        before = if character == '{' && !inside { ' ' } else { character };
+        number = match character.to_digit(10) {
+            Some(digit) if inside => number.saturating_mul(10).saturating_add(digit as usize),
+            _ => 0,
+        };
+        if number > WIDTH_MAX {
+            return Err(invalid(format!("`.format` fills up to {WIDTH_MAX} characters at most")));
+        }
+        // Counted at each digit, which is no more than a tenth too much.
+        widths = widths.saturating_add(number);
+    }
+    Ok(widths)
 }
 
 /// The methods of texts that minijinja-contrib lacks.
@@ -202,6 +237,9 @@ fn padded(text: &str, method: &str, given: &[Jinja]) -> Result {
         return Err(invalid(format!("a text is padded to {WIDTH_MAX} characters at most")));
     }
     let fill = super::arguments::text("fillchar", fill.as_ref(), if method == "zfill" { "0" } else { " " })?;
+    if fill.chars().count() != 1 {
+        return Err(invalid(format!("`.{method}(…)` fills with one character")));
+    }
     let padding = fill.repeat(width.saturating_sub(text.chars().count()));
     Ok(Jinja::from(match method {
         "ljust" => format!("{text}{padding}"),

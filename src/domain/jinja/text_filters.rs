@@ -198,6 +198,7 @@ pub(super) fn wordwrap(state: &mut State<'_, '_>, given: Given<'_>) -> Result {
             lines.push(String::new());
         }
     }
+    state.consume_fuel((lines.len() * wrap.len() / 64) as u64)?;
     Ok(Jinja::from(lines.join(&wrap)))
 }
 

@@ -2,12 +2,14 @@
 //!
 //! Every wrong parameter is found and named at once, so that a caller corrects a payload in one go.
 
+mod allowed;
 mod form;
 mod read;
 mod rules;
 mod timestamp;
 mod wrong;
 
+pub use allowed::Allowed;
 pub use form::fields as form_fields;
 pub use timestamp::{NotATimestamp, timestamp_from_json, timestamp_from_text};
 pub use wrong::WrongParameter;
@@ -85,7 +87,7 @@ pub struct Parameter {
     /// The value when a call brings none.
     pub default: Option<Value>,
     /// The values that are allowed; for a list, those its elements may have.
-    pub allowed: Option<Arc<[Value]>>,
+    pub allowed: Option<Allowed>,
     /// What a text must match somewhere.
     pub pattern: Option<Pattern>,
     /// The smallest number allowed.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::value::{Number, Value};
 
-use super::{Parameter, at_least, at_most};
+use super::{Allowed, Parameter, at_least, at_most, wrong};
 
 /// How deep a value may nest. What is kept must be read back, and a mapping may put a body, which is bounded by its
 /// parser alone, deeper than it was.
@@ -38,25 +38,27 @@ fn nests_deeper(value: &Value, levels: usize) -> bool {
     }
 }
 
-fn is_allowed(allowed: &[Value], value: &Value) -> bool {
+fn is_allowed(allowed: &Allowed, value: &Value) -> bool {
     match value {
         // What a list may hold is said of its elements.
-        Value::List(elements) => elements.iter().all(|element| allowed.contains(element)),
-        value => allowed.contains(value),
+        Value::List(elements) => elements.iter().all(|element| allowed.holds(element)),
+        value => allowed.holds(value),
     }
 }
 
-fn one_of(allowed: &[Value], value: &Value) -> String {
+fn one_of(allowed: &Allowed, value: &Value) -> String {
     let mut text = String::from(match value {
         Value::List(_) => "only elements of ",
         _ => "one of ",
     });
-    for (index, value) in allowed.iter().take(LISTED_MAX).enumerate() {
+    for (index, value) in allowed.values().iter().take(LISTED_MAX).enumerate() {
         let separator = if index == 0 { "" } else { ", " };
-        write!(text, "{separator}{}", value.to_json()).expect("writing to a String cannot fail");
+        write!(text, "{separator}{}", wrong::shortened(&value.to_json().to_string()))
+            .expect("writing to a String cannot fail");
     }
-    if allowed.len() > LISTED_MAX {
-        write!(text, " and {} more", allowed.len() - LISTED_MAX).expect("writing to a String cannot fail");
+    if allowed.values().len() > LISTED_MAX {
+        write!(text, " and {} more", allowed.values().len() - LISTED_MAX)
+            .expect("writing to a String cannot fail");
     }
     text
 }

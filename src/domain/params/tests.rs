@@ -34,7 +34,7 @@ fn a_required_parameter_is_missed_and_an_optional_one_is_not() {
 #[test]
 fn enum_is_of_the_value_and_for_a_list_of_its_elements() {
     let mut declared = parameter(ParameterKind::String);
-    declared.allowed = Some([Value::text("flood"), Value::text("heat")].into());
+    declared.allowed = Some(Allowed::new(vec![Value::text("flood"), Value::text("heat")]));
     assert_eq!(
         refusal(&declared, &json!("hail")),
         "p: expected one of \"flood\", \"heat\", found the text `hail`"

@@ -16,6 +16,25 @@ pub struct WrongParameter {
     pub found: String,
 }
 
+/// How long each part of what is said may be.
+const PART_CHARACTERS_MAX: usize = 400;
+
+impl WrongParameter {
+    /// The same with what a caller made long cut off: what is said must not be larger than what came in.
+    #[must_use]
+    pub fn cut(self) -> Self {
+        let cut = |text: String| match text.char_indices().nth(PART_CHARACTERS_MAX) {
+            Some((at, _)) => format!("{}…", &text[..at]),
+            None => text,
+        };
+        WrongParameter {
+            parameter: cut(self.parameter),
+            expected: cut(self.expected),
+            found: cut(self.found),
+        }
+    }
+}
+
 /// What is said of a text that neither database could keep.
 pub(super) const NUL: &str = "a text with the character U+0000, which cannot be kept";
 
@@ -23,7 +42,13 @@ pub(super) const NUL: &str = "a text with the character U+0000, which cannot be 
 const SHOWN_CHARACTERS_MAX: usize = 64;
 
 pub(super) fn describe(value: &Value) -> String {
-    describe_json(&value.to_json())
+    match value {
+        // What is in them is not shown, and need not be written first.
+        Value::List(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        Value::Text(text) => format!("the text `{}`", shortened(text)),
+        other => describe_json(&other.to_json()),
+    }
 }
 
 pub(super) fn describe_json(json: &serde_json::Value) -> String {

@@ -1,6 +1,6 @@
 //! `events(…)` in a content: the same questions as in a condition, and a loop over what matches.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, from_args};
 use minijinja::{Error, ErrorKind, State, Value as Jinja};
@@ -20,14 +20,25 @@ impl Object for EventsFunction {
         ObjectRepr::Plain
     }
 
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Jinja]) -> Result<Jinja, Error> {
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Jinja]) -> Result<Jinja, Error> {
+        look(state, &self.0)?;
         let (event_type, properties): (Arc<str>, Kwargs) = from_args(args)?;
         let mut asked = EventsAsked::of(event_type);
         for name in properties.args() {
             asked.properties.push((name.into(), known(name, &properties.get::<Jinja>(name)?)?));
         }
-        Ok(Jinja::from_object(Events { subject: self.0.clone(), asked }))
+        Ok(Jinja::from_object(Events::new(self.0.clone(), asked)))
     }
+}
+
+/// Pays for a look at each event of the customer.
+fn look(state: &State<'_, '_>, subject: &Subject) -> Result<(), Error> {
+    state.consume_fuel(subject.customer.events.len() as u64 / EVENTS_PER_FUEL)
+}
+
+/// Whether a value is what `events(…)` gives.
+pub(super) fn is_events(value: &Jinja) -> bool {
+    value.downcast_object_ref::<Events>().is_some()
 }
 
 /// A missing argument makes the whole of it unknown, so the customer is skipped rather than told of other events.
@@ -43,14 +54,30 @@ fn invalid(detail: String) -> Error {
     Error::new(ErrorKind::InvalidOperation, detail)
 }
 
+/// How many events are looked at for one fuel.
+const EVENTS_PER_FUEL: u64 = 8;
+
 /// The events that match; a list of their properties.
 #[derive(Debug)]
 struct Events {
     subject: Subject,
     asked: EventsAsked,
+    /// Made once, however often they are walked through.
+    listed: OnceLock<Vec<Jinja>>,
 }
 
 impl Events {
+    fn new(subject: Subject, asked: EventsAsked) -> Self {
+        Events { subject, asked, listed: OnceLock::new() }
+    }
+
+    fn listed(&self) -> &[Jinja] {
+        self.listed.get_or_init(|| {
+            let properties = self.asked.properties_of_all(self.facts());
+            properties.into_iter().map(|event| Jinja::from_object(MapObject(Arc::new(event)))).collect()
+        })
+    }
+
     fn facts(&self) -> Facts<'_> {
         Facts::of_call(&self.subject.call, self.subject.now).with_customer(&self.subject.customer)
     }
@@ -74,7 +101,7 @@ impl Events {
             }
             _ => return Err(invalid(format!("`.{method}` takes a timestamp"))),
         }
-        Ok(Jinja::from_object(Events { subject: self.subject.clone(), asked }))
+        Ok(Jinja::from_object(Events::new(self.subject.clone(), asked)))
     }
 
     fn aggregate(&self, aggregate: &Aggregate) -> Jinja {
@@ -88,17 +115,20 @@ impl Object for Events {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let properties = self.asked.properties_of_all(self.facts());
-        let objects = properties.into_iter().map(|event| Jinja::from_object(MapObject(Arc::new(event))));
-        Enumerator::Values(objects.collect())
+        Enumerator::Values(self.listed().to_vec())
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(self.listed().len())
     }
 
     fn call_method(
         self: &Arc<Self>,
-        _: &mut State<'_, '_>,
+        state: &mut State<'_, '_>,
         method: &str,
         args: &[Jinja],
     ) -> Result<Jinja, Error> {
+        look(state, &self.subject)?;
         let aggregate = match method {
             "within" | "since" | "before" => {
                 let (argument,): (Jinja,) = from_args(args)?;

@@ -9,6 +9,8 @@ mod events;
 mod format;
 mod functions;
 mod json_body;
+mod metered;
+mod printed;
 mod proof;
 mod samples;
 mod template;

@@ -11,6 +11,7 @@ use minijinja::machinery::ast::Expr;
 use minijinja::{Environment, ErrorKind};
 
 use super::context::Subject;
+use super::metered::unmetered;
 use super::samples::{Leaf, NOW, Reads, Samples, path_of};
 use super::template::{Failure, Finding, MAIN, Template, innermost};
 use crate::domain::customer::{Customer, CustomerKey};
@@ -189,7 +190,7 @@ impl<'t> Proof<'t> {
     /// Whether a part of the template is left out for some customers, so that no sample shows all of it.
     fn chooses(&self) -> bool {
         let is_choice = |source: &str| source.contains("{%") || source.contains(" if ");
-        self.template.environment.templates().any(|(_, part)| is_choice(part.source()))
+        self.template.environment.templates().any(|(_, part)| is_choice(&unmetered(part.source(), 0).0))
     }
 
     /// Tries other values for those that are read where it stopped: one at a time, then two.
@@ -319,7 +320,8 @@ impl<'t> Proof<'t> {
         let Failure::Jinja(error) = failure else { return None };
         let error = innermost(error);
         let part = self.template.environment.get_template(error.name().unwrap_or(MAIN)).ok()?;
-        let expr = parse_whole_expression(expression_around(part.source(), error.range()?.start)?).ok()?;
+        let (source, at) = unmetered(part.source(), error.range()?.start);
+        let expr = parse_whole_expression(expression_around(&source, at)?).ok()?;
         let mut read = ReadAt::default();
         each_part(&expr, &mut |expr| {
             if let Some(path) = path_of(expr) {

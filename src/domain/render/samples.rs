@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use minijinja::machinery::ast::{Expr, Stmt};
 
+use super::metered::unmetered;
 use super::template::Template;
 use crate::domain::expression::{from_jinja, parse_whole_template};
 use crate::domain::jinja::each_expression;
@@ -56,7 +57,8 @@ impl Reads {
     pub fn of(template: &Template) -> Self {
         let mut reads = Reads::default();
         for (_, part) in template.environment.templates() {
-            let Ok(Stmt::Template(parsed)) = parse_whole_template(part.source()) else {
+            let source = unmetered(part.source(), 0).0;
+            let Ok(Stmt::Template(parsed)) = parse_whole_template(&source) else {
                 continue;
             };
             each_expression(&parsed.children, &mut |expr| reads.note(expr));

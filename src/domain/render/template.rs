@@ -8,9 +8,12 @@ use minijinja::machinery::ast;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::context::Subject;
+use super::events::is_events;
 use super::format::{HTML, print};
 use super::functions::{self, Abort};
 use super::json_body;
+use super::metered::{metered, unmetered};
+use crate::domain::expression::meter;
 use crate::domain::expression::{
     CompileError, EventTypes, Problem, Scope, add_whole_template, check_content, compile_whole_expression,
     lacking, parse_whole_template, range_of,
@@ -113,6 +116,17 @@ impl Template {
         &self.source
     }
 
+    /// The text that every customer gets, whatever comes of its tags; what stands in a block may be left out.
+    pub fn literal_text(&self) -> String {
+        let parsed = parse_whole_template(&self.source);
+        let Ok(ast::Stmt::Template(template)) = &parsed else { return String::new() };
+        let texts = template.children.iter().filter_map(|statement| match statement {
+            ast::Stmt::EmitRaw(raw) => Some(raw.raw),
+            _ => None,
+        });
+        texts.collect()
+    }
+
     /// What can be used but is probably not meant.
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings
@@ -167,11 +181,13 @@ impl Template {
         let name = error.name().unwrap_or(MAIN);
         let template = self.environment.get_template(name).ok();
         let part = template.as_ref().and_then(|template| template.source().get(error.range()?));
+        let part = part.map(|part| unmetered(part, 0).0);
         let missing = || {
-            let (source, at) = (template.as_ref()?.source(), error.range()?.start);
-            lacking(source, at, &|expression| self.is_there(expression, subject))
+            let (source, at) = unmetered(template.as_ref()?.source(), error.range()?.start);
+            lacking(&source, at, &|expression| self.is_there(expression, subject))
         };
-        let what = match (error.kind(), error.detail(), part) {
+        let what = match (error.kind(), error.detail(), part.as_deref()) {
+            (ErrorKind::OutOfFuel, ..) => "this takes more steps than one text may".to_owned(),
             (ErrorKind::UndefinedError, None, Some(part)) => {
                 match missing() {
                     Some(name) => format!("`{name}` is missing"),
@@ -272,6 +288,7 @@ fn made(escaping: Escaping) -> Environment<'static> {
         Escaping::None | Escaping::Html => environment.set_formatter(print),
     }
     functions::add(&mut environment, escaping);
+    meter::add(&mut environment, is_events);
     environment
 }
 
@@ -332,7 +349,10 @@ impl Draft {
 
     /// Jinja compiles what was already parsed; what it still refuses is about the whole text.
     fn compile(&mut self, name: &str, text: String) {
-        let text = with_operators(text, self.escaping);
+        let text = match metered(&with_operators(text, self.escaping)) {
+            Ok(text) => text,
+            Err(problem) => return self.refuse(name, vec![problem]),
+        };
         if let Err(error) = add_whole_template(&mut self.environment, name, text) {
             self.refuse(name, vec![Problem::error(error.range, error.message)]);
         }

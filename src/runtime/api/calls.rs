@@ -18,6 +18,8 @@ use crate::store::calls::CallFilter;
 
 /// How many calls a page holds unless it is told.
 const PAGE: u32 = 50;
+/// How many it holds at most with their params, which may have 10 MiB each.
+const PAGE_WITH_PARAMS_MAX: u32 = 20;
 /// How many it holds at most.
 pub(super) const PAGE_MAX: u32 = 1_000;
 
@@ -40,8 +42,10 @@ pub struct CallQuery {
     until: Option<Timestamp>,
     /// `next` of the page before.
     after: Option<String>,
-    /// How many at most: 1 to 1000.
+    /// How many at most: 1 to 1000; with `params` 1 to 20.
     limit: Option<u32>,
+    /// Whether each call comes with its params; they may be large. Without this they are left out.
+    params: Option<bool>,
     /// A public token, where no header can be set; read by the authentication.
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
@@ -65,7 +69,7 @@ pub(super) async fn list(
     if matches_nothing {
         return Ok(Json(CallPage { items: Vec::new(), next: None, counted: Vec::new() }));
     }
-    let limit = filter.limit as usize;
+    let (limit, with_params) = (filter.limit as usize, !filter.without_params);
     let counts = counts_of(&filter);
     let records = desk.app.calls.list(filter).await?;
     let counted = match counts {
@@ -86,7 +90,9 @@ pub(super) async fn list(
             CallState::Refused | CallState::Accepted => Vec::new(),
             _ => desk.log.runs_of_call(&call.id).await?,
         };
-        items.push(CallView::new(call, runs));
+        let mut view = CallView::new(call, runs);
+        view.params = view.params.filter(|_| with_params);
+        items.push(view);
     }
     Ok(Json(CallPage { items, next, counted }))
 }
@@ -113,6 +119,7 @@ fn filter(query: CallQuery) -> Result<CallFilter, ApiProblem> {
         CallState::from_word(&word)
             .ok_or_else(|| ApiProblem::bad_request(format!("status must be one of {words}, not {word:?}")))
     });
+    let with_params = query.params.unwrap_or(false);
     if query.after.as_deref().is_some_and(|after| kept(after).is_err()) {
         return Err(ApiProblem::bad_request("after must be `next` of a page"));
     }
@@ -123,15 +130,24 @@ fn filter(query: CallQuery) -> Result<CallFilter, ApiProblem> {
         since: query.since,
         until: query.until,
         before: query.after.map(CallId::new),
-        limit: limit(query.limit)?,
+        limit: if with_params {
+            limit_within(query.limit, PAGE_WITH_PARAMS_MAX)?
+        } else {
+            limit(query.limit)?
+        },
+        without_params: !with_params,
     })
 }
 
 /// Reads a page's size.
 pub(super) fn limit(asked: Option<u32>) -> Result<u32, ApiProblem> {
-    match asked.unwrap_or(PAGE) {
-        limit @ 1..=PAGE_MAX => Ok(limit),
-        _ => Err(ApiProblem::bad_request(format!("limit must be from 1 to {PAGE_MAX}"))),
+    limit_within(asked, PAGE_MAX)
+}
+
+fn limit_within(asked: Option<u32>, most: u32) -> Result<u32, ApiProblem> {
+    match asked.unwrap_or(PAGE.min(most)) {
+        limit if (1..=most).contains(&limit) => Ok(limit),
+        _ => Err(ApiProblem::bad_request(format!("limit must be from 1 to {most}"))),
     }
 }
 

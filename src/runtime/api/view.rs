@@ -87,9 +87,10 @@ pub struct CallView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub finished_at: Option<Timestamp>,
-    /// Its declared params; empty for a refused call.
-    #[schema(value_type = Object)]
-    pub params: Json,
+    /// Its declared params; empty for a refused call. A page has them only where they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub params: Option<Json>,
     /// The scenarios that fired.
     pub runs: Vec<RunView>,
     /// The scenarios that listen to the trigger and did not fire.
@@ -206,7 +207,7 @@ impl CallView {
             credential: call.credential,
             version: call.version.map(|version| version.to_string()),
             finished_at: call.finished_at,
-            params: read(call.params).unwrap_or_else(|| Json::Object(serde_json::Map::new())),
+            params: Some(read(call.params).unwrap_or_else(|| Json::Object(serde_json::Map::new()))),
             runs: runs.into_iter().map(RunView::from).collect(),
             not_fired: call.not_fired.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
         }

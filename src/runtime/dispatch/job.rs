@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::channels::{Content, Outgoing};
 use crate::domain::delivery::{DeliveryId, MessageDigest};
 use crate::domain::name::NodeIndex;
-use crate::runtime::run::LiveChunk;
+use crate::runtime::run::{HeldText, LiveChunk};
 
 /// A message that is to be opened and sent.
 pub struct Job {
@@ -33,6 +33,19 @@ pub struct Job {
     pub message: Outgoing,
     /// What it says, digested.
     pub digest: MessageDigest,
+    /// Counts its texts among those that its chunk holds.
+    pub held: HeldText,
+}
+
+/// Bytes of the texts of a message.
+pub fn texts_bytes(content: &Content) -> usize {
+    match content {
+        Content::Sms { body } | Content::Webhook { body } => body.len(),
+        Content::Email { subject, text, html } => {
+            subject.len() + text.as_ref().map_or(0, String::len) + html.as_ref().map_or(0, String::len)
+        }
+        Content::Log { text } => text.len(),
+    }
 }
 
 /// A delivery whose next attempt is later. Its message is rendered again then.

@@ -21,7 +21,7 @@ mod waits;
 
 pub use dispatcher::Counter;
 pub use handle::{ChannelHandle, ChannelHandles, SharedStanding, Standing};
-pub use job::{Job, Waiting, digest};
+pub use job::{Job, Waiting, digest, texts_bytes};
 pub use outbox::Outbox;
 pub use post::{Post, telling};
 pub use verdict::{OnUnknown, RetryPolicy};

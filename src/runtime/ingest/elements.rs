@@ -10,7 +10,7 @@ use super::{ids, settle};
 use crate::compile::Trigger;
 use crate::domain::admission::{Refusal, WrongElement};
 use crate::domain::body::{ContentType, Media, is_json_as_form, looks_like_json, to_utf8};
-use crate::domain::expression::{Expression, Facts, RequestFacts};
+use crate::domain::expression::{Expression, Facts, RequestFacts, Steps, weigh};
 use crate::domain::name::CallId;
 use crate::domain::params::{Params, form_fields};
 use crate::domain::value::Value;
@@ -19,6 +19,11 @@ use crate::domain::value::Value;
 const ELEMENTS_MAX: usize = 1_000;
 /// How many wrong parameters one answer names; it must stay something that a person can read.
 const WRONG_MAX: usize = 1_000;
+/// What the params of one request may weigh together: the bytes of their texts and 32 for each element. A body of the
+/// usual size fits many times over; what a `forEach` takes from the body again and again for each element does not.
+const PARAMS_UNITS_MAX: u64 = 16 * 1024 * 1024;
+/// What the expressions of one request may cost together, in units of a byte looked at: a few tenths of a second.
+const REQUEST_UNITS_MAX: u64 = 128 * 1024 * 1024;
 
 /// One element that passed every check of its own; without `forEach`, the request.
 #[derive(Debug)]
@@ -70,7 +75,7 @@ pub(super) fn elements(
     facts: Option<RequestFacts>,
     now: Timestamp,
 ) -> Result<Vec<Element>, Refusal> {
-    let mapper = Mapper { trigger, media, now };
+    let mapper = Mapper { trigger, media, now, steps: Steps::new(REQUEST_UNITS_MAX) };
     match (&trigger.for_each, facts) {
         (Some(for_each), Some(facts)) => several(&mapper, for_each, facts),
         (_, facts) => {
@@ -82,6 +87,7 @@ pub(super) fn elements(
             let params = mapper.params(&Source::Body(fields), facts.as_ref(), &mut |parameter| {
                 wrong.push(WrongElement { index: None, wrong: parameter });
             });
+            within(&params, PARAMS_UNITS_MAX, None)?;
             Ok(vec![settled(&mapper, None, params, wrong)?])
         }
     }
@@ -100,13 +106,19 @@ fn several(
         }
     });
     let mut mapped = Vec::with_capacity(items.len());
+    let mut left = PARAMS_UNITS_MAX;
     for (index, item) in items.iter().enumerate() {
         facts.item = Some(item.clone());
-        mapped.push(mapper.params(&Source::Item(item), Some(&facts), &mut |parameter| {
+        let params = mapper.params(&Source::Item(item), Some(&facts), &mut |parameter| {
             if wrong.len() < WRONG_MAX {
                 wrong.push(WrongElement { index: Some(index), wrong: parameter });
             }
-        }));
+        });
+        // Once something is wrong nothing is kept, and it is enough to look.
+        if wrong.is_empty() {
+            left = within(&params, left, Some(index))?;
+            mapped.push(params);
+        }
     }
     if !wrong.is_empty() {
         return Err(Refusal::WrongParameters(wrong));
@@ -131,6 +143,31 @@ fn items(for_each: &Expression, facts: &RequestFacts, now: Timestamp) -> Result<
         return Err(Refusal::WrongBody(because));
     }
     Ok(items)
+}
+
+/// What is left when these params were added to those of a request; the largest of them is named if it is too much.
+fn within(params: &Params, left: u64, index: Option<usize>) -> Result<u64, Refusal> {
+    let mut rest = left;
+    for value in params.values() {
+        rest = match weigh(value, rest) {
+            Some(units) => rest - units,
+            None => return Err(too_much(params, index)),
+        };
+    }
+    Ok(rest)
+}
+
+fn too_much(params: &Params, index: Option<usize>) -> Refusal {
+    let weight = |value: &Value| weigh(value, u64::MAX).unwrap_or(u64::MAX);
+    let largest = params.iter().max_by_key(|(_, value)| weight(value)).map_or("", |(name, _)| name.as_str());
+    let because = format!(
+        "the params of one request may hold {} MiB together, and these hold more: take less of the body as `{largest}`",
+        PARAMS_UNITS_MAX / (1024 * 1024)
+    );
+    Refusal::WrongBody(match index {
+        Some(index) => format!("element {index}: {because}"),
+        None => because,
+    })
 }
 
 fn not_a_list(for_each: &Expression, found: &str) -> Refusal {

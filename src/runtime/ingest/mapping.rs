@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::compile::{KnownFields, Trigger};
 use crate::domain::admission::Refusal;
 use crate::domain::body::Media;
-use crate::domain::expression::{Expression, Facts, RequestFacts};
+use crate::domain::expression::{Expression, Facts, RequestFacts, Steps};
 use crate::domain::params::{Parameter, Params, Raw, WrongParameter};
 use crate::domain::value::Value;
 
@@ -31,6 +31,8 @@ pub(super) struct Mapper<'a> {
     pub trigger: &'a Trigger,
     pub media: Media,
     pub now: Timestamp,
+    /// What the expressions of the request may still cost.
+    pub steps: Steps,
 }
 
 /// What expressions see of a request; `None` if the trigger has none that look at it.
@@ -132,7 +134,7 @@ impl Mapper<'_> {
         from: &Expression,
         facts: &RequestFacts,
     ) -> Result<Option<Value>, WrongParameter> {
-        match from.evaluate(Facts::of_request(facts, self.now)) {
+        match from.evaluate_within(Facts::of_request(facts, self.now), &self.steps) {
             Ok(None) => parameter.read(Raw::Missing),
             // A form holds texts only, so a text that a mapping took from it is read as the declared type too.
             Ok(Some(Value::Text(text))) if self.media == Media::Form => {

@@ -12,6 +12,7 @@ mod mapping;
 mod rates;
 mod refusal_log;
 mod request;
+mod room;
 mod settle;
 mod submit;
 
@@ -48,7 +49,7 @@ where
     let span = CallSpan::begin(request.headers());
     let trace = span.as_ref().and_then(CallSpan::place);
     let mut visit = Visit { trigger: None, credential: None, trace };
-    let admitted = admit(app, request, received_at, &mut visit).await;
+    let admitted = admit(app, request, received_at, &mut visit).await.map_err(Refusal::cut);
     let status = admitted.as_ref().map_or_else(Refusal::status, |_| 202);
     let declared = visit.trigger.as_ref().filter(|_| status != 404);
     app.metrics.answered(declared, status, began.elapsed());
@@ -95,13 +96,16 @@ where
     let caller = request::authenticate(app, &trigger.name, &parts, received_at).await?;
     app.outdated.note(&caller, received_at);
     visit.credential = Some(Arc::clone(&caller.credential));
+    let _room = room::room(&parts.headers, trigger.body_bytes_max).await?;
     let body = body::read(body, trigger.body_bytes_max).await?;
     let body = body::unpacked(&parts.headers, body, trigger.body_bytes_max).await?;
     let content_type = body::content_type(&parts.headers, &body)?;
     let idempotency_key = request::idempotency_key(&parts.headers)?;
-    let (parsed, media) = elements::parse(&body, content_type)?;
-    let facts = mapping::facts(trigger, &parts, &parsed)?;
-    let elements = elements::elements(trigger, &parsed, media, facts, received_at)?;
+    let elements = room::where_it_fits(body.len(), || {
+        let (parsed, media) = elements::parse(&body, content_type)?;
+        let facts = mapping::facts(trigger, &parts, &parsed)?;
+        elements::elements(trigger, &parsed, media, facts, received_at)
+    })?;
     let submission = submit::Submission {
         trigger,
         version: &snapshot.version,

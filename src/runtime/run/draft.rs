@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use super::{Composed, LiveChunk};
+use super::{Composed, HeldText, LiveChunk};
 use crate::channels::Outgoing;
 use crate::domain::customer::Customer;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{ChannelName, NodeIndex};
 use crate::domain::state::DeliveryState;
-use crate::runtime::dispatch::{Job, digest};
+use crate::runtime::dispatch::{Job, digest, texts_bytes};
 use crate::store::deliveries::{Decided, Passed};
 
 /// What a batch of customers gave.
@@ -107,6 +107,7 @@ fn first_job(
         doubtful: false,
         first_at: None,
         digest: digest(&composed.address, &composed.content),
+        held: HeldText::new(chunk, texts_bytes(&composed.content)),
         message: Outgoing {
             key: composed.key,
             address: composed.address,

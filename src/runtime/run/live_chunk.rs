@@ -2,7 +2,7 @@
 //!
 //! One walk decides about a chunk; channels report to it here, and never wait for it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -33,6 +33,8 @@ pub struct LiveChunk {
     progress: Mutex<Progress>,
     left: AtomicBool,
     lost: AtomicBool,
+    /// Bytes of the texts that are made and not yet sent.
+    texts: AtomicUsize,
     /// Rung whenever the walk may have something to do.
     pub bell: Notify,
 }
@@ -52,7 +54,8 @@ impl LiveChunk {
         let settled = Settled::new(size, position);
         let progress = Progress { news: Vec::new(), settled, unopened: 0, outstanding: 0 };
         let (left, lost) = (AtomicBool::new(false), AtomicBool::new(false));
-        LiveChunk { run, id, fence, progress: Mutex::new(progress), left, lost, bell: Notify::new() }
+        let texts = AtomicUsize::new(0);
+        LiveChunk { run, id, fence, progress: Mutex::new(progress), left, lost, texts, bell: Notify::new() }
     }
 
     /// The journeys at these places need no deciding any more.
@@ -136,6 +139,11 @@ impl LiveChunk {
         self.lock().unopened
     }
 
+    /// Bytes of the texts that are made and not yet sent.
+    pub fn texts_bytes(&self) -> usize {
+        self.texts.load(Ordering::Relaxed)
+    }
+
     /// Whether everything that was begun is at its end.
     pub fn is_quiet(&self) -> bool {
         self.lock().outstanding == 0
@@ -170,5 +178,29 @@ impl LiveChunk {
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A chunk as one of its messages holds it, with the bytes of the message's texts for as long as that is in memory.
+pub struct HeldText {
+    chunk: Arc<LiveChunk>,
+    bytes: usize,
+}
+
+impl HeldText {
+    /// A message with texts of so many bytes is in memory.
+    pub fn new(chunk: &Arc<LiveChunk>, bytes: usize) -> Self {
+        chunk.texts.fetch_add(bytes, Ordering::Relaxed);
+        HeldText { chunk: Arc::clone(chunk), bytes }
+    }
+}
+
+impl Drop for HeldText {
+    fn drop(&mut self) {
+        let before = self.chunk.texts.fetch_sub(self.bytes, Ordering::Relaxed);
+        // A walk may wait for room; short texts never fill it.
+        if before > self.bytes && self.bytes > 4096 {
+            self.chunk.bell.notify_one();
+        }
     }
 }

@@ -23,7 +23,7 @@ mod work;
 
 pub use board::Board;
 pub use control::Control;
-pub use live_chunk::{LiveChunk, News};
+pub use live_chunk::{HeldText, LiveChunk, News};
 pub use live_run::{Halt, LiveRun};
 pub use script::{Composed, Playbook, PlaybookError, Playbooks, Script};
 

@@ -20,6 +20,9 @@ use crate::store::runs::{ChunkId, Taken};
 const BATCH: usize = 256;
 /// How many messages of a chunk may wait for their channels; beyond it the walk waits.
 const UNOPENED_MAX: usize = 512;
+/// How many bytes of texts of a chunk may wait for their channels; beyond it the walk waits. The number of chunks that
+/// are decided at once is bounded for each channel, and with it what a process holds.
+const UNOPENED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a walk sleeps at most, so that an expiry is seen.
 const NAP: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -106,7 +109,7 @@ impl Walk {
             let news = self.chunk.take_news(BATCH);
             if !news.is_empty() {
                 self.see_to(news, halted).await?;
-            } else if self.slot.is_some() && self.chunk.unopened() < UNOPENED_MAX {
+            } else if self.slot.is_some() && self.has_room() {
                 self.decide_some().await?;
             } else if self.slot.is_none() && self.chunk.is_quiet() {
                 return self.finish().await;
@@ -116,20 +119,43 @@ impl Walk {
         }
     }
 
+    fn has_room(&self) -> bool {
+        self.chunk.unopened() < UNOPENED_MAX && self.chunk.texts_bytes() < UNOPENED_BYTES_MAX
+    }
+
+    /// Whether deciding goes on: until the run is stopped or paused, the chunk is another's, or its texts fill what
+    /// they may.
+    fn goes_on(&self, draft: &Draft) -> bool {
+        let run = &self.chunk.run;
+        let filled = !draft.jobs.is_empty() && !self.has_room();
+        !(filled || self.chunk.is_lost() || run.is_paused() || run.halt(Timestamp::now()).is_some())
+    }
+
     async fn decide_some(&mut self) -> Result<(), StoreError> {
-        let some: Vec<(u32, CustomerKey)> = self.undecided.by_ref().take(BATCH).collect();
+        let some: Vec<(u32, CustomerKey)> = self.undecided.as_slice().iter().take(BATCH).copied().collect();
         let mut customers = self.load(some.iter().map(|(_, key)| *key)).await?;
-        let mut draft = Draft::default();
-        for (place, key) in some {
-            match customers.remove(&key) {
-                Some(customer) => {
-                    let at = Some(NodeIndex(0));
-                    draft.walk(&self.chunk, &customer, Standing { place: Some(place), at, behind: None });
+        let (draft, decided) = off_the_workers(|| {
+            let mut draft = Draft::default();
+            for (decided, (place, key)) in some.iter().enumerate() {
+                if !self.goes_on(&draft) {
+                    return (draft, decided);
                 }
-                // Deleted since the audience was read: the journey ends without a message.
-                None => draft.end(Some(place)),
+                match customers.remove(key) {
+                    Some(customer) => {
+                        let at = Some(NodeIndex(0));
+                        draft.walk(
+                            &self.chunk,
+                            &customer,
+                            Standing { place: Some(*place), at, behind: None },
+                        );
+                    }
+                    // Deleted since the audience was read: the journey ends without a message.
+                    None => draft.end(Some(*place)),
+                }
             }
-        }
+            (draft, some.len())
+        });
+        self.undecided.by_ref().take(decided).for_each(drop);
         let fresh = draft.jobs.len();
         self.hand_over(draft, fresh).await
     }
@@ -170,5 +196,15 @@ impl Walk {
             self.desk.post.outbox(&channel).push(jobs);
         }
         Ok(())
+    }
+}
+
+/// Does what takes a core for a while, rendering above all, where it keeps no other task waiting.
+pub(super) fn off_the_workers<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // There is no other thread that could do the rest meanwhile.
+        _ => work(),
     }
 }

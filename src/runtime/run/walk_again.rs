@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Composed, Halt, LiveChunk};
+use super::{Composed, Halt, HeldText, LiveChunk};
 use crate::channels::Outgoing;
 use crate::domain::customer::Customer;
 use crate::domain::state::DeliveryState;
-use crate::runtime::dispatch::{Job, OnUnknown, digest};
+use crate::runtime::dispatch::{Job, OnUnknown, digest, texts_bytes};
 use crate::store::deliveries::{Decided, Delivery};
 
 /// What becomes of it.
@@ -107,6 +107,7 @@ fn next_job(chunk: &Arc<LiveChunk>, row: &Delivery, composed: Composed, last: bo
         doubtful: row.doubtful,
         first_at: row.first_at,
         digest: digest(&composed.address, &composed.content),
+        held: HeldText::new(chunk, texts_bytes(&composed.content)),
         message: Outgoing {
             key: composed.key,
             address: composed.address,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::draft::{Draft, Standing};
-use super::walk::Walk;
+use super::walk::{Walk, off_the_workers};
 use super::walk_again::{Again, again, withdrawn};
 use super::{LiveChunk, News};
 use crate::domain::customer::{Customer, CustomerKey};
@@ -27,11 +27,14 @@ impl Walk {
         }
         let rows = if again.is_empty() { Vec::new() } else { self.desk.deliveries.get(&again).await? };
         let customers = self.load(news.iter().map(|one| one.customer())).await?;
-        let mut draft = Draft::default();
-        for id in going_on {
-            self.go_on(&mut draft, id, &customers);
-        }
-        let closed = self.try_again(&mut draft, &again, rows, &customers);
+        let (draft, closed) = off_the_workers(|| {
+            let mut draft = Draft::default();
+            for id in going_on {
+                self.go_on(&mut draft, id, &customers);
+            }
+            let closed = self.try_again(&mut draft, &again, rows, &customers);
+            (draft, closed)
+        });
         self.hand_over(draft, 0).await?;
         report_closed(&self.chunk, closed);
         Ok(())

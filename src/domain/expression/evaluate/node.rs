@@ -63,7 +63,10 @@ impl<'a> Evaluator<'a> {
     fn comparison(&mut self, node: &Node, left: &'a Term, by: Comparison, right: &'a Term) -> Truth {
         let (first, second) = (self.term(left), self.term(right));
         let truth = match (&first, &second) {
-            (Found::Value(first), Found::Value(second)) => compare((left, first), by, (right, second)),
+            (Found::Value(first), Found::Value(second)) => match self.pay_to_compare(left, first, second) {
+                Ok(()) => compare((left, first), by, (right, second)),
+                Err(reason) => Truth::Unknown(reason),
+            },
             (Found::Unknown(reason), _) | (_, Found::Unknown(reason)) => Truth::Unknown(reason.clone()),
             (Found::Missing(reason), _) | (_, Found::Missing(reason)) => Truth::Unknown(reason.clone()),
         };
@@ -80,12 +83,36 @@ impl<'a> Evaluator<'a> {
         }
         let second = self.term(of);
         let truth = match (&first, &second) {
-            (Found::Value(first), Found::Value(second)) => contains((item, first), (of, second)),
+            (Found::Value(first), Found::Value(second)) => match self.pay_to_search(of, first, second) {
+                Ok(()) => contains((item, first), (of, second)),
+                Err(reason) => Truth::Unknown(reason),
+            },
             (Found::Unknown(reason), _) | (_, Found::Unknown(reason)) => Truth::Unknown(reason.clone()),
             (Found::Missing(reason), _) | (_, Found::Missing(reason)) => Truth::Unknown(reason.clone()),
         };
         self.note(node, &truth, &[(item, &first), (of, &second)]);
         truth
+    }
+
+    /// Two values are looked at no further than the shorter one goes.
+    fn pay_to_compare(&mut self, what: &Term, first: &Value, second: &Value) -> Result<(), Reason> {
+        match (first, second) {
+            (Value::Text(first), Value::Text(second)) => {
+                self.pay(&what.text, first.len().min(second.len()) as u64)
+            }
+            (first, second) if first.kind() == second.kind() => self.pay_for(&what.text, first),
+            _ => Ok(()),
+        }
+    }
+
+    /// A long list is put in order once, for all customers of a run; a text is searched each time.
+    fn pay_to_search(&mut self, what: &Term, item: &Value, within: &Value) -> Result<(), Reason> {
+        self.pay_for(&what.text, item)?;
+        match within {
+            Value::Text(text) => self.pay(&what.text, text.len() as u64),
+            Value::List(list) => self.pay(&what.text, list.len() as u64),
+            _ => Ok(()),
+        }
     }
 
     /// `x in [a, b]` with elements that may be missing: true if one is equal, else unknown if one is missing.
@@ -96,6 +123,9 @@ impl<'a> Evaluator<'a> {
         };
         let mut truth = Truth::False;
         for element in elements {
+            if let Err(reason) = self.pay_for(&element.text, value) {
+                return Truth::Unknown(reason);
+            }
             match self.term(element) {
                 Found::Value(element) if *element == **value => return Truth::True,
                 Found::Value(_) => {}

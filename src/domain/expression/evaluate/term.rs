@@ -8,7 +8,7 @@ use super::{Evaluator, Found};
 use crate::domain::expression::convert::{convert, from_jinja, to_jinja};
 use crate::domain::expression::leaf::JinjaLeaf;
 use crate::domain::expression::tree::{CallField, Node, Path, Root, Step, Term, TermKind};
-use crate::domain::expression::truth::{Reason, Truth};
+use crate::domain::expression::truth::{Reason, TOO_MANY_STEPS, Truth};
 use crate::domain::value::Value;
 
 impl<'a> Evaluator<'a> {
@@ -22,9 +22,10 @@ impl<'a> Evaluator<'a> {
             TermKind::Now => Found::owned(Value::Timestamp(self.facts.now)),
             TermKind::Default { of, fallback, replaces_falsy } => self.default(of, fallback, *replaces_falsy),
             TermKind::Convert(to, of) => match self.term(of) {
-                Found::Value(value) => match convert(*to, &value) {
-                    Some(converted) => Found::owned(converted),
-                    None => Found::Missing(Reason::unfit(&of.text, &value, "does not convert")),
+                Found::Value(value) => match (self.pay_for(&of.text, &value), convert(*to, &value)) {
+                    (Err(reason), _) => Found::Unknown(reason),
+                    (Ok(()), Some(converted)) => Found::owned(converted),
+                    (Ok(()), None) => Found::Missing(Reason::unfit(&of.text, &value, "does not convert")),
                 },
                 absent => absent,
             },
@@ -163,8 +164,15 @@ impl<'a> Evaluator<'a> {
                 Found::Missing(reason) | Found::Unknown(reason) => return Found::Unknown(reason),
             }
         }
-        let result = leaf.evaluate(captured).map_err(|error| error.to_string());
-        match result.and_then(|value| from_jinja(&value)) {
+        let (result, units) = leaf.evaluate(captured);
+        if let Err(reason) = self.pay(&term.text, units) {
+            return Found::Unknown(reason);
+        }
+        let said = |error: minijinja::Error| match error.kind() {
+            minijinja::ErrorKind::OutOfFuel => TOO_MANY_STEPS.to_owned(),
+            _ => error.to_string(),
+        };
+        match result.map_err(said).and_then(|value| from_jinja(&value)) {
             Ok(Some(value)) => Found::owned(value),
             Ok(None) => Found::Missing(Reason::missing(&term.text)),
             Err(error) => Found::Unknown(Reason::failed(&term.text, error)),

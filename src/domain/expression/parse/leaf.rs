@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, UnaryOpKind};
 
 use super::super::leaf::JinjaLeaf;
+use super::super::meter::{self, BUILT, Operation, TOUCHED, WALKED};
 use super::super::problem::{Problem, nearest};
 use super::super::tree::{Term, TermKind};
 use super::names::{FilterClass, PLAIN_TESTS, classify_filter, filter_names, operator_for_test};
@@ -92,9 +93,14 @@ impl Compiler<'_> {
     }
 
     fn write_operation(&mut self, op: &ast::BinOp<'_>, symbol: &str, draft: &mut Draft) -> Option<()> {
+        let (around, within) = match meter::operation(op.op) {
+            Operation::Builds => (BUILT, ""),
+            Operation::TouchesBoth | Operation::TouchesOne => ("", TOUCHED),
+            Operation::Neither => ("", ""),
+        };
         let filter = filter_of(op.op);
-        draft.source.push('(');
-        self.write_side(op.op, &op.left, draft)?;
+        let _ = write!(draft.source, "{around}(");
+        self.write_side(op.op, within, &op.left, draft)?;
         match filter {
             Some((_, filter)) => {
                 let _ = write!(draft.source, "|{filter}(");
@@ -103,15 +109,26 @@ impl Compiler<'_> {
                 let _ = write!(draft.source, " {symbol} ");
             }
         }
-        self.write_side(op.op, &op.right, draft)?;
+        self.write_side(op.op, within, &op.right, draft)?;
         draft.source.push_str(if filter.is_some() { "))" } else { ")" });
         Some(())
     }
 
+    /// A part with a function around it that counts what is done with it; without one if it has no name.
+    fn write_within(&mut self, function: &str, expr: &Expr<'_>, draft: &mut Draft) -> Option<()> {
+        if meter::idle(function, expr) {
+            return self.write_part(expr, draft);
+        }
+        let _ = write!(draft.source, "{function}(");
+        self.write_part(expr, draft)?;
+        draft.source.push(')');
+        Some(())
+    }
+
     /// One side of an operation; of `~`, as the value is spelled in a message.
-    fn write_side(&mut self, op: BinOpKind, side: &Expr<'_>, draft: &mut Draft) -> Option<()> {
+    fn write_side(&mut self, op: BinOpKind, counted: &str, side: &Expr<'_>, draft: &mut Draft) -> Option<()> {
         draft.source.push('(');
-        self.write_part(side, draft)?;
+        self.write_within(counted, side, draft)?;
         draft.source.push(')');
         if matches!(op, BinOpKind::Concat) {
             let _ = write!(draft.source, "|{WRITTEN}");
@@ -122,25 +139,28 @@ impl Compiler<'_> {
     fn write_filter(&mut self, expr: &Expr<'_>, filter: &ast::Filter<'_>, draft: &mut Draft) -> Option<()> {
         self.check_filter(expr, filter)?;
         let of = filter.expr.as_ref()?;
-        draft.source.push('(');
-        self.write_part(of, draft)?;
+        let work = meter::work(filter);
+        let _ = write!(draft.source, "{}(", work.made);
+        self.write_within(work.of, of, draft)?;
         let _ = write!(draft.source, "|{}", filter.name);
-        self.write_arguments(&filter.args, draft)?;
+        self.write_arguments(&filter.args, work.arguments, draft)?;
         draft.source.push(')');
         Some(())
     }
 
     fn write_test(&mut self, test: &ast::Test<'_>, draft: &mut Draft) -> Option<()> {
+        let counted = if meter::test_touches(test.name) { TOUCHED } else { "" };
         draft.source.push('(');
-        self.write_part(&test.expr, draft)?;
+        self.write_within(counted, &test.expr, draft)?;
         let _ = write!(draft.source, " is {}", test.name);
-        self.write_arguments(&test.args, draft)?;
+        self.write_arguments(&test.args, counted, draft)?;
         draft.source.push(')');
         Some(())
     }
 
     fn write_slice(&mut self, slice: &ast::Slice<'_>, draft: &mut Draft) -> Option<()> {
-        self.write_part(&slice.expr, draft)?;
+        let _ = write!(draft.source, "{BUILT}(");
+        self.write_within(WALKED, &slice.expr, draft)?;
         draft.source.push('[');
         for (index, bound) in [&slice.start, &slice.stop, &slice.step].into_iter().enumerate() {
             if index > 0 {
@@ -150,7 +170,7 @@ impl Compiler<'_> {
                 self.write_part(bound, draft)?;
             }
         }
-        draft.source.push(']');
+        draft.source.push_str("])");
         Some(())
     }
 
@@ -158,26 +178,29 @@ impl Compiler<'_> {
         let Expr::Var(function) = &call.expr else {
             return None;
         };
-        draft.source.push_str(function.id);
+        let _ = write!(draft.source, "{BUILT}({}", function.id);
         if call.args.is_empty() {
             draft.source.push_str("()");
         }
-        self.write_arguments(&call.args, draft)
+        self.write_arguments(&call.args, TOUCHED, draft)?;
+        draft.source.push(')');
+        Some(())
     }
 
     fn write_map(&mut self, map: &ast::Map<'_>, draft: &mut Draft) -> Option<()> {
-        draft.source.push('{');
+        let _ = write!(draft.source, "{BUILT}({{");
         for (key, value) in map.keys.iter().zip(&map.values) {
             self.write_part(key, draft)?;
             draft.source.push(':');
             self.write_part(value, draft)?;
             draft.source.push(',');
         }
-        draft.source.push('}');
+        draft.source.push_str("})");
         Some(())
     }
 
-    fn write_arguments(&mut self, arguments: &[CallArg<'_>], draft: &mut Draft) -> Option<()> {
+    /// Arguments, each with a function around it that counts what is done with it.
+    fn write_arguments(&mut self, arguments: &[CallArg<'_>], counted: &str, draft: &mut Draft) -> Option<()> {
         if arguments.is_empty() {
             return Some(());
         }
@@ -195,7 +218,7 @@ impl Compiler<'_> {
                     return self.refuse(problem);
                 }
             };
-            self.write_part(expr, draft)?;
+            self.write_within(counted, expr, draft)?;
             draft.source.push(',');
         }
         draft.source.push(')');

@@ -1,6 +1,7 @@
 //! One customer, one call, one condition: the rows of the table of meanings and the traps beside them.
 
 mod algebra;
+mod bounds;
 mod history;
 mod names;
 mod narrowing;

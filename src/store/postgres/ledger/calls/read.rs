@@ -20,9 +20,12 @@ use crate::store::postgres::session::Session;
 
 /// The columns [`record`] reads, of a table called `c`.
 macro_rules! record_columns {
-    () => {
-        "c.seq, c.id, c.request, c.trigger_name, c.credential, c.received_at, c.expires_at, c.version, c.params, c.state,
-         c.http_status, c.reason, c.not_fired, c.finished_at"
+    ($params:literal) => {
+        concat!(
+            "c.seq, c.id, c.request, c.trigger_name, c.credential, c.received_at, c.expires_at, c.version, ",
+            $params,
+            ", c.state, c.http_status, c.reason, c.not_fired, c.finished_at"
+        )
     };
 }
 
@@ -33,12 +36,12 @@ const OPEN: &str = concat!(
     " FROM call c WHERE c.state IN (0, 1) AND c.state = 0 ORDER BY c.seq LIMIT $1"
 );
 
-const ONE: &str = concat!("SELECT ", record_columns!(), " FROM call c WHERE c.id = $1");
+const ONE: &str = concat!("SELECT ", record_columns!("c.params"), " FROM call c WHERE c.id = $1");
 
 macro_rules! page {
     ($condition:literal) => {
         concat!(
-            "SELECT ", record_columns!(), " FROM call c WHERE ", $condition, " AND c.id >= $1 AND c.id < $2
+            "SELECT ", record_columns!("CASE WHEN $9 THEN NULL ELSE c.params END"), " FROM call c WHERE ", $condition, " AND c.id >= $1 AND c.id < $2
                 AND ($3::text IS NULL OR c.trigger_name = $3) AND ($4::text IS NULL OR c.request = $4)
                 AND ($5::smallint IS NULL OR c.state = $5)
                 AND ($6::bigint IS NULL OR c.received_at >= $6) AND ($7::bigint IS NULL OR c.received_at < $7)
@@ -122,6 +125,7 @@ pub(super) async fn list(session: &mut Session, filter: &CallFilter) -> Result<V
                 &filter.since.map(Timestamp::as_microsecond),
                 &filter.until.map(Timestamp::as_microsecond),
                 &i64::from(filter.limit),
+                &filter.without_params,
             ],
         )
         .await?;

@@ -82,7 +82,7 @@ pub(super) fn list(connection: &Connection, filter: &CallFilter) -> rusqlite::Re
             ":until": filter.until.map(Timestamp::as_microsecond),
             ":limit": filter.limit,
         },
-        record,
+        |row| record_with(row, !filter.without_params),
     )?;
     rows.collect()
 }
@@ -111,6 +111,11 @@ pub(super) fn accepted_times(
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
+    record_with(row, true)
+}
+
+/// A column that is not asked for is not copied out of the row.
+fn record_with(row: &Row<'_>, params: bool) -> rusqlite::Result<CallRecord> {
     let state: i64 = row.get("state")?;
     Ok(CallRecord {
         seq: row.get("seq")?,
@@ -121,7 +126,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         received_at: time(row, "received_at")?,
         expires_at: optional_time(row, "expires_at")?,
         version: optional(row, "version", |id: String| VersionId::new(id))?,
-        params: row.get("params")?,
+        params: if params { row.get("params")? } else { None },
         state: CallState::from_code(state).ok_or(rusqlite::Error::IntegralValueOutOfRange(8, state))?,
         http_status: row.get("http_status")?,
         reason: row.get("reason")?,

@@ -1,5 +1,7 @@
 //! What customers read, and what keeps them from reading nonsense.
 
+mod bounds;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
