@@ -207,7 +207,8 @@ spec: {log: {}}
         let contents = lines(include_str!("../../tests/mistakes/contents.txt"));
         let mappings = lines(include_str!("../../tests/mistakes/mappings.txt"));
         let scenarios = blocks(include_str!("../../tests/mistakes/scenarios.txt"));
-        let sets: [(Vec<(String, &str)>, fn(&str) -> String); 4] =
+        type Written = fn(&str) -> String;
+        let sets: [(Vec<(String, &str)>, Written); 4] =
             [(audiences, audience), (contents, content), (mappings, mapping), (scenarios, scenario)];
         let (mut cases, mut unanswered) = (0, Vec::new());
         for (set, manifest) in sets {

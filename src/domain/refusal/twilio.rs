@@ -108,7 +108,7 @@ pub fn judge(status: u16, code: Option<u32>) -> Finding {
         (Some(row), _) => Finding::new(row.about, row.basis),
         // Without a code it does not come from the API itself: a wrong base URL, a proxy, a wall.
         (None, _) if code.is_none() => Finding::new(About::Us, Basis::Certain),
-        (None, 403 | 404 | 405) => Finding::new(About::Us, Basis::Unrecognized),
+        (None, 403..=405) => Finding::new(About::Us, Basis::Unrecognized),
         (None, _) => Finding::new(About::Recipient, Basis::Unrecognized),
     }
 }

@@ -210,7 +210,7 @@ impl Walk<'_> {
     fn tag(
         &mut self,
         span: minijinja::machinery::Span,
-        begins: fn(&[(Token<'_>, Range<usize>)]) -> usize,
+        begins: impl FnOnce(&[(Token<'_>, Range<usize>)]) -> usize,
         write: impl FnOnce(&mut Printed<'_>),
     ) {
         let keyword = span.start_offset as usize;

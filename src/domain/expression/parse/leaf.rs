@@ -244,9 +244,8 @@ impl Compiler<'_> {
             }
             FilterClass::Unknown => {
                 let problem = Problem::error(span, format!("there is no filter `{name}`"));
-                match words::remedy_for_filter(name) {
-                    Some(remedy) => return self.refuse(problem.remedy(remedy)),
-                    None => {}
+                if let Some(remedy) = words::remedy_for_filter(name) {
+                    return self.refuse(problem.remedy(remedy));
                 }
                 match nearest(name, filter_names()) {
                     Some(near) => problem.remedy(format!("did you mean `{near}`?")),

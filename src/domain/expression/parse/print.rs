@@ -344,7 +344,7 @@ fn statement(statement: &Stmt<'_>, out: &mut String) {
             enclosed(&format!("autoescape {}", written(&of.enabled)), &of.body, "endautoescape", out);
         }
         Stmt::FilterBlock(of) => {
-            enclosed(&format!("filter {}", filters(&of.filter)), &of.body, "endfilter", out)
+            enclosed(&format!("filter {}", filters(&of.filter)), &of.body, "endfilter", out);
         }
         Stmt::Block(of) => {
             let required = if of.required { " required" } else { "" };

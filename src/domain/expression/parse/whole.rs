@@ -153,10 +153,7 @@ mod tests {
     use super::*;
 
     fn refused(text: &str, form: Form) -> (String, String) {
-        let error = match parse_whole(text, form) {
-            Ok(_) => panic!("{text:?} was read"),
-            Err(error) => error,
-        };
+        let Err(error) = parse_whole(text, form) else { panic!("{text:?} was read") };
         let place = text.get(error.range.clone()).unwrap_or_else(|| panic!("{text:?}: {error:?}"));
         (place.to_owned(), format!("{}; {}", error.message, error.remedy.unwrap_or_default()))
     }
