@@ -37,6 +37,51 @@ fn doubled(times: usize) -> String {
     format!("{{% set a0 = [1] %}}{}{{% set a = a{times} %}}", steps.collect::<String>())
 }
 
+/// Ways of using a value `a`, beside `a1` and `a0` that it may hold.
+const USES: &[&str] = &[
+    "{{ a }}",
+    "{{ a == a0 }}",
+    "{{ [a] == [a1, a] }}",
+    "{{ a < [a1] }}",
+    "{{ a ~ '' }}",
+    "{{ 'x' ~ a }}",
+    "{{ a | tojson }}",
+    "{{ a | string }}",
+    "{{ a | join(',') }}",
+    "{{ [a] | unique | list | length }}",
+    "{{ [a, a1] | sort | length }}",
+    "{{ [a, a1] | min | length }}",
+    "{{ text(a) }}",
+    "{{ number(a) }}",
+    "{{ [a1] in [a, a] }}",
+    "{{ a in [a, [a]] }}",
+    "{{ a is eq([a1]) }}",
+    "{{ a | upper }}",
+    "{{ a | pprint }}",
+    "{{ a | urlencode }}",
+    "{{ '%s' | format(a) }}",
+    "{{ 'x' | replace('x', a) }}",
+    "{{ [[a]] | map('string') | list }}",
+    "{{ [a] | select('eq', [a1]) | list | length }}",
+    "{{ a | groupby(0) | length }}",
+    "{{ events('x', p=a).count() }}",
+    "{{ a + a }}",
+    "{{ [a, a] }}",
+    "{% for x in a %}{{ x }}{% endfor %}",
+    "{% set ns = namespace(a=a) %}{{ ns.a }}",
+    "{{ dict(a=a) }}",
+    "{% macro m(x) %}{{ x }}{% endmacro %}{{ m(a) }}",
+    "{% if a in [[a1], a0] %}x{% endif %}",
+    "{{ a | indent }}",
+    "{{ a | e }}",
+    "{{ {'k': a} == {'k': [a1]} }}",
+    "{{ (a, 1) == (a1, 1) }}",
+    "{{ a | batch(2) | list }}",
+    "{{ a | sum(start=[]) }}",
+    "{{ a[:1] }}",
+    "{{ a | reverse }}",
+];
+
 #[test]
 fn values_that_hold_one_list_many_times_cost_no_more_than_a_bound() {
     let nested = doubled(40);
@@ -45,49 +90,6 @@ fn values_that_hold_one_list_many_times_cost_no_more_than_a_bound() {
         (1..=40).map(|n| format!("{{% set a{n} = a{p} | zip(a{p}) %}}", p = n - 1)).collect();
     let mapped: String =
         (1..=40).map(|n| format!("{{% set a{n} = {{'l': a{p}, 'r': a{p}}} %}}", p = n - 1)).collect();
-    let uses = [
-        "{{ a }}",
-        "{{ a == a0 }}",
-        "{{ [a] == [a1, a] }}",
-        "{{ a < [a1] }}",
-        "{{ a ~ '' }}",
-        "{{ 'x' ~ a }}",
-        "{{ a | tojson }}",
-        "{{ a | string }}",
-        "{{ a | join(',') }}",
-        "{{ [a] | unique | list | length }}",
-        "{{ [a, a1] | sort | length }}",
-        "{{ [a, a1] | min | length }}",
-        "{{ text(a) }}",
-        "{{ number(a) }}",
-        "{{ [a1] in [a, a] }}",
-        "{{ a in [a, [a]] }}",
-        "{{ a is eq([a1]) }}",
-        "{{ a | upper }}",
-        "{{ a | pprint }}",
-        "{{ a | urlencode }}",
-        "{{ '%s' | format(a) }}",
-        "{{ 'x' | replace('x', a) }}",
-        "{{ [[a]] | map('string') | list }}",
-        "{{ [a] | select('eq', [a1]) | list | length }}",
-        "{{ a | groupby(0) | length }}",
-        "{{ events('x', p=a).count() }}",
-        "{{ a + a }}",
-        "{{ [a, a] }}",
-        "{% for x in a %}{{ x }}{% endfor %}",
-        "{% set ns = namespace(a=a) %}{{ ns.a }}",
-        "{{ dict(a=a) }}",
-        "{% macro m(x) %}{{ x }}{% endmacro %}{{ m(a) }}",
-        "{% if a in [[a1], a0] %}x{% endif %}",
-        "{{ a | indent }}",
-        "{{ a | e }}",
-        "{{ {'k': a} == {'k': [a1]} }}",
-        "{{ (a, 1) == (a1, 1) }}",
-        "{{ a | batch(2) | list }}",
-        "{{ a | sum(start=[]) }}",
-        "{{ a[:1] }}",
-        "{{ a | reverse }}",
-    ];
     for (index, built) in [
         nested,
         format!("{{% set a0 = [1] %}}{added}{{% set a1 = [2] %}}{{% set a = a60 %}}"),
@@ -105,7 +107,7 @@ fn values_that_hold_one_list_many_times_cost_no_more_than_a_bound() {
     .enumerate()
     {
         // The first is used in every way, the others in those that are most unlike.
-        for used in uses.iter().take(if index == 0 { uses.len() } else { 6 }) {
+        for used in USES.iter().take(if index == 0 { USES.len() } else { 6 }) {
             let source = format!("{built}{used}");
             if Template::compile(&source, Escaping::None, &scope(), &BTreeMap::new()).is_err() {
                 continue;

@@ -151,7 +151,9 @@ impl Compiler<'_> {
     /// Whether anything has a method of that name; which value has it only rendering can tell.
     fn check_method(&mut self, expr: &Expr<'_>, get: &ast::GetAttr<'_>) {
         let is_block = matches!(&get.expr, Expr::Var(var) if var.id == "self");
-        if is_block || method_names().any(|known| known == get.name) {
+        // A name that the template gave may hold events.
+        let may_be_events = METHODS.contains(&get.name) && self.begins_locally(&get.expr);
+        if is_block || may_be_events || method_names().any(|known| known == get.name) {
             return;
         }
         let problem = Problem::error(self.span(expr), format!("there is no method `.{}(…)`", get.name));
@@ -159,6 +161,17 @@ impl Compiler<'_> {
             Some(near) => problem.remedy(format!("did you mean `.{near}(…)`?")),
             None => problem,
         });
+    }
+
+    /// Whether a chain of members, elements and calls begins at a name that the template gave.
+    fn begins_locally(&self, expr: &Expr<'_>) -> bool {
+        match expr {
+            Expr::Var(var) => self.is_local(var.id),
+            Expr::GetAttr(get) => self.begins_locally(&get.expr),
+            Expr::GetItem(get) => self.begins_locally(&get.expr),
+            Expr::Call(call) => self.begins_locally(&call.expr),
+            _ => false,
+        }
     }
 
     fn check_events(&mut self, args: &[CallArg<'_>]) {
