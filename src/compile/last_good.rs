@@ -7,8 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::references::config_maps;
 use super::{
-    Before, Compilation, ObjectKind, ObjectName, Problem, Severity, Sources, compile, compile_after,
+    Before, Compilation, LeftOut, ObjectKind, ObjectName, Problem, Severity, Sources, compile, compile_after,
 };
+use crate::api::ScenarioSpec;
+
+/// How many characters of a problem are kept with a scenario that is left out.
+const PROBLEM_CHARS_MAX: usize = 400;
 
 /// What is put in force, and everything that is wrong with what was wanted.
 #[derive(Debug)]
@@ -34,7 +38,9 @@ pub fn settle_after(before: &Before, wanted: Sources) -> Settled {
 }
 
 fn settle_by(previous: &Sources, wanted: Sources, compile: impl Fn(&Sources) -> Compilation) -> Settled {
+    let scenarios = wanted.scenarios.clone();
     let mut sources = wanted;
+    sources.left_out.clear();
     let mut remedies: BTreeMap<ObjectName, Remedy> = BTreeMap::new();
     let mut compilation = compile(&sources);
     let problems = compilation.problems.clone();
@@ -47,6 +53,12 @@ fn settle_by(previous: &Sources, wanted: Sources, compile: impl Fn(&Sources) -> 
                 continue;
             };
             remedy.apply(&mut sources, &object, previous);
+            if let Some(wanted) = scenarios.get(&object.name).filter(|_| object.kind == ObjectKind::Scenario)
+                && !sources.scenarios.contains_key(&object.name)
+            {
+                let left_out = left_out(wanted, &object, &compilation.problems);
+                sources.left_out.insert(object.name.clone(), left_out);
+            }
             remedies.insert(object, remedy);
             changed = true;
         }
@@ -55,6 +67,16 @@ fn settle_by(previous: &Sources, wanted: Sources, compile: impl Fn(&Sources) -> 
             return Settled { sources, compilation, problems, held_back };
         }
         compilation = compile(&sources);
+    }
+}
+
+fn left_out(wanted: &ScenarioSpec, object: &ObjectName, problems: &[Problem]) -> LeftOut {
+    let is_its_own = |problem: &&Problem| problem.severity == Severity::Error && problem.object == *object;
+    let first = problems.iter().find(is_its_own);
+    let problem = first.map(|problem| format!("{}: {}", problem.path, problem.message)).unwrap_or_default();
+    LeftOut {
+        triggers: wanted.triggers.iter().map(|entry| entry.trigger_ref.name.clone()).collect(),
+        problem: problem.chars().take(PROBLEM_CHARS_MAX).collect(),
     }
 }
 
@@ -198,5 +220,23 @@ mod tests {
         // Nothing was in force: the others run.
         let fresh = settle(&Sources::default(), sources(&[("a", BROKEN), ("b", "new b")]));
         assert_eq!(in_force(&fresh), ["b"]);
+    }
+
+    #[test]
+    fn a_scenario_that_is_left_out_is_kept_with_its_problem_until_it_is_mended() {
+        let first = settle(&Sources::default(), sources(&[("a", BROKEN), ("b", "new b")]));
+        let content: Sources = serde_json::from_str(&first.sources.content()).unwrap();
+        let left_out = &compile(&content).snapshot.left_out;
+        assert_eq!(left_out.keys().collect::<Vec<_>>(), ["a"]);
+        assert!(left_out["a"].triggers.contains("storm"));
+        assert!(left_out["a"].problem.contains("nope"), "{left_out:?}");
+        let mended = settle(&content, sources(&[("a", "new a"), ("b", "new b")]));
+        assert_eq!((mended.sources.left_out.len(), mended.compilation.snapshot.left_out.len()), (0, 0));
+
+        let mut without_channel = sources(&[("a", "old a")]);
+        without_channel.channels.clear();
+        let settled = settle(&sources(&[("a", "old a")]), without_channel);
+        assert_eq!(in_force(&settled), [""; 0]);
+        assert!(settled.sources.left_out["a"].problem.contains("log"), "{:?}", settled.sources.left_out);
     }
 }

@@ -26,7 +26,7 @@ pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
 pub use rotation::rotation_schedule;
 pub use scenario::{Audience, Listener, Scenario};
 pub use snapshot::Snapshot;
-pub use sources::{Sources, Texts};
+pub use sources::{LeftOut, Sources, Texts};
 pub use trigger::{BasicSource, Deduplication, Expiry, KnownFields, Trigger, curl};
 
 /// What came of compiling: what can run, and what is wrong with the rest.
@@ -61,6 +61,7 @@ fn compile_with(sources: &Sources, before: Option<&Before>) -> Compilation {
             namespace: sources.namespace.as_str().into(),
             triggers,
             scenarios,
+            left_out: sources.left_out.clone(),
             channels,
             api_keys,
         },

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ApiKey, Channel, Scenario, Trigger};
+use super::{ApiKey, Channel, LeftOut, Scenario, Trigger};
 use crate::domain::name::{ChannelName, ScenarioName, TriggerName, VersionId};
 
 /// Everything in force in one namespace at one time.
@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub triggers: BTreeMap<TriggerName, Arc<Trigger>>,
     /// Scenarios by name, drafts and inactive ones too.
     pub scenarios: BTreeMap<ScenarioName, Arc<Scenario>>,
+    /// Scenarios by name that were wanted and are not in force.
+    pub left_out: BTreeMap<String, LeftOut>,
     /// Channels by name.
     pub channels: BTreeMap<ChannelName, Arc<Channel>>,
     /// Keys by name.

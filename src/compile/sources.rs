@@ -39,6 +39,9 @@ pub struct Sources {
     /// What a scenario that is held back keeps of ConfigMaps which have changed since: by scenario, then by ConfigMap.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kept_texts: BTreeMap<String, BTreeMap<String, Texts>>,
+    /// Scenarios that were wanted and are not in force, for the log of calls to the triggers that they list.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, LeftOut>,
     /// Objects that are there and cannot be read, for the words about whatever refers to them. They put nothing in
     /// force, so they are never kept.
     #[serde(skip)]
@@ -47,6 +50,16 @@ pub struct Sources {
     /// no part of what is in force, so it is never kept.
     #[serde(skip)]
     pub attributes: AttributesSeen,
+}
+
+/// A scenario that does not compile and has no version before that does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOut {
+    /// The triggers that it lists.
+    pub triggers: BTreeSet<String>,
+    /// The first thing that is wrong with it: field and problem in one line.
+    pub problem: String,
 }
 
 /// The texts of a ConfigMap by key.

@@ -33,3 +33,38 @@ fn a_new_trigger_is_in_the_ready_file_with_credentials_that_work() {
     let call = Request::post(of("url")).basic(of("username"), of("password")).json(&json!({}));
     call.must().expect(202);
 }
+
+const BROKEN: &str = "apiVersion: fanfare.dev/v1alpha1
+kind: Scenario
+metadata: {name: broken}
+spec:
+  triggers: [{triggerRef: {name: first}}]
+  audience: {where: customer.vip}
+  nodes:
+  - {name: say, message: {channelRef: {name: gone}, consent: None, log: {text: Hello}}}
+";
+
+#[test]
+fn the_log_of_a_call_names_a_scenario_that_listens_and_is_not_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let (manifests, data) = (folder.path().join("manifests"), folder.path().join("data"));
+    fs::create_dir(&manifests).unwrap();
+    fs::write(manifests.join("first.yaml"), trigger("first")).unwrap();
+    fs::write(manifests.join("other.yaml"), trigger("other")).unwrap();
+    fs::write(manifests.join("broken.yaml"), BROKEN).unwrap();
+    let sandbox = Sandbox::start(folder.path(), &[]);
+    let dev = Dev::start(&manifests, &data, &sandbox);
+
+    let call = |trigger: &str| {
+        let answer = dev.call(trigger, &json!({})).must().expect(202).json();
+        let id = answer["id"].as_str().unwrap().to_owned();
+        wait_for("the end of the call", || dev.is_done(&id).then_some(()));
+        dev.get(&format!("/api/v1/calls/{id}"))["notFired"].clone()
+    };
+    let not_fired = call("first");
+    assert_eq!(not_fired[0]["scenario"], "broken");
+    let reason = not_fired[0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("it is not in force: spec.nodes[0].message.channelRef"), "{reason}");
+    assert!(reason.contains("gone"), "{reason}");
+    assert_eq!(call("other"), json!([]));
+}

@@ -168,6 +168,7 @@ impl Objects {
             namespace: namespace.to_owned(),
             texts: texts.collect(),
             kept_texts: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             triggers,
             scenarios,
             channels,

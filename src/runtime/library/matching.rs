@@ -32,6 +32,12 @@ impl Playbook for Version {
                 Some(reason) => matched.not_fired.push((scenario.name.clone(), reason)),
             }
         }
+        for (name, left_out) in &self.snapshot.left_out {
+            if left_out.triggers.contains(call.trigger.as_str()) {
+                let reason = format!("it is not in force: {}", left_out.problem);
+                matched.not_fired.push((ScenarioName::new(name.as_str()), reason));
+            }
+        }
         matched
     }
 
