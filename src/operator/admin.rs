@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::caches::Caches;
-use super::manager::{Others, namespaces_of_others};
+use super::managed_by::{Others, namespaces_of_others};
 use super::metrics::Metrics;
 use super::standing;
 use crate::telemetry::Exposition;

@@ -16,7 +16,7 @@ use super::backoff::Backoff;
 use super::caches::{Caches, name_of};
 use super::credentials::KnownSecrets;
 use super::error::ReconcileError;
-use super::manager::Others;
+use super::managed_by::Others;
 use super::metrics::Metrics;
 use super::namespace::Namespace;
 use super::programmed::Serving;

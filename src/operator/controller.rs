@@ -21,7 +21,7 @@ use super::backoff;
 use super::caches::{Cache, Guarded, WakeOf};
 use super::context::Context;
 use super::error::ReconcileError;
-use super::manager::look_again;
+use super::managed_by::look_again;
 use super::status;
 use crate::api::Runtime;
 use crate::causes::in_words;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::caches::{Guarded, name_of, namespace_of};
 use super::lease_held::LeaseHeld;
-use super::manager::{Manager, manager};
+use super::managed_by::{Manager, manager};
 use super::rights::{Role, has_all};
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 use crate::causes::in_words;

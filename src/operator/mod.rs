@@ -21,7 +21,7 @@ mod exact;
 mod installation;
 mod leadership;
 mod lease_held;
-mod manager;
+mod managed_by;
 mod metrics;
 mod namespace;
 mod paused;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::admin::{self, Health};
 use super::beginning::Beginning;
 use super::leadership::Candidate;
-use super::manager::installation;
+use super::managed_by::installation;
 use super::metrics::Metrics;
 use super::scope::Scope;
 use super::settings::Settings;

@@ -31,7 +31,7 @@ use super::conditions::{Finding, Ground};
 use super::context::Context;
 use super::controller::Kind;
 use super::error::ReconcileError;
-use super::manager::{Manager, look_again, manager};
+use super::managed_by::{Manager, look_again, manager};
 use super::paused::paused;
 use super::programmed::{PROGRAMMED, Replica, Wanted, in_force, programmed, tell_in_force};
 use super::status;
