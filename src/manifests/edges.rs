@@ -28,7 +28,10 @@ pub(super) fn named(object: &Value, violation: &Violation) -> Vec<(String, Strin
             Some(near) => format!("did you mean {near}?"),
             None => format!("there are: {}, End", names.join(", ")),
         };
-        Some((format!("spec.nodes[{index}].{path}"), format!("there is no node {to}; {remedy}")))
+        Some((
+            format!("spec.nodes[{index}].{path}"),
+            format!("{}: there is no node {to}; {remedy}", violation.message),
+        ))
     });
     edges.collect()
 }

@@ -106,12 +106,18 @@ fn what_a_person_wants_to_know_at_a_glance_has_a_column() {
             .collect::<Vec<Vec<String>>>()
     };
     let scenario = columns("ffs", &[]);
-    assert_eq!(scenario[0], ["NAME", "READY", "STATE", "REASON", "AUDIENCE", "TRIGGERS", "AGE"]);
+    assert_eq!(
+        scenario[0],
+        ["NAME", "READY", "STATE", "REASON", "AUDIENCE", "TRIGGERS", "IN FORCE", "PAUSED", "AGE"]
+    );
     assert_eq!(
         scenario[1][..5],
         ["snowstorm-warning", "True", "Active", "Succeeded", "by index on customer.city"]
     );
-    assert_eq!(columns("fft", &[])[0], ["NAME", "READY", "REASON", "URL", "AGE"]);
-    assert_eq!(columns("ffr", &[])[0], ["NAME", "READY", "REASON", "URL", "REPLICAS", "AGE"]);
+    assert_eq!(columns("fft", &[])[0], ["NAME", "READY", "REASON", "URL", "IN FORCE", "AGE"]);
+    assert_eq!(
+        columns("ffr", &[])[0],
+        ["NAME", "READY", "REASON", "URL", "REPLICAS", "IN FORCE", "PAUSED", "AGE"]
+    );
     assert_eq!(columns("ffs", &["-o", "wide"])[1][6], "in force");
 }

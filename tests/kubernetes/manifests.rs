@@ -126,7 +126,11 @@ fn every_rule_between_fields_is_broken_by_some_manifest() {
         let rules = rules_of(&definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]);
         // What cannot be changed takes two objects; `definitions.rs` has those.
         let checked = rules.into_iter().filter(|(rule, _)| !rule.contains("oldSelf"));
-        unbroken.extend(checked.map(|(_, message)| message).filter(|message| !told.contains(message)));
+        unbroken.extend(
+            checked
+                .map(|(_, message)| message)
+                .filter(|message| !told.iter().any(|it| it.starts_with(message))),
+        );
     }
     assert!(unbroken.is_empty(), "no manifest in the corpus breaks: {unbroken:#?}");
 }

@@ -51,7 +51,12 @@ fn api_keys() -> Vec<Base> {
         "type": "Private", "permissions": ["Trigger", "Track"], "triggers": [{"name": "storm"}],
         "rotation": {"every": "90d", "overlap": "12h", "whenStillInUse": "Wait"},
     });
-    vec![base("ApiKey", 2, key)]
+    let page = json!({
+        "type": "Public", "permissions": ["Track"], "origins": ["https://shop.example"],
+        "track": {"provenBy": {"name": "prover"}, "events": ["page_view"], "attributes": ["size"], "ids": ["cookie"],
+            "consents": ["mail"]},
+    });
+    vec![base("ApiKey", 2, key), base("ApiKey", 1, page)]
 }
 
 fn channels() -> Vec<Base> {
@@ -64,8 +69,10 @@ fn channels() -> Vec<Base> {
         "window": 16, "onUnknown": "Resend", "timeout": "10s",
     });
     let smtp = json!({"smtp": {"host": "mail.example", "port": 2525, "tls": "Tls", "from": "Storms <storms@example.com>",
+        "replyTo": "Office <office@example.com>", "headers": [{"name": "X-Campaign", "value": "storms"}],
         "credentialsRef": {"name": "provider"}}});
-    let webhook = json!({"webhook": {"url": "https://example.com/", "signingSecret": secret("key")}});
+    let webhook = json!({"webhook": {"url": "https://example.com/", "signingSecret": secret("key"),
+        "headers": [{"name": "X-Tenant", "value": "shop"}], "authorizationRef": {"name": "provider", "scheme": "Basic"}}});
     vec![
         base("Channel", 2, twilio),
         base("Channel", 1, smtp),
@@ -166,6 +173,7 @@ pub fn referred() -> Vec<(&'static str, &'static str, Value)> {
     let of_channel = |index: usize| channels()[index].spec.clone();
     vec![
         ("ApiTrigger", "storm", json!({"parameters": parameters, "rateWindow": {"calls": 1, "per": "1s"}})),
+        ("ApiKey", "prover", json!({"type": "Private", "permissions": ["Track"]})),
         ("Channel", "sms", of_channel(0)),
         ("Channel", "mail", of_channel(1)),
         ("Channel", "hook", of_channel(2)),

@@ -30,7 +30,14 @@ pub fn objects(client: &Client, version: &str, kind: &str, namespace: &str) -> A
 pub fn status(object: &Value) -> Value {
     let mut status = object["status"].clone();
     let Some(members) = status.as_object_mut() else { return status };
-    for name in ["observedGeneration", "acceptedWith", "secretRevision", "rotatedAt", "readyReplicas"] {
+    for name in [
+        "observedGeneration",
+        "generationInForce",
+        "acceptedWith",
+        "secretRevision",
+        "rotatedAt",
+        "readyReplicas",
+    ] {
         members.remove(name);
     }
     // How far the Pods of a rollout have come is not for the operator to say.
