@@ -6,9 +6,10 @@
 
 use std::borrow::Cow;
 
-/// A text of several lines: everything is made visible but the ends of lines.
+/// A text of several lines: everything is made visible but the ends of lines, and tabs, by which shells take completions
+/// apart.
 pub(super) fn lines(text: &str) -> Cow<'_, str> {
-    written(text, |c| c != '\n' && is_unsafe(c), |c, out| out.push_str(&format!("\\u{{{:x}}}", u32::from(c))))
+    written(text, |c| !matches!(c, '\n' | '\t') && is_unsafe(c), |c, out| out.push_str(&format!("\\u{{{:x}}}", u32::from(c))))
 }
 
 /// A text that is part of a line: its ends of lines and tabs are made visible, too.
@@ -71,7 +72,7 @@ mod tests {
             ("\u{9b}31m\u{7f}\u{0}", "\\u{9b}31m\\u{7f}\\u{0}"),
             ("a\u{202e}b\u{2066}c\u{200f}", "a\\u{202e}b\\u{2066}c\\u{200f}"),
             ("a\rb\u{2028}c\u{e0041}", "a\\u{d}b\\u{2028}c\\u{e0041}"),
-            ("two\nlines", "two\nlines"),
+            ("two\nlines\tapart", "two\nlines\tapart"),
             ("Zoë 雪 👩\u{200d}🚒", "Zoë 雪 👩\u{200d}🚒"),
         ] {
             assert_eq!(lines(text), shown);
