@@ -9,7 +9,11 @@ use std::borrow::Cow;
 /// A text of several lines: everything is made visible but the ends of lines, and tabs, by which shells take completions
 /// apart.
 pub(super) fn lines(text: &str) -> Cow<'_, str> {
-    written(text, |c| !matches!(c, '\n' | '\t') && is_unsafe(c), |c, out| out.push_str(&format!("\\u{{{:x}}}", u32::from(c))))
+    written(
+        text,
+        |c| !matches!(c, '\n' | '\t') && is_unsafe(c),
+        |c, out| out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+    )
 }
 
 /// A text that is part of a line: its ends of lines and tabs are made visible, too.
