@@ -17,6 +17,7 @@ pub const IGNORED: &[(&str, &str)] = &[
     ),
     ("ApiTrigger.auth.basic: emptied", "as `rotation`; credentials are generated all the same"),
     ("ApiTrigger.auth.basic.generate: removed", "left out, it is true"),
+    ("ApiTrigger.parameters[].required: removed", "left out, it is true"),
     ("Channel.smtp", "`channels::connect` reads it as it was declared, and tests/channels show what is sent"),
     (
         "Channel.twilio",
