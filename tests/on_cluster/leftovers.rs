@@ -39,12 +39,12 @@ fn only_what_is_promised_stays() {
 }
 
 fn nothing_but_the_definitions_is_left(space: &Space) {
-    space.node.until_gone(&["pods", "-n", SYSTEM]);
+    // The Lease goes with the Pod that held it.
+    space.node.until_gone(&["pods,leases", "-n", SYSTEM]);
     let kinds = "all,configmaps,secrets,serviceaccounts,roles,rolebindings,poddisruptionbudgets,networkpolicies,leases";
     let left = names(space, &[kinds, "-n", SYSTEM]);
-    // The first two are those that every namespace has.
-    let lease = "lease.coordination.k8s.io/fanfare-operator";
-    assert_eq!(left, ["configmap/kube-root-ca.crt", lease, "serviceaccount/default"]);
+    // These are what every namespace has.
+    assert_eq!(left, ["configmap/kube-root-ca.crt", "serviceaccount/default"]);
     let left = names(space, &[CLUSTER_WIDE, "-l", "app.kubernetes.io/name=fanfare"]);
     assert_eq!(left.len(), 5, "the definitions of five kinds: {left:?}");
     let is_definition =
