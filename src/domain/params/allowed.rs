@@ -1,6 +1,6 @@
-//! The values that a parameter allows, found without a look at each.
+//! The values that a parameter allows, found without a look at each. Sorted, so that two that are equal are written alike.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::domain::value::{Number, Value};
@@ -12,16 +12,16 @@ pub struct Allowed(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     values: Vec<Value>,
-    texts: HashSet<Arc<str>>,
+    texts: BTreeSet<Arc<str>>,
     /// Those that no table finds: numbers are equal by exact value, however they are written.
     others: Vec<Value>,
-    whole: HashSet<i64>,
+    whole: BTreeSet<i64>,
 }
 
 impl Allowed {
     /// These values.
     pub fn new(values: Vec<Value>) -> Self {
-        let (mut texts, mut whole, mut others) = (HashSet::new(), HashSet::new(), Vec::new());
+        let (mut texts, mut whole, mut others) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for value in &values {
             match value {
                 Value::Text(text) => {

@@ -15,6 +15,7 @@ pub const IGNORED: &[(&str, &str)] = &[
         "ApiTrigger.auth.basic.rotation",
         "it says when credentials change: `operator::credentials::plan` shows that",
     ),
+    ("ApiTrigger.auth.basic: emptied", "as `rotation`; credentials are generated all the same"),
     ("ApiTrigger.auth.basic.generate: removed", "left out, it is true"),
     ("ApiTrigger.parameters[].required: removed", "left out, it is true"),
     ("Channel.smtp", "`channels::connect` reads it as it was declared, and tests/channels show what is sent"),
