@@ -124,7 +124,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         resolved,
         match claim.as_ref().and_then(Claim::going) {
             Some(going) => going,
-            None => workload_ready(context, &shape, failed.as_ref()).await?,
+            None => workload_ready(context, &shape, replicas.len(), failed.as_ref()).await?,
         },
         store_ready(&replicas),
         exposed.finding,
@@ -206,6 +206,7 @@ async fn make(
 async fn workload_ready(
     context: &Context,
     shape: &Shape<'_>,
+    asked: usize,
     failed: Option<&ReconcileError>,
 ) -> Result<Finding, ReconcileError> {
     match failed {
@@ -224,7 +225,7 @@ async fn workload_ready(
             "NotApplied",
             format!("its objects cannot be made: {}", error.told()),
         )),
-        None => observe::workload(context, shape).await,
+        None => observe::workload(context, shape, asked).await,
     }
 }
 

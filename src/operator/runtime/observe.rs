@@ -14,7 +14,13 @@ pub(super) const WORKLOAD_READY: &str = "WorkloadReady";
 const EVENTS_MAX: u32 = 50;
 
 /// Whether as many Pods are available, of the newest template, as there should be.
-pub(super) async fn workload(context: &Context, shape: &Shape<'_>) -> Result<Finding, ReconcileError> {
+///
+/// `asked` is how many ready replicas have answered: Kubernetes may count one as available before it was asked.
+pub(super) async fn workload(
+    context: &Context,
+    shape: &Shape<'_>,
+    asked: usize,
+) -> Result<Finding, ReconcileError> {
     let kind = if shape.spec.storage.sqlite.is_some() { "StatefulSet" } else { "Deployment" };
     let api = context.dynamic("apps/v1", kind, shape.namespace);
     let name = shape.child();
@@ -29,6 +35,7 @@ pub(super) async fn workload(context: &Context, shape: &Shape<'_>) -> Result<Fin
     let told = Told {
         trouble: context.replicas.trouble_of(shape.namespace, shape.name),
         awaits: context.replicas.awaited_by(shape.namespace, shape.name),
+        asked,
     };
     Ok(judge(kind, &name, found.metadata.generation, &found.data, told))
 }
@@ -69,9 +76,11 @@ async fn refused(
     }))
 }
 
-/// What is known of Pods that are not ready.
+/// What is known of the Pods besides what their controller counts.
 #[derive(Default)]
 struct Told {
+    /// How many ready ones have answered.
+    asked: usize,
     /// What the cluster says is wrong with one.
     trouble: Option<String>,
     /// What the process of one says it waits for.
@@ -90,6 +99,13 @@ fn judge(kind: &str, name: &str, generation: Option<i64>, object: &Value, told: 
     }
     let (updated, available) = (count("updatedReplicas"), count("availableReplicas"));
     if available >= wanted && updated >= wanted {
+        if i64::try_from(told.asked).is_ok_and(|asked| asked < wanted) {
+            let message = format!(
+                "{available} of {wanted} replicas are available, {} have answered so far",
+                told.asked
+            );
+            return Finding::progressing(WORKLOAD_READY, "RollingOut", message);
+        }
         return Finding::good(WORKLOAD_READY, format!("{available} of {wanted} replicas are available"));
     }
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
@@ -117,12 +133,17 @@ mod tests {
     use super::*;
     use crate::operator::conditions::Standing;
 
+    fn told(asked: usize) -> Told {
+        Told { asked, ..Told::default() }
+    }
+
     #[test]
     fn a_rollout_is_ready_at_its_end_and_not_before() {
-        let standing =
-            |object: Value| judge("Deployment", "main", Some(2), &object, Told::default()).standing;
+        let standing = |object: Value| judge("Deployment", "main", Some(2), &object, told(2)).standing;
         let done = json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 2, "updatedReplicas": 2, "availableReplicas": 2}});
-        assert_eq!(standing(done), Standing::Good);
+        assert_eq!(standing(done.clone()), Standing::Good);
+        let unasked = judge("Deployment", "main", Some(2), &done, told(1)).standing;
+        assert_eq!(unasked, Standing::Progressing, "one is available and has not answered yet");
         let stale = json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 1, "updatedReplicas": 2, "availableReplicas": 2}});
         assert_eq!(standing(stale), Standing::Progressing);
         let old = json!({"spec": {"replicas": 2}, "status": {"observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 2}});
