@@ -99,20 +99,22 @@ openapi: packages
 	cargo build --locked
 	python3 tests/openapi/check.py $(CURDIR)/target/openapi/bin/schemathesis $(CURDIR)/target/debug/fanfare
 
-# What reads texts and bytes from outside, each for FUZZ_SECONDS; what is found is added to target/fuzz/corpus, an input that
-# fails is kept in target/fuzz/artifacts. FUZZ_TARGETS=expression for one of them.
+# What reads texts and bytes from outside, each for FUZZ_SECONDS, as many at once as there are cores; what is found is added
+# to target/fuzz/corpus, an input that fails is kept in target/fuzz/artifacts. FUZZ_TARGETS=expression for one of them.
 FUZZ_SECONDS := 3600
-# FUZZ_BUILD=--dev builds faster and runs slower: for a minute in CI.
-FUZZ_BUILD :=
 FUZZ_TARGETS := expression template params import manifests smtp_reply body
+FUZZ_HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 CARGO_FUZZ := $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)
 fuzz: $(CARGO_FUZZ)
-	@set -e; for target in $(FUZZ_TARGETS); do \
-	  mkdir -p target/fuzz/corpus/$$target target/fuzz/artifacts/$$target; \
-	  $(CARGO_FUZZ) run --fuzz-dir tests/fuzz --target-dir target/fuzz --sanitizer none $(FUZZ_BUILD) $$target \
-	    target/fuzz/corpus/$$target tests/fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
-	    -print_final_stats=1 -verbosity=0 -artifact_prefix=target/fuzz/artifacts/$$target/; \
-	done
+	cargo metadata --locked --format-version 1 --manifest-path tests/fuzz/Cargo.toml >/dev/null
+	$(CARGO_FUZZ) build --fuzz-dir tests/fuzz --target-dir target/fuzz --sanitizer none --dev
+	@printf '%s\n' $(FUZZ_TARGETS) | xargs -P "$$(nproc)" -I TARGET sh -c ' \
+	  mkdir -p target/fuzz/corpus/TARGET target/fuzz/artifacts/TARGET target/fuzz/log; \
+	  target/fuzz/$(FUZZ_HOST)/debug/TARGET target/fuzz/corpus/TARGET tests/fuzz/corpus/TARGET \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=4096 -dict=tests/fuzz/words.dict -print_final_stats=1 \
+	    -verbosity=0 -artifact_prefix=target/fuzz/artifacts/TARGET/ >target/fuzz/log/TARGET 2>&1 \
+	  && echo "fuzz TARGET: $$(sed -n "s/^stat::number_of_executed_units: *//p" target/fuzz/log/TARGET) inputs, no finding" \
+	  || { tail -n 40 target/fuzz/log/TARGET; echo "fuzz TARGET: a finding; its input is in target/fuzz/artifacts/TARGET"; exit 255; }'
 
 $(CARGO_FUZZ):
 	cargo install --locked --root target/tools --version $(CARGO_FUZZ_VERSION) cargo-fuzz

@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
     PARAMETERS.iter().for_each(|parameter| drop(parameter.read(Raw::Json(&json))));
     let (Ok(source), Ok(Some(body))) = (std::str::from_utf8(line), Value::from_json(&json)) else { return };
     let Ok(mapping) = Expression::compile(source, &Scope::bare(Place::Request)) else { return };
-    let facts = RequestFacts { body, headers: Arc::default(), query: Arc::default(), item: None };
+    let facts = RequestFacts { body: Some(body), headers: Arc::default(), query: Arc::default(), item: None };
     if let Ok(Some(value)) = mapping.evaluate(Facts::of_request(&facts, jiff::Timestamp::UNIX_EPOCH)) {
         PARAMETERS.iter().for_each(|parameter| drop(parameter.read(Raw::Value(&value))));
     }
