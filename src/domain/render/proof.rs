@@ -26,6 +26,9 @@ const RENDERINGS_MAX: usize = 160;
 /// What one of these renderings may cost. A mail of two pages uses a tenth; what needs more is not tried.
 const FUEL: u64 = 4_000;
 
+/// How many of these renderings one counts as that may cost as much as for a customer.
+const RENDERINGS_OF_A_FULL_ONE: usize = 25;
+
 /// How many values a template may read; one that reads more is not tried.
 const LEAVES_MAX: usize = 300;
 
@@ -46,6 +49,7 @@ impl Template {
         let none = (String::new(), BTreeMap::new());
         let calls = if samples.triggers.is_empty() { std::slice::from_ref(&none) } else { &samples.triggers };
         let mut proof = Proof::new(self, texts, RENDERINGS_MAX.min(*left));
+        proof.is_constant = reads.is_constant();
         for (trigger, parameters) in calls.iter().take(TRIGGERS_MAX) {
             let leaves = reads.leaves(parameters, &samples.attributes);
             if leaves.len() > LEAVES_MAX {
@@ -70,6 +74,8 @@ struct Proof<'t> {
     template: &'t Template,
     texts: &'t BTreeMap<String, String>,
     environment: Environment<'static>,
+    /// Whether the template reads nothing of a call or a customer.
+    is_constant: bool,
     renderings: usize,
     renderings_max: usize,
     trigger: String,
@@ -85,6 +91,7 @@ impl<'t> Proof<'t> {
             template,
             texts,
             environment,
+            is_constant: false,
             renderings: 0,
             renderings_max,
             trigger: String::new(),
@@ -130,7 +137,7 @@ impl<'t> Proof<'t> {
         let mut places = BTreeSet::new();
         while places.insert(place(&failure)) {
             if is_limit(&failure) {
-                return Verdict::Undecided;
+                return self.at_limit(&failure, leaves);
             }
             let read = self.read_at(&failure);
             let culprits: Vec<usize> = (0..leaves.len())
@@ -149,6 +156,24 @@ impl<'t> Proof<'t> {
             }
         }
         Verdict::Undecided
+    }
+
+    /// What costs too much here may be done for a customer, with more fuel; what costs too much there as well, whatever
+    /// is read, is done for nobody.
+    fn at_limit(&mut self, failure: &Failure, leaves: &[Leaf]) -> Verdict {
+        let reads_nothing = |failure: &Failure| {
+            self.is_constant
+                || self.read_at(failure).is_some_and(|read| read.paths.is_empty() && !read.has_unknown)
+        };
+        if !reads_nothing(failure) || self.renderings + RENDERINGS_OF_A_FULL_ONE > self.renderings_max {
+            return Verdict::Undecided;
+        }
+        let verdict = match self.template.attempt(&self.template.environment, &self.subject(leaves)) {
+            Err(again) if is_limit(&again) && reads_nothing(&again) => Verdict::Never(again),
+            _ => Verdict::Undecided,
+        };
+        self.renderings += RENDERINGS_OF_A_FULL_ONE;
+        verdict
     }
 
     /// That it stops with a number or a boolean that the call may hold.
@@ -325,13 +350,17 @@ impl<'t> Proof<'t> {
         let mut read = ReadAt::default();
         each_part(&expr, &mut |expr| {
             if let Some(path) = path_of(expr) {
+                let is_function = path.len() == 1 && !is_unknown(&path);
+                if is_function {
+                    return;
+                }
                 read.has_unknown |=
                     !matches!(path[0].as_str(), "customer" | "params" | "now" | "call" | "consents");
                 read.paths.insert(path);
             } else {
                 let is_dynamic = matches!(expr, Expr::GetItem(_));
                 read.has_unknown |= is_dynamic
-                    || matches!(expr, Expr::Call(of) if path_of(&of.expr).is_some_and(|path| path.len() == 1));
+                    || matches!(expr, Expr::Call(of) if path_of(&of.expr).is_some_and(|path| is_unknown(&path)));
             }
         });
         Some(read)
@@ -370,6 +399,12 @@ struct ReadAt {
     paths: BTreeSet<Vec<String>>,
     /// It also reads what the template gave itself, or events: their values are not varied.
     has_unknown: bool,
+}
+
+/// Whether a function gives more than its arguments say: macros and `events` do.
+fn is_unknown(path: &[String]) -> bool {
+    let [function] = path else { return false };
+    !matches!(function.as_str(), "dict" | "number" | "range" | "text" | "timedelta" | "timestamp")
 }
 
 /// Where it stopped: the text, the byte and what it was about.

@@ -79,6 +79,14 @@ impl Reads {
         }
     }
 
+    /// Whether nothing of a call or a customer is read: the text is the same for all.
+    pub fn is_constant(&self) -> bool {
+        let varies = |root: &str| {
+            matches!(root, "customer" | "params" | "call" | "consents" | "ids" | "now" | "events")
+        };
+        !self.paths.iter().any(|path| varies(&path[0]))
+    }
+
     /// The values to make up: what is read and is no object around another.
     pub fn leaves(&self, parameters: &BTreeMap<String, SampleParameter>, seen: &AttributesSeen) -> Vec<Leaf> {
         // In their order a path that goes on comes next to the one that it begins with.

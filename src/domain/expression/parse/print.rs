@@ -34,7 +34,11 @@ pub fn print_parsed(source: &str, form: Form) -> Result<String, CompileError> {
         Parsed::Template(statement) => {
             self::statement(statement, &mut out);
             // Jinja takes one line break off the end.
-            out.push_str(if out.ends_with('\n') { "\n" } else { "" });
+            out.push_str(match out.chars().next_back() {
+                Some('\n') => "\n",
+                Some('\r') => "\r",
+                _ => "",
+            });
         }
     }
     Ok(out)

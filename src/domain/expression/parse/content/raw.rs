@@ -48,7 +48,10 @@ fn placeholder(text: &str) -> Option<(usize, &str)> {
         let inner = text.strip_prefix(open)?;
         let end = inner.find(close).filter(|end| *end <= NAME_BYTES_MAX)?;
         let name = inner[..end].trim();
-        let padded = name.len() != end && *open != "<%=" && *open != "[[";
+        // `{ name }` may be a sentence's, `{ customer.name }` is none.
+        let may_be_padded =
+            matches!(*open, "<%=" | "[[") || (matches!(*open, "{" | "${" | "#{") && name.contains('.'));
+        let padded = name.len() != end && !may_be_padded;
         let escaped = *open == "%" && name.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
         (!padded && !escaped && is_name(name)).then_some((open.len() + end + close.len(), name))
     })
@@ -69,7 +72,17 @@ mod tests {
 
     #[test]
     fn only_a_name_alone_is_a_placeholder() {
-        for text in ["{customer.x}", "${name}", "%name%", "[[ name ]]", "*|FNAME|*", "<%= a.b %>", "#{x}"] {
+        for text in [
+            "{customer.x}",
+            "${name}",
+            "%name%",
+            "{ customer.x }",
+            "${ customer.x }",
+            "[[ name ]]",
+            "*|FNAME|*",
+            "<%= a.b %>",
+            "#{x}",
+        ] {
             assert_eq!(placeholder(text).map(|(length, _)| length), Some(text.len()), "{text}");
         }
         for text in [
