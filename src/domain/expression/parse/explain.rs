@@ -165,6 +165,12 @@ impl Around<'_, '_> {
     fn symbols(&self, place: &Range<usize>) -> Option<Unreadable> {
         let say = |message: &str, remedy: &str| Some(Unreadable::new(place.clone(), message).remedy(remedy));
         match (self.token(-1), self.token(0)?, self.token(1)) {
+            (Some(Token::VariableStart), Token::VariableEnd, _) => {
+                say("these braces hold nothing", "write `{{ customer.name }}`, or take them out")
+            }
+            (Some(Token::BlockStart), Token::BlockEnd, _) => {
+                say("this tag holds nothing", "write `{% if customer.vip %}` or the like, or take it out")
+            }
             (Some(Token::Eq), Token::Assign, _) => say("`===` is no operator", "write `==`"),
             (Some(Token::Ne), Token::Assign, _) => say("`!==` is no operator", "write `!=`"),
             (_, Token::Assign, Some(Token::Gt)) => say("`=>` is no operator", "write `>=`"),
