@@ -23,13 +23,16 @@ pub fn check(text: &str, form: Form) {
 /// How many ends of a text are tried.
 const ENDS_MAX: usize = 48;
 
-/// Spaces, a filter's brackets without arguments, and comments of a template, mean nothing.
+/// Spaces, a filter's brackets without arguments, and comments and empty parts of a template, mean nothing.
 fn says_nothing(end: &str, form: Form) -> bool {
     let is_empty = |text: &str| text.trim().is_empty();
     let brackets = end.trim().strip_prefix('(').and_then(|end| end.strip_suffix(')'));
     is_empty(end)
         || brackets.is_some_and(is_empty)
-        || (form == Form::Template && (end.contains("#}") || end.contains("-%}")))
+        || (form == Form::Template
+            && (end.contains("#}")
+                || end.contains("-%}")
+                || print_parsed(end, form).is_ok_and(|end| end.is_empty())))
 }
 
 /// `1.50` is `1.5`.

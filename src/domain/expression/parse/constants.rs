@@ -15,10 +15,29 @@ impl Compiler<'_> {
     /// Reads a part on which the whole depends; one that is the same for all is refused.
     pub(super) fn deciding(&mut self, expr: &Expr<'_>) -> Option<Node> {
         let node = self.node(expr)?;
-        match self.undeciding(&node) {
+        match self.undeciding(&node).or_else(|| self.computed(expr)) {
             Some(problem) => self.refuse(problem),
             None => Some(node),
         }
+    }
+
+    /// What is added up or joined is there for everyone who has its parts.
+    fn computed(&self, expr: &Expr<'_>) -> Option<Problem> {
+        let Expr::BinOp(op) = expr else { return None };
+        let what = match op.op {
+            BinOpKind::Concat => "a text that is joined",
+            BinOpKind::Add
+            | BinOpKind::Sub
+            | BinOpKind::Mul
+            | BinOpKind::Div
+            | BinOpKind::FloorDiv
+            | BinOpKind::Rem
+            | BinOpKind::Pow => "a value that is computed",
+            _ => return None,
+        };
+        let text = self.text(&self.span(expr));
+        let problem = Problem::error(self.span(expr), format!("`{text}` is {what}, which is no comparison"));
+        Some(problem.remedy(format!("compare it: `{text} == …`")))
     }
 
     /// A side of a choice: `false` says that it does not hold there, unless a `not` makes everyone of it.

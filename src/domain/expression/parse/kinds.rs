@@ -275,7 +275,9 @@ fn is_from_outside(term: &Term) -> bool {
 }
 
 fn said(term: &Term, kind: Kind) -> String {
-    format!("`{}` is a {}", term.text, kind.word())
+    let word = kind.word();
+    let article = if word.starts_with('o') { "an" } else { "a" };
+    format!("`{}` is {article} {word}", term.text)
 }
 
 fn symbol(by: Comparison) -> &'static str {
