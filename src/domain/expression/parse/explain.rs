@@ -97,6 +97,15 @@ pub(super) fn side_by_side(tokens: &[Placed<'_>]) -> Option<Unreadable> {
     Some(problem.remedy("put a comma between them, or `~` to join them"))
 }
 
+/// `x is not not defined`: Jinja takes the second `not` for the name of a test.
+pub(super) fn not_twice(tokens: &[Placed<'_>]) -> Option<Unreadable> {
+    let is = |placed: &Placed<'_>, word: &str| matches!(placed.0, Token::Ident(name) if name == word);
+    let mut triples = tokens.windows(3);
+    let twice = triples.find(|three| is(&three[0], "is") && is(&three[1], "not") && is(&three[2], "not"))?;
+    let problem = Unreadable::new(twice[2].1.clone(), "`not` stands here twice");
+    Some(problem.remedy("write `is defined`, or `is not defined`"))
+}
+
 /// A text whose tokens are in no order that can be read.
 pub(super) fn syntax(error: &minijinja::Error, text: &str, form: Form, tokens: &[Placed<'_>]) -> Unreadable {
     let detail = error.detail().unwrap_or("this cannot be read");

@@ -50,6 +50,9 @@ pub(crate) fn parse_whole(text: &str, form: Form) -> Result<Parsed<'_>, Unreadab
     if let Some(side_by_side) = explain::side_by_side(&tokens).filter(|_| form == Form::Expression) {
         return Err(side_by_side);
     }
+    if let Some(twice) = explain::not_twice(&tokens) {
+        return Err(twice);
+    }
     let parsed = match form {
         Form::Expression => parse_expr(text).map(Parsed::Expression),
         Form::Template => parse(text, "content", Default::default()).map(Parsed::Template),
@@ -220,6 +223,17 @@ mod tests {
         let (place, words) = refused("customer.line in [\"S7\" \"S8\"]", Form::Expression);
         assert_eq!(place, "\"S8\"");
         assert!(words.contains("comma"), "{words}");
+    }
+
+    #[test]
+    fn a_test_is_negated_once() {
+        for form in [Form::Expression, Form::Template] {
+            let text = "customer.x is not  not defined";
+            let text =
+                if form == Form::Template { format!("{{% if {text} %}}a{{% endif %}}") } else { text.into() };
+            let (place, words) = refused(&text, form);
+            assert_eq!((place.as_str(), words.contains("twice")), ("not", true), "{text}: {words}");
+        }
     }
 
     #[test]
