@@ -24,13 +24,19 @@ pub struct LogCommand {
     #[arg(long, value_name = "NAME", conflicts_with = "call")]
     trigger: Option<String>,
 
-    /// Only calls in this state: accepted, running, done, failed, cancelled, expired, refused.
+    /// Only calls in this state: accepted, running, done, failed, cancelled, expired, refused, partly.
+    ///
+    /// failed, cancelled and expired also find calls of which only a run came to that.
     #[arg(long, value_name = "STATUS", conflicts_with = "call")]
     status: Option<String>,
 
     /// Only calls received since: RFC 3339, or so long ago (`90s`, `2h`, `7d`).
     #[arg(long, value_name = "TIME", conflicts_with = "call", value_parser = since)]
     since: Option<jiff::Timestamp>,
+
+    /// Exit with 5 if the call is at its end and not all of it was done, and with 1 if it was refused.
+    #[arg(long, requires = "call")]
+    check: bool,
 
     /// How many at most.
     #[arg(long, default_value_t = 20, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -46,7 +52,9 @@ pub struct LogCommand {
 fn exit_help() -> String {
     format!(
         "Examples:\n  fanfare log --trigger weather-alert --since 1h\n  fanfare log 019b2f6c-3c1e-7d40-a3f5-8f1d2c4b5a69\n  \
-         fanfare log --status refused -o json | jq '.items[].reason'\n\n{EXIT_CODES}"
+         fanfare log --status refused -o json | jq '.items[].reason'\n  \
+         fanfare log 019b2f6c-3c1e-7d40-a3f5-8f1d2c4b5a69 --check >/dev/null || echo 'not all of it was done'\n\n\
+         {EXIT_CODES}; with --check: 5 accepted, and not all of it was done (failed, cancelled, expired, partly)"
     )
 }
 
@@ -59,8 +67,8 @@ impl LogCommand {
         let client = self.server.client(Need::May(Permission::ReadLog)).await?;
         if let Some(call) = &self.call {
             let answer = client.get(&["api", "v1", "calls", call], &[]).await?;
-            show(&answer, self.output)?;
-            return Ok(Exit::Done);
+            let call = show(&answer, self.output)?;
+            return Ok(if self.check { call.exit() } else { Exit::Done });
         }
         let (since, limit) = (self.since.map(|since| since.to_string()), self.limit.to_string());
         let query = [

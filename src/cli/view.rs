@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::exit::Exit;
+
 /// A page of a list.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page<T> {
@@ -105,6 +107,16 @@ impl Call {
     pub(super) fn is_at_its_end(&self) -> bool {
         !matches!(self.status.as_str(), "accepted" | "running")
     }
+
+    /// What the shell gets to see of what became of it.
+    pub(super) fn exit(&self) -> Exit {
+        match self.status.as_str() {
+            "accepted" | "running" | "done" => Exit::Done,
+            "refused" => Exit::Failed,
+            // Of those that a newer server may know besides, too.
+            _ => Exit::AcceptedNotDone,
+        }
+    }
 }
 
 /// States from which a delivery moves on by itself.
@@ -157,6 +169,20 @@ mod tests {
         let text = r#"{"id": "r", "calls": [{"id": "a"}, {"duplicateOf": "z"}, {"id": "b"}]}"#;
         assert_eq!(serde_json::from_str::<Accepted>(text).unwrap().calls(), ["a", "b"]);
         assert_eq!(serde_json::from_str::<Accepted>(r#"{"id": "c"}"#).unwrap().calls(), ["c"]);
+    }
+
+    #[test]
+    fn only_a_call_of_which_all_was_done_is_done() {
+        use crate::domain::state::CallState::{self, Accepted, Done, Refused, Running};
+        for state in CallState::ALL {
+            let text = format!(r#"{{"trigger": "t", "receivedAt": "", "status": "{}"}}"#, state.word());
+            let exit = match state {
+                Accepted | Running | Done => Exit::Done,
+                Refused => Exit::Failed,
+                _ => Exit::AcceptedNotDone,
+            };
+            assert_eq!(serde_json::from_str::<Call>(&text).unwrap().exit(), exit, "{state:?}");
+        }
     }
 
     #[test]

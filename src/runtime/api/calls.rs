@@ -11,7 +11,7 @@ use super::Desk;
 use super::auth::{May, MayReadOwn, ReadLog};
 use super::id::{Id, kept};
 use super::problem::{ApiProblem, ProblemBody};
-use super::view::{CallPage, CallView, CountedView};
+use super::view::{CallPage, CallView, CountedView, call_states};
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::state::CallState;
 use crate::store::calls::CallFilter;
@@ -30,7 +30,8 @@ pub(super) const PAGE_MAX: u32 = 1_000;
 pub struct CallQuery {
     /// Of this trigger only.
     trigger: Option<String>,
-    /// In this status only.
+    /// In this status only. `failed`, `cancelled` and `expired` also find calls of which only a run came to that.
+    #[param(schema_with = call_states)]
     status: Option<String>,
     /// Of this request only: the id that a call with `forEach` was answered.
     request: Option<String>,

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-use crate::domain::state::DeliveryState;
+use crate::domain::state::{CallState, DeliveryState, RunState};
 use crate::store::calls::{CallRecord, RefusalCount};
 use crate::store::run_log::{DeliveryRecord, RunRecord};
 
@@ -70,7 +71,8 @@ pub struct CallView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub expires_at: Option<Timestamp>,
-    /// `accepted`, `running`, `done`, `failed`, `cancelled`, `expired` or `refused`.
+    /// What has become of it; `partly` where its runs ended differently.
+    #[schema(schema_with = call_states)]
     pub status: String,
     /// What its caller was answered.
     pub http_status: u16,
@@ -103,7 +105,8 @@ pub struct CallView {
 pub struct RunView {
     /// The scenario.
     pub scenario: String,
-    /// `selecting`, `running`, `done`, `failed` or `cancelled`.
+    /// What has become of it.
+    #[schema(schema_with = run_states)]
     pub state: String,
     /// How many customers it selected; 0 until they have been read.
     pub audience: u64,
@@ -160,7 +163,8 @@ pub struct DeliveryView {
     pub customer: String,
     /// The channel.
     pub channel: String,
-    /// `queued`, `sending`, `retrying`, `sent`, `failed`, `unknown`, `held`, `skipped`, `cancelled` or `expired`.
+    /// What has become of it.
+    #[schema(schema_with = delivery_states)]
     pub state: String,
     /// How many attempts were made.
     pub attempts: u32,
@@ -189,6 +193,32 @@ pub struct DeliveryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub done_at: Option<Timestamp>,
+}
+
+/// The words of a call's states, each with what it means.
+pub(super) fn call_states() -> Object {
+    words(CallState::ALL.iter().map(|state| (state.word(), state.meaning())))
+}
+
+/// The words of a run's states.
+pub(super) fn run_states() -> Object {
+    words(RunState::ALL.iter().map(|state| (state.word(), state.meaning())))
+}
+
+/// The words of a delivery's states.
+pub(super) fn delivery_states() -> Object {
+    words(DeliveryState::ALL.iter().map(|state| (state.word(), state.meaning())))
+}
+
+fn words<'a>(states: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Object {
+    let meanings = states.clone().map(|(word, meaning)| format!("`{word}`: {meaning}"));
+    let described = meanings.collect::<Vec<_>>().join("; ");
+    let values: Vec<&str> = states.map(|(word, _)| word).collect();
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(values))
+        .description(Some(described))
+        .build()
 }
 
 impl CallView {

@@ -41,6 +41,15 @@ impl Halt {
             Halt::Cancelled | Halt::Failed => JourneyEnd::Cancelled,
         }
     }
+
+    /// What a halted run ends as.
+    fn run_end(self) -> RunState {
+        match self {
+            Halt::Expired => RunState::Expired,
+            Halt::Cancelled => RunState::Cancelled,
+            Halt::Failed => RunState::Failed,
+        }
+    }
 }
 
 /// Ends a run whose chunks are all done, if both equations hold; says so loudly if they do not. Gives the chunks
@@ -57,8 +66,7 @@ pub(super) async fn finish_run(desk: &Desk, run: &Arc<LiveRun>) -> Result<OpenCh
         return desk.runs.open_chunks(run.id, &desk.owner).await;
     }
     let (state, error) = match totals.tally.settle(totals.audience, &totals.deliveries) {
-        Ok(()) if halt == Some(Halt::Cancelled) => (RunState::Cancelled, None),
-        Ok(()) => (RunState::Done, None),
+        Ok(()) => (totals.tally.end_of_run(halt.map(Halt::run_end)), None),
         Err(unsettled) => {
             tracing::error!(
                 call = %run.call, scenario = %run.scenario, run = run.id.0, %unsettled,

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 
 use super::PostgresLedger;
 use super::rows::{
-    code, delivery, delivery_columns, delivery_state, get, optional_time, run_state, small, time,
+    code, delivery, delivery_columns, delivery_state, ends, get, optional_time, run_state, small, time,
 };
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, VersionId};
@@ -30,7 +30,7 @@ const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1
 const RUNS_OF_CALL: &str = "
     SELECT r.id, r.scenario, r.state, r.audience, r.access, r.error, r.started_at, r.finished_at,
         ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = 1 AND c.counts IS NOT NULL),
-        o.nodes, o.states, o.counts
+        o.nodes, o.states, o.counts, r.ended
     FROM run r LEFT JOIN LATERAL (
         SELECT array_agg(s.node) AS nodes, array_agg(s.state) AS states, array_agg(s.count) AS counts FROM (
             SELECT d.node, d.state, count(*) AS count FROM chunk c
@@ -190,7 +190,7 @@ fn run_record(row: &Row) -> Result<RunRecord, StoreError> {
     Ok(RunRecord {
         id: RunId(get(row, 0)?),
         scenario: ScenarioName::new(get::<&str>(row, 1)?),
-        state: run_state(get(row, 2)?)?,
+        state: run_state(get(row, 2)?)?.with(ends(get(row, 12)?)),
         audience: get::<Option<i64>>(row, 3)?.map(i64::unsigned_abs),
         access: get(row, 4)?,
         tally: counted,

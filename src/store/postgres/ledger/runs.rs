@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::PostgresLedger;
 use super::rows::{accepted_call, call_columns, code, get, run_state, small};
 use crate::domain::customer::CustomerKey;
+use crate::domain::ends::Ends;
 use crate::domain::name::{RunId, ScenarioName};
 use crate::domain::state::{CallState, RunState};
 use crate::domain::tally::{JourneyEnd, Tally};
@@ -49,9 +50,9 @@ const LEASE_SELECTION: &str = "
     RETURNING r.id";
 
 /// A failed run leaves its chunks as they are; any other end needs all of them done. A call ends with its last run:
-/// failed if one failed, cancelled if all were, else done. Two runs of a call that end at once wait for one another
-/// at the call's row, so that one of them sees the other.
-const END: &str = "SELECT end_run_1($1, $2, $3, $4)";
+/// failed if one failed, cancelled if all were, else done; beside it stands what all of them came to. Two runs of a call
+/// that end at once wait for one another at the call's row, so that one of them sees the other.
+const END: &str = "SELECT end_run_2($1, $2, $3, $4, $5)";
 
 const STOP: &str = "
     WITH held AS (SELECT id FROM run WHERE id = $1 AND state IN (0, 1) FOR UPDATE)
@@ -178,7 +179,8 @@ impl Runs for PostgresLedger {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut session = self.database.ledger().await?;
-        let row = session.one(END, &[&run.0, &code(state.code()), &error, &now.as_microsecond()]).await?;
+        let (kept, end) = (code(state.kept().code()), code(Ends::of(state).code()));
+        let row = session.one(END, &[&run.0, &kept, &end, &error, &now.as_microsecond()]).await?;
         get(&row, 0)
     }
 

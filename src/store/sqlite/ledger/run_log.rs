@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::rows::{
-    delivery, delivery_columns, delivery_state, optional_timestamp, run_state, small, timestamp,
+    delivery, delivery_columns, delivery_state, ends, optional_timestamp, run_state, small, timestamp,
 };
 use super::runs::read_tally;
 use super::{Ledger, backlog, held};
@@ -60,7 +60,7 @@ impl RunLog for Ledger {
 
 fn runs_of_call(connection: &Connection, call: &CallId) -> rusqlite::Result<Vec<RunRecord>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, scenario, state, audience, access, error, started_at, finished_at FROM run
+        "SELECT id, scenario, state, audience, access, error, started_at, finished_at, ended FROM run
          WHERE call = (SELECT seq FROM call WHERE id = ?1) ORDER BY id",
     )?;
     let mut records: Vec<RunRecord> =
@@ -76,7 +76,7 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     Ok(RunRecord {
         id: RunId(row.get(0)?),
         scenario: ScenarioName::new(row.get::<_, String>(1)?),
-        state: run_state(row.get(2)?)?,
+        state: run_state(row.get(2)?)?.with(ends(row.get(8)?)),
         audience: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
         access: row.get(4)?,
         tally: crate::domain::tally::Tally::default(),
