@@ -6,7 +6,7 @@ use super::client::{Answer, ClientError, ServerArgs};
 use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_json, table};
-use super::view::{Call, Counted, Page};
+use super::view::{Call, Counted, Page, Run};
 use super::visible::one_line;
 use crate::api::Permission;
 use crate::domain::expression::parse_duration;
@@ -119,11 +119,19 @@ fn outcome(call: &Call) -> String {
     if call.runs.is_empty() && call.is_at_its_end() {
         return "nothing fired".to_owned();
     }
-    let runs = call.runs.iter().map(|run| match run.not_sent() {
-        none if none.is_empty() => format!("{}: {}", run.scenario, run.summary()),
-        journeys => format!("{}: {} (journeys: {journeys})", run.scenario, run.summary()),
-    });
-    runs.collect::<Vec<String>>().join("; ")
+    call.runs.iter().map(run_outcome).collect::<Vec<String>>().join("; ")
+}
+
+fn run_outcome(run: &Run) -> String {
+    let mut outcome = format!("{}: {}", run.scenario, run.summary());
+    let not_sent = run.not_sent();
+    if !not_sent.is_empty() {
+        outcome.push_str(&format!(" (journeys: {not_sent})"));
+    }
+    if let Some(first) = run.left_out.first() {
+        outcome.push_str(&format!(" ({})", first.in_words));
+    }
+    outcome
 }
 
 fn detail(call: &Call) -> String {
@@ -148,6 +156,13 @@ fn detail(call: &Call) -> String {
         });
         let head = ["scenario", "state", "audience", "journeys", "deliveries"];
         text.push_str(&format!("\n{}\n", table(head, rows)));
+    }
+    let left_out = call.runs.iter().flat_map(|run| {
+        run.left_out.iter().map(|left_out| [run.scenario.clone(), left_out.in_words.clone()])
+    });
+    let left_out: Vec<[String; 2]> = left_out.collect();
+    if !left_out.is_empty() {
+        text.push_str(&format!("\n{}\n", table(["left out", "because"], left_out)));
     }
     if !call.not_fired.is_empty() {
         let rows = call.not_fired.iter().map(|other| [other.scenario.clone(), other.reason.clone()]);
@@ -198,6 +213,22 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("heat       params.event is"), "{shown}");
+    }
+
+    #[test]
+    fn whom_a_run_left_out_is_said() {
+        let call = call(
+            r#"{"id": "019b", "trigger": "weather-alert", "receivedAt": "2026-01-16T19:51:02Z", "status": "done",
+                "runs": [{"scenario": "warning", "state": "done", "audience": 2, "deliveries": {"skipped": 2},
+                    "leftOut": [{"state": "skipped", "customers": 2, "of": 2, "reason": "no address",
+                        "inWords": "all 2 customers were skipped: no address"}]}]}"#,
+        );
+        assert!(
+            detail(&call).contains("warning   all 2 customers were skipped: no address"),
+            "{}",
+            detail(&call)
+        );
+        assert_eq!(outcome(&call), "warning: skipped 2 (all 2 customers were skipped: no address)");
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub(super) struct Call {
 
 /// One scenario that fired.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Run {
     pub(super) scenario: String,
     pub(super) state: String,
@@ -93,6 +94,16 @@ pub(super) struct Run {
     /// How many journeys came to which end; some end without a delivery.
     #[serde(default)]
     pub(super) journeys: BTreeMap<String, u64>,
+    /// Whom it left out, by reason.
+    #[serde(default)]
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// Customers who were left out for one reason.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LeftOut {
+    pub(super) in_words: String,
 }
 
 /// One scenario that listens to the trigger and did not fire.

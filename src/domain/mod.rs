@@ -17,6 +17,7 @@ pub mod expression;
 pub mod flow;
 pub mod guessing;
 pub mod jinja;
+pub mod left_out;
 pub mod mail_address;
 pub mod name;
 pub mod params;

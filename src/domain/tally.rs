@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::customer::CustomerKey;
+use super::left_out::Reasons;
 use super::name::NodeIndex;
 use super::state::{DeliveryState, RunState};
 
@@ -66,6 +67,9 @@ pub struct Tally {
     pub journeys: JourneyCounts,
     /// Deliveries by node's place in the scenario and by the state's word.
     pub deliveries: BTreeMap<u16, BTreeMap<String, u64>>,
+    /// Customers who were skipped or failed, by reason.
+    #[serde(default, skip_serializing_if = "Reasons::is_empty")]
+    pub reasons: Reasons,
 }
 
 impl Tally {
@@ -127,6 +131,7 @@ impl Tally {
                 *mine.entry(state.clone()).or_default() += count;
             }
         }
+        self.reasons.merge(&other.reasons);
     }
 
     /// Deliveries by state, all nodes together.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::harness::wait_for as until;
+use crate::harness::{Dev, Process, wait_for as until};
 use crate::reference::{compare, documented, shown};
 use crate::traces::{Scene, call};
 
@@ -56,6 +56,41 @@ fn a_runtime_shows_what_is_documented_and_what_happened() {
     }
     assert_eq!(value(&text, r#"fanfare_channel_window_open{channel="hook"}"#), Some(0.0), "{text}");
     compare(&documented("Runtime"), &shown(&text));
+}
+
+/// Nobody consents to the newsletter.
+pub fn leave_customers_out(dev: &Dev) -> String {
+    let called = dev.call("issue", &json!({"city": "Vienna"})).must().expect(202);
+    let id = called.json()["id"].as_str().unwrap().to_owned();
+    until("the call is done", || dev.is_done(&id).then_some(()));
+    id
+}
+
+#[test]
+fn customers_left_out_are_told_of_in_the_log_by_the_process_and_in_a_number() {
+    let scene = Scene::new(None);
+    let dev = scene.start(&mut scene.command());
+    let series = r#"fanfare_scenario_left_out_timestamp_seconds{scenario="newsletter"}"#;
+    let number = || value(&dev.api("GET", "/metrics").must().expect(200).body, series);
+    assert_eq!(number(), Some(0.0));
+    let id = leave_customers_out(&dev);
+    let words = "the only customer was skipped: no consent: news";
+    let run = dev.get(&format!("/api/v1/calls/{id}"))["runs"][0].clone();
+    assert_eq!(run["leftOut"][0]["inWords"], words, "{run}");
+    assert_eq!((&run["leftOut"][0]["customers"], &run["leftOut"][0]["of"]), (&json!(1), &json!(1)));
+    for arguments in [&["log", &id][..], &["log"]] {
+        let shown = Process::command(arguments).envs(dev.environment()).output().unwrap();
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(shown.contains("newsletter") && shown.contains(words), "{shown}");
+    }
+    until("the process says it", || {
+        scene
+            .log()
+            .lines()
+            .find(|line| line.contains("WARN") && line.contains(words) && line.contains(&id))
+            .map(drop)
+    });
+    assert!(number().is_some_and(|at| at > 1e9), "{:?}", number());
 }
 
 fn file(name: &str) -> String {

@@ -11,7 +11,7 @@ use super::Desk;
 use super::auth::{May, MayReadOwn, ReadLog};
 use super::id::{Id, kept};
 use super::problem::{ApiProblem, ProblemBody};
-use super::view::{CallPage, CallView, CountedView, call_states};
+use super::view::{CallPage, CallView, CountedView, Reader, call_states};
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::state::CallState;
 use crate::store::calls::CallFilter;
@@ -91,7 +91,7 @@ pub(super) async fn list(
             CallState::Refused | CallState::Accepted => Vec::new(),
             _ => desk.log.runs_of_call(&call.id).await?,
         };
-        let mut view = CallView::new(call, runs);
+        let mut view = CallView::new(call, runs, Reader::Log);
         view.params = view.params.filter(|_| with_params);
         items.push(view);
     }
@@ -167,5 +167,5 @@ pub(super) async fn detail(
     caller.check(&desk, call.as_ref())?;
     let call = call.ok_or_else(|| ApiProblem::not_found(format!("there is no call {id:?} in the log")))?;
     let runs = desk.log.runs_of_call(&call.id).await?;
-    Ok(Json(CallView::new(call, runs)))
+    Ok(Json(CallView::new(call, runs, caller.reader())))
 }

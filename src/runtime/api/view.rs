@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
+use crate::domain::left_out::{LeftOut, left_out};
 use crate::domain::state::{CallState, DeliveryState, RunState};
 use crate::store::calls::{CallRecord, RefusalCount};
 use crate::store::run_log::{DeliveryRecord, RunRecord};
@@ -117,6 +118,9 @@ pub struct RunView {
     pub journeys: BTreeMap<String, u64>,
     /// Deliveries by state; every state is there.
     pub deliveries: BTreeMap<String, u64>,
+    /// Whom it left out: each reason for which all, or more than a tenth, of its customers were skipped or failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutView>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -127,6 +131,42 @@ pub struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub finished_at: Option<Timestamp>,
+}
+
+/// Customers who were left out for one reason.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOutView {
+    /// `skipped` or `failed`.
+    pub state: String,
+    /// How many.
+    pub customers: u64,
+    /// Of how many.
+    pub of: u64,
+    /// Why; where the words differ between customers, those of one of them.
+    pub reason: String,
+    /// All of it in words.
+    pub in_words: String,
+}
+
+/// Who reads a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A key that may read the log.
+    Log,
+    /// The credentials that made the call, and may do no more.
+    Caller,
+}
+
+impl LeftOutView {
+    fn new(left_out: LeftOut, reader: Reader) -> Self {
+        let (reason, in_words) = match reader {
+            Reader::Log => (left_out.reason.clone(), left_out.in_words()),
+            Reader::Caller => (left_out.public_reason(), left_out.in_public_words()),
+        };
+        let LeftOut { state, customers, of, .. } = left_out;
+        LeftOutView { state, customers, of, reason, in_words }
+    }
 }
 
 /// One scenario that listens and did not fire.
@@ -223,7 +263,7 @@ fn words<'a>(states: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Object
 
 impl CallView {
     /// A call with its runs.
-    pub fn new(call: CallRecord, runs: Vec<RunRecord>) -> Self {
+    pub fn new(call: CallRecord, runs: Vec<RunRecord>, reader: Reader) -> Self {
         let read = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
         CallView {
             id: call.id.to_string(),
@@ -238,20 +278,21 @@ impl CallView {
             version: call.version.map(|version| version.to_string()),
             finished_at: call.finished_at,
             params: Some(read(call.params).unwrap_or_else(|| Json::Object(serde_json::Map::new()))),
-            runs: runs.into_iter().map(RunView::from).collect(),
+            runs: runs.into_iter().map(|run| RunView::new(run, reader)).collect(),
             not_fired: call.not_fired.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
         }
     }
 }
 
-impl From<RunRecord> for RunView {
-    fn from(run: RunRecord) -> Self {
+impl RunView {
+    fn new(run: RunRecord, reader: Reader) -> Self {
         let mut deliveries: BTreeMap<String, u64> =
             DeliveryState::ALL.iter().map(|state| (state.word().to_owned(), 0)).collect();
         for (state, count) in run.tally.by_state() {
             *deliveries.entry(state.to_owned()).or_default() += count;
         }
         let journeys = serde_json::to_value(run.tally.journeys).ok();
+        let left_out = run.audience.map(|audience| left_out(&run.tally, audience)).unwrap_or_default();
         RunView {
             scenario: run.scenario.to_string(),
             state: run.state.word().to_owned(),
@@ -259,6 +300,7 @@ impl From<RunRecord> for RunView {
             access: run.access,
             journeys: journeys.and_then(|counts| serde_json::from_value(counts).ok()).unwrap_or_default(),
             deliveries,
+            left_out: left_out.into_iter().map(|it| LeftOutView::new(it, reader)).collect(),
             error: run.error,
             started_at: run.started_at,
             finished_at: run.finished_at,

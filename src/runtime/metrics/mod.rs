@@ -41,6 +41,12 @@ struct Refused {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfScenario {
+    /// A scenario of a manifest.
+    scenario: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfKind {
     kind: &'static str,
 }
@@ -59,6 +65,7 @@ pub struct Metrics {
     problems: Gauge,
     unconnected: Gauge,
     in_force_since: Gauge<f64, AtomicU64>,
+    left_out: Family<OfScenario, Gauge<f64, AtomicU64>>,
 }
 
 impl Default for Metrics {
@@ -81,6 +88,10 @@ impl Default for Metrics {
         registry.register("channels_unconnected", help, unconnected.clone());
         let help = "When what is in force was put in force, in Unix time";
         registry.register("snapshot_timestamp_seconds", help, in_force_since.clone());
+        let left_out = Family::default();
+        let help = "When a run of the scenario last skipped or failed all, or more than a tenth, of its customers for one \
+            reason, in Unix time; 0 if none did";
+        registry.register("scenario_left_out_timestamp_seconds", help, Family::clone(&left_out));
         let ledger = LedgerNumbers::register(&mut registry);
         let channels = Channels::register(&mut registry);
         Metrics {
@@ -94,6 +105,7 @@ impl Default for Metrics {
             problems,
             unconnected,
             in_force_since,
+            left_out,
         }
     }
 }
@@ -131,6 +143,9 @@ impl Metrics {
         for (kind, count) in counts {
             self.objects.get_or_create(&OfKind { kind }).set(whole(count));
         }
+        for scenario in snapshot.scenarios.keys() {
+            drop(self.left_out.get_or_create(&OfScenario { scenario: scenario.to_string() }));
+        }
         self.problems.set(whole(problems));
         self.in_force_since.set(since.as_microsecond() as f64 / 1e6);
     }
@@ -144,6 +159,10 @@ impl Metrics {
     pub fn set_backlog(&self, backlog: &Backlog, now: Timestamp) {
         self.ledger.set_backlog(backlog, now);
         self.channels.set_waiting(backlog);
+        for (scenario, at) in &backlog.left_out {
+            let of = OfScenario { scenario: scenario.to_string() };
+            self.left_out.get_or_create(&of).set(at.as_microsecond() as f64 / 1e6);
+        }
     }
 
     /// OpenMetrics text.

@@ -15,7 +15,9 @@ use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, V
 use crate::domain::state::DeliveryState;
 use crate::domain::tally::Tally;
 use crate::store::StoreError;
-use crate::store::run_log::{Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord};
+use crate::store::run_log::{
+    Backlog, DeliveryFilter, DeliveryRecord, LEFT_OUT_MAX, Reopened, RunLog, RunRecord, ScenarioLeftOut,
+};
 use crate::store::runs::RunTotals;
 
 const WAITING: &str =
@@ -24,6 +26,9 @@ const UNDER_WAY: &str = "SELECT DISTINCT scenario FROM run WHERE state IN (0, 1)
 const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1)),
     (SELECT count(*) FROM run WHERE state IN (0, 1)),
     (SELECT received_at FROM call WHERE state IN (0, 1) ORDER BY seq LIMIT 1)";
+
+const LEFT_OUT: &str =
+    "SELECT scenario, call, told, since, at, is_over FROM left_out ORDER BY scenario LIMIT $1";
 
 /// Finished chunks as they were counted, and the rows of those that somebody has taken and not finished: one
 /// statement, so that a chunk which is finished meanwhile is in one of them.
@@ -88,7 +93,12 @@ impl RunLog for PostgresLedger {
                 count.unsigned_abs(),
             ))
         });
+        let left_out =
+            session.query("SELECT scenario, at FROM left_out LIMIT $1", &[&i64::from(LEFT_OUT_MAX)]).await?;
+        let left_out =
+            left_out.iter().map(|row| Ok((ScenarioName::new(get::<&str>(row, 0)?), time(row, 1)?)));
         Ok(Backlog {
+            left_out: left_out.collect::<Result<_, StoreError>>()?,
             calls: get::<i64>(&counts, 0)?.unsigned_abs(),
             oldest_call: optional_time(&counts, 2)?,
             runs: get::<i64>(&counts, 1)?.unsigned_abs(),
@@ -100,6 +110,12 @@ impl RunLog for PostgresLedger {
         let mut session = self.database.ledger().await?;
         let rows = session.query(UNDER_WAY, &[&i64::from(most)]).await?;
         rows.iter().map(|row| Ok(ScenarioName::new(get::<&str>(row, 0)?))).collect()
+    }
+
+    async fn left_out(&self) -> Result<Vec<ScenarioLeftOut>, StoreError> {
+        let mut session = self.database.ledger().await?;
+        let rows = session.query(LEFT_OUT, &[&i64::from(LEFT_OUT_MAX)]).await?;
+        rows.iter().map(left_out).collect()
     }
 
     async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError> {
@@ -197,6 +213,18 @@ fn run_record(row: &Row) -> Result<RunRecord, StoreError> {
         error: get(row, 5)?,
         started_at: time(row, 6)?,
         finished_at: optional_time(row, 7)?,
+    })
+}
+
+fn left_out(row: &Row) -> Result<ScenarioLeftOut, StoreError> {
+    let told = serde_json::from_str(get(row, 2)?);
+    Ok(ScenarioLeftOut {
+        scenario: ScenarioName::new(get::<&str>(row, 0)?),
+        call: CallId::new(get::<&str>(row, 1)?),
+        left_out: told.map_err(|error| super::rows::unreadable(format!("customers left out ({error})")))?,
+        since: time(row, 3)?,
+        at: time(row, 4)?,
+        is_over: get(row, 5)?,
     })
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::rows::{delivery_state, timestamp};
 use crate::domain::name::{ChannelName, ScenarioName};
-use crate::store::run_log::Backlog;
+use crate::store::run_log::{Backlog, LEFT_OUT_MAX};
 
 const WAITING: &str =
     "SELECT channel, state, count(*) FROM delivery WHERE state IN (0, 2) GROUP BY channel, state
@@ -23,6 +23,11 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
         let (channel, count) = (row.get::<_, String>(0)?, row.get::<_, i64>(2)?);
         Ok((ChannelName::new(channel), delivery_state(row.get(1)?)?, count.unsigned_abs()))
     })?;
+    let mut statement = snapshot.prepare_cached("SELECT scenario, at FROM left_out LIMIT ?1")?;
+    let left_out = statement.query_map([LEFT_OUT_MAX], |row| {
+        Ok((ScenarioName::new(row.get::<_, String>(0)?), timestamp(row.get(1)?)?))
+    })?;
+    let left_out = left_out.collect::<rusqlite::Result<_>>()?;
     let oldest = "SELECT received_at FROM call WHERE state IN (0, 1) ORDER BY seq LIMIT 1";
     let oldest: Option<i64> = snapshot.query_row(oldest, [], |row| row.get(0)).optional()?;
     Ok(Backlog {
@@ -30,6 +35,7 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
         calls: one("SELECT count(*) FROM call WHERE state IN (0, 1)")?,
         runs: one("SELECT count(*) FROM run WHERE state IN (0, 1)")?,
         deliveries: waiting.collect::<rusqlite::Result<_>>()?,
+        left_out,
     })
 }
 

@@ -9,6 +9,7 @@ mod held;
 mod in_force;
 mod ledger_deliveries;
 mod ledger_runs;
+mod left_out;
 mod pauses;
 mod rows;
 mod run_log;
@@ -70,6 +71,6 @@ mod tests {
                 row.get::<_, i64>(0)
             })
         });
-        assert_eq!(tables.await, Ok(11));
+        assert_eq!(tables.await, Ok(12));
     }
 }

@@ -10,12 +10,14 @@ use super::rows::{
     delivery, delivery_columns, delivery_state, ends, optional_timestamp, run_state, small, timestamp,
 };
 use super::runs::read_tally;
-use super::{Ledger, backlog, held};
+use super::{Ledger, backlog, held, left_out};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, NodeIndex, RunId, ScenarioName, VersionId};
 use crate::domain::state::DeliveryState;
 use crate::store::StoreError;
-use crate::store::run_log::{Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord};
+use crate::store::run_log::{
+    Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord, ScenarioLeftOut,
+};
 
 #[async_trait]
 impl RunLog for Ledger {
@@ -25,6 +27,10 @@ impl RunLog for Ledger {
 
     async fn scenarios_under_way(&self, most: u32) -> Result<BTreeSet<ScenarioName>, StoreError> {
         self.database.read(move |connection| backlog::scenarios(connection, most)).await
+    }
+
+    async fn left_out(&self) -> Result<Vec<ScenarioLeftOut>, StoreError> {
+        self.database.read(left_out::all).await
     }
 
     async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError> {

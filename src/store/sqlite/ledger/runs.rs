@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::left_out;
 use super::rows::{accepted_call, call_columns, run_state};
 use crate::domain::ends::Ends;
 use crate::domain::name::RunId;
-use crate::domain::state::{CallState, RunState};
+use crate::domain::state::CallState;
 use crate::domain::tally::Tally;
-use crate::store::runs::{Matched, RunTotals, UnfinishedRun, UnmatchedEnd};
+use crate::store::runs::{Matched, RunEnd, RunTotals, UnfinishedRun, UnmatchedEnd};
 
 pub(super) fn begin(
     connection: &Connection,
@@ -107,10 +108,10 @@ pub(super) fn read_tally(counts: &str) -> rusqlite::Result<Tally> {
 pub(super) fn end(
     connection: &Connection,
     run: RunId,
-    state: RunState,
-    error: Option<&str>,
+    end: &RunEnd,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
+    let RunEnd { state, error, .. } = end;
     // A failed run leaves its chunks as they are; any other end needs all of them done.
     let call: Option<i64> = connection
         .prepare_cached(
@@ -120,12 +121,13 @@ pub(super) fn end(
              RETURNING call",
         )?
         .query_row(
-            params![run.0, state.kept().code(), error, now.as_microsecond(), Ends::of(state).code()],
+            params![run.0, state.kept().code(), error, now.as_microsecond(), Ends::of(*state).code()],
             |row| row.get(0),
         )
         .optional()?;
     if let Some(call) = call {
         end_call_with_its_runs(connection, call, now)?;
+        left_out::note(connection, run, end, now)?;
     }
     Ok(call.is_some())
 }
