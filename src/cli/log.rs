@@ -128,6 +128,9 @@ fn run_outcome(run: &Run) -> String {
     if !not_sent.is_empty() {
         outcome.push_str(&format!(" (journeys: {not_sent})"));
     }
+    if let Some(first) = run.waits_for.first() {
+        outcome.push_str(&format!(" ({first})"));
+    }
     if let Some(first) = run.left_out.first() {
         outcome.push_str(&format!(" ({})", first.in_words));
     }
@@ -156,6 +159,14 @@ fn detail(call: &Call) -> String {
         });
         let head = ["scenario", "state", "audience", "journeys", "deliveries"];
         text.push_str(&format!("\n{}\n", table(head, rows)));
+    }
+    let waits = call
+        .runs
+        .iter()
+        .flat_map(|run| run.waits_for.iter().map(|what| [run.scenario.clone(), what.clone()]));
+    let waits: Vec<[String; 2]> = waits.collect();
+    if !waits.is_empty() {
+        text.push_str(&format!("\n{}\n", table(["waits", "because"], waits)));
     }
     let left_out = call.runs.iter().flat_map(|run| {
         run.left_out.iter().map(|left_out| [run.scenario.clone(), left_out.in_words.clone()])
@@ -213,6 +224,18 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("heat       params.event is"), "{shown}");
+    }
+
+    #[test]
+    fn what_a_run_waits_for_is_said() {
+        let call = call(
+            r#"{"id": "019b", "trigger": "weather-alert", "receivedAt": "2026-01-16T19:51:02Z", "status": "running",
+                "runs": [{"scenario": "warning", "state": "running", "audience": 7, "waiting": 7,
+                    "waitsFor": ["waits for channel sms: down since 2026-01-16T19:50:00Z: refused"]}]}"#,
+        );
+        let said = "waits for channel sms: down since 2026-01-16T19:50:00Z: refused";
+        assert!(detail(&call).contains(&format!("warning  {said}")), "{}", detail(&call));
+        assert_eq!(outcome(&call), format!("warning: 7 without a delivery yet ({said})"));
     }
 
     #[test]

@@ -88,6 +88,12 @@ pub(super) struct Run {
     pub(super) state: String,
     #[serde(default)]
     pub(super) audience: u64,
+    /// How many of them have no delivery yet.
+    #[serde(default)]
+    pub(super) waiting: u64,
+    /// What it waits for.
+    #[serde(default)]
+    pub(super) waits_for: Vec<String>,
     /// How many deliveries are in which state.
     #[serde(default)]
     pub(super) deliveries: BTreeMap<String, u64>,
@@ -139,9 +145,12 @@ impl Run {
         self.deliveries.iter().filter(|(state, _)| !OPEN.contains(&state.as_str())).map(|(_, n)| n).sum()
     }
 
-    /// `sent 44, skipped 3`: what there is any of.
+    /// `sent 44, skipped 3, 12 without a delivery yet`: what there is any of.
     pub(super) fn summary(&self) -> String {
-        let parts: Vec<String> = counted(&self.deliveries).collect();
+        let mut parts: Vec<String> = counted(&self.deliveries).collect();
+        if self.waiting > 0 {
+            parts.push(format!("{} without a delivery yet", self.waiting));
+        }
         match parts.is_empty() {
             true => "no deliveries".to_owned(),
             false => parts.join(", "),
@@ -174,6 +183,15 @@ fn counted(counts: &BTreeMap<String, u64>) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waits_is_counted() {
+        let text = r#"{"scenario": "s", "state": "running", "audience": 7, "waiting": 6,
+            "deliveries": {"retrying": 1}, "waitsFor": ["waits for channel sms: down since now"]}"#;
+        let run: Run = serde_json::from_str(text).unwrap();
+        assert_eq!(run.summary(), "retrying 1, 6 without a delivery yet");
+        assert_eq!((run.finished(), run.waits_for.len()), (0, 1));
+    }
 
     #[test]
     fn a_request_with_elements_leads_to_their_calls() {

@@ -16,6 +16,7 @@ pub mod ends;
 pub mod expression;
 pub mod flow;
 pub mod guessing;
+pub mod hindrance;
 pub mod jinja;
 pub mod left_out;
 pub mod mail_address;

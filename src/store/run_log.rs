@@ -27,6 +27,8 @@ pub struct RunRecord {
     pub state: RunState,
     /// Members of its audience; `None` until that was read.
     pub audience: Option<u64>,
+    /// Those of them who are not decided about, or whose messages have not reached a channel: they have no delivery yet.
+    pub waiting: u64,
     /// How the audience was found, in words.
     pub access: Option<String>,
     /// Journeys at their end (in finished chunks) and deliveries by node and state (in all).
@@ -74,6 +76,8 @@ pub struct Backlog {
     pub runs: u64,
     /// Deliveries that wait, by channel and state: queued, retrying or held.
     pub deliveries: Vec<(ChannelName, DeliveryState, u64)>,
+    /// Customers who were selected and have no delivery yet, by scenario.
+    pub waiting: Vec<(ScenarioName, u64)>,
     /// When a run of a scenario last left customers out.
     pub left_out: Vec<(ScenarioName, Timestamp)>,
 }

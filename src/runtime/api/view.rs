@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
+use crate::domain::hindrance::Hindrance;
 use crate::domain::left_out::{LeftOut, left_out};
 use crate::domain::state::{CallState, DeliveryState, RunState};
 use crate::store::calls::{CallRecord, RefusalCount};
@@ -111,6 +112,11 @@ pub struct RunView {
     pub state: String,
     /// How many customers it selected; 0 until they have been read.
     pub audience: u64,
+    /// How many of them have no delivery yet: they are not decided about, or no channel has taken their message.
+    pub waiting: u64,
+    /// What they wait for, and what messages wait for that have a delivery; as the replica that answers sees it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<String>,
     /// How they were found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<String>,
@@ -262,8 +268,8 @@ fn words<'a>(states: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Object
 }
 
 impl CallView {
-    /// A call with its runs.
-    pub fn new(call: CallRecord, runs: Vec<RunRecord>, reader: Reader) -> Self {
+    /// A call with its runs, each with what holds it up.
+    pub fn new(call: CallRecord, runs: Vec<(RunRecord, Vec<Hindrance>)>, reader: Reader) -> Self {
         let read = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
         CallView {
             id: call.id.to_string(),
@@ -278,14 +284,14 @@ impl CallView {
             version: call.version.map(|version| version.to_string()),
             finished_at: call.finished_at,
             params: Some(read(call.params).unwrap_or_else(|| Json::Object(serde_json::Map::new()))),
-            runs: runs.into_iter().map(|run| RunView::new(run, reader)).collect(),
+            runs: runs.into_iter().map(|(run, held_up)| RunView::new(run, &held_up, reader)).collect(),
             not_fired: call.not_fired.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
         }
     }
 }
 
 impl RunView {
-    fn new(run: RunRecord, reader: Reader) -> Self {
+    fn new(run: RunRecord, hindrances: &[Hindrance], reader: Reader) -> Self {
         let mut deliveries: BTreeMap<String, u64> =
             DeliveryState::ALL.iter().map(|state| (state.word().to_owned(), 0)).collect();
         for (state, count) in run.tally.by_state() {
@@ -297,6 +303,8 @@ impl RunView {
             scenario: run.scenario.to_string(),
             state: run.state.word().to_owned(),
             audience: run.audience.unwrap_or(0),
+            waiting: run.waiting,
+            waits_for: hindrances.iter().map(|it| it.in_words(reader == Reader::Log)).collect(),
             access: run.access,
             journeys: journeys.and_then(|counts| serde_json::from_value(counts).ok()).unwrap_or_default(),
             deliveries,

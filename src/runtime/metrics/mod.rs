@@ -5,7 +5,9 @@
 mod channel;
 mod ledger;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -66,6 +68,9 @@ pub struct Metrics {
     unconnected: Gauge,
     in_force_since: Gauge<f64, AtomicU64>,
     left_out: Family<OfScenario, Gauge<f64, AtomicU64>>,
+    waiting: Family<OfScenario, Gauge>,
+    /// Scenarios of manifests that were in force, or have runs under way.
+    scenarios: Mutex<BTreeSet<String>>,
 }
 
 impl Default for Metrics {
@@ -92,6 +97,10 @@ impl Default for Metrics {
         let help = "When a run of the scenario last skipped or failed all, or more than a tenth, of its customers for one \
             reason, in Unix time; 0 if none did";
         registry.register("scenario_left_out_timestamp_seconds", help, Family::clone(&left_out));
+        let waiting = Family::default();
+        let help =
+            "Customers who were selected and have no delivery yet, because their channels rest or are busy";
+        registry.register("customers_waiting", help, Family::clone(&waiting));
         let ledger = LedgerNumbers::register(&mut registry);
         let channels = Channels::register(&mut registry);
         Metrics {
@@ -106,6 +115,8 @@ impl Default for Metrics {
             unconnected,
             in_force_since,
             left_out,
+            waiting,
+            scenarios: Mutex::default(),
         }
     }
 }
@@ -143,11 +154,17 @@ impl Metrics {
         for (kind, count) in counts {
             self.objects.get_or_create(&OfKind { kind }).set(whole(count));
         }
-        for scenario in snapshot.scenarios.keys() {
-            drop(self.left_out.get_or_create(&OfScenario { scenario: scenario.to_string() }));
+        for scenario in snapshot.scenarios.keys().map(ToString::to_string) {
+            self.scenarios().insert(scenario.clone());
+            drop(self.waiting.get_or_create(&OfScenario { scenario: scenario.clone() }));
+            drop(self.left_out.get_or_create(&OfScenario { scenario }));
         }
         self.problems.set(whole(problems));
         self.in_force_since.set(since.as_microsecond() as f64 / 1e6);
+    }
+
+    fn scenarios(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.scenarios.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes how many channels cannot be connected.
@@ -159,6 +176,14 @@ impl Metrics {
     pub fn set_backlog(&self, backlog: &Backlog, now: Timestamp) {
         self.ledger.set_backlog(backlog, now);
         self.channels.set_waiting(backlog);
+        let mut scenarios = self.scenarios();
+        scenarios.extend(backlog.waiting.iter().map(|(scenario, _)| scenario.to_string()));
+        for scenario in scenarios.iter().cloned() {
+            let waiting = backlog.waiting.iter().find(|(name, _)| name.as_str() == scenario);
+            let count = waiting.map_or(0, |(_, count)| i64::try_from(*count).unwrap_or(i64::MAX));
+            self.waiting.get_or_create(&OfScenario { scenario }).set(count);
+        }
+        drop(scenarios);
         for (scenario, at) in &backlog.left_out {
             let of = OfScenario { scenario: scenario.to_string() };
             self.left_out.get_or_create(&of).set(at.as_microsecond() as f64 / 1e6);

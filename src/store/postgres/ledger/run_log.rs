@@ -27,6 +27,10 @@ const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1
     (SELECT count(*) FROM run WHERE state IN (0, 1)),
     (SELECT received_at FROM call WHERE state IN (0, 1) ORDER BY seq LIMIT 1)";
 
+const UNDECIDED: &str =
+    "SELECT r.scenario, sum(c.size - c.position)::bigint FROM run r JOIN chunk c ON c.run = r.id
+    WHERE r.state IN (0, 1) AND c.state = 0 GROUP BY r.scenario";
+
 const LEFT_OUT: &str =
     "SELECT scenario, call, told, since, at, is_over FROM left_out ORDER BY scenario LIMIT $1";
 
@@ -35,7 +39,9 @@ const LEFT_OUT: &str =
 const RUNS_OF_CALL: &str = "
     SELECT r.id, r.scenario, r.state, r.audience, r.access, r.error, r.started_at, r.finished_at,
         ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = 1 AND c.counts IS NOT NULL),
-        o.nodes, o.states, o.counts, r.ended
+        o.nodes, o.states, o.counts, r.ended,
+        CASE WHEN r.state = 1
+            THEN (SELECT sum(c.size - c.position)::bigint FROM chunk c WHERE c.run = r.id AND c.state = 0) END
     FROM run r LEFT JOIN LATERAL (
         SELECT array_agg(s.node) AS nodes, array_agg(s.state) AS states, array_agg(s.count) AS counts FROM (
             SELECT d.node, d.state, count(*) AS count FROM chunk c
@@ -97,7 +103,12 @@ impl RunLog for PostgresLedger {
             session.query("SELECT scenario, at FROM left_out LIMIT $1", &[&i64::from(LEFT_OUT_MAX)]).await?;
         let left_out =
             left_out.iter().map(|row| Ok((ScenarioName::new(get::<&str>(row, 0)?), time(row, 1)?)));
+        let undecided = session.query(UNDECIDED, &[]).await?;
+        let undecided = undecided
+            .iter()
+            .map(|row| Ok((ScenarioName::new(get::<&str>(row, 0)?), get::<i64>(row, 1)?.unsigned_abs())));
         Ok(Backlog {
+            waiting: undecided.collect::<Result<_, StoreError>>()?,
             left_out: left_out.collect::<Result<_, StoreError>>()?,
             calls: get::<i64>(&counts, 0)?.unsigned_abs(),
             oldest_call: optional_time(&counts, 2)?,
@@ -208,6 +219,7 @@ fn run_record(row: &Row) -> Result<RunRecord, StoreError> {
         scenario: ScenarioName::new(get::<&str>(row, 1)?),
         state: run_state(get(row, 2)?)?.with(ends(get(row, 12)?)),
         audience: get::<Option<i64>>(row, 3)?.map(i64::unsigned_abs),
+        waiting: get::<Option<i64>>(row, 13)?.map_or(0, i64::unsigned_abs),
         access: get(row, 4)?,
         tally: counted,
         error: get(row, 5)?,

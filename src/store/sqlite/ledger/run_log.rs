@@ -66,8 +66,10 @@ impl RunLog for Ledger {
 
 fn runs_of_call(connection: &Connection, call: &CallId) -> rusqlite::Result<Vec<RunRecord>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, scenario, state, audience, access, error, started_at, finished_at, ended FROM run
-         WHERE call = (SELECT seq FROM call WHERE id = ?1) ORDER BY id",
+        "SELECT id, scenario, state, audience, access, error, started_at, finished_at, ended,
+             CASE WHEN state = 1
+                 THEN (SELECT sum(c.size - c.position) FROM chunk c WHERE c.run = run.id AND c.state = 0) END
+         FROM run WHERE call = (SELECT seq FROM call WHERE id = ?1) ORDER BY id",
     )?;
     let mut records: Vec<RunRecord> =
         statement.query_map([call.as_str()], run_record)?.collect::<Result<_, _>>()?;
@@ -84,6 +86,7 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         scenario: ScenarioName::new(row.get::<_, String>(1)?),
         state: run_state(row.get(2)?)?.with(ends(row.get(8)?)),
         audience: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
+        waiting: row.get::<_, Option<i64>>(9)?.map_or(0, i64::unsigned_abs),
         access: row.get(4)?,
         tally: crate::domain::tally::Tally::default(),
         error: row.get(5)?,
