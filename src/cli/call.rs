@@ -24,7 +24,7 @@ use crate::domain::body::to_utf8;
     curl -s https://api.weather.gov/alerts/$ID | fanfare call weather-alert --data -\n  \
     fanfare call train-cancelled --data '{\"line\": \"S7\"}' --idempotency-key 2026-01-16-S7\n\n\
     Exit codes: 0 accepted (with --watch: done); 1 refused; 2 wrong usage; 3 the server cannot be reached; \
-    4 the key is missing or may not do this; 5 accepted, and not all of it was done (failed, cancelled, expired); \
+    4 the key is missing or may not do this; 5 accepted, and not all of it was done (failed, cancelled, expired, partly); \
     6 accepted, or perhaps accepted, and what came of it was not seen: do not repeat it without an idempotency key")]
 pub struct CallCommand {
     /// The trigger's name.
@@ -109,7 +109,7 @@ impl CallCommand {
         let mut exit = Exit::Done;
         for call in accepted.calls() {
             let seen = self.watch_one(client, call).await.map_err(|error| unseen(&accepted, error))?;
-            if seen.status != "done" {
+            if seen.exit() != Exit::Done {
                 exit = Exit::AcceptedNotDone;
             }
         }

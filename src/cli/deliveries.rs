@@ -10,7 +10,7 @@ use super::client::{Client, ClientError, ServerArgs};
 use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_json, table, warn};
-use super::view::Page;
+use super::view::{Call, Page};
 use super::visible::one_line;
 use crate::api::Permission;
 
@@ -110,9 +110,27 @@ impl ListArgs {
         let answer = client.get(path, &query).await?;
         match self.output.is_json() {
             true => print_json(&answer)?,
-            false => print(&shown(&answer.json()?, &self.none()))?,
+            false => {
+                let page: Page<Delivery> = answer.json()?;
+                let without = if page.next.is_none() { self.without(&client).await? } else { String::new() };
+                print(&format!("{}{without}", shown(&page, &self.none())))?;
+            }
         }
         Ok(Exit::Done)
+    }
+
+    /// The call's customers who have no delivery yet, which none of these states has, and what they wait for.
+    async fn without(&self, client: &Client) -> Result<String, ClientError> {
+        let is_asked = self.state.as_deref().is_none_or(|state| state == "queued");
+        let Some(call) = self.call.as_deref().filter(|_| is_asked) else { return Ok(String::new()) };
+        let call: Call = client.get(&["api", "v1", "calls", call], &[]).await?.json()?;
+        let waiting = call.runs.iter().filter(|run| run.waiting > 0);
+        let lines = waiting.map(|run| {
+            let why = run.waits_for.join("; ");
+            one_line(&format!("{}: {} without a delivery yet ({why})", run.scenario, run.waiting))
+                .into_owned()
+        });
+        Ok(lines.map(|line| format!("\n{line}")).collect())
     }
 
     /// What is said where there are none.

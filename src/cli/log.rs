@@ -6,7 +6,7 @@ use super::client::{Answer, ClientError, ServerArgs};
 use super::cluster::Need;
 use super::exit::{self, EXIT_CODES, Exit};
 use super::output::{OutputArgs, print, print_json, table};
-use super::view::{Call, Counted, Page};
+use super::view::{Call, Counted, Page, Run};
 use super::visible::one_line;
 use crate::api::Permission;
 use crate::domain::expression::parse_duration;
@@ -24,13 +24,19 @@ pub struct LogCommand {
     #[arg(long, value_name = "NAME", conflicts_with = "call")]
     trigger: Option<String>,
 
-    /// Only calls in this state: accepted, running, done, failed, cancelled, expired, refused.
+    /// Only calls in this state: accepted, running, done, failed, cancelled, expired, refused, partly.
+    ///
+    /// failed, cancelled and expired also find calls of which only a run came to that.
     #[arg(long, value_name = "STATUS", conflicts_with = "call")]
     status: Option<String>,
 
     /// Only calls received since: RFC 3339, or so long ago (`90s`, `2h`, `7d`).
     #[arg(long, value_name = "TIME", conflicts_with = "call", value_parser = since)]
     since: Option<jiff::Timestamp>,
+
+    /// Exit with 5 if the call is at its end and not all of it was done, and with 1 if it was refused.
+    #[arg(long, requires = "call")]
+    check: bool,
 
     /// How many at most.
     #[arg(long, default_value_t = 20, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -46,7 +52,9 @@ pub struct LogCommand {
 fn exit_help() -> String {
     format!(
         "Examples:\n  fanfare log --trigger weather-alert --since 1h\n  fanfare log 019b2f6c-3c1e-7d40-a3f5-8f1d2c4b5a69\n  \
-         fanfare log --status refused -o json | jq '.items[].reason'\n\n{EXIT_CODES}"
+         fanfare log --status refused -o json | jq '.items[].reason'\n  \
+         fanfare log 019b2f6c-3c1e-7d40-a3f5-8f1d2c4b5a69 --check >/dev/null || echo 'not all of it was done'\n\n\
+         {EXIT_CODES}; with --check: 5 accepted, and not all of it was done (failed, cancelled, expired, partly)"
     )
 }
 
@@ -59,8 +67,8 @@ impl LogCommand {
         let client = self.server.client(Need::May(Permission::ReadLog)).await?;
         if let Some(call) = &self.call {
             let answer = client.get(&["api", "v1", "calls", call], &[]).await?;
-            show(&answer, self.output)?;
-            return Ok(Exit::Done);
+            let call = show(&answer, self.output)?;
+            return Ok(if self.check { call.exit() } else { Exit::Done });
         }
         let (since, limit) = (self.since.map(|since| since.to_string()), self.limit.to_string());
         let query = [
@@ -111,11 +119,22 @@ fn outcome(call: &Call) -> String {
     if call.runs.is_empty() && call.is_at_its_end() {
         return "nothing fired".to_owned();
     }
-    let runs = call.runs.iter().map(|run| match run.not_sent() {
-        none if none.is_empty() => format!("{}: {}", run.scenario, run.summary()),
-        journeys => format!("{}: {} (journeys: {journeys})", run.scenario, run.summary()),
-    });
-    runs.collect::<Vec<String>>().join("; ")
+    call.runs.iter().map(run_outcome).collect::<Vec<String>>().join("; ")
+}
+
+fn run_outcome(run: &Run) -> String {
+    let mut outcome = format!("{}: {}", run.scenario, run.summary());
+    let not_sent = run.not_sent();
+    if !not_sent.is_empty() {
+        outcome.push_str(&format!(" (journeys: {not_sent})"));
+    }
+    if let Some(first) = run.waits_for.first() {
+        outcome.push_str(&format!(" ({first})"));
+    }
+    if let Some(first) = run.left_out.first() {
+        outcome.push_str(&format!(" ({})", first.in_words));
+    }
+    outcome
 }
 
 fn detail(call: &Call) -> String {
@@ -140,6 +159,21 @@ fn detail(call: &Call) -> String {
         });
         let head = ["scenario", "state", "audience", "journeys", "deliveries"];
         text.push_str(&format!("\n{}\n", table(head, rows)));
+    }
+    let waits = call
+        .runs
+        .iter()
+        .flat_map(|run| run.waits_for.iter().map(|what| [run.scenario.clone(), what.clone()]));
+    let waits: Vec<[String; 2]> = waits.collect();
+    if !waits.is_empty() {
+        text.push_str(&format!("\n{}\n", table(["waits", "because"], waits)));
+    }
+    let left_out = call.runs.iter().flat_map(|run| {
+        run.left_out.iter().map(|left_out| [run.scenario.clone(), left_out.in_words.clone()])
+    });
+    let left_out: Vec<[String; 2]> = left_out.collect();
+    if !left_out.is_empty() {
+        text.push_str(&format!("\n{}\n", table(["left out", "because"], left_out)));
     }
     if !call.not_fired.is_empty() {
         let rows = call.not_fired.iter().map(|other| [other.scenario.clone(), other.reason.clone()]);
@@ -190,6 +224,34 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("heat       params.event is"), "{shown}");
+    }
+
+    #[test]
+    fn what_a_run_waits_for_is_said() {
+        let call = call(
+            r#"{"id": "019b", "trigger": "weather-alert", "receivedAt": "2026-01-16T19:51:02Z", "status": "running",
+                "runs": [{"scenario": "warning", "state": "running", "audience": 7, "waiting": 7,
+                    "waitsFor": ["waits for channel sms: down since 2026-01-16T19:50:00Z: refused"]}]}"#,
+        );
+        let said = "waits for channel sms: down since 2026-01-16T19:50:00Z: refused";
+        assert!(detail(&call).contains(&format!("warning  {said}")), "{}", detail(&call));
+        assert_eq!(outcome(&call), format!("warning: 7 without a delivery yet ({said})"));
+    }
+
+    #[test]
+    fn whom_a_run_left_out_is_said() {
+        let call = call(
+            r#"{"id": "019b", "trigger": "weather-alert", "receivedAt": "2026-01-16T19:51:02Z", "status": "done",
+                "runs": [{"scenario": "warning", "state": "done", "audience": 2, "deliveries": {"skipped": 2},
+                    "leftOut": [{"state": "skipped", "customers": 2, "of": 2, "reason": "no address",
+                        "inWords": "all 2 customers were skipped: no address"}]}]}"#,
+        );
+        assert!(
+            detail(&call).contains("warning   all 2 customers were skipped: no address"),
+            "{}",
+            detail(&call)
+        );
+        assert_eq!(outcome(&call), "warning: skipped 2 (all 2 customers were skipped: no address)");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::exit::Exit;
+
 /// A page of a list.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page<T> {
@@ -80,17 +82,34 @@ pub(super) struct Call {
 
 /// One scenario that fired.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Run {
     pub(super) scenario: String,
     pub(super) state: String,
     #[serde(default)]
     pub(super) audience: u64,
+    /// How many of them have no delivery yet.
+    #[serde(default)]
+    pub(super) waiting: u64,
+    /// What it waits for.
+    #[serde(default)]
+    pub(super) waits_for: Vec<String>,
     /// How many deliveries are in which state.
     #[serde(default)]
     pub(super) deliveries: BTreeMap<String, u64>,
     /// How many journeys came to which end; some end without a delivery.
     #[serde(default)]
     pub(super) journeys: BTreeMap<String, u64>,
+    /// Whom it left out, by reason.
+    #[serde(default)]
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// Customers who were left out for one reason.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LeftOut {
+    pub(super) in_words: String,
 }
 
 /// One scenario that listens to the trigger and did not fire.
@@ -105,6 +124,16 @@ impl Call {
     pub(super) fn is_at_its_end(&self) -> bool {
         !matches!(self.status.as_str(), "accepted" | "running")
     }
+
+    /// What the shell gets to see of what became of it.
+    pub(super) fn exit(&self) -> Exit {
+        match self.status.as_str() {
+            "accepted" | "running" | "done" => Exit::Done,
+            "refused" => Exit::Failed,
+            // Of those that a newer server may know besides, too.
+            _ => Exit::AcceptedNotDone,
+        }
+    }
 }
 
 /// States from which a delivery moves on by itself.
@@ -116,9 +145,12 @@ impl Run {
         self.deliveries.iter().filter(|(state, _)| !OPEN.contains(&state.as_str())).map(|(_, n)| n).sum()
     }
 
-    /// `sent 44, skipped 3`: what there is any of.
+    /// `sent 44, skipped 3, 12 without a delivery yet`: what there is any of.
     pub(super) fn summary(&self) -> String {
-        let parts: Vec<String> = counted(&self.deliveries).collect();
+        let mut parts: Vec<String> = counted(&self.deliveries).collect();
+        if self.waiting > 0 {
+            parts.push(format!("{} without a delivery yet", self.waiting));
+        }
         match parts.is_empty() {
             true => "no deliveries".to_owned(),
             false => parts.join(", "),
@@ -153,10 +185,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_waits_is_counted() {
+        let text = r#"{"scenario": "s", "state": "running", "audience": 7, "waiting": 6,
+            "deliveries": {"retrying": 1}, "waitsFor": ["waits for channel sms: down since now"]}"#;
+        let run: Run = serde_json::from_str(text).unwrap();
+        assert_eq!(run.summary(), "retrying 1, 6 without a delivery yet");
+        assert_eq!((run.finished(), run.waits_for.len()), (0, 1));
+    }
+
+    #[test]
     fn a_request_with_elements_leads_to_their_calls() {
         let text = r#"{"id": "r", "calls": [{"id": "a"}, {"duplicateOf": "z"}, {"id": "b"}]}"#;
         assert_eq!(serde_json::from_str::<Accepted>(text).unwrap().calls(), ["a", "b"]);
         assert_eq!(serde_json::from_str::<Accepted>(r#"{"id": "c"}"#).unwrap().calls(), ["c"]);
+    }
+
+    #[test]
+    fn only_a_call_of_which_all_was_done_is_done() {
+        use crate::domain::state::CallState::{self, Accepted, Done, Refused, Running};
+        for state in CallState::ALL {
+            let text = format!(r#"{{"trigger": "t", "receivedAt": "", "status": "{}"}}"#, state.word());
+            let exit = match state {
+                Accepted | Running | Done => Exit::Done,
+                Refused => Exit::Failed,
+                _ => Exit::AcceptedNotDone,
+            };
+            assert_eq!(serde_json::from_str::<Call>(&text).unwrap().exit(), exit, "{state:?}");
+        }
     }
 
     #[test]

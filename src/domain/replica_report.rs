@@ -31,6 +31,8 @@ pub struct ReplicaReport {
     pub audiences: BTreeMap<String, AudienceReport>,
     /// Scenarios that do not fire any more and still have runs under way.
     pub finishing: BTreeSet<String>,
+    /// The customers whom runs of each scenario left out last, unless one has reached its customers since.
+    pub left_out: BTreeMap<String, LeftOutReport>,
     /// What people have paused, calls left out, by [`Self::paused`].
     pub pauses: BTreeMap<String, PauseReport>,
     /// When the previous credentials of a Secret were used last, in steps of some seconds.
@@ -61,6 +63,20 @@ pub enum ChannelReport {
     Down(String),
     /// The channel cannot be connected: a Secret cannot be read or does not fit. Messages wait.
     Unconnected(String),
+}
+
+/// Customers whom a run left out. Nothing in it belongs to a single customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOutReport {
+    /// The call it was for, the first that this happened to.
+    pub call: String,
+    /// When the run was at its end.
+    pub since: Timestamp,
+    /// `skipped` or `failed`.
+    pub state: String,
+    /// How many, of how many, and why, in words.
+    pub in_words: String,
 }
 
 /// How an audience would be found now.

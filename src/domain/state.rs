@@ -1,13 +1,14 @@
 //! The states of calls, runs and deliveries, with the words people see and the numbers the ledger keeps.
 //!
-//! Numbers are part of the ledger's schema: they never change their meaning.
+//! Numbers are part of the ledger's schema: they never change their meaning. What each state means in words is here
+//! too, and a test holds the pages to it.
 
 macro_rules! states {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal, $word:literal;)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $code:literal, $word:literal, $meaning:literal;)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $name {
-            $($(#[$variant_doc])* $variant = $code,)*
+            $(#[doc = $meaning] $variant = $code,)*
         }
 
         impl $name {
@@ -18,6 +19,13 @@ macro_rules! states {
             pub fn word(self) -> &'static str {
                 match self {
                     $($name::$variant => $word,)*
+                }
+            }
+
+            /// What it means, for people.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $($name::$variant => $meaning,)*
                 }
             }
 
@@ -42,62 +50,42 @@ macro_rules! states {
 states! {
     /// What has become of a call.
     CallState {
-        /// On disk and answered; not yet matched with scenarios.
-        Accepted = 0, "accepted";
-        /// Matched; its runs are under way.
-        Running = 1, "running";
-        /// All its runs are at their end, or none fired.
-        Done = 2, "done";
-        /// A run of it stopped with an error.
-        Failed = 3, "failed";
-        /// Cancelled by a person or by `onStop: Cancel`.
-        Cancelled = 4, "cancelled";
-        /// Its expiry passed before it was matched.
-        Expired = 5, "expired";
-        /// Answered with 4xx or 5xx; it has no runs.
-        Refused = 6, "refused";
+        Accepted = 0, "accepted", "on disk; not yet matched with scenarios";
+        Running = 1, "running", "its runs are under way";
+        Done = 2, "done", "each of its runs is done, or no scenario fired";
+        Failed = 3, "failed", "a run of it failed, or it could not be matched";
+        Cancelled = 4, "cancelled", "each of its runs was cancelled";
+        Expired = 5, "expired", "its time was over before it was matched, or each of its runs expired";
+        Refused = 6, "refused", "answered with 4xx or 5xx; nothing came of it";
+        Partly = 7, "partly", "its runs ended differently: some are done, cancelled or expired, and others not";
     }
 }
 
 states! {
     /// What has become of a run.
     RunState {
-        /// Its audience is being read.
-        Selecting = 0, "selecting";
-        /// Its chunks are being walked and sent.
-        Running = 1, "running";
-        /// Both equations hold.
-        Done = 2, "done";
-        /// A step failed three times for a reason that trying again cannot heal.
-        Failed = 3, "failed";
-        /// What had not been sent was cancelled.
-        Cancelled = 4, "cancelled";
+        Selecting = 0, "selecting", "its customers are being selected";
+        Running = 1, "running", "its customers are decided about, and their messages sent";
+        Done = 2, "done", "each of its customers has an outcome, and none was cancelled or expired";
+        Failed = 3, "failed", "a step of it failed three times for a reason that trying again cannot heal";
+        Cancelled = 4, "cancelled", "it was stopped before all of it was sent";
+        Expired = 5, "expired", "its time was over before all of it was sent";
     }
 }
 
 states! {
     /// What has become of a delivery.
     DeliveryState {
-        /// Decided; waits for its channel.
-        Queued = 0, "queued";
-        /// In an open window: it may or may not have been taken.
-        Sending = 1, "sending";
-        /// Refused for now; tried again at a known time.
-        Retrying = 2, "retrying";
-        /// The provider took it.
-        Sent = 3, "sent";
-        /// The provider refused it for good, or its attempts are used up.
-        Failed = 4, "failed";
-        /// It may have been taken; nobody will try again.
-        Unknown = 5, "unknown";
-        /// It may have been taken; waits for a person.
-        Held = 6, "held";
-        /// Not to be sent: no address, no consent, or its content could not be rendered.
-        Skipped = 7, "skipped";
-        /// Stopped before it was sent.
-        Cancelled = 8, "cancelled";
-        /// Too late to be of use.
-        Expired = 9, "expired";
+        Queued = 0, "queued", "decided; waits for its channel";
+        Sending = 1, "sending", "at the provider; it may or may not have been taken";
+        Retrying = 2, "retrying", "refused for now; tried again at a known time";
+        Sent = 3, "sent", "the provider took it";
+        Failed = 4, "failed", "the provider refused it for good, or its attempts are used up";
+        Unknown = 5, "unknown", "it may have been taken; nobody will try again";
+        Held = 6, "held", "it may have been taken; waits for a person";
+        Skipped = 7, "skipped", "not to be sent: no consent, no address, or its text could not be written; the reason says which";
+        Cancelled = 8, "cancelled", "it was stopped before it was sent";
+        Expired = 9, "expired", "its time was over before it was sent";
     }
 }
 
@@ -119,5 +107,19 @@ mod tests {
             assert_eq!(DeliveryState::from_word(state.word()), Some(*state));
         }
         assert_eq!(DeliveryState::from_code(77), None);
+    }
+
+    /// The page has each state in one row, with the words of this file, and no other.
+    #[test]
+    fn the_page_says_what_each_state_means() {
+        let page = include_str!("../../docs/read-the-log.md");
+        let table = |head: &str, states: Vec<(&str, &str)>| {
+            let rows = states.iter().map(|(word, meaning)| format!("| `{word}` | {meaning} |\n"));
+            let table = format!("| {head} | |\n|---|---|\n{}\n", rows.collect::<String>());
+            assert!(page.contains(&table), "docs/read-the-log.md must have this table:\n\n{table}");
+        };
+        table("state of a call", CallState::ALL.iter().map(|it| (it.word(), it.meaning())).collect());
+        table("state of a run", RunState::ALL.iter().map(|it| (it.word(), it.meaning())).collect());
+        table("state of a delivery", DeliveryState::ALL.iter().map(|it| (it.word(), it.meaning())).collect());
     }
 }

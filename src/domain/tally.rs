@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::customer::CustomerKey;
+use super::left_out::Reasons;
 use super::name::NodeIndex;
-use super::state::DeliveryState;
+use super::state::{DeliveryState, RunState};
 
 /// What came of a journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,9 @@ pub struct Tally {
     pub journeys: JourneyCounts,
     /// Deliveries by node's place in the scenario and by the state's word.
     pub deliveries: BTreeMap<u16, BTreeMap<String, u64>>,
+    /// Customers who were skipped or failed, by reason.
+    #[serde(default, skip_serializing_if = "Reasons::is_empty")]
+    pub reasons: Reasons,
 }
 
 impl Tally {
@@ -127,6 +131,7 @@ impl Tally {
                 *mine.entry(state.clone()).or_default() += count;
             }
         }
+        self.reasons.merge(&other.reasons);
     }
 
     /// Deliveries by state, all nodes together.
@@ -136,6 +141,20 @@ impl Tally {
             *sums.entry(state.as_str()).or_default() += count;
         }
         sums
+    }
+
+    /// How a run ends whose counts these are; `halted` is the end that it was brought to by a person or by its expiry. One
+    /// that was halted behind its last message is done all the same.
+    pub fn end_of_run(&self, halted: Option<RunState>) -> RunState {
+        let deliveries = self.by_state();
+        let any = |state: DeliveryState| deliveries.get(state.word()).is_some_and(|count| *count > 0);
+        if self.journeys.cancelled > 0 || any(DeliveryState::Cancelled) {
+            return RunState::Cancelled;
+        }
+        if self.journeys.expired > 0 || any(DeliveryState::Expired) {
+            return RunState::Expired;
+        }
+        halted.filter(|_| self.journeys.total() == 0).unwrap_or(RunState::Done)
     }
 
     /// Checks both equations of a run that claims to be done: every member of the audience has come to an end,
@@ -227,6 +246,32 @@ mod tests {
         assert_eq!(journey_end([Expired, Skipped]), JourneyEnd::Expired);
         assert_eq!(journey_end([Cancelled, Skipped]), JourneyEnd::Cancelled);
         assert_eq!(journey_end([Expired, Cancelled]), JourneyEnd::Cancelled);
+    }
+
+    #[test]
+    fn a_run_is_done_only_if_nothing_of_it_was_cancelled_or_expired() {
+        let end = |ends: &[(JourneyEnd, u64)], states: &[DeliveryState], halted| {
+            let mut tally = Tally::default();
+            ends.iter().for_each(|(end, count)| tally.journeys.add(*end, *count));
+            states.iter().for_each(|state| tally.add_deliveries(NodeIndex(0), *state, 1));
+            tally.end_of_run(halted)
+        };
+        let (cancelled, expired) = (Some(RunState::Cancelled), Some(RunState::Expired));
+        assert_eq!(end(&[(JourneyEnd::Messaged, 60)], &[Sent, Skipped], None), RunState::Done);
+        let some_late = [(JourneyEnd::Messaged, 6), (JourneyEnd::Expired, 54)];
+        assert_eq!(end(&some_late, &[Sent, Expired], expired), RunState::Expired);
+        assert_eq!(end(&[(JourneyEnd::Messaged, 60)], &[Sent, Expired], None), RunState::Expired);
+        let some_stopped = [(JourneyEnd::Messaged, 6), (JourneyEnd::Cancelled, 54)];
+        assert_eq!(end(&some_stopped, &[Sent], cancelled), RunState::Cancelled);
+        assert_eq!(
+            end(&[(JourneyEnd::Messaged, 60)], &[Sent], cancelled),
+            RunState::Done,
+            "it came too late"
+        );
+        for halted in [cancelled, expired] {
+            assert_eq!(Some(end(&[], &[], halted)), halted, "nobody was selected yet");
+        }
+        assert_eq!(end(&[], &[], None), RunState::Done);
     }
 
     #[test]

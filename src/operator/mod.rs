@@ -21,6 +21,7 @@ mod exact;
 mod installation;
 mod leadership;
 mod lease_held;
+mod left_out;
 mod managed_by;
 mod metrics;
 mod namespace;

@@ -13,6 +13,7 @@ use super::conditions::{Finding, Ground, Standing};
 use super::context::Context;
 use super::controller::{Kind, again};
 use super::error::ReconcileError;
+use super::left_out::left_out;
 use super::namespace::{Namespace, channels_of};
 use super::paused::{nobody_tells, paused};
 use super::programmed::{Replica, Wanted, in_force, tell_in_force};
@@ -62,6 +63,7 @@ impl Kind for Scenario {
         let generation = scenario.metadata.generation;
         let conditions = observed.map_or(&[][..], |status| &status.conditions);
         beside.extend(paused(&serving.replicas, conditions, "scenario", &name));
+        beside.extend(left_out(&serving.replicas, conditions, &name));
         let was = observed.and_then(|status| status.state.as_deref());
         let is_finishing = finishing(&name, &serving.replicas, was);
         let made = scenario.creation_timestamp().map(|time| time.0);

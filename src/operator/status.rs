@@ -14,6 +14,7 @@ use super::conditions::{Finding, Ground, find, is_summary, ready};
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::Kind;
 use super::error::ReconcileError;
+use super::left_out::CUSTOMERS_REACHED;
 use super::paused::PAUSED;
 use super::runtime::LEFT_BEHIND;
 use super::verdict::ACCEPTED;
@@ -44,6 +45,7 @@ pub(super) async fn write<K: Kind, S: Serialize + PartialEq>(
     announce(context, object, before, after).await;
     announce_pause(context, object, before, after).await;
     announce_left_behind(context, object, before, after).await;
+    announce_left_out(context, object, before, after).await;
     Ok(())
 }
 
@@ -138,6 +140,20 @@ async fn announce_left_behind<K: Kind>(
 ) {
     if let (None, Some(left)) = (find(before, LEFT_BEHIND), find(after, LEFT_BEHIND)) {
         publish(context, object, EventType::Warning, LEFT_BEHIND, "Reconcile", &left.message).await;
+    }
+}
+
+/// Tells in an Event that a run of a scenario left customers out, once for each cause.
+async fn announce_left_out<K: Kind>(
+    context: &Context,
+    object: &K,
+    before: &[Condition],
+    after: &[Condition],
+) {
+    let Some(left_out) = find(after, CUSTOMERS_REACHED) else { return };
+    let is_news = find(before, CUSTOMERS_REACHED).is_none_or(|before| before.message != left_out.message);
+    if is_news {
+        publish(context, object, EventType::Warning, &left_out.reason, "Run", &left_out.message).await;
     }
 }
 

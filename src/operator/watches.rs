@@ -258,6 +258,7 @@ impl Links {
         }
         let finishing = before.finishing.symmetric_difference(&now.finishing).cloned();
         self.wakes.scenarios.wake(refs(namespace, finishing));
+        self.wakes.scenarios.wake(refs(namespace, different(&before.left_out, &now.left_out)));
         for key in different(&before.pauses, &now.pauses) {
             self.paused(namespace, runtime, &key);
         }

@@ -191,7 +191,7 @@ pub struct CallRecord {
 pub struct CallFilter {
     /// Of this trigger only.
     pub trigger: Option<TriggerName>,
-    /// In this state only.
+    /// In this state only, or with a run that came to it; see [`CallState::found_as`].
     pub state: Option<CallState>,
     /// Of this request only.
     pub request: Option<CallId>,

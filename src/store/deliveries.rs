@@ -9,9 +9,12 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use super::runs::{ChunkId, Fence};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{DeliveryId, MessageDigest};
+use crate::domain::left_out::{Outcome as ReasonOf, Reasons};
 use crate::domain::name::{ChannelName, NodeIndex};
 use crate::domain::state::DeliveryState;
+use crate::domain::tally::{JourneyEnd, Tally};
 
 /// One delivery as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +47,19 @@ pub struct Delivery {
     pub done_at: Option<Timestamp>,
     /// Whether the journey has gone on behind its node.
     pub passed: bool,
+}
+
+/// Counts a chunk from its deliveries, in the order of their customers, as [`Tally::of_chunk`] does, reasons included.
+pub fn count_chunk(rows: &[Delivery], keys: &[CustomerKey], position: usize, rest: JourneyEnd) -> Tally {
+    let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
+    let mut tally = Tally::of_chunk(states, keys, position, rest);
+    let outcomes = rows.iter().map(|row| ReasonOf {
+        customer: row.id.customer,
+        state: row.state,
+        reason: row.reason.as_deref(),
+    });
+    tally.reasons = Reasons::of_chunk(&outcomes.collect::<Vec<_>>());
+    tally
 }
 
 /// A delivery that is about to be sent.

@@ -11,6 +11,7 @@ use super::StoreError;
 use super::deliveries::Delivery;
 use super::runs::{ChunkId, UnfinishedRun};
 use crate::domain::delivery::DeliveryId;
+use crate::domain::left_out::LeftOut;
 use crate::domain::name::{CallId, ChannelName, RunId, ScenarioName, VersionId};
 use crate::domain::state::{DeliveryState, RunState};
 use crate::domain::tally::Tally;
@@ -26,6 +27,8 @@ pub struct RunRecord {
     pub state: RunState,
     /// Members of its audience; `None` until that was read.
     pub audience: Option<u64>,
+    /// Those of them who are not decided about, or whose messages have not reached a channel: they have no delivery yet.
+    pub waiting: u64,
     /// How the audience was found, in words.
     pub access: Option<String>,
     /// Journeys at their end (in finished chunks) and deliveries by node and state (in all).
@@ -73,7 +76,31 @@ pub struct Backlog {
     pub runs: u64,
     /// Deliveries that wait, by channel and state: queued, retrying or held.
     pub deliveries: Vec<(ChannelName, DeliveryState, u64)>,
+    /// Customers who were selected and have no delivery yet, by scenario.
+    pub waiting: Vec<(ScenarioName, u64)>,
+    /// When a run of a scenario last left customers out.
+    pub left_out: Vec<(ScenarioName, Timestamp)>,
 }
+
+/// The customers whom runs of a scenario left out last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScenarioLeftOut {
+    /// The scenario.
+    pub scenario: ScenarioName,
+    /// The first call of which a run left out customers for this reason.
+    pub call: CallId,
+    /// Whom that run left out.
+    pub left_out: LeftOut,
+    /// When that run was at its end.
+    pub since: Timestamp,
+    /// When the last such run was.
+    pub at: Timestamp,
+    /// Whether a run has reached its customers since.
+    pub is_over: bool,
+}
+
+/// How many scenarios are read at once that left customers out: as many as a namespace may reasonably have.
+pub const LEFT_OUT_MAX: u32 = 10_000;
 
 /// Where runs and deliveries are looked at, and held ones decided.
 #[async_trait]
@@ -89,6 +116,12 @@ pub trait RunLog: Send + Sync {
     /// # Errors
     /// See [`StoreError`].
     async fn scenarios_under_way(&self, most: u32) -> Result<BTreeSet<ScenarioName>, StoreError>;
+
+    /// The scenarios of which a run left customers out, at most [`LEFT_OUT_MAX`].
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn left_out(&self) -> Result<Vec<ScenarioLeftOut>, StoreError>;
 
     /// The runs of a call, in the order they began.
     ///

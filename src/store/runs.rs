@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::StoreError;
 use super::calls::AcceptedCall;
 use crate::domain::customer::CustomerKey;
+use crate::domain::left_out::LeftOut;
 use crate::domain::name::{RunId, ScenarioName};
 use crate::domain::state::{CallState, RunState};
 use crate::domain::tally::{JourneyEnd, Tally};
@@ -107,6 +108,37 @@ pub struct RunTotals {
     pub deliveries: BTreeMap<u16, u64>,
 }
 
+/// How a run ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunEnd {
+    /// Its state.
+    pub state: RunState,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Whether it reached its customers.
+    pub reached: Reached,
+}
+
+/// Whether a run reached its customers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reached {
+    /// It tells nothing: it had none, or was stopped.
+    Unknown,
+    /// It did.
+    Enough,
+    /// All, or more than a tenth, were skipped or failed for this reason.
+    Not(LeftOut),
+}
+
+impl RunEnd {
+    /// What is kept of whom it left out: what tells one cause from another, and all of it as JSON.
+    pub(super) fn left_out(&self) -> Option<(String, String)> {
+        let Reached::Not(left_out) = &self.reached else { return None };
+        let written = serde_json::to_string(left_out).expect("texts and numbers are always JSON");
+        Some((format!("{} {}", left_out.state, left_out.pattern), written))
+    }
+}
+
 impl Matched {
     /// The scenarios that did not fire, as the log holds them.
     pub(super) fn not_fired_as_json(&self) -> String {
@@ -175,14 +207,20 @@ pub trait Runs: Send + Sync {
     /// Counts a run's chunks and deliveries.
     async fn run_totals(&self, run: RunId) -> Result<RunTotals, StoreError>;
 
-    /// Ends a run, and its call with the last one; false if it is at its end already or a chunk of it is open.
+    /// Ends a run, and its call with the last one; false if it is at its end already or a chunk of it is open. Keeps whom
+    /// it left out as its scenario's, or that the scenario reaches its customers again.
+    async fn end_run_as(&self, run: RunId, end: RunEnd, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// [`Self::end_run_as`] of a run that tells nothing about its scenario.
     async fn end_run(
         &self,
         run: RunId,
         state: RunState,
         error: Option<String>,
         now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<bool, StoreError> {
+        self.end_run_as(run, RunEnd { state, error, reached: Reached::Unknown }, now).await
+    }
 
     /// Tells a run to cancel what has not been sent; false if it is at its end.
     async fn stop_run(&self, run: RunId) -> Result<bool, StoreError>;

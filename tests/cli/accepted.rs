@@ -98,9 +98,12 @@ fn what_cannot_be_watched_is_accepted_all_the_same() {
         assert!(ended.err.starts_with("accepted c-1\n"), "{ended:?}");
         assert!(ended.err.contains("the call was accepted as c-1") && ended.err.contains("do not repeat it"));
     }
-    let seen = r#"{"id": "c-1", "trigger": "storm", "receivedAt": "", "status": "cancelled"}"#;
-    let answers: &'static _ = Box::leak(Box::new([ACCEPTED, Some(("200 OK", &*seen.to_owned().leak()))]));
-    call(answers, true).code(5);
+    for status in ["cancelled", "expired", "failed", "partly", "a-state-of-a-newer-server"] {
+        let seen =
+            format!(r#"{{"id": "c-1", "trigger": "storm", "receivedAt": "", "status": "{status}"}}"#).leak();
+        let answers: &'static _ = Box::leak(Box::new([ACCEPTED, Some(("200 OK", &*seen))]));
+        call(answers, true).code(5);
+    }
 }
 
 #[test]

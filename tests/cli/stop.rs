@@ -43,6 +43,30 @@ fn a_paused_scenario_waits_for_a_person_and_the_other_does_not() {
 }
 
 #[test]
+fn a_call_of_which_one_run_was_cancelled_is_partly_done() {
+    let example = Example::start();
+    example.run(&["pause", "scenario", "snowstorm-warning"]).code(0);
+    let id = call(&example);
+    let is = |state: &str, scenario: &str| {
+        states(&example, &id).contains(&(scenario.to_owned(), state.to_owned()))
+    };
+    wait_for("the other scenario to be done", || is("done", "snowstorm-briefing").then_some(()));
+    let waiting = example.run(&["log", &id]).code(0).out;
+    assert!(waiting.contains("scenario snowstorm-warning was paused by "), "{waiting}");
+    example.run(&["log", &id, "--check"]).code(0);
+    example.run(&["cancel", "scenario", "snowstorm-warning"]).code(0);
+    wait_for("the scenario to be cancelled", || is("cancelled", "snowstorm-warning").then_some(()));
+    let ended = example.run(&["log", &id, "--check", "-o", "json"]).code(5).json();
+    assert_eq!(ended["status"], "partly");
+    for (status, is_found) in [("partly", true), ("cancelled", true), ("done", false), ("running", false)] {
+        let found = example.run(&["log", "--status", status]).code(0).out;
+        assert_eq!(found.contains(&id), is_found, "{status}: {found}");
+    }
+    let wrong = example.run(&["log", "--status", "finished"]).code(1).err;
+    assert!(wrong.contains("partly"), "{wrong}");
+}
+
+#[test]
 fn a_call_is_cancelled_while_everything_rests() {
     let example = Example::start_on_postgres();
     example.run(&["pause", "runtime"]).code(0);

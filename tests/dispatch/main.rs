@@ -66,6 +66,8 @@ mod told {
             a_channel_of_which_nothing_waits_any_more_is_probed_by_the_next_message,
             attempts_are_used_up_and_then_it_has_failed,
             what_comes_too_late_is_not_sent_and_is_counted,
+            a_call_tells_of_every_end_its_runs_came_to,
+            whom_a_run_left_out_is_kept_until_another_reaches_its_customers,
             a_stopped_scenario_sends_nothing_more_and_counts_exactly,
             a_clean_stop_leaves_nothing_in_doubt,
             a_broad_run_does_not_hold_up_a_narrow_one;

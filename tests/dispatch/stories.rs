@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fanfare::domain::state::DeliveryState as State;
+use fanfare::domain::left_out::left_out;
+use fanfare::domain::name::{CallId, ScenarioName};
+use fanfare::domain::pause::{Pause, Scope};
+use fanfare::domain::state::{CallState, DeliveryState as State};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::harness::Place;
@@ -197,12 +200,98 @@ pub async fn what_comes_too_late_is_not_sent_and_is_counted(place: Place) {
     world.connect(slow, willing());
     let engine = world.start();
     let call = world.call("narrow", Some(Timestamp::now() + SignedDuration::from_millis(500))).await;
-    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    assert_eq!(world.until_ended(&call, SOON).await, "expired");
     engine.stop(Duration::from_secs(1)).await;
+    assert_eq!(world.listed_as(CallState::Expired).await, std::slice::from_ref(&call));
+    assert!(world.listed_as(CallState::Done).await.is_empty());
     let journeys = world.journeys(1);
     assert_eq!(journeys.values().sum::<i64>(), 2000, "{journeys:?}");
     assert!(journeys["expired"] > 1000, "{journeys:?}");
     assert_eq!(journeys["messaged"] as usize, world.record.lock().unwrap().len());
+}
+
+pub async fn whom_a_run_left_out_is_kept_until_another_reaches_its_customers(place: Place) {
+    let world = World::new(place).await;
+    // A mood that seven divides has no address.
+    let with_lost = |lost: i64| move |n: i64| if n < lost { 14 } else { 2 };
+    world.populate(20, with_lost(2)).await;
+    world.connect(willing(), willing());
+    let engine = world.start();
+    let done = async || {
+        let call = world.call("narrow", None).await;
+        assert_eq!(world.until_ended(&call, SOON).await, "done");
+        call
+    };
+    done().await;
+    assert!(world.ledger.log.left_out().await.unwrap().is_empty(), "a tenth is not more than a tenth");
+    world.populate(20, with_lost(3)).await;
+    let (first, second) = (done().await, done().await);
+    let of_run = |call: CallId| {
+        let log = Arc::clone(&world.ledger.log);
+        async move {
+            let run = log.runs_of_call(&call).await.unwrap().remove(0);
+            left_out(&run.tally, run.audience.unwrap())
+        }
+    };
+    for call in [&first, &second] {
+        let [told] = of_run(call.clone()).await.try_into().unwrap();
+        assert_eq!(told.in_words(), "3 of 20 customers were skipped: no address");
+    }
+    let [kept] = world.ledger.log.left_out().await.unwrap().try_into().unwrap();
+    assert_eq!((kept.scenario.as_str(), &kept.call, kept.is_over), ("narrow", &first, false));
+    assert_eq!(kept.left_out.in_public_words(), "3 of 20 customers were skipped: no address");
+    assert!(kept.since < kept.at, "the same goes on: {kept:?}");
+    engine.stop(Duration::from_secs(1)).await;
+    // Nothing of it is in memory.
+    let engine = world.start();
+    assert_eq!(world.ledger.log.left_out().await.unwrap(), std::slice::from_ref(&kept));
+    world.populate(20, |_| 2).await;
+    done().await;
+    let [over] = world.ledger.log.left_out().await.unwrap().try_into().unwrap();
+    assert!(over.is_over && over.at == kept.at, "{over:?}");
+    // One customer, of one: all.
+    world.populate(20, |n| if n == 0 { 14 } else { -1 }).await;
+    let alone = done().await;
+    let [told] = world.ledger.log.left_out().await.unwrap().try_into().unwrap();
+    assert_eq!((&told.call, told.is_over), (&alone, false), "it began anew");
+    assert_eq!(told.left_out.in_words(), "the only customer was skipped: no address");
+    let backlog = world.ledger.log.backlog().await.unwrap();
+    assert_eq!(backlog.left_out, [(told.scenario, told.at)]);
+    engine.stop(Duration::from_secs(1)).await;
+}
+
+pub async fn a_call_tells_of_every_end_its_runs_came_to(place: Place) {
+    let world = World::new(place).await;
+    world.populate(200, |n| n * 26 + 2).await;
+    world.connect(willing(), willing());
+    let engine = world.start();
+    let control = engine.control();
+    let narrow = Scope::Scenario(ScenarioName::new("narrow"));
+    let pause = Pause { scope: narrow.clone(), who: "t".into(), reason: "t".into(), since: Timestamp::now() };
+    control.pause(&pause).await.unwrap().unwrap();
+    let both = world.call("narrow+wide", None).await;
+    let whole = world.call("narrow", None).await;
+    let late = world.call("narrow+wide", Some(Timestamp::now() + SignedDuration::from_secs(4))).await;
+    let done = world.call("wide", None).await;
+    assert_eq!(world.until_ended(&done, SOON).await, "done");
+    assert_eq!(world.until_ended(&late, SOON).await, "partly");
+    let begun = "SELECT count(*) FROM run WHERE scenario = 'narrow' AND state IN (0, 1)";
+    wait_for(|| world.place.count(begun) == 2).await;
+    assert_eq!(control.cancel(&narrow).await.unwrap(), 2);
+    assert_eq!(world.until_ended(&both, SOON).await, "partly");
+    assert_eq!(world.until_ended(&whole, SOON).await, "cancelled");
+    engine.stop(Duration::from_secs(1)).await;
+    let (both, late) = (both.clone(), late.clone());
+    for (state, found) in [
+        (CallState::Done, vec![done]),
+        (CallState::Partly, vec![late.clone(), both.clone()]),
+        (CallState::Expired, vec![late]),
+        (CallState::Cancelled, vec![whole, both]),
+        (CallState::Failed, vec![]),
+        (CallState::Running, vec![]),
+    ] {
+        assert_eq!(world.listed_as(state).await, found, "{state:?}");
+    }
 }
 
 pub async fn a_stopped_scenario_sends_nothing_more_and_counts_exactly(place: Place) {

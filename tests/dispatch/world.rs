@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fanfare::domain::name::{CallId, ChannelName, TriggerName, VersionId};
+use fanfare::domain::state::CallState;
 use fanfare::domain::value::Value;
 use fanfare::runtime::dispatch::{ChannelHandle, ChannelHandles, OnUnknown, RetryPolicy};
 use fanfare::runtime::engine::{Deps, Engine, Running};
-use fanfare::store::calls::{NewCall, NewRequest};
+use fanfare::store::calls::{CallFilter, NewCall, NewRequest};
 use fanfare::store::customers::CustomerWrite;
 use jiff::Timestamp;
 
@@ -140,6 +141,12 @@ impl World {
             assert!(Instant::now() < deadline, "{id} is not at its end: {:?}", self.counts());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// The calls that are found in a state, newest first.
+    pub async fn listed_as(&self, state: CallState) -> Vec<CallId> {
+        let filter = CallFilter { state: Some(state), limit: 100, ..CallFilter::default() };
+        self.ledger.calls.list(filter).await.unwrap().into_iter().map(|call| call.id).collect()
     }
 
     pub fn rows(&self) -> Vec<Row> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::delivery::DeliveryId;
+use fanfare::domain::left_out::{Outcome, Reasons};
 use fanfare::domain::name::{NodeIndex, RunId};
 use fanfare::domain::state::{DeliveryState, RunState};
 use fanfare::domain::tally::{JourneyEnd, Tally};
@@ -307,7 +308,13 @@ impl Model {
         if let Some(counts) = chunk.counts.as_ref().filter(|_| chunk.done) {
             let expired = counts.journeys.expired > 0;
             let rest = if expired { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
-            let anew = Tally::of_chunk(self.states_of(n), &chunk.keys, chunk.position, rest);
+            let mut anew = Tally::of_chunk(self.states_of(n), &chunk.keys, chunk.position, rest);
+            let rows = self.deliveries.values().filter(|row| self.chunk_of(row.id.customer) == Some(n));
+            let outcome = |row| {
+                let Delivery { id, state, reason, .. }: &Delivery = row;
+                Outcome { customer: id.customer, state: *state, reason: reason.as_deref() }
+            };
+            anew.reasons = Reasons::of_chunk(&rows.map(outcome).collect::<Vec<_>>());
             self.chunks[n as usize].counts = Some(anew);
         }
     }

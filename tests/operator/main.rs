@@ -23,6 +23,7 @@ mod installation;
 mod interplay;
 mod kubelet;
 mod leadership;
+mod left_out;
 mod meddling;
 mod numbers;
 mod oddities;

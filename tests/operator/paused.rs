@@ -6,7 +6,7 @@ use crate::harness::Request;
 use crate::serving::Served;
 use crate::stories::SCENARIO;
 
-const KEY: &str = "
+pub const KEY: &str = "
 apiVersion: fanfare.dev/v1alpha1
 kind: ApiKey
 metadata: {name: desk}
@@ -15,7 +15,7 @@ spec: {permissions: [Control, ReadLog, Track]}
 
 impl Served {
     /// Asks the API of the replica as the key `desk`; gives the status.
-    async fn ask(&self, path: &str, body: &Value) -> u16 {
+    pub async fn ask(&self, path: &str, body: &Value) -> u16 {
         let (username, password) = self.stage.pair("desk-apikey");
         let url = format!("{}/api/v1/{path}", self.calls().replace(":8080", ":8081"));
         let asked = Request::post(url).basic(&username, &password).json(body).sent().await;

@@ -1,11 +1,13 @@
 //! Numbers as Prometheus' own programs read them: its linter, and a server that collects them and evaluates our alerts.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
 use crate::harness::{Request, wait_for};
+use crate::metrics::leave_customers_out;
 use crate::traces::{Scene, call};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0";
@@ -52,6 +54,29 @@ fn the_linter_of_prometheus_finds_nothing() {
     assert!(asked.body.ends_with("# EOF\n") && asked.body.contains("# TYPE fanfare_calls counter"));
 }
 
+/// Prometheus with these settings, and where it answers.
+fn started(folder: &Path, settings: &Path) -> (Ended, String) {
+    let log = folder.join("log");
+    let output = std::fs::File::create(&log).unwrap();
+    let prometheus = Ended(
+        program("prometheus")
+            .arg(format!("--config.file={}", settings.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap(),
+    );
+    let listens = regex::Regex::new(r"Listening on.* address=(127\.0\.0\.1:\d+)").unwrap();
+    let url = wait_for("Prometheus listens", || {
+        let text = std::fs::read_to_string(&log).unwrap();
+        listens.captures(&text).map(|found| format!("http://{}", &found[1]))
+    });
+    (prometheus, url)
+}
+
 #[test]
 fn prometheus_collects_the_numbers_and_evaluates_our_alerts() {
     let scene = Scene::new(None);
@@ -69,24 +94,7 @@ fn prometheus_collects_the_numbers_and_evaluates_our_alerts() {
     std::fs::write(&file, settings).unwrap();
     let checked = program("promtool").args(["check", "config"]).arg(&file).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
-    let log = folder.path().join("log");
-    let output = std::fs::File::create(&log).unwrap();
-    let _prometheus = Ended(
-        program("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg("--web.listen-address=127.0.0.1:0")
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output)
-            .spawn()
-            .unwrap(),
-    );
-    let listens = regex::Regex::new(r"Listening on.* address=(127\.0\.0\.1:\d+)").unwrap();
-    let url = wait_for("Prometheus listens", || {
-        let text = std::fs::read_to_string(&log).unwrap();
-        listens.captures(&text).map(|found| format!("http://{}", &found[1]))
-    });
+    let (_prometheus, url) = started(folder.path(), &file);
     let ask = |path: &str| -> Option<Value> {
         let answer = Request::get(format!("{url}{path}")).send().ok()?;
         serde_json::from_str(&answer.body).ok()
@@ -107,4 +115,12 @@ fn prometheus_collects_the_numbers_and_evaluates_our_alerts() {
     for rule in rules {
         assert_eq!((rule["health"].as_str(), rule["lastError"].as_str()), (Some("ok"), None), "{rule}");
     }
+    leave_customers_out(&dev);
+    wait_for("the alert about customers left out is due", || {
+        let alerts = ask("/api/v1/alerts")?["data"]["alerts"].as_array()?.clone();
+        let fires = alerts.iter().find(|alert| alert["labels"]["alertname"] == "FanfareCustomersLeftOut")?;
+        assert_eq!(fires["labels"]["scenario"], "newsletter", "{fires}");
+        // It rings once it has been so for a minute.
+        ["pending", "firing"].contains(&fires["state"].as_str()?).then_some(())
+    });
 }

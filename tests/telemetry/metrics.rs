@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::harness::wait_for as until;
+use crate::harness::{Dev, Process, wait_for as until};
 use crate::reference::{compare, documented, shown};
 use crate::traces::{Scene, call};
 
@@ -56,6 +56,102 @@ fn a_runtime_shows_what_is_documented_and_what_happened() {
     }
     assert_eq!(value(&text, r#"fanfare_channel_window_open{channel="hook"}"#), Some(0.0), "{text}");
     compare(&documented("Runtime"), &shown(&text));
+}
+
+/// Nobody consents to the newsletter.
+pub fn leave_customers_out(dev: &Dev) -> String {
+    let called = dev.call("issue", &json!({"city": "Vienna"})).must().expect(202);
+    let id = called.json()["id"].as_str().unwrap().to_owned();
+    until("the call is done", || dev.is_done(&id).then_some(()));
+    id
+}
+
+#[test]
+fn customers_left_out_are_told_of_in_the_log_by_the_process_and_in_a_number() {
+    let scene = Scene::new(None);
+    let dev = scene.start(&mut scene.command());
+    let series = r#"fanfare_scenario_left_out_timestamp_seconds{scenario="newsletter"}"#;
+    let number = || value(&dev.api("GET", "/metrics").must().expect(200).body, series);
+    assert_eq!(number(), Some(0.0));
+    let id = leave_customers_out(&dev);
+    let words = "the only customer was skipped: no consent: news";
+    let run = dev.get(&format!("/api/v1/calls/{id}"))["runs"][0].clone();
+    assert_eq!(run["leftOut"][0]["inWords"], words, "{run}");
+    assert_eq!((&run["leftOut"][0]["customers"], &run["leftOut"][0]["of"]), (&json!(1), &json!(1)));
+    for arguments in [&["log", &id][..], &["log"]] {
+        let shown = Process::command(arguments).envs(dev.environment()).output().unwrap();
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(shown.contains("newsletter") && shown.contains(words), "{shown}");
+    }
+    until("the process says it", || {
+        scene
+            .log()
+            .lines()
+            .find(|line| line.contains("WARN") && line.contains(words) && line.contains(&id))
+            .map(drop)
+    });
+    assert!(number().is_some_and(|at| at > 1e9), "{:?}", number());
+}
+
+#[test]
+fn what_waits_is_counted_and_its_reason_said_from_its_first_moment() {
+    let scene = Scene::new(None);
+    scene.hook.answer("404 Not Found\r\n");
+    let dev = scene.start(&mut scene.command());
+    let mut calls = vec![call(&dev, None)];
+    let text = || dev.api("GET", "/metrics").must().expect(200).body;
+    until("the provider is known to be down", || {
+        let down = r#"fanfare_channel_provider_down{channel="hook"}"#;
+        value(&text(), down).filter(|down| *down == 1.0)
+    });
+    calls.extend((0..6).map(|_| call(&dev, None)));
+    let waiting = |text: &str| {
+        let of_channel = |state| {
+            value(text, &format!(r#"fanfare_deliveries_waiting{{channel="hook",state="{state}"}}"#))
+                .unwrap_or(0.0)
+        };
+        let without = value(text, r#"fanfare_customers_waiting{scenario="warning"}"#).unwrap_or(0.0);
+        (of_channel("queued") + of_channel("retrying"), without)
+    };
+    // One of them may be trying just now.
+    let (_, without) = until("all are counted", || {
+        let (with, without) = waiting(&text());
+        (with + without >= 6.0).then_some((with, without))
+    });
+    assert!(without >= 5.0, "those of later calls have no delivery: {without}");
+    let last = calls.last().unwrap();
+    let said = "waits for channel hook: down since ";
+    let run = until("the log says why", || {
+        let run = dev.get(&format!("/api/v1/calls/{last}"))["runs"].get(0)?.clone();
+        run["waitsFor"].get(0)?.as_str()?.starts_with(said).then_some(run)
+    });
+    assert_eq!((&run["audience"], &run["waiting"]), (&json!(1), &json!(1)), "{run}");
+    for (arguments, words) in [
+        (&["log", last][..], said),
+        (&["log", "--status", "running"], "1 without a delivery yet (waits for channel hook: down since "),
+        (
+            &["deliveries", "--call", last],
+            "warning: 1 without a delivery yet (waits for channel hook: down since ",
+        ),
+        (&["deliveries", "--call", last, "--state", "queued"], "warning: 1 without a delivery yet"),
+    ] {
+        let shown = Process::command(arguments).envs(dev.environment()).output().unwrap();
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(shown.contains(words), "{arguments:?}: {shown}");
+    }
+    scene.hook.answer("200 OK\r\n");
+    for id in &calls {
+        until("the call is done", || dev.is_done(id).then_some(()));
+    }
+    assert_eq!(waiting(&text()), (0.0, 0.0));
+    dev.post("/api/v1/scenarios/warning/pause", &json!({"reason": "wrong link"})).expect(200);
+    let id = call(&dev, None);
+    until("the log says that it is paused", || {
+        let run = dev.get(&format!("/api/v1/calls/{id}"))["runs"].get(0)?.clone();
+        let why = run["waitsFor"].get(0)?.as_str()?.to_owned();
+        assert!(why.starts_with("scenario warning was paused by ") && why.ends_with(": wrong link"), "{why}");
+        Some(())
+    });
 }
 
 fn file(name: &str) -> String {

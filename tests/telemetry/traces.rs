@@ -34,6 +34,21 @@ spec:
   nodes:
   - name: tell
     message: {channelRef: {name: hook}, consent: None, webhook: {body: '{"city": {{ params.city | tojson }}}'}}
+---
+apiVersion: fanfare.dev/v1alpha1
+kind: ApiTrigger
+metadata: {name: issue}
+spec: {parameters: [{name: city, type: string, example: Vienna}]}
+---
+apiVersion: fanfare.dev/v1alpha1
+kind: Scenario
+metadata: {name: newsletter}
+spec:
+  triggers: [{triggerRef: {name: issue}}]
+  audience: {everyone: {}}
+  nodes:
+  - name: tell
+    message: {channelRef: {name: hook}, consent: news, webhook: {body: '{"city": {{ params.city | tojson }}}'}}
 "#;
 
 /// A folder of manifests, a provider and a collector.
@@ -56,6 +71,11 @@ impl Scene {
 
     fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("kept")
+    }
+
+    /// What `fanfare dev` has said.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("kept.log")).unwrap()
     }
 
     pub fn command(&self) -> Command {

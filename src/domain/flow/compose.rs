@@ -5,6 +5,11 @@ use crate::domain::render::{Rendered, Subject, Template};
 use crate::domain::sms;
 use crate::domain::value::{Number, Value};
 
+/// What begins the reason of whoever does not consent; the category follows.
+pub const NO_CONSENT: &str = "no consent: ";
+/// The reason of whoever has no address.
+pub const NO_ADDRESS: &str = "no address";
+
 /// A message for one customer, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Composed {
@@ -29,7 +34,7 @@ pub fn compose(message: &Message, subject: &Subject) -> Composed {
 
 fn ready(message: &Message, subject: &Subject) -> Result<(String, MessageText), String> {
     if let Some(category) = message.consent.as_ref().filter(|category| !consents(subject, category)) {
-        return Err(format!("no consent: {category}"));
+        return Err(format!("{NO_CONSENT}{category}"));
     }
     let address = address(message, subject)?;
     let text = match &message.content {
@@ -86,7 +91,7 @@ fn address(message: &Message, subject: &Subject) -> Result<String, String> {
         },
     };
     match (address.trim(), message.content.address_attribute()) {
-        ("", Some(_)) => Err("no address".to_owned()),
+        ("", Some(_)) => Err(NO_ADDRESS.to_owned()),
         (address, _) => Ok(address.to_owned()),
     }
 }

@@ -10,7 +10,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use compose::{Composed, compose};
+pub use compose::{Composed, NO_ADDRESS, NO_CONSENT, compose};
 pub use message::{ContentTemplates, Message, MessageText};
 pub use walk::{Decision, Step, Walked, walk};
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::Desk;
 use super::problem::ApiProblem;
+use super::view::Reader;
 use crate::domain::credentials::{Caller, Permission, Presented, Rejected};
 use crate::runtime::ingest::origin;
 use crate::store::calls::CallRecord;
@@ -62,6 +63,11 @@ pub struct MayReadOwn {
 }
 
 impl MayReadOwn {
+    /// Who reads: the credentials that made a call learn nothing about single customers.
+    pub(super) fn reader(&self) -> Reader {
+        if self.own.is_some() { Reader::Caller } else { Reader::Log }
+    }
+
     /// Lets nobody see a call that is not theirs. Of a call that is not there they are told the same.
     ///
     /// # Errors

@@ -11,10 +11,13 @@ use super::Desk;
 use super::auth::{May, MayReadOwn, ReadLog};
 use super::id::{Id, kept};
 use super::problem::{ApiProblem, ProblemBody};
-use super::view::{CallPage, CallView, CountedView};
+use super::view::{CallPage, CallView, CountedView, Reader, call_states};
+use crate::domain::hindrance::Hindrance;
 use crate::domain::name::{CallId, TriggerName};
+use crate::domain::pause::Pause;
 use crate::domain::state::CallState;
 use crate::store::calls::CallFilter;
+use crate::store::run_log::RunRecord;
 
 /// How many calls a page holds unless it is told.
 const PAGE: u32 = 50;
@@ -30,7 +33,8 @@ pub(super) const PAGE_MAX: u32 = 1_000;
 pub struct CallQuery {
     /// Of this trigger only.
     trigger: Option<String>,
-    /// In this status only.
+    /// In this status only. `failed`, `cancelled` and `expired` also find calls of which only a run came to that.
+    #[param(schema_with = call_states)]
     status: Option<String>,
     /// Of this request only: the id that a call with `forEach` was answered.
     request: Option<String>,
@@ -85,16 +89,41 @@ pub(super) async fn list(
     let counted = counted.into_iter().map(CountedView::from).collect();
     let next = (records.len() == limit).then(|| records.last().map(|call| call.id.to_string())).flatten();
     let mut items = Vec::with_capacity(records.len());
+    let mut pauses = None;
     for call in records {
         let runs = match call.state {
             CallState::Refused | CallState::Accepted => Vec::new(),
-            _ => desk.log.runs_of_call(&call.id).await?,
+            _ => held_up(&desk, &call.id, &mut pauses).await?,
         };
-        let mut view = CallView::new(call, runs);
+        let mut view = CallView::new(call, runs, Reader::Log);
         view.params = view.params.filter(|_| with_params);
         items.push(view);
     }
     Ok(Json(CallPage { items, next, counted }))
+}
+
+/// The runs of a call, each with what holds it up. What is paused is read once, and only if a run is under way.
+async fn held_up(
+    desk: &Desk,
+    call: &CallId,
+    pauses: &mut Option<Vec<Pause>>,
+) -> Result<Vec<(RunRecord, Vec<Hindrance>)>, ApiProblem> {
+    let mut runs = Vec::new();
+    for run in desk.log.runs_of_call(call).await? {
+        let is_under_way = run.finished_at.is_none();
+        let hindrances = match desk.control.as_ref().filter(|_| is_under_way) {
+            Some(control) => {
+                let pauses = match pauses {
+                    Some(pauses) => pauses,
+                    None => pauses.insert(control.pauses().await?),
+                };
+                control.hindrances(call, &run, pauses)
+            }
+            None => Vec::new(),
+        };
+        runs.push((run, hindrances));
+    }
+    Ok(runs)
 }
 
 /// Whose counted refusals belong to a page, and of which minutes; none where the page is not the first, or of calls that were
@@ -165,6 +194,6 @@ pub(super) async fn detail(
     let call = desk.app.calls.get(&CallId::new(id.as_str())).await?;
     caller.check(&desk, call.as_ref())?;
     let call = call.ok_or_else(|| ApiProblem::not_found(format!("there is no call {id:?} in the log")))?;
-    let runs = desk.log.runs_of_call(&call.id).await?;
-    Ok(Json(CallView::new(call, runs)))
+    let runs = held_up(&desk, &call.id, &mut None).await?;
+    Ok(Json(CallView::new(call, runs, caller.reader())))
 }

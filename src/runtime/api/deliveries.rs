@@ -12,7 +12,7 @@ use super::auth::{May, ReadLog};
 use super::calls::limit;
 use super::id::Id;
 use super::problem::{ApiProblem, ProblemBody};
-use super::view::{DeliveryPage, DeliveryView};
+use super::view::{DeliveryPage, DeliveryView, delivery_states};
 use crate::compile::Sources;
 use crate::domain::customer::{CustomerKey, EventNeeds};
 use crate::domain::delivery::DeliveryId;
@@ -27,6 +27,7 @@ use crate::store::run_log::{DeliveryFilter, DeliveryRecord};
 #[serde(deny_unknown_fields)]
 pub struct DeliveryQuery {
     /// In this state only.
+    #[param(schema_with = delivery_states)]
     state: Option<String>,
     /// `next` of the page before.
     after: Option<String>,

@@ -116,6 +116,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn states_are_described_by_their_words() {
+        use crate::domain::state::{CallState, DeliveryState, RunState};
+        let document = described();
+        let schemas = &document["components"]["schemas"];
+        let calls = json!(CallState::ALL.iter().map(|state| state.word()).collect::<Vec<_>>());
+        assert_eq!(schemas["CallView"]["properties"]["status"]["enum"], calls);
+        let runs = json!(RunState::ALL.iter().map(|state| state.word()).collect::<Vec<_>>());
+        assert_eq!(schemas["RunView"]["properties"]["state"]["enum"], runs);
+        let deliveries = json!(DeliveryState::ALL.iter().map(|state| state.word()).collect::<Vec<_>>());
+        assert_eq!(schemas["DeliveryView"]["properties"]["state"]["enum"], deliveries);
+        let parameters = document["paths"]["/api/v1/calls"]["get"]["parameters"].as_array().unwrap();
+        let status = parameters.iter().find(|parameter| parameter["name"] == "status").unwrap();
+        assert_eq!(status["schema"]["enum"], calls, "{status}");
+        assert_eq!(status["required"], false, "{status}");
+    }
+
+    #[test]
     fn every_problem_is_described_as_it_is_sent() {
         let document = described();
         let mut problems = 0;

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-use crate::domain::state::DeliveryState;
+use crate::domain::hindrance::Hindrance;
+use crate::domain::left_out::{LeftOut, left_out};
+use crate::domain::state::{CallState, DeliveryState, RunState};
 use crate::store::calls::{CallRecord, RefusalCount};
 use crate::store::run_log::{DeliveryRecord, RunRecord};
 
@@ -70,7 +73,8 @@ pub struct CallView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub expires_at: Option<Timestamp>,
-    /// `accepted`, `running`, `done`, `failed`, `cancelled`, `expired` or `refused`.
+    /// What has become of it; `partly` where its runs ended differently.
+    #[schema(schema_with = call_states)]
     pub status: String,
     /// What its caller was answered.
     pub http_status: u16,
@@ -103,10 +107,16 @@ pub struct CallView {
 pub struct RunView {
     /// The scenario.
     pub scenario: String,
-    /// `selecting`, `running`, `done`, `failed` or `cancelled`.
+    /// What has become of it.
+    #[schema(schema_with = run_states)]
     pub state: String,
     /// How many customers it selected; 0 until they have been read.
     pub audience: u64,
+    /// How many of them have no delivery yet: they are not decided about, or no channel has taken their message.
+    pub waiting: u64,
+    /// What they wait for, and what messages wait for that have a delivery; as the replica that answers sees it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<String>,
     /// How they were found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<String>,
@@ -114,6 +124,9 @@ pub struct RunView {
     pub journeys: BTreeMap<String, u64>,
     /// Deliveries by state; every state is there.
     pub deliveries: BTreeMap<String, u64>,
+    /// Whom it left out: each reason for which all, or more than a tenth, of its customers were skipped or failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutView>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -124,6 +137,42 @@ pub struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub finished_at: Option<Timestamp>,
+}
+
+/// Customers who were left out for one reason.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOutView {
+    /// `skipped` or `failed`.
+    pub state: String,
+    /// How many.
+    pub customers: u64,
+    /// Of how many.
+    pub of: u64,
+    /// Why; where the words differ between customers, those of one of them.
+    pub reason: String,
+    /// All of it in words.
+    pub in_words: String,
+}
+
+/// Who reads a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A key that may read the log.
+    Log,
+    /// The credentials that made the call, and may do no more.
+    Caller,
+}
+
+impl LeftOutView {
+    fn new(left_out: LeftOut, reader: Reader) -> Self {
+        let (reason, in_words) = match reader {
+            Reader::Log => (left_out.reason.clone(), left_out.in_words()),
+            Reader::Caller => (left_out.public_reason(), left_out.in_public_words()),
+        };
+        let LeftOut { state, customers, of, .. } = left_out;
+        LeftOutView { state, customers, of, reason, in_words }
+    }
 }
 
 /// One scenario that listens and did not fire.
@@ -160,7 +209,8 @@ pub struct DeliveryView {
     pub customer: String,
     /// The channel.
     pub channel: String,
-    /// `queued`, `sending`, `retrying`, `sent`, `failed`, `unknown`, `held`, `skipped`, `cancelled` or `expired`.
+    /// What has become of it.
+    #[schema(schema_with = delivery_states)]
     pub state: String,
     /// How many attempts were made.
     pub attempts: u32,
@@ -191,9 +241,35 @@ pub struct DeliveryView {
     pub done_at: Option<Timestamp>,
 }
 
+/// The words of a call's states, each with what it means.
+pub(super) fn call_states() -> Object {
+    words(CallState::ALL.iter().map(|state| (state.word(), state.meaning())))
+}
+
+/// The words of a run's states.
+pub(super) fn run_states() -> Object {
+    words(RunState::ALL.iter().map(|state| (state.word(), state.meaning())))
+}
+
+/// The words of a delivery's states.
+pub(super) fn delivery_states() -> Object {
+    words(DeliveryState::ALL.iter().map(|state| (state.word(), state.meaning())))
+}
+
+fn words<'a>(states: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Object {
+    let meanings = states.clone().map(|(word, meaning)| format!("`{word}`: {meaning}"));
+    let described = meanings.collect::<Vec<_>>().join("; ");
+    let values: Vec<&str> = states.map(|(word, _)| word).collect();
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(values))
+        .description(Some(described))
+        .build()
+}
+
 impl CallView {
-    /// A call with its runs.
-    pub fn new(call: CallRecord, runs: Vec<RunRecord>) -> Self {
+    /// A call with its runs, each with what holds it up.
+    pub fn new(call: CallRecord, runs: Vec<(RunRecord, Vec<Hindrance>)>, reader: Reader) -> Self {
         let read = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
         CallView {
             id: call.id.to_string(),
@@ -208,27 +284,31 @@ impl CallView {
             version: call.version.map(|version| version.to_string()),
             finished_at: call.finished_at,
             params: Some(read(call.params).unwrap_or_else(|| Json::Object(serde_json::Map::new()))),
-            runs: runs.into_iter().map(RunView::from).collect(),
+            runs: runs.into_iter().map(|(run, held_up)| RunView::new(run, &held_up, reader)).collect(),
             not_fired: call.not_fired.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
         }
     }
 }
 
-impl From<RunRecord> for RunView {
-    fn from(run: RunRecord) -> Self {
+impl RunView {
+    fn new(run: RunRecord, hindrances: &[Hindrance], reader: Reader) -> Self {
         let mut deliveries: BTreeMap<String, u64> =
             DeliveryState::ALL.iter().map(|state| (state.word().to_owned(), 0)).collect();
         for (state, count) in run.tally.by_state() {
             *deliveries.entry(state.to_owned()).or_default() += count;
         }
         let journeys = serde_json::to_value(run.tally.journeys).ok();
+        let left_out = run.audience.map(|audience| left_out(&run.tally, audience)).unwrap_or_default();
         RunView {
             scenario: run.scenario.to_string(),
             state: run.state.word().to_owned(),
             audience: run.audience.unwrap_or(0),
+            waiting: run.waiting,
+            waits_for: hindrances.iter().map(|it| it.in_words(reader == Reader::Log)).collect(),
             access: run.access,
             journeys: journeys.and_then(|counts| serde_json::from_value(counts).ok()).unwrap_or_default(),
             deliveries,
+            left_out: left_out.into_iter().map(|it| LeftOutView::new(it, reader)).collect(),
             error: run.error,
             started_at: run.started_at,
             finished_at: run.finished_at,

@@ -16,7 +16,9 @@ use crate::api::State;
 use crate::compile::references::{SecretUse, config_maps};
 use crate::compile::{Settled, spec_digest, texts_digest};
 use crate::domain::pause::{PauseReport, Scope as PauseScope};
-use crate::domain::replica_report::{AudienceReport, ChannelReport, ReplicaReport, SecretReport};
+use crate::domain::replica_report::{
+    AudienceReport, ChannelReport, LeftOutReport, ReplicaReport, SecretReport,
+};
 use crate::domain::selection::IndexNeed;
 use crate::runtime::admin::Board;
 use crate::runtime::api::store_answers;
@@ -135,6 +137,7 @@ struct Looked {
     complete: HashSet<IndexNeed>,
     finishing: BTreeSet<String>,
     pauses: BTreeMap<String, PauseReport>,
+    left_out: BTreeMap<String, LeftOutReport>,
 }
 
 /// The store as it was when it last answered, and why it does not now. While it does not, what it said holds: nothing
@@ -207,6 +210,7 @@ impl Reporter {
                 complete: complete.map(|state| state.need).collect(),
                 finishing: self.finishing().await?,
                 pauses: self.paused().await?,
+                left_out: self.left_out().await?,
             })
         };
         let looked = tokio::time::timeout(STORE_ANSWERS_IN, look).await;
@@ -222,6 +226,18 @@ impl Reporter {
         }
         let under_way = self.log.scenarios_under_way(SCENARIOS_MAX).await?;
         Ok(at_rest.into_iter().filter(|name| under_way.contains(name.as_str())).collect())
+    }
+
+    /// Whom scenarios left out, as it may stand where everybody reads it.
+    async fn left_out(&self) -> Result<BTreeMap<String, LeftOutReport>, StoreError> {
+        let found = self.log.left_out().await?.into_iter().filter(|it| !it.is_over);
+        Ok(found
+            .map(|it| {
+                let in_words = it.left_out.in_public_words();
+                let (call, state) = (it.call.to_string(), it.left_out.state);
+                (it.scenario.to_string(), LeftOutReport { call, since: it.since, state, in_words })
+            })
+            .collect())
     }
 
     /// What is paused, without the calls: nothing in a cluster stands for one.
@@ -254,7 +270,7 @@ impl Reporter {
         let unrecognized = |name: &String| handles.get(name.as_str())?.channel.unrecognized()?.last();
         report.unrecognized_refusals =
             facts.channels.iter().filter_map(|name| Some((name.clone(), unrecognized(name)?))).collect();
-        if let Some(Looked { complete, finishing, pauses }) = &store.looked {
+        if let Some(Looked { complete, finishing, pauses, left_out }) = &store.looked {
             let progress = |needs: &Vec<IndexNeed>| match needs.iter().all(|need| complete.contains(need)) {
                 true => AudienceReport::Complete,
                 false => AudienceReport::Filling,
@@ -262,6 +278,7 @@ impl Reporter {
             report.audiences = facts.needs.iter().map(|(name, it)| (name.clone(), progress(it))).collect();
             report.finishing.clone_from(finishing);
             report.pauses.clone_from(pauses);
+            report.left_out.clone_from(left_out);
         }
         report.outdated = self.app.outdated.all();
         report.store_problem.clone_from(&store.problem);

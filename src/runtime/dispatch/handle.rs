@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 
 use super::RetryPolicy;
 use crate::channels::Channel;
 use crate::compile;
+use crate::domain::hindrance::Outage;
 use crate::domain::name::ChannelName;
 
 /// A provider's connection and how it may be used.
@@ -28,7 +30,7 @@ pub struct ChannelHandle {
 
 /// What is known of a provider, as its dispatcher says and others read.
 #[derive(Debug, Default)]
-pub struct SharedStanding(ArcSwap<Standing>);
+pub struct SharedStanding(ArcSwap<(Standing, Timestamp)>);
 
 /// What is known of a provider since the channel was connected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,11 +48,11 @@ impl SharedStanding {
     /// The words of an outage are its first ones: many providers put an id into each answer, and whoever shows them would
     /// show something new with each.
     fn note(&self, standing: Standing) {
-        let before = self.0.load();
+        let (before, _) = &**self.0.load();
         let is_same =
-            **before == standing || matches!((&**before, &standing), (Standing::Down(_), Standing::Down(_)));
+            *before == standing || matches!((before, &standing), (Standing::Down(_), Standing::Down(_)));
         if !is_same {
-            self.0.store(Arc::new(standing));
+            self.0.store(Arc::new((standing, Timestamp::now())));
         }
     }
 }
@@ -74,7 +76,15 @@ impl ChannelHandle {
 
     /// What is known of the provider.
     pub fn standing(&self) -> Standing {
-        Standing::clone(&self.standing.0.load())
+        self.standing.0.load().0.clone()
+    }
+
+    /// The outage of the provider, if there is one.
+    pub(super) fn outage(&self) -> Option<Outage> {
+        match &**self.standing.0.load() {
+            (Standing::Down(said), since) => Some(Outage::Down { since: *since, said: said.clone() }),
+            _ => None,
+        }
     }
 
     /// Notes what is known of the provider now.
@@ -107,7 +117,7 @@ mod tests {
             (down("error 3"), down("error 3")),
         ] {
             standing.note(told);
-            assert_eq!(**standing.0.load(), shown);
+            assert_eq!(standing.0.load().0, shown);
         }
     }
 }

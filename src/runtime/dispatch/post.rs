@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::dispatcher::{Counter, Dispatcher, Stop};
 use super::outbox::Outbox;
+use crate::domain::hindrance::{ChannelStanding, Outage};
 use crate::domain::name::ChannelName;
 use crate::domain::pause::Pauses;
 use crate::runtime::metrics::Metrics;
@@ -60,6 +61,21 @@ impl Post {
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.counter.metrics
+    }
+
+    /// How a channel stands, as this process sees it.
+    pub fn standing(&self, channel: &ChannelName) -> ChannelStanding {
+        let handle = self.counter.handles.load().get(channel).map(Arc::clone);
+        let outbox = {
+            let offices = self.offices.lock().unwrap_or_else(PoisonError::into_inner);
+            offices.outboxes.get(channel).map(Arc::clone)
+        };
+        ChannelStanding {
+            channel: channel.clone(),
+            outage: handle.as_ref().map_or(Some(Outage::Unconnected), |handle| handle.outage()),
+            is_busy: outbox.is_some_and(|outbox| outbox.lanes().len() > 0),
+            per_second: handle.and_then(|handle| handle.per_second),
+        }
     }
 
     /// What becomes of unknowns on the channel, if it can be used now.

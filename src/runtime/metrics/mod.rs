@@ -5,7 +5,9 @@
 mod channel;
 mod ledger;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,6 +43,12 @@ struct Refused {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfScenario {
+    /// A scenario of a manifest.
+    scenario: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfKind {
     kind: &'static str,
 }
@@ -59,6 +67,10 @@ pub struct Metrics {
     problems: Gauge,
     unconnected: Gauge,
     in_force_since: Gauge<f64, AtomicU64>,
+    left_out: Family<OfScenario, Gauge<f64, AtomicU64>>,
+    waiting: Family<OfScenario, Gauge>,
+    /// Scenarios of manifests that were in force, or have runs under way.
+    scenarios: Mutex<BTreeSet<String>>,
 }
 
 impl Default for Metrics {
@@ -81,6 +93,14 @@ impl Default for Metrics {
         registry.register("channels_unconnected", help, unconnected.clone());
         let help = "When what is in force was put in force, in Unix time";
         registry.register("snapshot_timestamp_seconds", help, in_force_since.clone());
+        let left_out = Family::default();
+        let help = "When a run of the scenario last skipped or failed all, or more than a tenth, of its customers for one \
+            reason, in Unix time; 0 if none did";
+        registry.register("scenario_left_out_timestamp_seconds", help, Family::clone(&left_out));
+        let waiting = Family::default();
+        let help =
+            "Customers who were selected and have no delivery yet, because their channels rest or are busy";
+        registry.register("customers_waiting", help, Family::clone(&waiting));
         let ledger = LedgerNumbers::register(&mut registry);
         let channels = Channels::register(&mut registry);
         Metrics {
@@ -94,6 +114,9 @@ impl Default for Metrics {
             problems,
             unconnected,
             in_force_since,
+            left_out,
+            waiting,
+            scenarios: Mutex::default(),
         }
     }
 }
@@ -131,8 +154,17 @@ impl Metrics {
         for (kind, count) in counts {
             self.objects.get_or_create(&OfKind { kind }).set(whole(count));
         }
+        for scenario in snapshot.scenarios.keys().map(ToString::to_string) {
+            self.scenarios().insert(scenario.clone());
+            drop(self.waiting.get_or_create(&OfScenario { scenario: scenario.clone() }));
+            drop(self.left_out.get_or_create(&OfScenario { scenario }));
+        }
         self.problems.set(whole(problems));
         self.in_force_since.set(since.as_microsecond() as f64 / 1e6);
+    }
+
+    fn scenarios(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.scenarios.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes how many channels cannot be connected.
@@ -144,6 +176,18 @@ impl Metrics {
     pub fn set_backlog(&self, backlog: &Backlog, now: Timestamp) {
         self.ledger.set_backlog(backlog, now);
         self.channels.set_waiting(backlog);
+        let mut scenarios = self.scenarios();
+        scenarios.extend(backlog.waiting.iter().map(|(scenario, _)| scenario.to_string()));
+        for scenario in scenarios.iter().cloned() {
+            let waiting = backlog.waiting.iter().find(|(name, _)| name.as_str() == scenario);
+            let count = waiting.map_or(0, |(_, count)| i64::try_from(*count).unwrap_or(i64::MAX));
+            self.waiting.get_or_create(&OfScenario { scenario }).set(count);
+        }
+        drop(scenarios);
+        for (scenario, at) in &backlog.left_out {
+            let of = OfScenario { scenario: scenario.to_string() };
+            self.left_out.get_or_create(&of).set(at.as_microsecond() as f64 / 1e6);
+        }
     }
 
     /// OpenMetrics text.

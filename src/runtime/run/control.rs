@@ -8,11 +8,12 @@ use super::calls::take_up;
 use super::pauses::read_pauses;
 use super::{Board, News, PlaybookError, stops};
 use crate::domain::delivery::DeliveryId;
-use crate::domain::name::RunId;
+use crate::domain::hindrance::{ChannelStanding, Hindrance, hindrances};
+use crate::domain::name::{CallId, RunId};
 use crate::domain::pause::{Pause, Scope};
 use crate::store::StoreError;
 use crate::store::pauses::PauseBook;
-use crate::store::run_log::{Reopened, RunLog};
+use crate::store::run_log::{Reopened, RunLog, RunRecord};
 use crate::store::runs::UnfinishedRun;
 
 /// The engine's controls. Cheap to clone.
@@ -99,6 +100,15 @@ impl Control {
     /// See [`StoreError`].
     pub async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
         self.pauses.pauses().await
+    }
+
+    /// What holds a run of the call up, as this process sees it.
+    pub fn hindrances(&self, call: &CallId, run: &RunRecord, pauses: &[Pause]) -> Vec<Hindrance> {
+        let known = self.board.run(run.id);
+        let channels = known.iter().flat_map(|run| run.script.channels());
+        let standings: Vec<ChannelStanding> =
+            channels.map(|channel| self.board.desk.post.standing(channel)).collect();
+        hindrances((run.state, &run.scenario, call), run.waiting, pauses, &standings)
     }
 
     /// Cancels what has not been sent of the runs that are under way now: of a call, of a scenario, of those that send

@@ -6,10 +6,12 @@ use jiff::Timestamp;
 
 use super::walk::{Walk, WalkEnd};
 use super::{Desk, Halt, LiveRun};
+use crate::domain::left_out::left_out;
 use crate::domain::state::RunState;
-use crate::domain::tally::{JourneyEnd, Tally};
+use crate::domain::tally::JourneyEnd;
 use crate::store::StoreError;
-use crate::store::runs::OpenChunks;
+use crate::store::deliveries::count_chunk;
+use crate::store::runs::{OpenChunks, Reached, RunEnd, RunTotals};
 
 impl Walk {
     /// Counts the chunk and marks it done.
@@ -24,8 +26,7 @@ impl Walk {
         }
         let rows = self.desk.deliveries.of_chunk(self.chunk.id).await?;
         let others = halt.map_or(JourneyEnd::WithoutMessage, Halt::journey_end);
-        let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
-        let tally = Tally::of_chunk(states, &self.keys, position, others);
+        let tally = count_chunk(&rows, &self.keys, position, others);
         if self.desk.runs.finish_chunk(self.chunk.id, self.chunk.fence, position, &tally).await? {
             return Ok(WalkEnd::Done);
         }
@@ -39,6 +40,15 @@ impl Halt {
         match self {
             Halt::Expired => JourneyEnd::Expired,
             Halt::Cancelled | Halt::Failed => JourneyEnd::Cancelled,
+        }
+    }
+
+    /// What a halted run ends as.
+    fn run_end(self) -> RunState {
+        match self {
+            Halt::Expired => RunState::Expired,
+            Halt::Cancelled => RunState::Cancelled,
+            Halt::Failed => RunState::Failed,
         }
     }
 }
@@ -57,8 +67,7 @@ pub(super) async fn finish_run(desk: &Desk, run: &Arc<LiveRun>) -> Result<OpenCh
         return desk.runs.open_chunks(run.id, &desk.owner).await;
     }
     let (state, error) = match totals.tally.settle(totals.audience, &totals.deliveries) {
-        Ok(()) if halt == Some(Halt::Cancelled) => (RunState::Cancelled, None),
-        Ok(()) => (RunState::Done, None),
+        Ok(()) => (totals.tally.end_of_run(halt.map(Halt::run_end)), None),
         Err(unsettled) => {
             tracing::error!(
                 call = %run.call, scenario = %run.scenario, run = run.id.0, %unsettled,
@@ -67,14 +76,39 @@ pub(super) async fn finish_run(desk: &Desk, run: &Arc<LiveRun>) -> Result<OpenCh
             (RunState::Failed, Some(format!("its counts do not add up: {unsettled}")))
         }
     };
-    if !desk.runs.end_run(run.id, state, error, now).await? {
+    let end = RunEnd { reached: reached(&totals, state), state, error };
+    let left_out = match &end.reached {
+        Reached::Not(left_out) => Some(left_out.in_public_words()),
+        Reached::Enough | Reached::Unknown => None,
+    };
+    if !desk.runs.end_run_as(run.id, end, now).await? {
         return desk.runs.open_chunks(run.id, &desk.owner).await;
     }
+    say(run, &totals, state);
+    if let Some(left_out) = left_out {
+        tracing::warn!(
+            call = %run.call, scenario = %run.scenario, run = run.id.0,
+            "{left_out}; `fanfare log {}` has the counts", run.call
+        );
+    }
+    Ok(OpenChunks::default())
+}
+
+/// Whether a run has reached its customers. One that was stopped, or had none, tells nothing about its scenario.
+fn reached(totals: &RunTotals, state: RunState) -> Reached {
+    match left_out(&totals.tally, totals.audience).into_iter().next() {
+        Some(left_out) => Reached::Not(left_out),
+        None if state == RunState::Done && totals.tally.journeys.messaged > 0 => Reached::Enough,
+        None => Reached::Unknown,
+    }
+}
+
+fn say(run: &LiveRun, totals: &RunTotals, state: RunState) {
+    let journeys = &totals.tally.journeys;
     tracing::info!(
         call = %run.call, scenario = %run.scenario, run = run.id.0, audience = totals.audience,
-        messaged = totals.tally.journeys.messaged, without_message = totals.tally.journeys.without_message,
-        skipped = totals.tally.journeys.skipped, cancelled = totals.tally.journeys.cancelled,
-        expired = totals.tally.journeys.expired, deliveries = ?totals.tally.by_state(), "run {}", state.word()
+        messaged = journeys.messaged, without_message = journeys.without_message, skipped = journeys.skipped,
+        cancelled = journeys.cancelled, expired = journeys.expired, deliveries = ?totals.tally.by_state(),
+        "run {}", state.word()
     );
-    Ok(OpenChunks::default())
 }

@@ -8,9 +8,9 @@ use super::listen::RING;
 use super::rows::{accepted_call, call_columns, get, run_state, small};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{RunId, ScenarioName};
-use crate::domain::tally::{JourneyEnd, Tally};
+use crate::domain::tally::JourneyEnd;
 use crate::store::StoreError;
-use crate::store::deliveries::{Deliveries, Step};
+use crate::store::deliveries::{Deliveries, Step, count_chunk};
 use crate::store::replicas::Told;
 use crate::store::run_log::Reopened;
 use crate::store::runs::{ChunkId, UnfinishedRun};
@@ -106,9 +106,8 @@ impl PostgresLedger {
         let before = super::run_log::tally(written)?;
         let chunk = ChunkId { run: id.run, n: small(n.into())? };
         let (keys, rows) = (self.chunk_customers(chunk).await?, self.of_chunk(chunk).await?);
-        let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
         let rest = if before.journeys.expired > 0 { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
-        let counts = Tally::of_chunk(states, &keys, position, rest).written();
+        let counts = count_chunk(&rows, &keys, position, rest).written();
         let mut session = self.database.ledger().await?;
         Ok(session.first(COUNT_ANEW, &[&id.run.0, &n, &counts, &written]).await?.is_some())
     }

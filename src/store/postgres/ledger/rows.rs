@@ -6,6 +6,7 @@ use tokio_postgres::types::FromSql;
 
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{DeliveryId, MessageDigest};
+use crate::domain::ends::Ends;
 use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, TriggerName, VersionId};
 use crate::domain::state::{DeliveryState, RunState};
 use crate::store::StoreError;
@@ -46,6 +47,11 @@ pub(super) fn run_state(code: i16) -> Result<RunState, StoreError> {
 
 pub(super) fn delivery_state(code: i16) -> Result<DeliveryState, StoreError> {
     DeliveryState::from_code(code.into()).ok_or_else(|| unreadable(format!("a delivery in state {code}")))
+}
+
+/// How runs ended; nothing where a version before noted nothing.
+pub(super) fn ends(code: Option<i16>) -> Ends {
+    code.map_or(Ends::NONE, |code| Ends::from_code(code.into()))
 }
 
 /// A state's number as its column holds it.

@@ -8,14 +8,16 @@ use tokio_postgres::Row;
 
 use super::PostgresLedger;
 use super::rows::{
-    code, delivery, delivery_columns, delivery_state, get, optional_time, run_state, small, time,
+    code, delivery, delivery_columns, delivery_state, ends, get, optional_time, run_state, small, time,
 };
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, VersionId};
 use crate::domain::state::DeliveryState;
 use crate::domain::tally::Tally;
 use crate::store::StoreError;
-use crate::store::run_log::{Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord};
+use crate::store::run_log::{
+    Backlog, DeliveryFilter, DeliveryRecord, LEFT_OUT_MAX, Reopened, RunLog, RunRecord, ScenarioLeftOut,
+};
 use crate::store::runs::RunTotals;
 
 const WAITING: &str =
@@ -25,12 +27,21 @@ const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1
     (SELECT count(*) FROM run WHERE state IN (0, 1)),
     (SELECT received_at FROM call WHERE state IN (0, 1) ORDER BY seq LIMIT 1)";
 
+const UNDECIDED: &str =
+    "SELECT r.scenario, sum(c.size - c.position)::bigint FROM run r JOIN chunk c ON c.run = r.id
+    WHERE r.state IN (0, 1) AND c.state = 0 GROUP BY r.scenario";
+
+const LEFT_OUT: &str =
+    "SELECT scenario, call, told, since, at, is_over FROM left_out ORDER BY scenario LIMIT $1";
+
 /// Finished chunks as they were counted, and the rows of those that somebody has taken and not finished: one
 /// statement, so that a chunk which is finished meanwhile is in one of them.
 const RUNS_OF_CALL: &str = "
     SELECT r.id, r.scenario, r.state, r.audience, r.access, r.error, r.started_at, r.finished_at,
         ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = 1 AND c.counts IS NOT NULL),
-        o.nodes, o.states, o.counts
+        o.nodes, o.states, o.counts, r.ended,
+        CASE WHEN r.state = 1
+            THEN (SELECT sum(c.size - c.position)::bigint FROM chunk c WHERE c.run = r.id AND c.state = 0) END
     FROM run r LEFT JOIN LATERAL (
         SELECT array_agg(s.node) AS nodes, array_agg(s.state) AS states, array_agg(s.count) AS counts FROM (
             SELECT d.node, d.state, count(*) AS count FROM chunk c
@@ -88,7 +99,17 @@ impl RunLog for PostgresLedger {
                 count.unsigned_abs(),
             ))
         });
+        let left_out =
+            session.query("SELECT scenario, at FROM left_out LIMIT $1", &[&i64::from(LEFT_OUT_MAX)]).await?;
+        let left_out =
+            left_out.iter().map(|row| Ok((ScenarioName::new(get::<&str>(row, 0)?), time(row, 1)?)));
+        let undecided = session.query(UNDECIDED, &[]).await?;
+        let undecided = undecided
+            .iter()
+            .map(|row| Ok((ScenarioName::new(get::<&str>(row, 0)?), get::<i64>(row, 1)?.unsigned_abs())));
         Ok(Backlog {
+            waiting: undecided.collect::<Result<_, StoreError>>()?,
+            left_out: left_out.collect::<Result<_, StoreError>>()?,
             calls: get::<i64>(&counts, 0)?.unsigned_abs(),
             oldest_call: optional_time(&counts, 2)?,
             runs: get::<i64>(&counts, 1)?.unsigned_abs(),
@@ -100,6 +121,12 @@ impl RunLog for PostgresLedger {
         let mut session = self.database.ledger().await?;
         let rows = session.query(UNDER_WAY, &[&i64::from(most)]).await?;
         rows.iter().map(|row| Ok(ScenarioName::new(get::<&str>(row, 0)?))).collect()
+    }
+
+    async fn left_out(&self) -> Result<Vec<ScenarioLeftOut>, StoreError> {
+        let mut session = self.database.ledger().await?;
+        let rows = session.query(LEFT_OUT, &[&i64::from(LEFT_OUT_MAX)]).await?;
+        rows.iter().map(left_out).collect()
     }
 
     async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError> {
@@ -190,13 +217,26 @@ fn run_record(row: &Row) -> Result<RunRecord, StoreError> {
     Ok(RunRecord {
         id: RunId(get(row, 0)?),
         scenario: ScenarioName::new(get::<&str>(row, 1)?),
-        state: run_state(get(row, 2)?)?,
+        state: run_state(get(row, 2)?)?.with(ends(get(row, 12)?)),
         audience: get::<Option<i64>>(row, 3)?.map(i64::unsigned_abs),
+        waiting: get::<Option<i64>>(row, 13)?.map_or(0, i64::unsigned_abs),
         access: get(row, 4)?,
         tally: counted,
         error: get(row, 5)?,
         started_at: time(row, 6)?,
         finished_at: optional_time(row, 7)?,
+    })
+}
+
+fn left_out(row: &Row) -> Result<ScenarioLeftOut, StoreError> {
+    let told = serde_json::from_str(get(row, 2)?);
+    Ok(ScenarioLeftOut {
+        scenario: ScenarioName::new(get::<&str>(row, 0)?),
+        call: CallId::new(get::<&str>(row, 1)?),
+        left_out: told.map_err(|error| super::rows::unreadable(format!("customers left out ({error})")))?,
+        since: time(row, 3)?,
+        at: time(row, 4)?,
+        is_over: get(row, 5)?,
     })
 }
 

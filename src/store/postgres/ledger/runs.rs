@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use super::PostgresLedger;
 use super::rows::{accepted_call, call_columns, code, get, run_state, small};
 use crate::domain::customer::CustomerKey;
+use crate::domain::ends::Ends;
 use crate::domain::name::{RunId, ScenarioName};
-use crate::domain::state::{CallState, RunState};
+use crate::domain::state::CallState;
 use crate::domain::tally::{JourneyEnd, Tally};
 use crate::store::StoreError;
 use crate::store::runs::{
-    ChunkId, Fence, Matched, OpenChunks, RunTotals, Runs, SelectionLease, Taken, UnfinishedRun, UnmatchedEnd,
+    ChunkId, Fence, Matched, OpenChunks, Reached, RunEnd, RunTotals, Runs, SelectionLease, Taken,
+    UnfinishedRun, UnmatchedEnd,
 };
 
 const BEGIN: &str = "
@@ -49,9 +51,9 @@ const LEASE_SELECTION: &str = "
     RETURNING r.id";
 
 /// A failed run leaves its chunks as they are; any other end needs all of them done. A call ends with its last run:
-/// failed if one failed, cancelled if all were, else done. Two runs of a call that end at once wait for one another
-/// at the call's row, so that one of them sees the other.
-const END: &str = "SELECT end_run_1($1, $2, $3, $4)";
+/// failed if one failed, cancelled if all were, else done; beside it stands what all of them came to. Two runs of a call
+/// that end at once wait for one another at the call's row, so that one of them sees the other.
+const END: &str = "SELECT end_run_2($1, $2, $3, $4, $5, $6, $7, $8)";
 
 const STOP: &str = "
     WITH held AS (SELECT id FROM run WHERE id = $1 AND state IN (0, 1) FOR UPDATE)
@@ -170,16 +172,14 @@ impl Runs for PostgresLedger {
         self.totals(run).await
     }
 
-    async fn end_run(
-        &self,
-        run: RunId,
-        state: RunState,
-        error: Option<String>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    async fn end_run_as(&self, run: RunId, end: RunEnd, now: Timestamp) -> Result<bool, StoreError> {
+        let (state, ended) = (code(end.state.kept().code()), code(Ends::of(end.state).code()));
+        let (cause, told) = end.left_out().unzip();
+        let is_enough = end.reached == Reached::Enough;
         let mut session = self.database.ledger().await?;
-        let row = session.one(END, &[&run.0, &code(state.code()), &error, &now.as_microsecond()]).await?;
-        get(&row, 0)
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
+            [&run.0, &state, &ended, &end.error, &now.as_microsecond(), &cause, &told, &is_enough];
+        get(&session.one(END, &values).await?, 0)
     }
 
     async fn stop_run(&self, run: RunId) -> Result<bool, StoreError> {

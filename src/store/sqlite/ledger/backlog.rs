@@ -6,11 +6,16 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::rows::{delivery_state, timestamp};
 use crate::domain::name::{ChannelName, ScenarioName};
-use crate::store::run_log::Backlog;
+use crate::store::run_log::{Backlog, LEFT_OUT_MAX};
 
 const WAITING: &str =
     "SELECT channel, state, count(*) FROM delivery WHERE state IN (0, 2) GROUP BY channel, state
      UNION ALL SELECT channel, state, count(*) FROM delivery WHERE state = 6 GROUP BY channel";
+
+/// The runs under way lead to their chunks, which are few.
+const UNDECIDED: &str =
+    "SELECT r.scenario, sum(c.size - c.position) FROM run r CROSS JOIN chunk c ON c.run = r.id
+     WHERE r.state IN (0, 1) AND c.state = 0 GROUP BY r.scenario";
 
 const UNDER_WAY: &str = "SELECT DISTINCT scenario FROM run WHERE state IN (0, 1) LIMIT ?1";
 
@@ -23,6 +28,16 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
         let (channel, count) = (row.get::<_, String>(0)?, row.get::<_, i64>(2)?);
         Ok((ChannelName::new(channel), delivery_state(row.get(1)?)?, count.unsigned_abs()))
     })?;
+    let mut statement = snapshot.prepare_cached(UNDECIDED)?;
+    let undecided = statement.query_map([], |row| {
+        Ok((ScenarioName::new(row.get::<_, String>(0)?), row.get::<_, i64>(1)?.unsigned_abs()))
+    })?;
+    let undecided = undecided.collect::<rusqlite::Result<_>>()?;
+    let mut statement = snapshot.prepare_cached("SELECT scenario, at FROM left_out LIMIT ?1")?;
+    let left_out = statement.query_map([LEFT_OUT_MAX], |row| {
+        Ok((ScenarioName::new(row.get::<_, String>(0)?), timestamp(row.get(1)?)?))
+    })?;
+    let left_out = left_out.collect::<rusqlite::Result<_>>()?;
     let oldest = "SELECT received_at FROM call WHERE state IN (0, 1) ORDER BY seq LIMIT 1";
     let oldest: Option<i64> = snapshot.query_row(oldest, [], |row| row.get(0)).optional()?;
     Ok(Backlog {
@@ -30,6 +45,8 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
         calls: one("SELECT count(*) FROM call WHERE state IN (0, 1)")?,
         runs: one("SELECT count(*) FROM run WHERE state IN (0, 1)")?,
         deliveries: waiting.collect::<rusqlite::Result<_>>()?,
+        waiting: undecided,
+        left_out,
     })
 }
 
@@ -50,6 +67,8 @@ mod tests {
     const ROWS: &str = "
         INSERT INTO call (id, trigger_name, received_at, state, http_status) VALUES ('a', 't', 0, 1, 202), ('b', 't', 0, 2, 202);
         INSERT INTO run (call, scenario, state, started_at) VALUES (1, 's', 1, 0), (2, 's', 2, 0);
+        INSERT INTO chunk (run, n, first_key, last_key, size, position, state) VALUES
+            (1, 0, 1, 4, 4, 4, 1), (1, 1, 5, 9, 5, 2, 0), (1, 2, 10, 19, 10, 0, 0), (2, 0, 1, 1, 1, 0, 0);
         INSERT INTO delivery (run, customer, node, channel, state, attempt) VALUES
             (1, 1, 0, 'mail', 2, 1), (1, 2, 0, 'mail', 2, 1), (1, 3, 0, 'sms', 6, 1), (1, 4, 0, 'sms', 3, 1);";
 
@@ -65,6 +84,7 @@ mod tests {
         let mail = (ChannelName::new("mail"), DeliveryState::Retrying, 2);
         let sms = (ChannelName::new("sms"), DeliveryState::Held, 1);
         assert_eq!(found.deliveries, [mail, sms]);
+        assert_eq!(found.waiting, [(ScenarioName::new("s"), 13)], "and none of a run that is at its end");
         let plan = ledger.database.read(|c| {
             let mut statement = c.prepare(&format!("EXPLAIN QUERY PLAN {WAITING}"))?;
             statement.query_map([], |row| row.get::<_, String>(3))?.collect::<rusqlite::Result<Vec<_>>>()

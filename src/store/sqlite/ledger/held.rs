@@ -10,6 +10,7 @@ use super::runs::read_tally;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{RunId, ScenarioName};
 use crate::domain::tally::{JourneyEnd, Tally};
+use crate::store::deliveries::count_chunk;
 use crate::store::run_log::Reopened;
 use crate::store::runs::{ChunkId, UnfinishedRun};
 
@@ -98,9 +99,8 @@ fn count_anew(
 ) -> rusqlite::Result<()> {
     let keys = chunks::customers(connection, chunk)?;
     let rows = of_chunk(connection, chunk)?;
-    let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
     let rest = if before.journeys.expired > 0 { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
-    let counts = Tally::of_chunk(states, &keys, position, rest);
+    let counts = count_chunk(&rows, &keys, position, rest);
     connection.prepare_cached("UPDATE chunk SET counts = ?3 WHERE run = ?1 AND n = ?2")?.execute(params![
         chunk.run.0,
         chunk.n,

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use super::{Ledger, chunks, runs};
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::RunId;
-use crate::domain::state::RunState;
 use crate::domain::tally::{JourneyEnd, Tally};
 use crate::store::StoreError;
 use crate::store::runs::{
-    ChunkId, Fence, Matched, OpenChunks, RunTotals, Runs, SelectionLease, Taken, UnfinishedRun, UnmatchedEnd,
+    ChunkId, Fence, Matched, OpenChunks, RunEnd, RunTotals, Runs, SelectionLease, Taken, UnfinishedRun,
+    UnmatchedEnd,
 };
 
 #[async_trait]
@@ -95,14 +95,8 @@ impl Runs for Ledger {
         self.database.read(totals).await
     }
 
-    async fn end_run(
-        &self,
-        run: RunId,
-        state: RunState,
-        error: Option<String>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.database.write(move |c| runs::end(c, run, state, error.as_deref(), now)).await
+    async fn end_run_as(&self, run: RunId, end: RunEnd, now: Timestamp) -> Result<bool, StoreError> {
+        self.database.write(move |c| runs::end(c, run, &end, now)).await
     }
 
     async fn stop_run(&self, run: RunId) -> Result<bool, StoreError> {

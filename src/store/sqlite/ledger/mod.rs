@@ -9,6 +9,7 @@ mod held;
 mod in_force;
 mod ledger_deliveries;
 mod ledger_runs;
+mod left_out;
 mod pauses;
 mod rows;
 mod run_log;
@@ -29,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/ledger_2.sql"),
     include_str!("../migrations/ledger_3.sql"),
     include_str!("../migrations/ledger_4.sql"),
+    include_str!("../migrations/ledger_5.sql"),
 ];
 
 /// The ledger on SQLite. Cheap to clone.
@@ -69,6 +71,6 @@ mod tests {
                 row.get::<_, i64>(0)
             })
         });
-        assert_eq!(tables.await, Ok(11));
+        assert_eq!(tables.await, Ok(12));
     }
 }

@@ -6,6 +6,7 @@ use rusqlite::{Row, RowIndex};
 
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{DeliveryId, MessageDigest};
+use crate::domain::ends::Ends;
 use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, TriggerName, VersionId};
 use crate::domain::state::{DeliveryState, RunState};
 use crate::store::calls::AcceptedCall;
@@ -40,6 +41,11 @@ pub(super) fn small<T: TryFrom<i64>>(number: i64) -> rusqlite::Result<T> {
 
 pub(super) fn run_state(code: i64) -> rusqlite::Result<RunState> {
     RunState::from_code(code).ok_or_else(|| unreadable(format!("a run in state {code}")))
+}
+
+/// How runs ended; nothing where a version before noted nothing.
+pub(super) fn ends(code: Option<i64>) -> Ends {
+    code.map_or(Ends::NONE, Ends::from_code)
 }
 
 pub(super) fn delivery_state(code: i64) -> rusqlite::Result<DeliveryState> {

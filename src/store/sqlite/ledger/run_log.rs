@@ -7,15 +7,17 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::rows::{
-    delivery, delivery_columns, delivery_state, optional_timestamp, run_state, small, timestamp,
+    delivery, delivery_columns, delivery_state, ends, optional_timestamp, run_state, small, timestamp,
 };
 use super::runs::read_tally;
-use super::{Ledger, backlog, held};
+use super::{Ledger, backlog, held, left_out};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, NodeIndex, RunId, ScenarioName, VersionId};
 use crate::domain::state::DeliveryState;
 use crate::store::StoreError;
-use crate::store::run_log::{Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord};
+use crate::store::run_log::{
+    Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord, ScenarioLeftOut,
+};
 
 #[async_trait]
 impl RunLog for Ledger {
@@ -25,6 +27,10 @@ impl RunLog for Ledger {
 
     async fn scenarios_under_way(&self, most: u32) -> Result<BTreeSet<ScenarioName>, StoreError> {
         self.database.read(move |connection| backlog::scenarios(connection, most)).await
+    }
+
+    async fn left_out(&self) -> Result<Vec<ScenarioLeftOut>, StoreError> {
+        self.database.read(left_out::all).await
     }
 
     async fn runs_of_call(&self, call: &CallId) -> Result<Vec<RunRecord>, StoreError> {
@@ -60,8 +66,10 @@ impl RunLog for Ledger {
 
 fn runs_of_call(connection: &Connection, call: &CallId) -> rusqlite::Result<Vec<RunRecord>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, scenario, state, audience, access, error, started_at, finished_at FROM run
-         WHERE call = (SELECT seq FROM call WHERE id = ?1) ORDER BY id",
+        "SELECT id, scenario, state, audience, access, error, started_at, finished_at, ended,
+             CASE WHEN state = 1
+                 THEN (SELECT sum(c.size - c.position) FROM chunk c WHERE c.run = run.id AND c.state = 0) END
+         FROM run WHERE call = (SELECT seq FROM call WHERE id = ?1) ORDER BY id",
     )?;
     let mut records: Vec<RunRecord> =
         statement.query_map([call.as_str()], run_record)?.collect::<Result<_, _>>()?;
@@ -76,8 +84,9 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     Ok(RunRecord {
         id: RunId(row.get(0)?),
         scenario: ScenarioName::new(row.get::<_, String>(1)?),
-        state: run_state(row.get(2)?)?,
+        state: run_state(row.get(2)?)?.with(ends(row.get(8)?)),
         audience: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
+        waiting: row.get::<_, Option<i64>>(9)?.map_or(0, i64::unsigned_abs),
         access: row.get(4)?,
         tally: crate::domain::tally::Tally::default(),
         error: row.get(5)?,

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::left_out;
 use super::rows::{accepted_call, call_columns, run_state};
+use crate::domain::ends::Ends;
 use crate::domain::name::RunId;
-use crate::domain::state::{CallState, RunState};
+use crate::domain::state::CallState;
 use crate::domain::tally::Tally;
-use crate::store::runs::{Matched, RunTotals, UnfinishedRun, UnmatchedEnd};
+use crate::store::runs::{Matched, RunEnd, RunTotals, UnfinishedRun, UnmatchedEnd};
 
 pub(super) fn begin(
     connection: &Connection,
@@ -106,34 +108,42 @@ pub(super) fn read_tally(counts: &str) -> rusqlite::Result<Tally> {
 pub(super) fn end(
     connection: &Connection,
     run: RunId,
-    state: RunState,
-    error: Option<&str>,
+    end: &RunEnd,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
+    let RunEnd { state, error, .. } = end;
     // A failed run leaves its chunks as they are; any other end needs all of them done.
     let call: Option<i64> = connection
         .prepare_cached(
-            "UPDATE run SET state = ?2, error = coalesce(?3, error), finished_at = ?4
+            "UPDATE run SET state = ?2, error = coalesce(?3, error), finished_at = ?4, ended = ?5
              WHERE id = ?1 AND state IN (0, 1)
                AND (?2 = 3 OR NOT EXISTS (SELECT 1 FROM chunk WHERE run = ?1 AND state = 0))
              RETURNING call",
         )?
-        .query_row(params![run.0, state.code(), error, now.as_microsecond()], |row| row.get(0))
+        .query_row(
+            params![run.0, state.kept().code(), error, now.as_microsecond(), Ends::of(*state).code()],
+            |row| row.get(0),
+        )
         .optional()?;
     if let Some(call) = call {
         end_call_with_its_runs(connection, call, now)?;
+        left_out::note(connection, run, end, now)?;
     }
     Ok(call.is_some())
 }
 
-/// A call ends with its last run: failed if one failed, cancelled if all were, else done.
+/// A call ends with its last run: failed if one failed, cancelled if all were, else done; beside it stands what all of
+/// them came to. A version before this one noted nothing beside a run's state.
 fn end_call_with_its_runs(connection: &Connection, call: i64, now: Timestamp) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE call SET finished_at = ?2, state = CASE
                  WHEN EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state = 3) THEN 3
                  WHEN NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state <> 4) THEN 4
-                 ELSE 2 END
+                 ELSE 2 END,
+                 ended = (SELECT max(e & 1) | max(e & 2) | max(e & 4) | max(e & 8) FROM (
+                     SELECT coalesce(ended, CASE state WHEN 3 THEN 2 WHEN 4 THEN 4 ELSE 1 END) AS e
+                     FROM run WHERE call = ?1))
              WHERE seq = ?1 AND state = 1
                AND NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state IN (0, 1))",
         )?

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::super::rows::{
-    accepted_call_with, call_columns, code, get, optional_time, params_text, small, time, timestamp,
+    accepted_call_with, call_columns, ends, get, optional_time, params_text, small, time, timestamp,
     unreadable,
 };
 use crate::domain::name::{CallId, TriggerName, VersionId};
@@ -24,7 +24,7 @@ macro_rules! record_columns {
         concat!(
             "c.seq, c.id, c.request, c.trigger_name, c.credential, c.received_at, c.expires_at, c.version, ",
             $params,
-            ", c.state, c.http_status, c.reason, c.not_fired, c.finished_at"
+            ", c.state, c.http_status, c.reason, c.not_fired, c.finished_at, c.ended"
         )
     };
 }
@@ -43,7 +43,7 @@ macro_rules! page {
         concat!(
             "SELECT ", record_columns!("CASE WHEN $9 THEN NULL ELSE c.params END"), " FROM call c WHERE ", $condition, " AND c.id >= $1 AND c.id < $2
                 AND ($3::text IS NULL OR c.trigger_name = $3) AND ($4::text IS NULL OR c.request = $4)
-                AND ($5::smallint IS NULL OR c.state = $5)
+                AND ($5::int[] IS NULL OR c.state * 16 + coalesce(c.ended, 0) = ANY ($5))
                 AND ($6::bigint IS NULL OR c.received_at >= $6) AND ($7::bigint IS NULL OR c.received_at < $7)
              ORDER BY c.id DESC LIMIT $8"
         )
@@ -121,7 +121,7 @@ pub(super) async fn list(session: &mut Session, filter: &CallFilter) -> Result<V
                 &end_id(filter),
                 &filter.trigger.as_ref().map(TriggerName::as_str),
                 &filter.request.as_ref().map(CallId::as_str),
-                &filter.state.map(|state| code(state.code())),
+                &filter.state.map(kept),
                 &filter.since.map(Timestamp::as_microsecond),
                 &filter.until.map(Timestamp::as_microsecond),
                 &i64::from(filter.limit),
@@ -130,6 +130,11 @@ pub(super) async fn list(session: &mut Session, filter: &CallFilter) -> Result<V
         )
         .await?;
     rows.iter().map(record).collect()
+}
+
+/// What is kept of calls in this state.
+fn kept(state: CallState) -> Vec<i32> {
+    state.found_as().into_iter().filter_map(|kept| i32::try_from(kept).ok()).collect()
 }
 
 pub(super) async fn accepted_times(
@@ -156,7 +161,8 @@ fn record(row: &Row) -> Result<CallRecord, StoreError> {
         version: get::<Option<&str>>(row, 7)?.map(VersionId::new),
         params: get(row, 8)?,
         state: CallState::from_code(state.into())
-            .ok_or_else(|| unreadable(format!("a call in state {state}")))?,
+            .ok_or_else(|| unreadable(format!("a call in state {state}")))?
+            .with(ends(get(row, 14)?)),
         http_status: small(get::<i32>(row, 10)?.into())?,
         reason: get(row, 11)?,
         not_fired: get(row, 12)?,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
+use super::super::rows::ends;
 use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::state::CallState;
 use crate::store::call_pages::{end_id, first_id, first_id_of};
@@ -43,14 +44,14 @@ pub(super) fn open_calls(
 const BY_TRIGGER: &str = "
     SELECT * FROM call
     WHERE trigger_name = :trigger AND id >= :from AND id < :before
-      AND (:state IS NULL OR state = :state) AND (:request IS NULL OR request = :request)
+      AND (:kept IS NULL OR instr(:kept, ',' || (state * 16 + ifnull(ended, 0)) || ',') > 0) AND (:request IS NULL OR request = :request)
       AND (:since IS NULL OR received_at >= :since) AND (:until IS NULL OR received_at < :until)
     ORDER BY id DESC LIMIT :limit";
 
 const BY_REQUEST: &str = "
     SELECT * FROM call
     WHERE request IS NOT NULL AND request = :request AND id >= :from AND id < :before
-      AND (:trigger IS NULL OR trigger_name = :trigger) AND (:state IS NULL OR state = :state)
+      AND (:trigger IS NULL OR trigger_name = :trigger) AND (:kept IS NULL OR instr(:kept, ',' || (state * 16 + ifnull(ended, 0)) || ',') > 0)
       AND (:since IS NULL OR received_at >= :since) AND (:until IS NULL OR received_at < :until)
     ORDER BY id DESC LIMIT :limit";
 
@@ -58,7 +59,7 @@ const BY_TIME: &str = "
     SELECT * FROM call
     WHERE id >= :from AND id < :before
       AND (:trigger IS NULL OR trigger_name = :trigger) AND (:request IS NULL OR request = :request)
-      AND (:state IS NULL OR state = :state)
+      AND (:kept IS NULL OR instr(:kept, ',' || (state * 16 + ifnull(ended, 0)) || ',') > 0)
       AND (:since IS NULL OR received_at >= :since) AND (:until IS NULL OR received_at < :until)
     ORDER BY id DESC LIMIT :limit";
 
@@ -74,7 +75,7 @@ pub(super) fn list(connection: &Connection, filter: &CallFilter) -> rusqlite::Re
     let rows = select.query_map(
         named_params! {
             ":trigger": filter.trigger.as_ref().map(TriggerName::as_str),
-            ":state": filter.state.map(CallState::code),
+            ":kept": filter.state.map(kept_in_a_list),
             ":request": filter.request.as_ref().map(CallId::as_str),
             ":from": from,
             ":before": before,
@@ -85,6 +86,12 @@ pub(super) fn list(connection: &Connection, filter: &CallFilter) -> rusqlite::Re
         |row| record_with(row, !filter.without_params),
     )?;
     rows.collect()
+}
+
+/// `,32,33,`: what is kept of calls in this state, as a text that a number between commas is looked for in.
+fn kept_in_a_list(state: CallState) -> String {
+    let kept: String = state.found_as().iter().map(|kept| format!("{kept},")).collect();
+    format!(",{kept}")
 }
 
 pub(super) fn get(connection: &Connection, id: &CallId) -> rusqlite::Result<Option<CallRecord>> {
@@ -127,7 +134,9 @@ fn record_with(row: &Row<'_>, params: bool) -> rusqlite::Result<CallRecord> {
         expires_at: optional_time(row, "expires_at")?,
         version: optional(row, "version", |id: String| VersionId::new(id))?,
         params: if params { row.get("params")? } else { None },
-        state: CallState::from_code(state).ok_or(rusqlite::Error::IntegralValueOutOfRange(8, state))?,
+        state: CallState::from_code(state)
+            .ok_or(rusqlite::Error::IntegralValueOutOfRange(8, state))?
+            .with(ends(row.get("ended")?)),
         http_status: row.get("http_status")?,
         reason: row.get("reason")?,
         not_fired: row.get("not_fired")?,
