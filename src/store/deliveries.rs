@@ -44,6 +44,8 @@ pub struct Delivery {
     pub done_at: Option<Timestamp>,
     /// Whether the journey has gone on behind its node.
     pub passed: bool,
+    /// How many segments it takes, if it is a text message.
+    pub segments: Option<u8>,
 }
 
 /// A delivery that is about to be sent.
@@ -67,6 +69,8 @@ pub struct Opening {
     pub digest: MessageDigest,
     /// The message node before it in the journey, which is passed by this.
     pub behind: Option<NodeIndex>,
+    /// How many segments it takes, if it is a text message.
+    pub segments: Option<u8>,
 }
 
 /// What came of an attempt that was opened.

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/ledger_2.sql"),
     include_str!("../migrations/ledger_3.sql"),
     include_str!("../migrations/ledger_4.sql"),
+    include_str!("../migrations/ledger_5.sql"),
 ];
 
 /// The ledger on SQLite. Cheap to clone.
