@@ -60,7 +60,7 @@ pub fn scope() -> Scope {
         |(name, kind, word): (&str, Kind, &'static str)| (name.to_owned(), Declared { kind, word });
     let trigger =
         TriggerScope { name: "hook".into(), parameters: PARAMS.map(declared).into(), is_missing: false };
-    Scope { place: Place::Customer, triggers: vec![trigger] }
+    Scope { place: Place::Customer, triggers: vec![trigger], local: Default::default() }
 }
 
 /// Params of every kind; one is always absent.
