@@ -85,6 +85,7 @@ fn is_true(value: &Value) -> bool {
         Value::List(list) => !list.is_empty(),
         Value::Object(object) => !object.is_empty(),
         Value::Timestamp(_) => true,
+        Value::Null => false,
     }
 }
 
@@ -106,6 +107,7 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::Boolean(left), Value::Boolean(right)) => Some(left.cmp(right)),
         (Value::Timestamp(left), Value::Timestamp(right)) => Some(left.cmp(right)),
         (Value::Number(left), Value::Number(right)) => Some(exact_order(*left, *right)),
+        (Value::Null, Value::Null) => Some(Ordering::Equal),
         (Value::List(left), Value::List(right)) => {
             let same = |(left, right)| order(left, right) == Some(Ordering::Equal);
             (left.len() == right.len() && left.iter().zip(right.iter()).all(same)).then_some(Ordering::Equal)
