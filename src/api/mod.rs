@@ -39,7 +39,7 @@ pub use parameter::{Parameter, ParameterType};
 pub use references::{ConfigMapKeyRef, ConfigMapKeySource, LocalRef, SecretKeyRef, SecretKeySource};
 pub use runtime::{
     Autoscaling, Exposure, IngressExposure, ParentRef, RouteExposure, Runtime, RuntimeSpec, RuntimeStatus,
-    VolumeDeletion,
+    SmsAddresses, VolumeDeletion,
 };
 pub use runtime_policies::{ConsentAssumption, ConsentDefault};
 pub use scenario::{

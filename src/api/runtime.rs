@@ -71,11 +71,24 @@ pub struct RuntimeSpec {
     /// How long things are kept. Not in effect yet: everything is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    /// The time zone of quiet hours and of local times in messages, such as `Europe/Vienna`; UTC if left out. Not in
-    /// effect yet: times are in UTC.
+    /// The time zone of times in messages and conditions, where a filter names none, and of quiet hours: a name such as
+    /// `Europe/Vienna`; UTC if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9_+/-]+$"))]
     pub time_zone: Option<String>,
+    /// The language and region in which the filters `datetime`, `date`, `time`, `number` and `currency` write, where they
+    /// name none: a tag of BCP 47 such as `de-AT`; `en` if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 35), regex(pattern = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"))]
+    pub locale: Option<String>,
+    /// Where telephone numbers without a country code belong: a region of ISO 3166 such as `AT`. Left out, only numbers
+    /// with their country code can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 2), regex(pattern = r"^[A-Z]{2}$"))]
+    pub region: Option<String>,
+    /// How the addresses of text messages are given to providers; `AsWritten` if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sms_addresses: Option<SmsAddresses>,
     /// What protects customers from too much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policies: Option<Policies>,
@@ -84,6 +97,16 @@ pub struct RuntimeSpec {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["category".into()]))]
     pub consents: Vec<ConsentDefault>,
+}
+
+/// How the addresses of text messages are given to providers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum SmsAddresses {
+    /// As they stand in the customer's attribute or in the message's `to`.
+    AsWritten,
+    /// As E.164: `0664 1234567` becomes `+436641234567` in the region `AT`. What cannot be read as a telephone number
+    /// skips that customer, with the reason.
+    E164,
 }
 
 /// Where data is kept. Exactly one of `sqlite` and `postgres`; which one cannot be changed.

@@ -210,6 +210,9 @@ struct Delivery {
     channel: String,
     #[serde(default)]
     attempts: u32,
+    /// Of a text message.
+    #[serde(default)]
+    segments: Option<u8>,
     #[serde(default)]
     provider_id: Option<String>,
     #[serde(default)]
@@ -229,11 +232,20 @@ fn shown(page: &Page<Delivery>, none: &str) -> String {
             format!("{}/{}", delivery.scenario, delivery.node),
             delivery.channel.clone(),
             delivery.attempts.to_string(),
+            delivery.segments.map(|count| count.to_string()).unwrap_or_default(),
             what,
         ]
     });
-    let header =
-        ["delivery", "state", "customer", "scenario/node", "channel", "attempts", "reason or provider's id"];
+    let header = [
+        "delivery",
+        "state",
+        "customer",
+        "scenario/node",
+        "channel",
+        "attempts",
+        "segments",
+        "reason or provider's id",
+    ];
     let more = page.next.as_ref().map_or("", |_| "\n(more: raise --limit, or narrow by --state)");
     format!("{}{more}", table(header, rows))
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::references::config_maps;
 use super::{Compilation, ObjectKind, ObjectName, Problem, Scenario, Snapshot, Sources, Trigger};
+use crate::api::RuntimeSpec;
 use crate::domain::name::{ScenarioName, TriggerName};
 
 /// Sources, and what was compiled from them.
@@ -39,7 +40,8 @@ impl Before {
 
     /// The trigger as it was compiled, if it would be the same again.
     pub(super) fn trigger(&self, name: &str, sources: &Sources) -> Option<Arc<Trigger>> {
-        let is_same = self.sources.triggers.get(name) == sources.triggers.get(name);
+        let is_same =
+            self.sources.triggers.get(name) == sources.triggers.get(name) && self.has_same_local(sources);
         let is_usable = is_same && !self.is_noted(ObjectKind::ApiTrigger, name);
         self.snapshot.triggers.get(&TriggerName::new(name)).filter(|_| is_usable).map(Arc::clone)
     }
@@ -47,9 +49,11 @@ impl Before {
     /// The scenario as it was compiled, if it would be the same again.
     pub(super) fn scenario(&self, name: &str, sources: &Sources) -> Option<Arc<Scenario>> {
         let spec = self.sources.scenarios.get(name)?;
-        let consents = |sources: &Sources| sources.runtime.as_ref().map(|it| it.consents.clone());
+        let consents =
+            |sources: &Sources| sources.runtime.as_ref().map(|it| it.consents.clone()).unwrap_or_default();
         let is_unchanged = sources.scenarios.get(name) == Some(spec)
             && consents(&self.sources) == consents(sources)
+            && self.has_same_local(sources)
             && !self.is_noted(ObjectKind::Scenario, name);
         if !is_unchanged {
             return None;
@@ -72,6 +76,16 @@ impl Before {
                     && !self.is_noted(ObjectKind::ConfigMap, config_map)
             });
         self.snapshot.scenarios.get(&ScenarioName::new(name)).filter(|_| same_texts).map(Arc::clone)
+    }
+
+    /// Whether the Runtime says the same of zone, language, region and telephone numbers.
+    fn has_same_local(&self, sources: &Sources) -> bool {
+        let local = |sources: &Sources| {
+            let runtime = sources.runtime.as_ref()?;
+            let RuntimeSpec { time_zone, locale, region, sms_addresses, .. } = runtime;
+            Some((time_zone.clone(), locale.clone(), region.clone(), *sms_addresses))
+        };
+        local(&self.sources).unwrap_or_default() == local(sources).unwrap_or_default()
     }
 
     fn is_noted(&self, kind: ObjectKind, name: &str) -> bool {
@@ -133,5 +147,16 @@ mod tests {
         let runtime = "{storage: {sqlite: {size: 1Gi}}, consents: [{category: sms, unlessSaid: Given}]}";
         let runtime = serde_yaml_ng::from_str(runtime).unwrap();
         assert_eq!(taken_over(|sources| sources.runtime = Some(runtime)), [false, false]);
+        for (local, is_kept) in [
+            ("timeZone: Europe/Vienna", false),
+            ("locale: de", false),
+            ("region: AT", false),
+            ("smsAddresses: E164", false),
+            ("replicas: 1", true),
+        ] {
+            let runtime = format!("{{storage: {{sqlite: {{size: 1Gi}}}}, {local}}}");
+            let runtime = serde_yaml_ng::from_str(&runtime).unwrap();
+            assert_eq!(taken_over(|sources| sources.runtime = Some(runtime)), [is_kept; 2], "{local}");
+        }
     }
 }

@@ -51,9 +51,10 @@ pub fn compile_after(sources: &Sources, before: &Before) -> Compilation {
 fn compile_with(sources: &Sources, before: Option<&Before>) -> Compilation {
     let mut problems = Problems::default();
     runtime::check(sources, &mut problems);
-    let triggers = trigger::compile_all(sources, before, &mut problems);
+    let local = runtime::local_defaults(sources, &mut problems);
+    let triggers = trigger::compile_all(sources, before, &local, &mut problems);
     let channels = channel::compile_all(sources, &mut problems);
-    let scenarios = scenario::compile_all(sources, before, &mut problems);
+    let scenarios = scenario::compile_all(sources, before, &local, &mut problems);
     let api_keys = api_key::compile_all(sources, &triggers, &mut problems);
     Compilation {
         snapshot: Snapshot {

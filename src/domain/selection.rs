@@ -28,6 +28,13 @@ pub enum Selection {
         /// What must be so of it.
         test: Test,
     },
+    /// The customer's id of a kind passes the test; it is a text, if there is one.
+    Id {
+        /// The kind, `registered`.
+        kind: String,
+        /// What must be so of it.
+        test: Test,
+    },
     /// The consent was recorded as this; `None` means that it was never recorded.
     Consent {
         /// The category.

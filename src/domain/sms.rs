@@ -21,6 +21,13 @@ pub fn segments(text: &str) -> usize {
     if units <= alone { 1 } else { units.div_ceil(several) }
 }
 
+/// The text with plain spaces. Amounts and times hold some at which no line breaks; they are of no alphabet that networks
+/// have, and one of them would leave 70 characters for a segment.
+pub fn with_plain_spaces(text: String) -> String {
+    const UNBREAKABLE: [char; 3] = ['\u{a0}', '\u{202f}', '\u{2007}'];
+    if text.contains(UNBREAKABLE) { text.replace(UNBREAKABLE, " ") } else { text }
+}
+
 /// Why a text cannot be sent as one message, if it is too long.
 pub fn too_long(text: &str) -> Option<String> {
     // No text of so many bytes fits, and a long one need not be counted.
@@ -69,6 +76,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(segments(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn an_amount_leaves_a_text_in_the_alphabet_of_networks() {
+        let text = format!("{} 1\u{a0}234,50\u{a0}EUR at 3:00\u{202f}PM", "a".repeat(100));
+        assert_eq!((segments(&text), segments(&with_plain_spaces(text.clone()))), (2, 1));
+        assert!(with_plain_spaces(text).ends_with("1 234,50 EUR at 3:00 PM"));
     }
 
     #[test]

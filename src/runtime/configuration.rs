@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -16,14 +17,20 @@ use crate::compile::references::channel_secrets;
 use crate::compile::{self, Before, Compilation, Settled, Snapshot, Sources, settle_after};
 use crate::domain::credentials::Keyring;
 use crate::domain::name::ChannelName;
+use crate::domain::render::AttributesSeen;
 use crate::domain::secret::Secret;
 use crate::store::StoreError;
 use crate::store::audiences::Audiences;
+use crate::store::customers::Customers;
+
+/// How long a look at some customers may take.
+const LOOK_MAX: Duration = Duration::from_secs(3);
 
 /// What is in force, and what it acts upon.
 pub struct Configuration {
     app: Arc<App>,
     audiences: Arc<dyn Audiences>,
+    customers: Arc<dyn Customers>,
     handles: ChannelHandles,
     network: Network,
     in_force: Before,
@@ -58,12 +65,12 @@ impl Configuration {
     /// Nothing is in force yet.
     pub fn new(
         app: Arc<App>,
-        audiences: Arc<dyn Audiences>,
+        (audiences, customers): (Arc<dyn Audiences>, Arc<dyn Customers>),
         handles: ChannelHandles,
         network: Network,
     ) -> Self {
         let in_force = Before::nothing();
-        Configuration { app, audiences, handles, network, in_force, connected: BTreeMap::new() }
+        Configuration { app, audiences, customers, handles, network, in_force, connected: BTreeMap::new() }
     }
 
     /// What is in force.
@@ -71,9 +78,25 @@ impl Configuration {
         self.in_force.sources()
     }
 
-    /// Compiles what is wanted without changing anything.
-    pub fn settle(&self, wanted: Sources) -> Settled {
-        settle_after(&self.in_force, wanted)
+    /// Compiles what is wanted without changing anything. Contents are tried with what customers have now: that only
+    /// warns, so that what is in force depends on nothing but what is wanted.
+    pub async fn settle(&self, mut wanted: Sources) -> Settled {
+        wanted.attributes = self.attributes_seen().await;
+        let mut settled = settle_after(&self.in_force, wanted);
+        settled.sources.attributes.clear();
+        settled
+    }
+
+    /// A store that does not answer is no reason to wait with an edit.
+    async fn attributes_seen(&self) -> AttributesSeen {
+        match tokio::time::timeout(LOOK_MAX, self.customers.attributes_seen()).await {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "contents are tried without the attributes of customers");
+                AttributesSeen::new()
+            }
+            Err(_) => AttributesSeen::new(),
+        }
     }
 
     /// Puts what was settled in force.

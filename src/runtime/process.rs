@@ -42,8 +42,8 @@ impl Parts {
         let app =
             Arc::new(App::new(namespace, Arc::clone(&stores.calls), Arc::clone(&stores.customers), refusals));
         let handles = ChannelHandles::default();
-        let audiences = Arc::clone(&stores.audiences);
-        let configuration = Configuration::new(Arc::clone(&app), audiences, handles.clone(), network);
+        let read = (Arc::clone(&stores.audiences), Arc::clone(&stores.customers));
+        let configuration = Configuration::new(Arc::clone(&app), read, handles.clone(), network);
         let stop_refusals = CancellationToken::new();
         let refusals = tokio::spawn(writer.run(stop_refusals.clone()));
         (Parts { stores, app, handles, tenant: tenant.into(), stop_refusals, refusals }, configuration)

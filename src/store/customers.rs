@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
+use crate::domain::render::AttributesSeen;
 use crate::domain::value::Value;
 
 /// One line that creates or changes a customer. Attributes and consents not named stay as they are.
@@ -121,6 +122,13 @@ pub trait Customers: Send + Sync {
     /// # Errors
     /// The store failed.
     async fn event_types(&self) -> Result<BTreeSet<String>, StoreError>;
+
+    /// What some customers have as attributes: those that came last, and those that came first. Bounded, whatever the base
+    /// is.
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn attributes_seen(&self) -> Result<AttributesSeen, StoreError>;
 
     /// How many customers there are.
     ///

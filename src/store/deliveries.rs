@@ -47,6 +47,8 @@ pub struct Delivery {
     pub done_at: Option<Timestamp>,
     /// Whether the journey has gone on behind its node.
     pub passed: bool,
+    /// How many segments it takes, if it is a text message.
+    pub segments: Option<u8>,
 }
 
 /// Counts a chunk from its deliveries, in the order of their customers, as [`Tally::of_chunk`] does, reasons included.
@@ -83,6 +85,8 @@ pub struct Opening {
     pub digest: MessageDigest,
     /// The message node before it in the journey, which is passed by this.
     pub behind: Option<NodeIndex>,
+    /// How many segments it takes, if it is a text message.
+    pub segments: Option<u8>,
 }
 
 /// What came of an attempt that was opened.

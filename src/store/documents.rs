@@ -80,7 +80,7 @@ impl<'de> Visitor<'de> for OneValue {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut values = Vec::new();
         while let Some(value) = list.next_element_seed(OneValue)? {
-            values.extend(value);
+            values.push(value.unwrap_or(Value::Null));
         }
         Ok(Some(Value::List(values.into())))
     }
@@ -122,7 +122,7 @@ mod tests {
         let json = json!({
             "big": 9_007_199_254_740_993_i64, "small": i64::MIN, "long": 0.123_456_789_012_345_68,
             "tiny": 5e-324, "huge": 1.797_693_134_862_315_7e308, "whole": 2.0, "beyond": 12_345_678_901_234_567_890_u64,
-            "text": "\u{10FFFF} \"x\\", "list": [1, [true]], "object": {"a": {"b": []}},
+            "text": "\u{10FFFF} \"x\\", "list": [1, null, [true, null]], "object": {"a": {"b": []}},
         });
         let values = crate::domain::value::object_from_json(json.as_object().unwrap()).unwrap();
         assert_eq!(decode(&encode(&values)).unwrap(), values);

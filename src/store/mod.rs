@@ -3,6 +3,7 @@
 //! Invariant: a store keeps and finds; it decides nothing.
 
 mod acceptance;
+mod attributes_seen;
 pub mod audiences;
 mod call_pages;
 pub mod calls;

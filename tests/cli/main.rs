@@ -9,6 +9,7 @@ mod backup;
 mod command;
 mod import;
 mod pages;
+mod phone_numbers;
 mod refusals;
 mod reload;
 mod stop;

@@ -68,3 +68,53 @@ fn the_log_of_a_call_names_a_scenario_that_listens_and_is_not_in_force() {
     assert!(reason.contains("gone"), "{reason}");
     assert_eq!(call("other"), json!([]));
 }
+
+const GREETING: &str = "apiVersion: fanfare.dev/v1alpha1
+kind: Channel
+metadata: {name: out}
+spec: {log: {}}
+---
+apiVersion: fanfare.dev/v1alpha1
+kind: Scenario
+metadata: {name: greeting}
+spec:
+  triggers: [{triggerRef: {name: first}}]
+  audience: {everyone: {}}
+  nodes:
+  - {name: say, message: {channelRef: {name: out}, consent: None, log: {text: 'TEXT'}}}
+";
+
+#[test]
+fn an_edit_is_tried_with_what_customers_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let (manifests, data) = (folder.path().join("manifests"), folder.path().join("data"));
+    fs::create_dir_all(manifests.join("data")).unwrap();
+    let customers = [
+        json!({"ids": {"registered": "a"}, "attributes": {"city": "Brno", "age": 5, "name": "Ann"}}),
+        json!({"ids": {"registered": "b"}, "attributes": {"age": "5", "name": "Bob"}}),
+    ];
+    let lines: String = customers.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(manifests.join("data/customers.ndjson"), lines).unwrap();
+    fs::write(manifests.join("first.yaml"), trigger("first")).unwrap();
+    fs::write(manifests.join("greeting.yaml"), GREETING.replace("TEXT", "Hello {{ customer.name }}"))
+        .unwrap();
+    let sandbox = Sandbox::start(folder.path(), &[]);
+    let dev = Dev::start(&manifests, &data, &sandbox);
+    let said = || String::from_utf8_lossy(&fs::read(data.with_extension("log")).unwrap()).into_owned();
+    assert!(!said().contains("cannot be written"), "{}", said());
+
+    let text = "{{ customer.name }}, {{ customer.city }}, {{ customer.age - 1 }}";
+    fs::write(manifests.join("greeting.yaml"), GREETING.replace("TEXT", text)).unwrap();
+    for warning in [
+        "without `customer.city` this cannot be written",
+        "for customers whose `customer.age` is a text this cannot be written",
+    ] {
+        wait_for(warning, || said().contains(warning).then_some(()));
+    }
+    // It is in force all the same: who has a city is told.
+    let answer = dev.call("first", &json!({})).must().expect(202).json();
+    let id = answer["id"].as_str().unwrap().to_owned();
+    wait_for("the end of the call", || dev.is_done(&id).then_some(()));
+    let run = &dev.get(&format!("/api/v1/calls/{id}"))["runs"][0];
+    assert_eq!((&run["deliveries"]["sent"], &run["deliveries"]["skipped"]), (&json!(1), &json!(1)), "{run}");
+}

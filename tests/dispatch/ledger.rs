@@ -55,6 +55,7 @@ pub fn opening(run: RunId, fence: Fence, customer: i64) -> Opening {
         address: "+43".into(),
         digest: MessageDigest([7; 16]),
         behind: None,
+        segments: None,
     }
 }
 

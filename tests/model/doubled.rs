@@ -65,6 +65,7 @@ impl World {
             address: "+43".into(),
             digest: MessageDigest([7; 16]),
             behind: None,
+            segments: None,
         }
     }
 

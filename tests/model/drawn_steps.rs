@@ -106,6 +106,7 @@ impl Actors {
                 address: format!("+43-{}", customer.0),
                 digest: MessageDigest([u8::from(self.chance(5)); 16]),
                 behind: (node.0 > 0).then_some(NodeIndex(0)),
+                segments: (customer.0 % 3 > 0).then(|| u8::try_from(attempt).unwrap()),
             });
         }
     }

@@ -160,6 +160,7 @@ impl Model {
             retry_at: None,
             done_at: None,
             passed: false,
+            segments: opening.segments,
         };
         self.deliveries.insert(key, row);
         Opened::Yes
@@ -178,6 +179,7 @@ impl Model {
         row.state = DeliveryState::Sending;
         row.attempt = opening.attempt;
         (row.address, row.digest) = (Some(opening.address.clone()), Some(opening.digest));
+        row.segments = opening.segments;
         row.first_at = row.first_at.or(Some(step.at));
         (row.last_at, row.retry_at) = (Some(step.at), None);
         Opened::Yes
@@ -201,5 +203,6 @@ fn fresh(id: DeliveryId, decided: &Decided) -> Delivery {
         retry_at: None,
         done_at: None,
         passed: false,
+        segments: None,
     }
 }

@@ -5,7 +5,7 @@ use fanfare::domain::value::{Kind, Value};
 
 use crate::random::Random;
 
-const ATTRIBUTES: [&str; 9] = [
+const ATTRIBUTES: [&str; 11] = [
     "customer.a",
     "customer.b",
     "customer.c",
@@ -15,8 +15,10 @@ const ATTRIBUTES: [&str; 9] = [
     "customer.o.q",
     "customer.o.a.x",
     "customer.never",
+    "ids.registered",
+    "ids.card",
 ];
-const LITERALS: [&str; 24] = [
+const LITERALS: [&str; 27] = [
     "'5'",
     "5",
     "5.0",
@@ -41,6 +43,9 @@ const LITERALS: [&str; 24] = [
     "9223372036854775807",
     "5.5",
     "-9223372036854775807",
+    "'c1'",
+    "'k2-0'",
+    "'k3-1'",
 ];
 const PARAMS: [(&str, Kind, &str); 7] = [
     ("t", Kind::Text, "string"),
@@ -60,7 +65,7 @@ pub fn scope() -> Scope {
         |(name, kind, word): (&str, Kind, &'static str)| (name.to_owned(), Declared { kind, word });
     let trigger =
         TriggerScope { name: "hook".into(), parameters: PARAMS.map(declared).into(), is_missing: false };
-    Scope { place: Place::Customer, triggers: vec![trigger] }
+    Scope { place: Place::Customer, triggers: vec![trigger], local: Default::default() }
 }
 
 /// Params of every kind; one is always absent.

@@ -109,6 +109,10 @@ fn on_tests(selection: Selection, change: &dyn Fn(Test) -> Vec<Test>) -> Selecti
             let tests = change(test).into_iter();
             Selection::Any(tests.map(|test| Selection::Attribute { path: path.clone(), test }).collect())
         }
+        Selection::Id { kind, test } => {
+            let tests = change(test).into_iter();
+            Selection::Any(tests.map(|test| Selection::Id { kind: kind.clone(), test }).collect())
+        }
         other => other,
     })
 }

@@ -14,6 +14,10 @@ pub fn selects(selection: &Selection, customer: &Customer) -> bool {
         Selection::All(parts) => parts.iter().all(|part| selects(part, customer)),
         Selection::Any(parts) => parts.iter().any(|part| selects(part, customer)),
         Selection::Attribute { path, test } => passes(test, attribute(customer, path)),
+        Selection::Id { kind, test } => {
+            let id = customer.ids.get(kind).map(|id| Value::text(id.as_str()));
+            passes(test, id.as_ref())
+        }
         Selection::Consent { category, accepted } => match customer.consents.get(category) {
             Some(true) => accepted.given,
             Some(false) => accepted.withdrawn,
@@ -85,6 +89,7 @@ fn is_true(value: &Value) -> bool {
         Value::List(list) => !list.is_empty(),
         Value::Object(object) => !object.is_empty(),
         Value::Timestamp(_) => true,
+        Value::Null => false,
     }
 }
 
@@ -106,6 +111,7 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::Boolean(left), Value::Boolean(right)) => Some(left.cmp(right)),
         (Value::Timestamp(left), Value::Timestamp(right)) => Some(left.cmp(right)),
         (Value::Number(left), Value::Number(right)) => Some(exact_order(*left, *right)),
+        (Value::Null, Value::Null) => Some(Ordering::Equal),
         (Value::List(left), Value::List(right)) => {
             let same = |(left, right)| order(left, right) == Some(Ordering::Equal);
             (left.len() == right.len() && left.iter().zip(right.iter()).all(same)).then_some(Ordering::Equal)

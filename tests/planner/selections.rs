@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use fanfare::domain::selection::{ConsentStates, EventCount, Selection, Test};
+use fanfare::domain::value::Value;
 
 use crate::harness::COMPARISONS;
 use crate::random::Random;
-use crate::world::{CATEGORIES, EVENT_TYPES, INNER, NAMES, PROPERTIES, moment, value};
+use crate::world::{CATEGORIES, EVENT_TYPES, INNER, NAMES, PROPERTIES, id, moment, value};
 
 /// A selection up to so many levels deep.
 pub fn selection(random: &mut Random, depth: usize) -> Selection {
     let parts = |random: &mut Random| (0..random.below(4)).map(|_| selection(random, depth - 1)).collect();
+    if random.once_in(8) {
+        let kind = *random.pick(&["registered", "email", "card", "never"]);
+        return Selection::Id { kind: kind.into(), test: id_test(random) };
+    }
     match random.below(if depth > 0 { 14 } else { 9 }) {
         0..=4 => Selection::Attribute { path: path(random), test: test(random) },
         5..=6 => Selection::Events(event_count(random)),
@@ -20,6 +25,15 @@ pub fn selection(random: &mut Random, depth: usize) -> Selection {
         8 => Selection::Attribute { path: path(random), test: test(random) },
         9..=11 => Selection::All(parts(random)),
         _ => Selection::Any(parts(random)),
+    }
+}
+
+fn id_test(random: &mut Random) -> Test {
+    let ids = |random: &mut Random| (0..random.below(5)).map(|_| Value::text(id(random))).collect();
+    match random.below(8) {
+        0..=2 => Test::OneOf(ids(random)),
+        3..=5 => Test::Compare(*random.pick(&COMPARISONS), Value::text(id(random))),
+        _ => test(random),
     }
 }
 

@@ -68,8 +68,17 @@ pub fn value(random: &mut Random) -> Value {
         json!(true),
         json!(false),
     ];
-    let structures =
-        [json!([]), json!([1]), json!([1.0]), json!(["a", 5]), json!({}), json!({"p": 1}), json!({"p": "5"})];
+    let structures = [
+        json!([]),
+        json!([1]),
+        json!([1.0]),
+        json!([1, null]),
+        json!([null, 1]),
+        json!(["a", 5]),
+        json!({}),
+        json!({"p": 1}),
+        json!({"p": "5"}),
+    ];
     let json = if random.once_in(8) { random.pick(&structures) } else { random.pick(&scalars) };
     Value::from_json(json).unwrap().unwrap()
 }
@@ -103,6 +112,28 @@ fn attributes(random: &mut Random) -> BTreeMap<String, Option<Value>> {
     attributes
 }
 
+/// Further ids. A customer who is written again may get another card; the one before leads nowhere then.
+fn ids(random: &mut Random, number: usize) -> BTreeMap<String, String> {
+    let mut ids = BTreeMap::new();
+    if random.once_in(2) {
+        ids.insert("email".to_owned(), format!("e{number}"));
+    }
+    if random.once_in(2) {
+        ids.insert("card".to_owned(), format!("k{number}-{}", random.below(3)));
+    }
+    ids
+}
+
+/// An id that a customer may have.
+pub fn id(random: &mut Random) -> String {
+    let number = random.below(12);
+    match random.below(4) {
+        0 => format!("e{number}"),
+        1..=2 => format!("k{number}-{}", random.below(3)),
+        _ => format!("c{number}"),
+    }
+}
+
 fn customer(random: &mut Random, number: usize) -> CustomerWrite {
     let consents = CATEGORIES.iter().filter_map(|category| match random.below(3) {
         0 => None,
@@ -112,6 +143,7 @@ fn customer(random: &mut Random, number: usize) -> CustomerWrite {
         registered: format!("c{number}"),
         consents: consents.collect(),
         attributes: attributes(random),
+        other_ids: ids(random, number),
         ..CustomerWrite::default()
     }
 }

@@ -59,6 +59,37 @@ pub async fn attributes_and_consents_are_merged(store: &dyn Customers) {
     assert_eq!((ann.registered(), store.find("ann").await.unwrap()), ("ann", Some(key)));
 }
 
+pub async fn a_null_keeps_its_place_in_a_list(store: &dyn Customers) {
+    let kept = json!({"l": [1, null, [null], {"a": [null]}]});
+    let key =
+        upsert(store, customer("ann", &json!({"l": [1, null, [null], {"a": [null], "b": null}]}))).await;
+    store.insert_events(vec![event("ann", "buy", 1, &kept)]).await.unwrap();
+    let ann = load(store, key, &["buy"]).await;
+    assert_eq!(attributes(&ann), kept);
+    assert_eq!(fanfare::domain::value::object_to_json(&ann.events[0].properties), kept);
+    // Another line about something else leaves it as it is.
+    upsert(store, customer("ann", &json!({"x": 1}))).await;
+    assert_eq!(attributes(&load(store, key, &[]).await)["l"], kept["l"]);
+}
+
+pub async fn attributes_are_seen_by_a_look_at_some_customers(store: &dyn Customers) {
+    assert!(store.attributes_seen().await.unwrap().is_empty());
+    let lines = (0..1_200).map(|number| match number {
+        0 => customer("c0", &json!({"age": "5", "address": {"zip": "1010"}})),
+        600 => customer("c600", &json!({"rare": true, "age": 5})),
+        _ => customer(&format!("c{number}"), &json!({"age": number})),
+    });
+    store.upsert_customers(lines.collect()).await.unwrap();
+    let seen = store.attributes_seen().await.unwrap();
+    // The 500 at each end are looked at, and none in the middle.
+    assert_eq!(seen.keys().collect::<Vec<_>>(), ["address", "address.zip", "age"]);
+    let of = |path: &str| {
+        (seen[path].kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>(), seen[path].missing)
+    };
+    assert_eq!(of("age"), (vec!["text", "number"], false));
+    assert_eq!(of("address.zip"), (vec!["text"], true));
+}
+
 pub async fn null_removes_and_only_what_is_named_changes(store: &dyn Customers) {
     let mut line = customer("ann", &json!({"a": 1, "b": {"x": 1, "y": 2}, "c": [1]}));
     line.consents = BTreeMap::from([("sms".into(), Some(true))]);

@@ -58,6 +58,8 @@ mod stories {
     on_both! {
         customers:
             attributes_and_consents_are_merged,
+            a_null_keeps_its_place_in_a_list,
+            attributes_are_seen_by_a_look_at_some_customers,
             null_removes_and_only_what_is_named_changes,
             ids_are_case_sensitive,
             an_id_of_another_customer_refuses_its_line_only,

@@ -114,6 +114,7 @@ impl World {
             address: "+43".into(),
             digest: MessageDigest([7; 16]),
             behind: None,
+            segments: None,
         };
         let step = Step { at: Timestamp::now(), openings: vec![opening], ..Step::default() };
         assert_eq!(self.ledger.commit(Arc::new(step)).await.unwrap().opened, [Opened::Yes]);

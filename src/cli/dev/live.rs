@@ -53,7 +53,7 @@ impl Live {
     pub async fn apply(&mut self, reading: Reading, data: &mut DataFolder) -> Result<Applied, LiveError> {
         let Reading { wanted, secrets, diagnostics, manifests } = reading;
         let namespace = wanted.namespace.clone();
-        let settled = self.configuration.settle(wanted);
+        let settled = self.configuration.settle(wanted).await;
         announce::diagnostics(&diagnostics);
         let located = settled.problems.iter().filter_map(|problem| manifests.locate(&namespace, problem));
         announce::diagnostics(&located.collect::<Vec<Diagnostic>>());

@@ -4,9 +4,9 @@ use super::super::{ObjectKind, Sources};
 use super::content::{Contents, Place};
 use super::report::Report;
 use super::scope::missing;
-use crate::api::{ChannelSpec, EmailContent, MessageNode};
+use crate::api::{ChannelSpec, EmailContent, MessageNode, SmsAddresses};
 use crate::domain::expression::Scope;
-use crate::domain::flow::{ContentTemplates, Message};
+use crate::domain::flow::{ContentTemplates, Message, Numbers};
 use crate::domain::name::ChannelName;
 use crate::domain::render::{Escaping, Samples};
 use crate::domain::sms;
@@ -29,7 +29,12 @@ pub(super) fn compile(
         Some(to) => Some(to?),
         None => None,
     };
+    let asked = sources.runtime.as_ref().and_then(|runtime| runtime.sms_addresses);
     Some(Message {
+        numbers: match (asked, &declared.sms) {
+            (Some(SmsAddresses::E164), Some(_)) => Numbers::E164(scope.local.region),
+            _ => Numbers::AsWritten,
+        },
         channel: ChannelName::new(declared.channel_ref.name.as_str()),
         consent: (declared.consent != NO_CONSENT).then(|| declared.consent.clone()),
         to,

@@ -21,6 +21,7 @@ use super::{Before, ObjectKind, ObjectName, Problems, Sources};
 use crate::api::{ConsentAssumption, OnStop, ScenarioSpec, State};
 use crate::domain::expression::{Condition, EventTypes, Place, Scope};
 use crate::domain::flow::Flow;
+use crate::domain::local_defaults::LocalDefaults;
 use crate::domain::name::{ScenarioName, TriggerName};
 use crate::domain::selection::IndexNeed;
 use report::Report;
@@ -86,6 +87,7 @@ impl Scenario {
 pub(super) fn compile_all(
     sources: &Sources,
     before: Option<&Before>,
+    local: &Arc<LocalDefaults>,
     problems: &mut Problems,
 ) -> BTreeMap<ScenarioName, Arc<Scenario>> {
     let consent_defaults = Arc::new(consent_defaults(sources));
@@ -98,7 +100,7 @@ pub(super) fn compile_all(
         let object = ObjectName { kind: ObjectKind::Scenario, name: name.clone() };
         let scenario = confined(&object, problems, |problems| {
             let mut report = Report::new(object.clone(), problems);
-            let scenario = compile(name, spec, sources, &consent_defaults, &mut report);
+            let scenario = compile(name, spec, sources, (&consent_defaults, local), &mut report);
             scenario.filter(|_| !report.failed())
         });
         if let Some(scenario) = scenario.flatten() {
@@ -112,12 +114,12 @@ fn compile(
     name: &str,
     spec: &ScenarioSpec,
     sources: &Sources,
-    consent_defaults: &Arc<BTreeMap<String, bool>>,
+    (consent_defaults, local): (&Arc<BTreeMap<String, bool>>, &Arc<LocalDefaults>),
     report: &mut Report<'_>,
 ) -> Option<Scenario> {
     let known = scope::triggers(spec, sources, report);
-    let listeners = listeners(spec, sources, report);
-    let scope = Scope { place: Place::Customer, triggers: known };
+    let listeners = listeners(spec, sources, local, report);
+    let scope = Scope { place: Place::Customer, triggers: known, local: Arc::clone(local) };
     let audience = audience(spec, &scope, report);
     let samples = scope::samples(spec, &scope, sources);
     let flow = flow::compile(spec, sources, (&scope, &samples), report);
@@ -139,12 +141,18 @@ fn compile(
     })
 }
 
-fn listeners(spec: &ScenarioSpec, sources: &Sources, report: &mut Report<'_>) -> Vec<Listener> {
+fn listeners(
+    spec: &ScenarioSpec,
+    sources: &Sources,
+    local: &Arc<LocalDefaults>,
+    report: &mut Report<'_>,
+) -> Vec<Listener> {
     let mut listeners = Vec::with_capacity(spec.triggers.len());
     for (index, entry) in spec.triggers.iter().enumerate() {
         let scope = Scope {
             place: Place::Trigger,
             triggers: scope::trigger(&entry.trigger_ref.name, sources).into_iter().collect(),
+            local: Arc::clone(local),
         };
         let path = format!("spec.triggers[{index}].where");
         // Without its trigger no name of it could be checked; that it is missing is said already.

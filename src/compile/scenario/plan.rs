@@ -40,6 +40,7 @@ fn way_in_words(way: &Way) -> String {
             format!("{event_type} events by {property}")
         }
         Way::Events(event_type) => format!("{event_type} events by time"),
+        Way::Ids(kind) => format!("ids.{kind}"),
     }
 }
 
@@ -69,6 +70,14 @@ mod tests {
             "by index on customer.vip and buy events by time"
         );
         assert!(plan("events('buy').count() == 0").starts_with("full scan"));
+    }
+
+    #[test]
+    fn ids_lead_to_customers_by_themselves() {
+        assert_eq!(plan("ids.registered == 'C-1'"), "by index on ids.registered");
+        assert_eq!(plan("ids.email in ['a@b.example', 'c@d.example']"), "by index on ids.email");
+        assert!(plan("ids.registered != 'C-1'").starts_with("full scan"));
+        assert!(plan("ids.registered is startingwith('C')").starts_with("full scan"));
     }
 
     #[test]

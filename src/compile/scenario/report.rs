@@ -2,6 +2,7 @@
 
 use super::super::{ObjectKind, ObjectName, Problem, Problems, Severity};
 use crate::domain::expression::{self, CompileError, Condition, Scope};
+use crate::domain::render::RenderingsLeft;
 
 /// Collects the problems of one scenario.
 pub(super) struct Report<'p> {
@@ -9,15 +10,19 @@ pub(super) struct Report<'p> {
     problems: &'p mut Problems,
     failed: bool,
     /// How often texts may still be rendered with samples: the proofs of one scenario together have a bound.
-    pub renderings_left: usize,
+    pub renderings_left: RenderingsLeft,
 }
 
 /// With how many renderings the texts of one scenario are tried; each costs a fraction of a millisecond at most.
 const RENDERINGS_MAX: usize = 600;
 
+/// The same with what the store has seen of customers.
+const RENDERINGS_SEEN_MAX: usize = 300;
+
 impl<'p> Report<'p> {
     pub fn new(object: ObjectName, problems: &'p mut Problems) -> Self {
-        Report { object, problems, failed: false, renderings_left: RENDERINGS_MAX }
+        let renderings_left = RenderingsLeft { declared: RENDERINGS_MAX, seen: RENDERINGS_SEEN_MAX };
+        Report { object, problems, failed: false, renderings_left }
     }
 
     /// The scenario's name.

@@ -47,7 +47,8 @@ pub(super) fn deduplicate(
     findings: &mut Findings<'_>,
 ) -> Option<Deduplication> {
     let declared = spec.deduplicate.as_ref()?;
-    let by = findings.expression("spec.deduplicate.by", &declared.by, &admission(scope));
+    let seen = admission(scope, findings);
+    let by = findings.expression("spec.deduplicate.by", &declared.by, &seen);
     let within = length(&declared.within, "spec.deduplicate.within", findings);
     Some(Deduplication { by: by?, within: within? })
 }
@@ -60,7 +61,10 @@ pub(super) fn expiry(
     let expires = spec.expires.as_ref()?;
     match (&expires.after, &expires.at) {
         (Some(after), None) => length(after, "spec.expires.after", findings).map(Expiry::After),
-        (None, Some(at)) => findings.expression("spec.expires.at", at, &admission(scope)).map(Expiry::At),
+        (None, Some(at)) => {
+            let seen = admission(scope, findings);
+            findings.expression("spec.expires.at", at, &seen).map(Expiry::At)
+        }
         _ => {
             findings.error("spec.expires", "exactly one of after and at must be set");
             None
@@ -69,8 +73,8 @@ pub(super) fn expiry(
 }
 
 /// What `deduplicate.by` and `expires.at` see.
-fn admission(scope: &TriggerScope) -> Scope {
-    Scope { place: Place::Admission, triggers: vec![scope.clone()] }
+fn admission(scope: &TriggerScope, findings: &Findings<'_>) -> Scope {
+    findings.scope(Place::Admission, vec![scope.clone()])
 }
 
 pub(super) fn body_bytes_max(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> usize {

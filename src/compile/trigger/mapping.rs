@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Findings, KnownFields};
 use crate::api::ApiTriggerSpec;
-use crate::domain::expression::{Declared, Expression, Place, Scope, TriggerScope};
+use crate::domain::expression::{Declared, Expression, Place, TriggerScope};
 use crate::domain::params::{Parameter, ParameterKind};
 use crate::domain::value::Kind;
 
@@ -36,7 +36,7 @@ fn seen(kind: ParameterKind) -> (Kind, &'static str) {
 /// Each parameter's `from`, in their order.
 pub(super) fn compile_all(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Vec<Option<Expression>> {
     let place = if spec.for_each.is_some() { Place::Element } else { Place::Request };
-    let scope = Scope::bare(place);
+    let scope = findings.scope(place, Vec::new());
     let mut mapping = Vec::with_capacity(spec.parameters.len());
     for (index, parameter) in spec.parameters.iter().enumerate() {
         let path = format!("spec.parameters[{index}].from");
@@ -48,7 +48,8 @@ pub(super) fn compile_all(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) ->
 
 pub(super) fn for_each(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Option<Expression> {
     let source = spec.for_each.as_deref()?;
-    findings.expression("spec.forEach", source, &Scope::bare(Place::Request))
+    let scope = findings.scope(Place::Request, Vec::new());
+    findings.expression("spec.forEach", source, &scope)
 }
 
 /// The fields that a call may bring where unknown ones are refused.

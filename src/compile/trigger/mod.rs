@@ -15,7 +15,8 @@ use super::confined::confined;
 use super::problem::Severity;
 use super::{Before, ObjectKind, ObjectName, Problem, Problems, Sources};
 use crate::api::{ApiTriggerSpec, UnknownFields};
-use crate::domain::expression::{self, CompileError, Expression, TriggerScope};
+use crate::domain::expression::{self, CompileError, Expression, Place, TriggerScope};
+use crate::domain::local_defaults::LocalDefaults;
 use crate::domain::name::TriggerName;
 use crate::domain::params::Parameter;
 use crate::domain::rate_window::RateLimit;
@@ -98,6 +99,8 @@ pub enum KnownFields {
 /// What one trigger's compilation says is wrong.
 pub(super) struct Findings<'a> {
     object: ObjectName,
+    /// What the Runtime says of zone, language and region.
+    local: &'a Arc<LocalDefaults>,
     problems: &'a mut Problems,
 }
 
@@ -118,6 +121,11 @@ impl Findings<'_> {
     fn note(&mut self, severity: Severity, path: String, message: String) {
         let object = self.object.clone();
         self.problems.push(Problem { object, path, span: None, severity, message });
+    }
+
+    /// The names that an expression sees.
+    fn scope(&self, place: Place, triggers: Vec<TriggerScope>) -> expression::Scope {
+        expression::Scope { place, triggers, local: Arc::clone(self.local) }
     }
 
     /// Compiles an expression that stands at the path, and says what is wrong or suspicious in it.
@@ -153,6 +161,7 @@ impl Findings<'_> {
 pub(super) fn compile_all(
     sources: &Sources,
     before: Option<&Before>,
+    local: &Arc<LocalDefaults>,
     problems: &mut Problems,
 ) -> BTreeMap<TriggerName, Arc<Trigger>> {
     let mut compiled = BTreeMap::new();
@@ -163,7 +172,7 @@ pub(super) fn compile_all(
         }
         let object = ObjectName { kind: ObjectKind::ApiTrigger, name: name.clone() };
         let trigger = confined(&object, problems, |problems| {
-            compile(name, spec, &mut Findings { object: object.clone(), problems })
+            compile(name, spec, &mut Findings { object: object.clone(), local, problems })
         });
         if let Some(trigger) = trigger.filter(|_| !problems.has_errors(&object)) {
             compiled.insert(trigger.name.clone(), Arc::new(trigger));

@@ -27,6 +27,7 @@ pub(crate) fn to_jinja(value: &Value) -> Jinja {
         Value::Timestamp(timestamp) => Jinja::from_object(Moment(*timestamp)),
         Value::List(list) => Jinja::from_object(ListObject(Arc::clone(list))),
         Value::Object(object) => Jinja::from_object(MapObject(Arc::clone(object))),
+        Value::Null => Jinja::from(()),
     }
 }
 
@@ -132,7 +133,13 @@ impl Intake {
     fn list(&mut self, value: &Jinja, depth: usize) -> Result<Value, String> {
         let mut items = Vec::new();
         for item in value.try_iter().map_err(|error| error.to_string())?.checked() {
-            items.extend(self.value(&item.map_err(|error| error.to_string())?, depth + 1)?);
+            let item = item.map_err(|error| error.to_string())?;
+            match self.value(&item, depth + 1)? {
+                Some(item) => items.push(item),
+                // What is missing is none; what is null keeps its place.
+                None if item.is_none() => items.push(self.own(Value::Null)?),
+                None => {}
+            }
         }
         Ok(Value::List(items.into()))
     }
@@ -201,7 +208,7 @@ mod tests {
 
     #[test]
     fn values_go_to_jinja_and_back() {
-        let json = json!({"a": [1, 2.5, "x", true], "b": {"c": []}});
+        let json = json!({"a": [1, 2.5, null, "x", true, [null]], "b": {"c": []}});
         let value = Value::from_json(&json).unwrap().unwrap();
         assert_eq!(from_jinja(&to_jinja(&value)), Ok(Some(value)));
         let moment = Value::Timestamp("2026-11-01T00:00:00.123456Z".parse().unwrap());

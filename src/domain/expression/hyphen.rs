@@ -167,6 +167,7 @@ mod tests {
         Scope {
             place: Place::Trigger,
             triggers: vec![TriggerScope { name: "a".into(), parameters, is_missing }],
+            local: Default::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use super::meter::{self, Account};
 use super::parse::{Unreadable, compile_whole_expression};
 use super::tree::Term;
 use crate::domain::jinja;
+use crate::domain::local_defaults::LocalDefaults;
 use crate::domain::value::Kind;
 
 /// What one leaf may cost for one customer. An instruction or 64 bytes cost 1; joining a list of a thousand
@@ -36,6 +37,8 @@ pub(crate) struct JinjaLeaf {
     pub passes_absence: bool,
     /// The kind of every value it gives, where it can be of one only.
     pub gives: Option<Kind>,
+    /// What the Runtime says of zone, language and region.
+    local: Jinja,
 }
 
 impl JinjaLeaf {
@@ -45,6 +48,7 @@ impl JinjaLeaf {
         captured: Vec<Term>,
         passes_absence: bool,
         gives: Option<Kind>,
+        local: &Arc<LocalDefaults>,
     ) -> Result<Self, Unreadable> {
         let source = meter::with_account(source);
         Ok(JinjaLeaf {
@@ -52,13 +56,15 @@ impl JinjaLeaf {
             captured,
             passes_absence,
             gives,
+            local: jinja::local_value(local),
         })
     }
 
     /// Evaluates it with the values of what was captured, in order; says what it cost as well, in units of a byte.
     pub fn evaluate(&self, captured: Vec<Jinja>) -> (Result<Jinja, Error>, u64) {
         let account = Account::default();
-        let variables = Variables { captured, account: Jinja::from_object(account.clone()) };
+        let variables =
+            Variables { captured, account: Jinja::from_object(account.clone()), local: self.local.clone() };
         let result = self.expression.eval(Jinja::from_object(variables));
         // One that fails may have done all that it could pay for.
         let fuel = if result.is_ok() { account.spent() } else { LEAF_FUEL_MAX };
@@ -73,6 +79,7 @@ impl Clone for JinjaLeaf {
             captured: self.captured.clone(),
             passes_absence: self.passes_absence,
             gives: self.gives,
+            local: self.local.clone(),
         }
     }
 }
@@ -83,11 +90,12 @@ impl fmt::Debug for JinjaLeaf {
     }
 }
 
-/// The values of `_0`, `_1`, …, and where it is noted what they cost.
+/// The values of `_0`, `_1`, …, where it is noted what they cost, and what filters take where they are not told.
 #[derive(Debug)]
 struct Variables {
     captured: Vec<Jinja>,
     account: Jinja,
+    local: Jinja,
 }
 
 impl Object for Variables {
@@ -96,8 +104,10 @@ impl Object for Variables {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
-        if key == meter::ACCOUNT {
-            return Some(self.account.clone());
+        match key {
+            meter::ACCOUNT => return Some(self.account.clone()),
+            jinja::LOCAL => return Some(self.local.clone()),
+            _ => {}
         }
         let index: usize = key.strip_prefix('_')?.parse().ok()?;
         self.captured.get(index).cloned()

@@ -266,7 +266,7 @@ impl Units {
             Value::Text(text) => self.take(text.len() as u64),
             Value::List(list) => self.of_list(list),
             Value::Object(members) => self.of_members(members),
-            Value::Number(_) | Value::Boolean(_) | Value::Timestamp(_) => Ok(()),
+            Value::Number(_) | Value::Boolean(_) | Value::Timestamp(_) | Value::Null => Ok(()),
         }
     }
 

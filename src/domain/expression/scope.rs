@@ -3,7 +3,9 @@
 //! A `where` sees its own trigger; an audience, a condition and a content see every trigger listed, and the customer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::domain::local_defaults::LocalDefaults;
 use crate::domain::value::Kind;
 
 /// Where a source stands, which decides the names it sees.
@@ -69,12 +71,14 @@ pub struct Scope {
     pub place: Place,
     /// The triggers a call may have come through: one for a `where`, all that are listed elsewhere.
     pub triggers: Vec<TriggerScope>,
+    /// What the Runtime says of zone, language and region.
+    pub local: Arc<LocalDefaults>,
 }
 
 impl Scope {
     /// A scope with no trigger.
     pub fn bare(place: Place) -> Self {
-        Scope { place, triggers: Vec::new() }
+        Scope { place, triggers: Vec::new(), local: Arc::default() }
     }
 
     /// Every parameter's name, of any trigger.

@@ -162,6 +162,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_url_and_a_header_hold_are_texts() {
+        let scope = Scope::bare(Place::Element);
+        for (source, remedy) in [
+            ("query.level > 5", "write `number(query.level)`"),
+            ("5 < query['level']", "write `number(query['level'])`"),
+            ("'a' if headers['X-Level'] == 5 else 'b'", "write `number(headers"),
+            ("query.level in [1, 2]", "write the elements in quotes"),
+            ("query.test == true", "compare `query.test` with a text, such as \"true\""),
+            ("query.until < now", "write `timestamp(query.until)`"),
+            ("query.tags == [1]", "write `query.tags in [1]`"),
+        ] {
+            let error = Expression::compile(source, &scope).expect_err(source).to_string();
+            assert!(error.contains("this is never true") && error.contains(remedy), "{source}: {error}");
+        }
+        let ordered = Expression::compile("query.level > '18'", &scope).unwrap();
+        assert!(ordered.warnings()[0].to_string().contains("`number(query.level) > 18`"));
+        for right in
+            ["query.level == '5'", "number(query.level) > 5", "headers['x-a'] in ['1']", "query.a > query.b"]
+        {
+            assert_eq!(Expression::compile(right, &scope).unwrap().warnings(), [], "{right}");
+        }
+    }
+
+    #[test]
     fn sees_no_customer() {
         let scope = Scope::bare(Place::Request);
         for source in ["customer.age", "params.x", "events('a').count()", "abort('x')", "body.x | nope"] {

@@ -1,6 +1,7 @@
 //! Writing one message for one customer: consent, address, content, in this order.
 
-use super::message::{ContentTemplates, Message, MessageText};
+use super::message::{ContentTemplates, Message, MessageText, Numbers};
+use crate::domain::phone::{self, Region};
 use crate::domain::render::{Rendered, Subject, Template};
 use crate::domain::sms;
 use crate::domain::value::{Number, Value};
@@ -9,6 +10,10 @@ use crate::domain::value::{Number, Value};
 pub const NO_CONSENT: &str = "no consent: ";
 /// The reason of whoever has no address.
 pub const NO_ADDRESS: &str = "no address";
+/// How much of an address that cannot be read stands in the reason.
+const ADDRESS_SHOWN_CHARS_MAX: usize = 40;
+
+const WHATSAPP: &str = "whatsapp:";
 
 /// A message for one customer, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +44,7 @@ fn ready(message: &Message, subject: &Subject) -> Result<(String, MessageText), 
     let address = address(message, subject)?;
     let text = match &message.content {
         ContentTemplates::Sms { body } => {
-            let body = rendered("body", body, subject)?;
+            let body = sms::with_plain_spaces(rendered("body", body, subject)?);
             if let Some(reason) = sms::too_long(&body) {
                 return Err(reason);
             }
@@ -92,8 +97,27 @@ fn address(message: &Message, subject: &Subject) -> Result<String, String> {
     };
     match (address.trim(), message.content.address_attribute()) {
         ("", Some(_)) => Err(NO_ADDRESS.to_owned()),
-        (address, _) => Ok(address.to_owned()),
+        (address, _) => match message.numbers {
+            Numbers::AsWritten => Ok(address.to_owned()),
+            Numbers::E164(region) => number(address, region),
+        },
     }
+}
+
+/// The address as E.164. Twilio sends what is addressed to `whatsapp:+43…` by WhatsApp.
+fn number(address: &str, region: Option<Region>) -> Result<String, String> {
+    let (prefix, written) = match address.strip_prefix(WHATSAPP) {
+        Some(written) => (WHATSAPP, written),
+        None => ("", address),
+    };
+    match phone::e164(written, region) {
+        Ok(number) => Ok(format!("{prefix}{number}")),
+        Err(reason) => Err(format!("`{}` is no phone number: {reason}", shortened(address))),
+    }
+}
+
+fn shortened(address: &str) -> &str {
+    address.char_indices().nth(ADDRESS_SHOWN_CHARS_MAX).map_or(address, |(end, _)| &address[..end])
 }
 
 fn rendered(part: &str, template: &Template, subject: &Subject) -> Result<String, String> {

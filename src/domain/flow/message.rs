@@ -1,6 +1,7 @@
 //! What a message node sends, before and after it is written for a customer.
 
 use crate::domain::name::ChannelName;
+use crate::domain::phone::Region;
 use crate::domain::render::Template;
 
 /// A message node.
@@ -12,8 +13,20 @@ pub struct Message {
     pub consent: Option<String>,
     /// The address; `None` for the attribute that the channel's kind implies.
     pub to: Option<Template>,
+    /// How a telephone number is given to the provider.
+    pub numbers: Numbers,
     /// What it says.
     pub content: ContentTemplates,
+}
+
+/// How a telephone number is given to the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Numbers {
+    /// As it stands.
+    #[default]
+    AsWritten,
+    /// As E.164. One without a country code belongs to the region; without one it cannot be read.
+    E164(Option<Region>),
 }
 
 /// What a message says, as templates.

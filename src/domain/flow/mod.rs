@@ -11,7 +11,7 @@ mod walk;
 mod tests;
 
 pub use compose::{Composed, NO_ADDRESS, NO_CONSENT, compose};
-pub use message::{ContentTemplates, Message, MessageText};
+pub use message::{ContentTemplates, Message, MessageText, Numbers};
 pub use walk::{Decision, Step, Walked, walk};
 
 use std::sync::Arc;

@@ -20,6 +20,7 @@ fn sms(body: &str) -> Message {
         channel: ChannelName::new("sms"),
         consent: Some("sms".into()),
         to: None,
+        numbers: Numbers::AsWritten,
         content: ContentTemplates::Sms { body: template(body) },
     }
 }
@@ -104,12 +105,33 @@ fn a_message_needs_consent_address_and_text_in_this_order() {
 }
 
 #[test]
+fn numbers_are_written_as_e164_where_asked_for() {
+    let austrian = Message { numbers: Numbers::E164("AT".parse().ok()), ..sms("Hi") };
+    let abroad = Message { numbers: Numbers::E164(None), ..sms("Hi") };
+    let to = |message: &Message, phone: Json| match composed(message, &json!({"phone": phone}), Some(true)) {
+        Composed::Ready { address, .. } => address,
+        Composed::Skipped(reason) => reason,
+    };
+    assert_eq!(to(&austrian, json!("0664/123 45 67")), "+436641234567");
+    assert_eq!(to(&austrian, json!(436_641_234_567_i64)), "+436641234567");
+    assert_eq!(to(&austrian, json!("whatsapp:0664 1234567")), "whatsapp:+436641234567");
+    assert_eq!(to(&austrian, json!("0664 12")), "`0664 12` is no phone number: +43 has no such numbers");
+    assert_eq!(to(&austrian, json!(" ")), "no address");
+    assert!(to(&abroad, json!("0664 1234567")).contains("no country code"));
+    assert!(to(&abroad, json!("x".repeat(500))).len() < 100);
+    let given = Message { to: Some(template("{{ customer.phone }}")), ..austrian };
+    assert_eq!(to(&given, json!("0043 664 1234567")), "+436641234567");
+    assert_eq!(to(&sms("Hi"), json!("0664/123 45 67")), "0664/123 45 67");
+}
+
+#[test]
 fn a_text_without_a_word_is_not_sent() {
     let ann = json!({"phone": "+431", "email": "a@b", "name": " \n"});
     let mail = |text: Option<&str>, html: Option<&str>| Message {
         channel: ChannelName::new("mail"),
         consent: None,
         to: None,
+        numbers: Numbers::AsWritten,
         content: ContentTemplates::Email {
             subject: template("Hi"),
             text: text.map(template),
@@ -134,6 +156,7 @@ fn a_subject_stays_one_line() {
         channel: ChannelName::new("mail"),
         consent: None,
         to: None,
+        numbers: Numbers::AsWritten,
         content: ContentTemplates::Email {
             subject: template("Hi {{ customer.name }}"),
             text: Some(template("x")),

@@ -1,6 +1,8 @@
 //! Times and numbers as people of a place write them: by the time zone database and by Unicode's CLDR, both inside of
 //! the binary, so that every process writes the same.
 
+use std::sync::Arc;
+
 use icu_datetime::fieldsets::{T, YMD};
 use icu_datetime::input::{Date, DateTime, Time};
 use icu_datetime::{DateTimeFormatter, NoCalendarFormatter};
@@ -9,9 +11,8 @@ use icu_decimal::input::Decimal;
 use icu_locale_core::Locale;
 use jiff::civil::Date as Day;
 use jiff::fmt::strtime;
-use jiff::tz::TimeZoneDatabase;
 use jiff::{Timestamp, Zoned};
-use minijinja::value::ValueKind;
+use minijinja::value::{Object, ObjectRepr, ValueKind};
 use minijinja::{State, Value as Jinja};
 
 use super::arguments::{bind, count, invalid, text};
@@ -19,7 +20,34 @@ use super::moment::Moment;
 use super::text_filters::needed;
 use super::{Given, Result};
 use crate::domain::expression::{convert, from_jinja};
+use crate::domain::local_defaults::{LocalDefaults, locale_of, zone_of};
+use crate::domain::phone::{Region, e164};
 use crate::domain::value::{Kind, Value};
+
+/// The name by which filters find what the Runtime says; no source may use it.
+pub(crate) const LOCAL: &str = "__local";
+
+/// What the Runtime says, inside of Jinja.
+#[derive(Debug)]
+struct Local(Arc<LocalDefaults>);
+
+impl Object for Local {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+/// The value that is given to Jinja as [`LOCAL`].
+pub(crate) fn local_value(defaults: &Arc<LocalDefaults>) -> Jinja {
+    Jinja::from_object(Local(Arc::clone(defaults)))
+}
+
+/// What the Runtime says; UTC and English where it says nothing.
+fn defaults(state: &State<'_, '_>) -> Arc<LocalDefaults> {
+    let known = state.lookup(LOCAL);
+    let known = known.as_ref().and_then(|known| known.downcast_object_ref::<Local>());
+    known.map_or_else(Arc::default, |local| Arc::clone(&local.0))
+}
 
 /// Loading a locale's data costs about as much as so many instructions.
 const LOCALE_FUEL: u64 = 300;
@@ -52,13 +80,14 @@ pub(super) fn time(state: &mut State<'_, '_>, given: Given<'_>) -> Result {
 
 fn localized(state: &mut State<'_, '_>, filter: &str, parts: Parts, given: Given<'_>) -> Result {
     let [value, format, zone, locale] = bind(filter, ["value", "format", "zone", "locale"], given)?;
-    let zoned = zoned(&needed(filter, value)?, zone.as_ref())?;
+    let defaults = defaults(state);
+    let zoned = zoned(&needed(filter, value)?, zone.as_ref(), &defaults)?;
     let format = text("format", format.as_ref(), "medium")?;
     if format.contains('%') {
         return formatted(&format, &zoned);
     }
     state.consume_fuel(LOCALE_FUEL)?;
-    let locale = locale_of(locale.as_ref())?;
+    let locale = chosen_locale(locale.as_ref(), &defaults)?;
     let fields = match format.as_str() {
         "short" => YMD::short(),
         "medium" => YMD::medium(),
@@ -97,18 +126,18 @@ fn iso_time(zoned: &Zoned) -> Result<Time> {
 }
 
 /// `from_timestamp` and `format_time`, as Bloomreach's users write them: a format of Python's, and a zone.
-pub(super) fn from_timestamp(_: &mut State<'_, '_>, given: Given<'_>) -> Result {
-    by_format("from_timestamp", given)
+pub(super) fn from_timestamp(state: &mut State<'_, '_>, given: Given<'_>) -> Result {
+    by_format(state, "from_timestamp", given)
 }
 
 /// See [`from_timestamp`].
-pub(super) fn format_time(_: &mut State<'_, '_>, given: Given<'_>) -> Result {
-    by_format("format_time", given)
+pub(super) fn format_time(state: &mut State<'_, '_>, given: Given<'_>) -> Result {
+    by_format(state, "format_time", given)
 }
 
-fn by_format(filter: &str, given: Given<'_>) -> Result {
+fn by_format(state: &State<'_, '_>, filter: &str, given: Given<'_>) -> Result {
     let [value, format, zone] = bind(filter, ["value", "format", "tz"], given)?;
-    let zoned = zoned(&needed(filter, value)?, zone.as_ref())?;
+    let zoned = zoned(&needed(filter, value)?, zone.as_ref(), &defaults(state))?;
     formatted(&text("format", format.as_ref(), "%Y-%m-%d %H:%M:%S")?, &zoned)
 }
 
@@ -119,11 +148,11 @@ fn formatted(format: &str, zoned: &Zoned) -> Result {
 }
 
 /// A time, a text or seconds since 1970, in a zone.
-fn zoned(value: &Jinja, zone: Option<&Jinja>) -> Result<Zoned> {
-    let name = text("zone", zone, "UTC")?;
-    let zone = TimeZoneDatabase::bundled()
-        .get(&name)
-        .map_err(|_| invalid(format!("there is no time zone `{name}`; write one as `Europe/Vienna`")))?;
+fn zoned(value: &Jinja, zone: Option<&Jinja>, defaults: &LocalDefaults) -> Result<Zoned> {
+    let zone = match text("zone", zone, "")?.as_str() {
+        "" => defaults.zone.clone(),
+        name => zone_of(name).map_err(|unknown| invalid(unknown.to_string()))?,
+    };
     // A day is that day in every zone.
     let day = value.as_str().map(str::trim).filter(|text| text.len() == 10);
     if let Some(day) = day.and_then(|day| day.parse::<Day>().ok()) {
@@ -202,15 +231,35 @@ fn grouped(
     if let Some(decimals) = decimals {
         decimal.pad_end(-i16::try_from(decimals).unwrap_or(0));
     }
-    let locale = locale_of(locale)?;
+    let locale = chosen_locale(locale, &defaults(state))?;
     let formatter = DecimalFormatter::try_new((&locale).into(), Default::default())
         .map_err(|_| invalid(format!("there is no data for the locale `{locale}`")))?;
     Ok(formatter.format(&decimal).to_string())
 }
 
-fn locale_of(locale: Option<&Jinja>) -> Result<Locale> {
-    let name = text("locale", locale, "en")?;
-    name.replace('_', "-")
-        .parse()
-        .map_err(|_| invalid(format!("`{name}` is no locale; write one as `de` or `pt-BR`")))
+fn chosen_locale(locale: Option<&Jinja>, defaults: &LocalDefaults) -> Result<Locale> {
+    match text("locale", locale, "")?.as_str() {
+        "" => Ok(defaults.locale.clone()),
+        name => locale_of(name).map_err(|unknown| invalid(unknown.to_string())),
+    }
+}
+
+/// `phone`: a telephone number as E.164; without a country code it belongs to the region that is given, or to the
+/// Runtime's: `{{ customer.phone | phone("AT") }}`.
+pub(super) fn phone(state: &mut State<'_, '_>, given: Given<'_>) -> Result {
+    let [value, region] = bind("phone", ["value", "region"], given)?;
+    let value = needed("phone", value)?;
+    let region = match text("region", region.as_ref(), "")?.as_str() {
+        "" => defaults(state).region,
+        code => Some(code.parse::<Region>().map_err(|unknown| invalid(unknown.to_string()))?),
+    };
+    state.consume_fuel(LOCALE_FUEL)?;
+    let written = match value.kind() {
+        ValueKind::String => value.as_str().unwrap_or_default().to_owned(),
+        // A number that a CRM keeps as one.
+        ValueKind::Number if value.is_integer() => value.to_string(),
+        _ => return Err(invalid(format!("`{value}` is no phone number: it is no text"))),
+    };
+    let number = e164(&written, region);
+    number.map(Jinja::from).map_err(|reason| invalid(format!("`{written}` is no phone number: {reason}")))
 }

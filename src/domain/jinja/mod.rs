@@ -24,6 +24,7 @@ use minijinja::{Environment, Error, State, Value as Jinja, filters};
 
 pub(crate) use functions::FUNCTION_METHODS;
 pub(crate) use html::escaped as html_escaped;
+pub(crate) use local_filters::{LOCAL, local_value};
 pub(crate) use methods::VALUE_METHODS;
 pub(crate) use moment::{Moment, TIME_METHODS};
 pub(crate) use operators::{Rewriter, WRITTEN, filter_of};
@@ -64,6 +65,7 @@ const FILTERS: &[(&str, Filter)] = &[
     ("min", list_filters::min),
     ("minus", operators::minus),
     ("number", local_filters::number),
+    ("phone", local_filters::phone),
     ("plus", operators::plus),
     ("pprint", text_filters::pprint),
     ("regex_replace", reading_filters::regex_replace),

@@ -19,7 +19,7 @@ const PATTERN_BYTES_MAX: usize = 512;
 /// Compiling one costs about as much as so many instructions.
 const REGEX_FUEL: u64 = 2_000;
 
-/// `fromjson`: the value that a text of JSON holds; nulls inside are left out, as in attributes.
+/// `fromjson`: the value that a text of JSON holds; members that are null are left out, as in attributes.
 pub(super) fn fromjson(state: &mut State<'_, '_>, given: Given<'_>) -> Result {
     let [value] = bind("fromjson", ["value"], given)?;
     let value = needed("fromjson", value)?;

@@ -44,7 +44,7 @@ fn holds_nul(value: &Value) -> bool {
         Value::Text(text) => text.contains('\0'),
         Value::List(elements) => elements.iter().any(holds_nul),
         Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        Value::Number(_) | Value::Boolean(_) | Value::Timestamp(_) => false,
+        Value::Number(_) | Value::Boolean(_) | Value::Timestamp(_) | Value::Null => false,
     }
 }
 

@@ -46,6 +46,7 @@ pub(super) fn describe(value: &Value) -> String {
         // What is in them is not shown, and need not be written first.
         Value::List(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
+        Value::Null => "null".to_owned(),
         Value::Text(text) => format!("the text `{}`", shortened(text)),
         other => describe_json(&other.to_json()),
     }

@@ -25,5 +25,6 @@ mod proof_tests;
 mod tests;
 
 pub use context::Subject;
+pub use proof::RenderingsLeft;
 pub use samples::{AttributeSeen, AttributesSeen, SampleParameter, Samples};
 pub use template::{Escaping, Finding, Rendered, Template, TemplateError};

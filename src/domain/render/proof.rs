@@ -37,18 +37,18 @@ const TRIGGERS_MAX: usize = 4;
 
 impl Template {
     /// What sample values show. An error cannot be written for anybody; a warning names the value without which, or
-    /// with which, it cannot. `texts` are those that it may include; `left` is how many renderings may still be spent.
+    /// with which, it cannot. `texts` are those that it may include; `left` is what may still be spent.
     pub fn prove(
         &self,
         samples: &Samples,
         texts: &BTreeMap<String, String>,
-        left: &mut usize,
+        left: &mut RenderingsLeft,
     ) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
         let reads = Reads::of(self);
         let none = (String::new(), BTreeMap::new());
         let calls = if samples.triggers.is_empty() { std::slice::from_ref(&none) } else { &samples.triggers };
-        let mut proof = Proof::new(self, texts, RENDERINGS_MAX.min(*left));
+        let mut proof = Proof::new(self, texts, *left);
         proof.is_constant = reads.is_constant();
         for (trigger, parameters) in calls.iter().take(TRIGGERS_MAX) {
             let leaves = reads.leaves(parameters, &samples.attributes);
@@ -57,9 +57,19 @@ impl Template {
             }
             proof.of_call(trigger, leaves, &mut findings);
         }
-        *left = left.saturating_sub(proof.renderings);
+        left.declared = left.declared.saturating_sub(proof.renderings);
+        left.seen = left.seen.saturating_sub(proof.renderings_seen);
         findings
     }
+}
+
+/// How many renderings may still be spent on proofs: what one scenario's texts share.
+#[derive(Debug, Clone, Copy)]
+pub struct RenderingsLeft {
+    /// On what is declared. By these a text is found to be wrong, the same for whoever looks.
+    pub declared: usize,
+    /// On what the store has seen. These only warn, and take nothing from the others.
+    pub seen: usize,
 }
 
 /// What the search for values with which the text can be written came to.
@@ -78,13 +88,16 @@ struct Proof<'t> {
     is_constant: bool,
     renderings: usize,
     renderings_max: usize,
+    /// Those with what the store has seen.
+    renderings_seen: usize,
+    renderings_seen_max: usize,
     trigger: String,
     /// Warnings met on the way.
     noticed: Vec<Finding>,
 }
 
 impl<'t> Proof<'t> {
-    fn new(template: &'t Template, texts: &'t BTreeMap<String, String>, renderings_max: usize) -> Self {
+    fn new(template: &'t Template, texts: &'t BTreeMap<String, String>, left: RenderingsLeft) -> Self {
         let mut environment = (*template.environment).clone();
         environment.set_fuel(Some(FUEL));
         Proof {
@@ -93,7 +106,9 @@ impl<'t> Proof<'t> {
             environment,
             is_constant: false,
             renderings: 0,
-            renderings_max,
+            renderings_max: RENDERINGS_MAX.min(left.declared),
+            renderings_seen: 0,
+            renderings_seen_max: RENDERINGS_MAX.min(left.seen),
             trigger: String::new(),
             noticed: Vec::new(),
         }
@@ -118,6 +133,22 @@ impl<'t> Proof<'t> {
 
     fn attempt(&mut self, leaves: &[Leaf]) -> Result<(), Failure> {
         self.renderings += 1;
+        self.render(leaves)
+    }
+
+    /// With a value of this leaf that is otherwise for some; `None` if nothing is left for it.
+    fn attempt_seen(&mut self, leaves: &[Leaf], index: usize) -> Option<Result<(), Failure>> {
+        if leaves[index].path[0] != "customer" {
+            return (!self.is_spent()).then(|| self.attempt(leaves));
+        }
+        if self.renderings_seen >= self.renderings_seen_max {
+            return None;
+        }
+        self.renderings_seen += 1;
+        Some(self.render(leaves))
+    }
+
+    fn render(&self, leaves: &[Leaf]) -> Result<(), Failure> {
         match self.template.attempt(&self.environment, &self.subject(leaves)) {
             Ok(_) | Err(Failure::Aborted(_)) => Ok(()),
             Err(failure) => Err(failure),
@@ -277,9 +308,9 @@ impl<'t> Proof<'t> {
     fn warn(&mut self, leaves: &mut [Leaf], findings: &mut Vec<Finding>) {
         for index in 0..leaves.len() {
             let name = leaves[index].path.join(".");
-            if leaves[index].seen.missing && !self.is_spent() {
+            if leaves[index].seen.missing {
                 leaves[index].absent = true;
-                if let Err(failure) = self.attempt(leaves) {
+                if let Some(Err(failure)) = self.attempt_seen(leaves, index) {
                     let remedy = format!("write `{{% if {name} is defined %}}` or `{name} | default(…)`");
                     self.warn_of(&failure, leaves, &format!("without `{name}`"), &remedy, findings);
                 }
@@ -288,12 +319,12 @@ impl<'t> Proof<'t> {
             let chosen = leaves[index].chosen;
             for kind in leaves[index].seen.kinds.clone() {
                 let of_kind = leaves[index].candidates.iter().position(|value| value.kind() == kind);
-                let Some(candidate) = of_kind.filter(|_| !self.is_spent()) else { continue };
+                let Some(candidate) = of_kind else { continue };
                 if leaves[index].candidates[chosen].kind() == kind {
                     continue;
                 }
                 leaves[index].chosen = candidate;
-                if let Err(failure) = self.attempt(leaves) {
+                if let Some(Err(failure)) = self.attempt_seen(leaves, index) {
                     let whom = format!("for customers whose `{name}` is a {}", kind.word());
                     let remedy = format!("write `{{% if {name} is … %}}`, or convert it");
                     self.warn_of(&failure, leaves, &whom, &remedy, findings);

@@ -31,7 +31,7 @@ fn prove(source: &str, escaping: Escaping, attributes: AttributesSeen) -> Vec<Fi
         ((*name).to_owned(), SampleParameter { kind: *kind, may_be_missing: *missing })
     });
     let samples = Samples { triggers: vec![("t".to_owned(), parameters.collect())], attributes };
-    template.prove(&samples, &texts, &mut 1000)
+    template.prove(&samples, &texts, &mut RenderingsLeft { declared: 1000, seen: 1000 })
 }
 
 #[test]

@@ -177,6 +177,8 @@ fn of_kind(kind: Kind) -> Vec<Value> {
             let object = |members: BTreeMap<String, Value>| Value::Object(Arc::new(members));
             vec![object([("name".to_owned(), Value::text("Ann"))].into()), object(BTreeMap::new())]
         }
+        // No attribute and no parameter is null.
+        Kind::Null => Vec::new(),
     }
 }
 

@@ -18,7 +18,8 @@ use crate::domain::expression::{
     CompileError, EventTypes, Problem, Scope, add_whole_template, check_content, compile_whole_expression,
     lacking, parse_whole_template, range_of,
 };
-use crate::domain::jinja::Rewriter;
+use crate::domain::jinja::{LOCAL, Rewriter, local_value};
+use crate::domain::local_defaults::LocalDefaults;
 
 /// What rendering one text may cost: an instruction costs 1, as do 64 bytes. A mail of 100 KB with a loop over a
 /// hundred events uses about 10,000; what runs away ends within a few milliseconds.
@@ -97,7 +98,8 @@ impl Template {
         scope: &Scope,
         texts: &BTreeMap<String, String>,
     ) -> Result<Self, TemplateError> {
-        let mut draft = Draft { environment: environment(escaping), escaping, ..Draft::default() };
+        let environment = environment(escaping, &scope.local);
+        let mut draft = Draft { environment, escaping, ..Draft::default() };
         draft.add(MAIN, source, scope, texts);
         if draft.failed {
             return Err(TemplateError { findings: draft.findings });
@@ -260,8 +262,17 @@ pub(super) fn innermost(error: &Error) -> &Error {
     innermost
 }
 
-/// The environment of a way of escaping. Made once: its tables of filters are shared by all templates.
-fn environment(escaping: Escaping) -> Environment<'static> {
+/// The environment of a way of escaping. Made once: its tables of filters are shared by all templates. What the Runtime
+/// says of zone, language and region comes on top, where also macros and included texts find it.
+fn environment(escaping: Escaping, local: &Arc<LocalDefaults>) -> Environment<'static> {
+    let mut environment = shared(escaping);
+    if **local != LocalDefaults::default() {
+        environment.add_global(LOCAL, local_value(local));
+    }
+    environment
+}
+
+fn shared(escaping: Escaping) -> Environment<'static> {
     static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(|| made(Escaping::None));
     static HTML_BODIES: LazyLock<Environment<'static>> = LazyLock::new(|| made(Escaping::Html));
     static JSON_BODIES: LazyLock<Environment<'static>> = LazyLock::new(|| made(Escaping::Json));

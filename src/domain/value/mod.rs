@@ -1,6 +1,7 @@
 //! The values conditions compare: six kinds that never mix, so that a text `5` is never more than a number 18.
 //!
-//! JSON becomes these once, at the door; null is absence, as setting an attribute to null removes it.
+//! JSON becomes these once, at the door; null is absence, as setting an attribute to null removes it. Only among the
+//! elements of a list it keeps its place, since those behind it have theirs.
 
 mod number;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-/// A value of one of the six kinds. There is no null: what is null is missing.
+/// A value of one of the six kinds. What is null is missing; only a list may hold one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// Unicode text; ordered by code point.
@@ -26,6 +27,8 @@ pub enum Value {
     List(Arc<[Value]>),
     /// Values by name.
     Object(Arc<BTreeMap<String, Value>>),
+    /// An element of a list that is null: equal to another one only, and missing to whoever asks for it.
+    Null,
 }
 
 /// The kind of a value, by the word a person reads in a reason.
@@ -43,6 +46,8 @@ pub enum Kind {
     List,
     /// Values by name.
     Object,
+    /// Null, of an element of a list.
+    Null,
 }
 
 impl Kind {
@@ -55,6 +60,7 @@ impl Kind {
             Kind::Timestamp => "timestamp",
             Kind::List => "list",
             Kind::Object => "object",
+            Kind::Null => "null",
         }
     }
 }
@@ -96,10 +102,11 @@ impl Value {
             Value::Timestamp(_) => Kind::Timestamp,
             Value::List(_) => Kind::List,
             Value::Object(_) => Kind::Object,
+            Value::Null => Kind::Null,
         }
     }
 
-    /// Reads JSON; `None` is null. Nulls inside lists and objects are left out, as missing.
+    /// Reads JSON; `None` is null. Nulls inside objects are left out, as missing.
     ///
     /// # Errors
     /// Names the place of a U+0000 or of a number out of range.
@@ -116,10 +123,11 @@ impl Value {
             Value::Timestamp(timestamp) => serde_json::Value::from(timestamp.to_string()),
             Value::List(list) => list.iter().map(Value::to_json).collect(),
             Value::Object(object) => object_to_json(object),
+            Value::Null => serde_json::Value::Null,
         }
     }
 
-    /// Jinja's truth: empty text, zero, false, an empty list or object are false.
+    /// Jinja's truth: empty text, zero, false, null, an empty list or object are false.
     pub fn is_truthy(&self) -> bool {
         match self {
             Value::Text(text) => !text.is_empty(),
@@ -128,6 +136,7 @@ impl Value {
             Value::Timestamp(_) => true,
             Value::List(list) => !list.is_empty(),
             Value::Object(object) => !object.is_empty(),
+            Value::Null => false,
         }
     }
 }
@@ -172,7 +181,7 @@ fn elements(items: &[serde_json::Value], path: &mut String) -> Result<Vec<Value>
     let mut values = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         path.push_str(&format!("[{index}]"));
-        values.extend(from_json(item, path)?);
+        values.push(from_json(item, path)?.unwrap_or(Value::Null));
         path.truncate(length);
     }
     Ok(values)
@@ -204,10 +213,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn null_is_missing_wherever_it_stands() {
+    fn null_is_missing_but_among_the_elements_of_a_list() {
         assert_eq!(Value::from_json(&json!(null)), Ok(None));
-        let value = Value::from_json(&json!({"a": null, "b": [1, null]})).unwrap().unwrap();
-        assert_eq!(value.to_json(), json!({"b": [1]}));
+        let json = json!({"a": null, "b": [1, null, [null], {"c": null}]});
+        let value = Value::from_json(&json).unwrap().unwrap();
+        assert_eq!(value.to_json(), json!({"b": [1, null, [null], {}]}));
     }
 
     #[test]

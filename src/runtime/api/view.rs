@@ -239,6 +239,9 @@ pub struct DeliveryView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub done_at: Option<Timestamp>,
+    /// How many segments it takes, if it is a text message: each is sent and paid for by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segments: Option<u8>,
 }
 
 /// The words of a call's states, each with what it means.
@@ -336,6 +339,7 @@ impl DeliveryView {
             last_at: delivery.last_at,
             retry_at: delivery.retry_at,
             done_at: delivery.done_at,
+            segments: delivery.segments,
         }
     }
 }

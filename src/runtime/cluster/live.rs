@@ -299,7 +299,7 @@ impl Live {
     }
 
     async fn put_in_force(&mut self, wanted: Wanted) -> Result<(), StoreError> {
-        let settled = self.configuration.settle(wanted.sources.clone());
+        let settled = self.configuration.settle(wanted.sources.clone()).await;
         self.watched.secrets.need(needed(&wanted.sources, &settled.sources), Instant::now());
         self.said.tell(&wanted, &settled);
         let secrets = self.watched.secrets.view();

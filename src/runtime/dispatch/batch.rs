@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::job::Job;
+use super::job::{Job, segments};
 use crate::domain::name::ChannelName;
 use crate::domain::state::DeliveryState;
 use crate::runtime::run::LiveChunk;
@@ -96,5 +96,6 @@ fn opening(job: &Job, channel: &ChannelName) -> Opening {
         address: job.message.address.clone(),
         digest: job.digest,
         behind: job.behind,
+        segments: segments(&job.message.content),
     }
 }

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use super::batch::{Answered, Batch, Withdrawn};
 use super::dispatcher::{Dispatcher, Stop};
 use super::handle::ChannelHandle;
-use super::job::{Job, Waiting};
+use super::job::{Job, Waiting, segments};
 use super::outbox::WAITING_MAX;
+use crate::domain::state::DeliveryState;
 use crate::runtime::metrics::LedgerWork;
 use crate::store::StoreError;
 use crate::store::deliveries::{Committed, Opened};
@@ -91,6 +92,9 @@ impl Dispatcher {
         for answered in batch.answered {
             self.open = self.open.saturating_sub(1);
             self.numbers.ended(answered.outcome.state, since(now, &answered.job));
+            if answered.outcome.state == DeliveryState::Sent {
+                self.numbers.sent_segments(segments(&answered.job.message.content));
+            }
             self.settle(answered);
         }
         for withdrawn in batch.withdrawn {

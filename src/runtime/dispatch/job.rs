@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::channels::{Content, Outgoing};
 use crate::domain::delivery::{DeliveryId, MessageDigest};
 use crate::domain::name::NodeIndex;
+use crate::domain::sms;
 use crate::runtime::run::{HeldText, LiveChunk};
 
 /// A message that is to be opened and sent.
@@ -45,6 +46,15 @@ pub fn texts_bytes(content: &Content) -> usize {
             subject.len() + text.as_ref().map_or(0, String::len) + html.as_ref().map_or(0, String::len)
         }
         Content::Log { text } => text.len(),
+    }
+}
+
+/// How many segments a text message takes; `None` for others.
+pub fn segments(content: &Content) -> Option<u8> {
+    match content {
+        // It was refused before if it takes more than a few.
+        Content::Sms { body } => Some(u8::try_from(sms::segments(body)).unwrap_or(u8::MAX)),
+        Content::Email { .. } | Content::Webhook { .. } | Content::Log { .. } => None,
     }
 }
 

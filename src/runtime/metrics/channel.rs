@@ -74,6 +74,7 @@ pub(super) struct Channels {
     paused: Family<OfChannel, Gauge>,
     down: Family<OfChannel, Gauge>,
     unrecognized: Family<OfChannel, Count>,
+    segments: Family<OfChannel, Count>,
 }
 
 impl Channels {
@@ -95,6 +96,7 @@ impl Channels {
             paused: Family::default(),
             down: Family::default(),
             unrecognized: Family::default(),
+            segments: Family::default(),
         };
         channels.register_counts(registry);
         channels.register_states(registry);
@@ -114,6 +116,8 @@ impl Channels {
         registry.register("channel_rate_wait_seconds", help, self.rate_wait_seconds.clone());
         let help = "Refusals of a provider that no row of the tables of refusals knows";
         registry.register("refusals_unrecognized", help, self.unrecognized.clone());
+        let help = "Segments of text messages that the provider took: each is paid for";
+        registry.register("sms_segments", help, self.segments.clone());
     }
 
     fn register_states(&self, registry: &mut Registry) {
@@ -146,6 +150,7 @@ impl Channels {
             paused: self.paused.get_or_create(&label).clone(),
             down: self.down.get_or_create(&label).clone(),
             unrecognized: self.unrecognized.get_or_create(&label).clone(),
+            segments: self.segments.get_or_create(&label).clone(),
             unrecognized_before: Arc::default(),
         }
     }
@@ -186,6 +191,7 @@ pub struct ChannelNumbers {
     paused: Gauge,
     down: Gauge,
     unrecognized: Count,
+    segments: Count,
     /// How many there were when they were counted last.
     unrecognized_before: Arc<AtomicU64>,
 }
@@ -211,6 +217,11 @@ impl ChannelNumbers {
         if state == DeliveryState::Sent {
             self.latency_seconds.observe(since.as_secs_f64());
         }
+    }
+
+    /// Counts the segments of a text message that was taken.
+    pub fn sent_segments(&self, segments: Option<u8>) {
+        self.segments.inc_by(segments.unwrap_or(0).into());
     }
 
     /// Notes the window, how much of it the rate leaves, and how much is open.

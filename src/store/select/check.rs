@@ -5,8 +5,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::Known;
 use super::history::History;
+use super::{Known, REGISTERED};
 use crate::domain::selection::{ConsentStates, Selection, Test};
 use crate::domain::value::{Number, Value};
 use crate::store::documents::decode_plain;
@@ -17,6 +17,7 @@ use crate::store::pick::Paths;
 pub(in crate::store) struct Check {
     condition: Condition,
     attributes: Paths,
+    ids: Vec<String>,
     consents: Vec<String>,
     /// The histories it counts.
     pub(in crate::store) histories: Vec<History>,
@@ -26,7 +27,17 @@ pub(in crate::store) struct Check {
 #[derive(Debug, Default)]
 pub(in crate::store) struct Facts {
     attributes: Vec<Option<Value>>,
+    ids: Vec<Option<Value>>,
     consents: Vec<Option<bool>>,
+}
+
+/// A customer's ids, as they are kept.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct IdsKept<'a> {
+    /// The id a CRM knows the customer by.
+    pub registered: &'a str,
+    /// The others: JSON by kind.
+    pub others: &'a str,
 }
 
 #[derive(Debug)]
@@ -36,6 +47,7 @@ enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Attribute(usize, Decision),
+    Id(usize, Decision),
     Consent(usize, ConsentStates),
     History(usize),
 }
@@ -62,6 +74,7 @@ impl Check {
         let mut check = Check {
             condition: Condition::Always,
             attributes: Paths::default(),
+            ids: Vec::new(),
             consents: Vec::new(),
             histories: Vec::new(),
         };
@@ -75,14 +88,31 @@ impl Check {
         matches!(self.condition, Condition::Always)
     }
 
-    /// Whether attributes or consents are read.
+    /// Whether attributes, ids or consents are read.
     pub(in crate::store) fn reads_customers(&self) -> bool {
-        !self.attributes.is_empty() || !self.consents.is_empty()
+        !self.attributes.is_empty() || !self.consents.is_empty() || self.reads_ids()
+    }
+
+    /// Whether ids are read.
+    pub(in crate::store) fn reads_ids(&self) -> bool {
+        !self.ids.is_empty()
     }
 
     /// Reads of a customer's documents what is checked.
-    pub(in crate::store) fn facts(&self, attributes: &str, consents: &str) -> serde_json::Result<Facts> {
+    pub(in crate::store) fn facts(
+        &self,
+        attributes: &str,
+        consents: &str,
+        ids: Option<IdsKept<'_>>,
+    ) -> serde_json::Result<Facts> {
         let mut facts = Facts::default();
+        if let Some(ids) = ids {
+            let others = decode_plain::<String>(ids.others)?;
+            facts.ids.extend(self.ids.iter().map(|kind| match kind.as_str() {
+                REGISTERED => Some(Value::text(ids.registered)),
+                kind => others.get(kind).map(|id| Value::text(id.as_str())),
+            }));
+        }
         if !self.attributes.is_empty() {
             facts.attributes = self.attributes.read(attributes)?;
         }
@@ -110,6 +140,10 @@ impl Check {
             Selection::Any(parts) => some(self.prepare_all(known, parts)),
             Selection::Attribute { path, test } => {
                 Condition::Attribute(self.attributes.add(path), decision(test))
+            }
+            Selection::Id { kind, test } => {
+                self.ids.push(kind.clone());
+                Condition::Id(self.ids.len() - 1, decision(test))
             }
             Selection::Consent { category, accepted } => {
                 self.consents.push(category.clone());
@@ -181,6 +215,7 @@ fn holds<E>(
             false
         }
         Condition::Attribute(place, decision) => decision.accepts(facts.attributes[*place].as_ref()),
+        Condition::Id(place, decision) => decision.accepts(facts.ids[*place].as_ref()),
         Condition::Consent(place, accepted) => accepted.accepts(facts.consents[*place]),
         Condition::History(place) => history(*place)?,
     })

@@ -12,6 +12,7 @@ pub(super) mod ranges;
 mod words;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use self::check::Check;
 use self::history::History;
@@ -29,6 +30,9 @@ pub(super) const ROWS_A_CUSTOMER: usize = 16;
 pub(super) const FEW: usize = 2_000;
 /// The rows one history may read into memory before it is counted customer by customer: 64 MiB of them.
 pub(super) const HISTORY_ROWS_MAX: usize = 8 << 20;
+
+/// The kind of the id by which a CRM knows a customer: everyone has one, for ever.
+pub(super) const REGISTERED: &str = "registered";
 
 /// How many rows of an index a way may read.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +59,9 @@ pub(super) trait Snapshot {
 
     /// The keys in parts of one attribute's index, in any order; none if that exceeds the budget.
     fn attribute_keys(&self, index: i64, ranges: &[Range], budget: Budget) -> Found<Vec<i64>, Self::Error>;
+
+    /// The customers who have, or had, one of these ids of a kind, in any order; a `registered` one is never changed.
+    fn id_keys(&self, kind: &str, ids: &[Arc<str>]) -> Result<Vec<i64>, Self::Error>;
 
     /// Counts the matching events of every customer who has one, in the order of keys; none if that exceeds the
     /// budget.

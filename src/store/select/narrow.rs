@@ -29,6 +29,11 @@ impl<S: Snapshot> Walker<'_, S> {
                 let keys = self.snapshot.attribute_keys(lookup.index, &lookup.ranges, budget)?;
                 Ok(keys.map(keys::sorted))
             }
+            // Each id is a step into the index, even if nobody has it.
+            Way::Ids(lookup) if lookup.ids.len() > budget.0 => Ok(None),
+            Way::Ids(lookup) => {
+                self.snapshot.id_keys(&lookup.kind, &lookup.ids).map(|keys| Some(keys::sorted(keys)))
+            }
             Way::History(history) => self.history(history, budget),
             Way::Union(ways) => self.union(ways, budget),
             Way::Narrow(narrow) => self.narrow(narrow, budget),

@@ -3,11 +3,13 @@
 //! Deciding only: what is read, and in which order, is `narrow`'s.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
-use super::Known;
 use super::history::History;
 use super::ranges::{Range, ranges};
-use crate::domain::selection::{IndexNeed, Selection, Test};
+use super::{Known, REGISTERED};
+use crate::domain::selection::{Comparison, IndexNeed, Selection, Test};
+use crate::domain::value::Value;
 
 /// A way that reads no more than indexes lead to, and ends at exactly what its selection accepts.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(super) enum Way<'a> {
     Nowhere,
     /// By an attribute's index.
     Attribute(AttributeLookup),
+    /// By ids.
+    Ids(IdLookup),
     /// By events.
     History(Box<History>),
     /// By all of several ways.
@@ -33,6 +37,15 @@ pub(super) struct AttributeLookup {
     pub name: String,
     /// The parts.
     pub ranges: Vec<Range>,
+}
+
+/// Ids of one kind.
+#[derive(Debug)]
+pub(super) struct IdLookup {
+    /// The kind, `registered`.
+    pub kind: String,
+    /// The ids, in order.
+    pub ids: Vec<Arc<str>>,
 }
 
 /// Parts that all must hold.
@@ -73,6 +86,7 @@ impl Planner<'_> {
             Selection::All(parts) => self.narrow(parts),
             Selection::Any(parts) => self.union(parts),
             Selection::Attribute { path, test } => self.attribute(selection, path, test),
+            Selection::Id { kind, test } => by_ids(selection, kind, test),
             Selection::Consent { category, .. } => Err(format!("consents.{category} has no index")),
             Selection::Events(wanted) => {
                 let history = History::new(self.known, wanted);
@@ -147,6 +161,27 @@ impl Planner<'_> {
         }
         Ok(Way::Narrow(Narrow { parts, taken: Cell::new(None) }))
     }
+}
+
+/// The way by ids that are named. Who had such an id once and has another now is found, too.
+fn by_ids<'a>(selection: &'a Selection, kind: &str, test: &Test) -> Result<Way<'a>, Reason> {
+    let values = match test {
+        Test::Compare(Comparison::Equal, value) => std::slice::from_ref(value),
+        Test::OneOf(values) => values,
+        _ => return Err(format!("ids.{kind} leads to customers by == and in only")),
+    };
+    let texts = values.iter().filter_map(|value| match value {
+        Value::Text(text) => Some(Arc::clone(text)),
+        _ => None,
+    });
+    let mut ids: Vec<Arc<str>> = texts.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(Way::Nowhere);
+    }
+    let way = Way::Ids(IdLookup { kind: kind.to_owned(), ids });
+    Ok(if kind == REGISTERED { way } else { checked(selection, way) })
 }
 
 /// A way that leads to more than its selection accepts, with the check that makes it exact.

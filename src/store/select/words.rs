@@ -8,6 +8,7 @@ pub(super) fn words(way: &Way<'_>) -> String {
     match way {
         Way::Nowhere => "nothing".into(),
         Way::Attribute(lookup) => format!("index on {}", lookup.name),
+        Way::Ids(lookup) => format!("index on ids.{}", lookup.kind),
         Way::History(history) => history.words(),
         Way::Union(ways) => list(ways.iter().map(words), " plus "),
         Way::Narrow(narrow) => narrowed(narrow),
@@ -44,6 +45,7 @@ fn subject(selection: &Selection) -> String {
         Selection::Everyone | Selection::Nobody => String::new(),
         Selection::All(parts) | Selection::Any(parts) => list(parts.iter().map(subject), ", "),
         Selection::Attribute { path, .. } => format!("customer.{}", path.join(".")),
+        Selection::Id { kind, .. } => format!("ids.{kind}"),
         Selection::Consent { category, .. } => format!("consents.{category}"),
         Selection::Events(wanted) => format!("events({:?})", wanted.event_type),
     }

@@ -16,6 +16,8 @@ pub(in crate::store) fn kind_number(kind: Kind) -> i64 {
         Kind::List => 3,
         Kind::Object => 4,
         Kind::Timestamp => 5,
+        // No attribute and no property of an event is null.
+        Kind::Null => 6,
     }
 }
 
@@ -39,7 +41,7 @@ impl Entry {
             Value::Number(Number::Integer(integer)) => Entry::Whole(*integer),
             Value::Number(Number::Double(double)) => Entry::Double(*double),
             Value::Timestamp(timestamp) => Entry::Whole(timestamp.as_microsecond()),
-            Value::Boolean(_) | Value::List(_) | Value::Object(_) => {
+            Value::Boolean(_) | Value::List(_) | Value::Object(_) | Value::Null => {
                 Entry::Whole(i64::from(value.is_truthy()))
             }
         }

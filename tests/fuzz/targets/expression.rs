@@ -22,7 +22,7 @@ fuzz_target!(|text: &str| {
     ]);
     let trigger = TriggerScope { name: "trains".into(), parameters, is_missing: false };
     for place in [Place::Trigger, Place::Customer, Place::Request, Place::Element, Place::Admission] {
-        let scope = Scope { place, triggers: vec![trigger.clone()] };
+        let scope = Scope { place, triggers: vec![trigger.clone()], local: Default::default() };
         let _read_or_refused = Condition::compile(text, &scope);
         let _read_or_refused = Expression::compile(text, &scope);
     }

@@ -126,6 +126,9 @@ fn runtimes() -> Vec<Base> {
         "exposure": {"ingress": ingress},
         "retention": {"calls": "90d", "events": "365d"},
         "timeZone": "Europe/Vienna",
+        "locale": "de-AT",
+        "region": "AT",
+        "smsAddresses": "E164",
         "policies": {"frequency": frequency, "quietHours": {"from": "21:00", "to": "08:00", "then": "Skip"}},
         "consents": [{"category": "weather", "unlessSaid": "Given"}],
     });

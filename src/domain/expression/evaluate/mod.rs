@@ -133,7 +133,7 @@ impl<'a> Evaluator<'a> {
     fn pay_for(&mut self, what: &Arc<str>, value: &Value) -> Result<(), Reason> {
         let units = match value {
             Value::Text(text) => text.len() as u64,
-            Value::Number(_) | Value::Boolean(_) | Value::Timestamp(_) => 1,
+            Value::Number(_) | Value::Boolean(_) | Value::Timestamp(_) | Value::Null => 1,
             Value::List(_) | Value::Object(_) => weigh(value, self.left).unwrap_or(u64::MAX),
         };
         self.pay(what, units)

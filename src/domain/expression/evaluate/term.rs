@@ -183,7 +183,8 @@ impl<'a> Evaluator<'a> {
 /// Follows a path; through anything that has no such part it is missing. A text has characters, as in Jinja.
 pub(super) fn walk<'v>(value: &'v Value, steps: &[Step]) -> Option<Cow<'v, Value>> {
     let Some((step, rest)) = steps.split_first() else {
-        return Some(Cow::Borrowed(value));
+        // An element that is null is not there for whoever asks for it.
+        return (*value != Value::Null).then_some(Cow::Borrowed(value));
     };
     match (value, step) {
         (Value::Object(object), Step::Name(name)) => walk(object.get(name.as_ref())?, rest),

@@ -1,4 +1,4 @@
-//! Tests of an attribute and of a consent.
+//! Tests of an attribute, of an id and of a consent.
 
 use std::sync::Arc;
 
@@ -11,23 +11,21 @@ use crate::domain::expression::truth::Truth;
 use crate::domain::selection::{Comparison, ConsentStates, Selection, Test};
 use crate::domain::value::{Kind, Value};
 
+/// `select` makes the selection of a test of that attribute, or of that id.
 pub(super) fn read(
-    path: &[String],
+    select: impl Fn(Test) -> Selection,
     fallback: Option<&Term>,
     ask: &Ask<'_>,
     wanted: Wanted,
     facts: Facts<'_>,
 ) -> Narrowed {
     let there = tested(ask, wanted, facts);
-    let narrowed = there.map(|(test, exact)| Narrowed {
-        selection: Selection::Attribute { path: path.to_vec(), test },
-        exact,
-    });
+    let narrowed = there.map(|(test, exact)| Narrowed { selection: select(test), exact });
     let narrowed = narrowed.unwrap_or(Narrowed::exactly(Selection::Nobody));
     let Some(fallback) = fallback else {
         return narrowed;
     };
-    let missing = Selection::Attribute { path: path.to_vec(), test: Test::Missing };
+    let missing = select(Test::Missing);
     match ask {
         // With a fallback the attribute's absence is decided by it.
         Ask::Compare(..) | Ask::Within(_) => match answer(fallback, ask, facts).known() {

@@ -1,4 +1,4 @@
-//! What a leaf of the tree is to a store: a test of an attribute, of a consent, of events, or nothing it knows.
+//! What a leaf of the tree is to a store: a test of an attribute, of an id, of a consent, of events, or nothing it knows.
 
 use crate::domain::expression::tree::{EventTerm, Node, NodeKind, Path, Root, Step, Term, TermKind};
 use crate::domain::selection::Comparison;
@@ -11,6 +11,12 @@ pub(super) enum Leaf<'t> {
     Attribute {
         path: Vec<String>,
         /// What stands for the attribute where it is missing.
+        fallback: Option<&'t Term>,
+        ask: Ask<'t>,
+    },
+    Id {
+        kind: &'t str,
+        /// What stands for the id where the customer has none.
         fallback: Option<&'t Term>,
         ask: Ask<'t>,
     },
@@ -42,6 +48,7 @@ pub(super) enum Ask<'t> {
 /// What a term is about.
 enum Subject<'t> {
     Attribute(Vec<String>, Option<&'t Term>),
+    Id(&'t str, Option<&'t Term>),
     Consent(&'t str),
     Events(&'t EventTerm),
 }
@@ -65,6 +72,7 @@ pub(super) fn classify(node: &Node) -> Leaf<'_> {
     };
     match asked.and_then(|(term, ask)| Some((subject(term)?, ask))) {
         Some((Subject::Attribute(path, fallback), ask)) => Leaf::Attribute { path, fallback, ask },
+        Some((Subject::Id(kind, fallback), ask)) => Leaf::Id { kind, fallback, ask },
         Some((Subject::Consent(category), ask)) => Leaf::Consent { category, ask },
         Some((Subject::Events(events), ask)) => Leaf::Events { events, ask },
         None => Leaf::Opaque { present: present(node) },
@@ -75,10 +83,12 @@ fn subject(term: &Term) -> Option<Subject<'_>> {
     match &term.kind {
         TermKind::Path(path) => attribute(path).map(|path| Subject::Attribute(path, None)),
         TermKind::Consent(category) => Some(Subject::Consent(category)),
+        TermKind::Id(kind) => Some(Subject::Id(kind, None)),
         TermKind::Events(events) if !events.arguments_need_customer() => Some(Subject::Events(events)),
         TermKind::Default { of, fallback, replaces_falsy: false } if !fallback.needs_customer() => {
             match &of.kind {
                 TermKind::Path(path) => attribute(path).map(|path| Subject::Attribute(path, Some(fallback))),
+                TermKind::Id(kind) => Some(Subject::Id(kind, Some(fallback))),
                 _ => None,
             }
         }

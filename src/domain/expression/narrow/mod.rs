@@ -87,7 +87,14 @@ fn read(node: &Node, wanted: Wanted, facts: Facts<'_>) -> Narrowed {
 fn read_leaf(node: &Node, wanted: Wanted, facts: Facts<'_>) -> Narrowed {
     match classify(node) {
         Leaf::Run => Narrowed::decided(decide(node, facts).known().is_some_and(|truth| wanted.is(truth))),
-        Leaf::Attribute { path, fallback, ask } => attribute::read(&path, fallback, &ask, wanted, facts),
+        Leaf::Attribute { path, fallback, ask } => {
+            let select = |test| Selection::Attribute { path: path.clone(), test };
+            attribute::read(select, fallback, &ask, wanted, facts)
+        }
+        Leaf::Id { kind, fallback, ask } => {
+            let select = |test| Selection::Id { kind: kind.to_owned(), test };
+            attribute::read(select, fallback, &ask, wanted, facts)
+        }
         Leaf::Consent { category, ask } => attribute::consent(category, &ask, wanted, facts),
         Leaf::Events { events, ask } => events::read(events, &ask, wanted, facts),
         Leaf::Opaque { present } => {

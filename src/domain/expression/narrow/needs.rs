@@ -24,13 +24,15 @@ pub enum Way {
     Index(IndexNeed),
     /// By the events of this type, in the order of their time: that index is always there.
     Events(String),
+    /// By the ids of this kind: that index is always there, too.
+    Ids(String),
 }
 
 /// The indexes that would find the customers of a condition. Empty if none has to be provided.
 pub(crate) fn index_needs(node: &Node) -> Vec<IndexNeed> {
     let provided = |way| match way {
         Way::Index(need) => Some(need),
-        Way::Events(_) => None,
+        Way::Events(_) | Way::Ids(_) => None,
     };
     ways(node).into_iter().filter_map(provided).collect()
 }
@@ -71,6 +73,7 @@ fn of_leaf(node: &Node, wanted: Wanted) -> Vec<Way> {
         Leaf::Attribute { path, fallback: None, ask } if selects_few(&ask, wanted) => {
             vec![Way::Index(IndexNeed::Attribute { path })]
         }
+        Leaf::Id { kind, fallback: None, ask } if names_ids(&ask, wanted) => vec![Way::Ids(kind.to_owned())],
         Leaf::Events { events, ask } if needs_an_event(&ask, wanted) => of_events(events),
         _ => Vec::new(),
     }
@@ -84,6 +87,15 @@ fn selects_few(ask: &Ask<'_>, wanted: Wanted) -> bool {
         }
         Ask::Within(_) | Ask::StartsWith(_) | Ask::Truthy => wanted == Wanted::True,
         Ask::Defined => false,
+    }
+}
+
+/// Whether the ids of those who are selected are known before the customers.
+fn names_ids(ask: &Ask<'_>, wanted: Wanted) -> bool {
+    match ask {
+        Ask::Compare(Comparison::Equal, _) | Ask::Within(_) => wanted == Wanted::True,
+        Ask::Compare(Comparison::NotEqual, _) => wanted == Wanted::False,
+        _ => false,
     }
 }
 
@@ -164,7 +176,9 @@ fn tell(source: &str, node: &Node, told: &mut PushDown) {
         Leaf::Run => {}
         Leaf::Opaque { .. } => told.finished.push(text()),
         Leaf::Events { events, .. } if !is_count(events) => told.finished.push(text()),
-        Leaf::Attribute { .. } | Leaf::Consent { .. } | Leaf::Events { .. } => told.pushed.push(text()),
+        Leaf::Attribute { .. } | Leaf::Id { .. } | Leaf::Consent { .. } | Leaf::Events { .. } => {
+            told.pushed.push(text());
+        }
     }
 }
 

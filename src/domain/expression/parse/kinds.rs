@@ -48,6 +48,8 @@ impl Compiler<'_> {
             (Root::Params, [Step::Name(name)]) => self.declared_kind(name),
             (Root::Body | Root::Item, []) => None,
             (_, []) => Some(Kind::Object),
+            // What a URL and a header hold are texts, whatever stands in them.
+            (Root::Headers | Root::Query, [Step::Name(_)]) => Some(Kind::Text),
             _ => None,
         }
     }
@@ -80,9 +82,25 @@ impl Compiler<'_> {
                 self.problems
                     .push(Problem::error(span, message).remedy("write `… in …`, or compare `… | length`"));
             }
+            (Some(Kind::Text), Some(Kind::Text)) if !equality => {
+                self.warn_of_order(left, by, right, &span);
+                self.warn_of_order(right, by.mirrored(), left, &span);
+            }
             (None, Some(kind)) => self.warn_of_attribute(left, by, (right, kind), span),
             (Some(kind), None) => self.warn_of_attribute(right, by.mirrored(), (left, kind), span),
             _ => {}
+        }
+    }
+
+    /// A number in a URL or a header is a text.
+    fn warn_of_order(&mut self, of: &Term, by: Comparison, with: &Term, span: &Range<usize>) {
+        if let TermKind::Literal(Value::Text(text)) = &with.kind
+            && is_text_of_request(of)
+            && number_from_text(text).is_some()
+        {
+            let message = "texts are ordered letter by letter, so that \"9\" comes behind \"18\"";
+            let remedy = format!("write `number({}) {} {}`", of.text, symbol(by), text.trim());
+            self.problems.push(Problem::warning(span.clone(), message).remedy(remedy));
         }
     }
 
@@ -259,8 +277,7 @@ impl Compiler<'_> {
 fn is_from_outside(term: &Term) -> bool {
     match &term.kind {
         TermKind::Path(path) => {
-            matches!(path.root, Root::Customer | Root::Body | Root::Item | Root::Query)
-                && !path.steps.is_empty()
+            matches!(path.root, Root::Customer | Root::Body | Root::Item) && !path.steps.is_empty()
         }
         TermKind::Events(events) => match &events.aggregate {
             // An event's own time is a moment.
@@ -272,6 +289,11 @@ fn is_from_outside(term: &Term) -> bool {
         },
         _ => false,
     }
+}
+
+/// A header, or a parameter of the URL.
+fn is_text_of_request(term: &Term) -> bool {
+    matches!(&term.kind, TermKind::Path(path) if matches!(path.root, Root::Headers | Root::Query))
 }
 
 fn said(term: &Term, kind: Kind) -> String {
@@ -330,10 +352,12 @@ fn one_way((term, kind): (&Term, Kind), (other, other_kind): (&Term, Kind)) -> O
         (Kind::Number, Kind::Text) => match text {
             Some(text) if number_from_text(text).is_some() => format!("write {} without quotes", text.trim()),
             Some(_) => format!("write a number, or declare `{}` as a string", term.text),
+            None if is_text_of_request(other) => format!("write `number({})`", other.text),
             None => format!("declare `{}` as a number, or write `number({})`", other.text, other.text),
         },
         (Kind::Boolean, Kind::Text) => match text {
             Some(text @ ("true" | "false")) => format!("write {text} without quotes"),
+            None => format!("compare `{}` with a text, such as \"true\"", other.text),
             _ => format!("write `{} == true`", term.text),
         },
         (Kind::Boolean, Kind::Number) => match &other.kind {

@@ -30,7 +30,9 @@ impl Compiler<'_> {
     pub(super) fn leaf_term(&mut self, expr: &Expr<'_>) -> Option<Term> {
         let mut draft = Draft::default();
         self.write(expr, &mut draft)?;
-        match JinjaLeaf::compile(&draft.source, draft.captured, !self.decides(), kind_given(expr)) {
+        let (passes_absence, gives) = (!self.decides(), kind_given(expr));
+        let Draft { source, captured } = draft;
+        match JinjaLeaf::compile(&source, captured, passes_absence, gives, &self.scope.local) {
             Ok(leaf) => Some(self.made(expr, TermKind::Jinja(Box::new(leaf)))),
             Err(error) => self.refuse(Problem::error(self.span(expr), error.message)),
         }
@@ -310,8 +312,8 @@ fn kind_given(expr: &Expr<'_>) -> Option<Kind> {
         Expr::UnaryOp(op) if matches!(op.op, UnaryOpKind::Neg) => Some(Kind::Number),
         Expr::Filter(filter) => match filter.name {
             "lower" | "upper" | "capitalize" | "title" | "trim" | "string" | "join" | "replace"
-            | "tojson" | "number" | "currency" | "date" | "time" | "datetime" | "urlencode" | "format"
-            | "indent" => Some(Kind::Text),
+            | "tojson" | "number" | "currency" | "date" | "time" | "datetime" | "phone" | "urlencode"
+            | "format" | "indent" => Some(Kind::Text),
             "length" | "count" | "abs" | "round" | "int" | "float" => Some(Kind::Number),
             "bool" => Some(Kind::Boolean),
             "list" | "split" | "lines" => Some(Kind::List),

@@ -33,6 +33,7 @@ const PLAIN_FILTERS: &[&str] = &[
     "lower",
     "map",
     "number",
+    "phone",
     "regex_replace",
     "regex_search",
     "replace",

@@ -42,6 +42,7 @@ pub(in crate::domain) fn scope() -> Scope {
             parameters: parameters.collect(),
             is_missing: false,
         }],
+        local: Arc::default(),
     }
 }
 

@@ -14,6 +14,10 @@ fn selects(selection: &Selection, customer: &Customer) -> bool {
         Selection::All(parts) => parts.iter().all(|part| selects(part, customer)),
         Selection::Any(parts) => parts.iter().any(|part| selects(part, customer)),
         Selection::Attribute { path, test } => passes(lookup(customer, path), test),
+        Selection::Id { kind, test } => {
+            let id = customer.ids.get(kind).map(|id| Value::text(id.as_str()));
+            passes(id.as_ref(), test)
+        }
         Selection::Consent { category, accepted } => match customer.consents.get(category) {
             Some(true) => accepted.given,
             Some(false) => accepted.withdrawn,

@@ -56,6 +56,26 @@ fn in_a_list_is_membership_by_kind_and_value() {
 }
 
 #[test]
+fn an_element_that_is_null_keeps_its_place_and_equals_nothing() {
+    check(
+        &json!({"a": 1, "l": [null, 1, null], "same": [null, 1, null], "nulls": [null]}),
+        &[
+            ("customer.l | length == 3", Some(true)),
+            ("customer.l[1] == 1", Some(true)),
+            ("customer.l[0] is defined", Some(false)),
+            ("customer.l[0] == 1", None),
+            ("customer.l[2] | default(7) == 7", Some(true)),
+            ("customer.a in customer.l", Some(true)),
+            ("customer.a in customer.nulls", Some(false)),
+            ("customer.a not in customer.nulls", Some(true)),
+            ("customer.l == customer.same", Some(true)),
+            ("customer.l == customer.nulls", Some(false)),
+            ("customer.nulls", Some(true)),
+        ],
+    );
+}
+
+#[test]
 fn in_a_text_is_a_substring_of_texts_only() {
     check(
         &json!({"a": "bc", "n": 5}),

@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::expression::tests::{NOW, call, customer, scope, with_events};
+use crate::domain::expression::{Condition, Facts, Scope};
+use crate::domain::local_defaults::{LocalDefaults, locale_of, zone_of};
 
 fn subject() -> Subject {
     let ann = customer(&json!({
@@ -61,6 +63,78 @@ fn prints_what_a_person_reads() {
     ];
     for (source, expected) in cases {
         assert_eq!(render(source), Rendered::Text(expected.to_owned()), "{source}");
+    }
+}
+
+#[test]
+fn an_element_that_is_null_keeps_its_place() {
+    let subject = Subject {
+        call: Arc::new(call(&json!({"postcodes": ["a", null]}))),
+        customer: Arc::new(with_events(
+            customer(&json!({"l": [null, 1, {"x": [null]}]})),
+            &[("buy", "2026-10-30T00:00:00Z", json!({"items": ["s", null]}))],
+        )),
+        now: NOW.parse().unwrap(),
+    };
+    for (source, expected) in [
+        ("{{ customer.l }}", r#"[null, 1, {"x": [null]}]"#),
+        ("{{ customer.l | length }}{{ customer.l[1] }}{{ customer.l[0] is none }}", "31true"),
+        ("{% for one in customer.l %}{{ loop.index }}{{ one }};{% endfor %}", r#"1;21;3{"x": [null]};"#),
+        ("{{ params.postcodes | tojson }} {{ params.postcodes | join('-') }}", r#"["a", null] a-"#),
+        ("{{ events('buy').last()['items'] }}", r#"["s", null]"#),
+        ("{{ '[null, 1]' | fromjson }} {{ [1, none] }}", "[null, 1] [1, null]"),
+    ] {
+        let rendered = compile(source, &[]).unwrap().render(&subject);
+        assert_eq!(rendered, Rendered::Text(expected.to_owned()), "{source}");
+    }
+}
+
+#[test]
+fn what_the_runtime_says_of_a_place_holds_where_a_filter_says_nothing() {
+    let local = LocalDefaults {
+        region: "AT".parse().ok(),
+        zone: zone_of("Europe/Vienna").unwrap(),
+        locale: locale_of("de-AT").unwrap(),
+    };
+    let scope = Scope { local: Arc::new(local), ..scope() };
+    let included = texts(&[("part", "{{ '0664 1234567' | phone }}")]);
+    let subject = subject();
+    for (source, expected) in [
+        ("{{ now | datetime('long') }}", "1. November 2026 um 13:00"),
+        ("{{ now | datetime('long', zone='UTC', locale='en') }}", "November 1, 2026 at 12:00\u{202f}PM"),
+        ("{{ now | time }} {{ now | format_time('%H:%M') }}", "13:00 13:00"),
+        ("{{ 1234.5 | number(2) }} {{ 12 | currency('EUR') }}", "1\u{a0}234,50 12,00\u{a0}EUR"),
+        ("{{ '0664/123 45 67' | phone }} {{ '650 253 0000' | phone('US') }}", "+436641234567 +16502530000"),
+        ("{% macro own(x) %}{{ x | phone }}{% endmacro %}{{ own('0664 1234567') }}", "+436641234567"),
+        ("{% include 'part' %}{{ ['0664 1234567'] | map('phone') | first }}", "+436641234567+436641234567"),
+    ] {
+        let template = Template::compile(source, Escaping::None, &scope, &included).unwrap();
+        assert_eq!(template.render(&subject), Rendered::Text(expected.to_owned()), "{source}");
+    }
+    let condition = |source: &str| {
+        let condition =
+            Condition::compile(source, &scope).unwrap_or_else(|error| panic!("{source}: {error}"));
+        let facts = Facts::of_call(&subject.call, subject.now).with_customer(&subject.customer);
+        condition.decide(facts).known()
+    };
+    assert_eq!(condition("now | time == '13:00'"), Some(true));
+    assert_eq!(condition("text(customer.n) | phone == '+436641234567'"), None);
+    assert_eq!(condition("['0664 1234567', customer.n] | first | phone == '+436641234567'"), Some(true));
+}
+
+#[test]
+fn a_filter_says_what_is_no_number_locale_or_zone() {
+    for (source, expected) in [
+        ("{{ '0664 12' | phone('AT') }}", "`0664 12` is no phone number: +43 has no such numbers (line 1)"),
+        ("{{ '0664 1234567' | phone }}", "no region is known"),
+        ("{{ customer.vip | phone('AT') }}", "it is no text"),
+        ("{{ '0664 1234567' | phone(customer.first_name) }}", "there is no region `Ann <3`"),
+        ("{{ now | datetime(locale=customer.first_name) }}", "is no locale"),
+        ("{{ now | datetime(locale='xx') }}", "nothing is known of the language"),
+        ("{{ now | time(zone='Vienna') }}", "there is no time zone `Vienna`"),
+    ] {
+        let Rendered::Failed(reason) = render(source) else { panic!("{source} is rendered") };
+        assert!(reason.contains(expected), "{source}: {reason}");
     }
 }
 

@@ -9,7 +9,9 @@ use tokio_postgres::Row;
 use super::damaged;
 use super::snapshot::Reading;
 use crate::domain::customer::{Customer, CustomerKey, Event, EventNeeds};
+use crate::domain::render::AttributesSeen;
 use crate::store::StoreError;
+use crate::store::attributes_seen::{BYTES_A_SIDE, CUSTOMERS_A_SIDE, Sample};
 use crate::store::documents::{decode, decode_plain};
 
 /// How many keys one statement takes.
@@ -99,4 +101,31 @@ fn customer(row: &Row, nothing: &Arc<[Event]>) -> Result<Customer, StoreError> {
         consents: Arc::new(decode_plain(row.get(4)).map_err(damaged)?),
         events: nothing.clone(),
     })
+}
+
+const ATTRIBUTES_OF_THE_LAST: &str = "SELECT attributes FROM customer ORDER BY key DESC";
+const ATTRIBUTES_OF_THE_FIRST: &str = "SELECT attributes FROM customer ORDER BY key";
+
+/// How many documents are in memory at a time.
+const DOCUMENTS_A_STEP: i32 = 50;
+
+/// What some customers have as attributes. A portal gives no more rows than are looked at.
+pub(super) fn attributes_seen(reading: &Reading<'_>) -> Result<AttributesSeen, StoreError> {
+    let mut sample = Sample::default();
+    for sql in [ATTRIBUTES_OF_THE_LAST, ATTRIBUTES_OF_THE_FIRST] {
+        let portal = reading.open(sql)?;
+        let (mut customers, mut bytes) = (0, 0);
+        while customers < CUSTOMERS_A_SIDE && bytes < BYTES_A_SIDE {
+            let rows = reading.step(&portal, DOCUMENTS_A_STEP)?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in &rows {
+                let document: &str = row.get(0);
+                (customers, bytes) = (customers + 1, bytes + document.len());
+                sample.look(document).map_err(damaged)?;
+            }
+        }
+    }
+    Ok(sample.seen())
 }

@@ -23,6 +23,7 @@ use super::Database;
 use super::database::BATCH_TIME_MAX;
 use super::session::Session;
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
+use crate::domain::render::AttributesSeen;
 use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
 use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
@@ -127,6 +128,10 @@ impl Customers for PostgresCustomers {
     async fn event_types(&self) -> Result<BTreeSet<String>, StoreError> {
         let rows = self.database.customers_soon().await?.query("SELECT name FROM event_type", &[]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn attributes_seen(&self) -> Result<AttributesSeen, StoreError> {
+        self.read(self.database.customers_soon(), |reading| load::attributes_seen(reading)).await
     }
 
     async fn count_customers(&self) -> Result<u64, StoreError> {

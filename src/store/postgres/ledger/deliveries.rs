@@ -15,12 +15,12 @@ use crate::store::StoreError;
 use crate::store::deliveries::{Committed, Deliveries, Delivery, Opened, Passed, Step};
 use crate::store::runs::ChunkId;
 
-const COMMIT: &str = "SELECT commit_step_1($1, $2, $3, $4,
+const COMMIT: &str = "SELECT commit_step_2($1, $2, $3, $4,
     $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
     $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
     $28, $29, $30, $31, $32,
     $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
-    $45, $46, $47, $48, $49)";
+    $45, $46, $47, $48, $49, $50)";
 
 const OF_CHUNK: &str = concat!(
     "SELECT ",
@@ -158,6 +158,7 @@ impl<'a> Columns<'a> {
         columns.openings(step, accepted);
         columns.cursors(step);
         columns.0.push(column(step.first_outcomes().map(|one| one.fence.0)));
+        columns.segments(step);
         columns
     }
 
@@ -232,6 +233,12 @@ impl<'a> Columns<'a> {
             column(all().map(|one| &one.digest.0[..])),
             column(all().map(|one| one.behind.map(|node| i32::from(node.0)))),
         ]);
+    }
+
+    fn segments(&mut self, step: &Step) {
+        let first = step.first_openings();
+        let all = step.openings.iter().zip(&first).filter_map(|(one, first)| first.then_some(one));
+        self.0.push(column(all.map(|one| one.segments.map(i16::from))));
     }
 
     fn cursors(&mut self, step: &Step) {

@@ -63,10 +63,13 @@ pub(super) fn code(code: i64) -> i16 {
 macro_rules! delivery_columns {
     () => {
         "d.run, d.customer, d.node, d.channel, d.state, d.attempt, d.doubtful, d.address, d.digest, d.provider_id,
-         d.reason, d.first_at, d.last_at, d.retry_at, d.done_at, d.passed"
+         d.reason, d.first_at, d.last_at, d.retry_at, d.done_at, d.passed, d.segments"
     };
 }
 pub(super) use delivery_columns;
+
+/// How many columns [`delivery`] reads; what a statement adds stands behind them.
+pub(super) const DELIVERY_COLUMNS: usize = 17;
 
 pub(super) fn delivery(row: &Row) -> Result<Delivery, StoreError> {
     let id = DeliveryId {
@@ -95,6 +98,7 @@ pub(super) fn delivery(row: &Row) -> Result<Delivery, StoreError> {
         retry_at: optional_time(row, 13)?,
         done_at: optional_time(row, 14)?,
         passed: get(row, 15)?,
+        segments: get::<Option<i16>>(row, 16)?.map(|count| small(count.into())).transpose()?,
     })
 }
 

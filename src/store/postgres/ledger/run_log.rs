@@ -8,7 +8,8 @@ use tokio_postgres::Row;
 
 use super::PostgresLedger;
 use super::rows::{
-    code, delivery, delivery_columns, delivery_state, ends, get, optional_time, run_state, small, time,
+    DELIVERY_COLUMNS, code, delivery, delivery_columns, delivery_state, ends, get, optional_time, run_state,
+    small, time,
 };
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, VersionId};
@@ -243,9 +244,9 @@ fn left_out(row: &Row) -> Result<ScenarioLeftOut, StoreError> {
 fn delivery_record(row: &Row) -> Result<DeliveryRecord, StoreError> {
     Ok(DeliveryRecord {
         delivery: delivery(row)?,
-        call: CallId::new(get::<&str>(row, 16)?),
-        version: VersionId::new(get::<Option<&str>>(row, 17)?.unwrap_or_default()),
-        scenario: ScenarioName::new(get::<&str>(row, 18)?),
+        call: CallId::new(get::<&str>(row, DELIVERY_COLUMNS)?),
+        version: VersionId::new(get::<Option<&str>>(row, DELIVERY_COLUMNS + 1)?.unwrap_or_default()),
+        scenario: ScenarioName::new(get::<&str>(row, DELIVERY_COLUMNS + 2)?),
     })
 }
 

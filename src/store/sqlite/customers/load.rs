@@ -11,6 +11,8 @@ use rusqlite::{Connection, Row};
 use super::damaged;
 use super::events::type_number;
 use crate::domain::customer::{Customer, CustomerKey, Event, EventNeeds};
+use crate::domain::render::AttributesSeen;
+use crate::store::attributes_seen::{BYTES_A_SIDE, CUSTOMERS_A_SIDE, Sample};
 use crate::store::documents::{decode, decode_plain};
 
 /// How many keys one statement takes.
@@ -125,4 +127,26 @@ fn customer(row: &Row<'_>, nothing: &Arc<[Event]>) -> rusqlite::Result<Customer>
         consents: Arc::new(decode_plain(row.get_ref(4)?.as_str()?).map_err(damaged)?),
         events: nothing.clone(),
     })
+}
+
+const ATTRIBUTES_OF_THE_LAST: &str = "SELECT attributes FROM customer ORDER BY key DESC";
+const ATTRIBUTES_OF_THE_FIRST: &str = "SELECT attributes FROM customer ORDER BY key";
+
+/// What some customers have as attributes. Rows are read one by one, and no more than are looked at.
+pub(super) fn attributes_seen(connection: &Connection) -> rusqlite::Result<AttributesSeen> {
+    let mut sample = Sample::default();
+    for sql in [ATTRIBUTES_OF_THE_LAST, ATTRIBUTES_OF_THE_FIRST] {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        let (mut customers, mut bytes) = (0, 0);
+        while let Some(row) = rows.next()? {
+            let document = row.get_ref(0)?.as_str()?;
+            (customers, bytes) = (customers + 1, bytes + document.len());
+            sample.look(document).map_err(damaged)?;
+            if customers >= CUSTOMERS_A_SIDE || bytes >= BYTES_A_SIDE {
+                break;
+            }
+        }
+    }
+    Ok(sample.seen())
 }

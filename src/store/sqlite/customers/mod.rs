@@ -23,6 +23,7 @@ use index::require::{require, states};
 
 use super::{Database, OpenError};
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
+use crate::domain::render::AttributesSeen;
 use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
 use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
@@ -95,6 +96,10 @@ impl Customers for SqliteCustomers {
             statement.query_map([], |row| row.get(0))?.collect()
         };
         self.database.read(names).await
+    }
+
+    async fn attributes_seen(&self) -> Result<AttributesSeen, StoreError> {
+        self.database.read(|connection| in_snapshot(connection, load::attributes_seen)).await
     }
 
     async fn count_customers(&self) -> Result<u64, StoreError> {

@@ -56,10 +56,13 @@ pub(super) fn delivery_state(code: i64) -> rusqlite::Result<DeliveryState> {
 macro_rules! delivery_columns {
     () => {
         "d.run, d.customer, d.node, d.channel, d.state, d.attempt, d.doubtful, d.address, d.digest, d.provider_id,
-         d.reason, d.first_at, d.last_at, d.retry_at, d.done_at, d.passed"
+         d.reason, d.first_at, d.last_at, d.retry_at, d.done_at, d.passed, d.segments"
     };
 }
 pub(super) use delivery_columns;
+
+/// How many columns [`delivery`] reads; what a statement adds stands behind them.
+pub(super) const DELIVERY_COLUMNS: usize = 17;
 
 pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let id = DeliveryId {
@@ -82,6 +85,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         retry_at: optional_timestamp(row, 13)?,
         done_at: optional_timestamp(row, 14)?,
         passed: row.get(15)?,
+        segments: row.get(16)?,
     })
 }
 

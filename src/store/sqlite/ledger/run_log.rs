@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::rows::{
-    delivery, delivery_columns, delivery_state, ends, optional_timestamp, run_state, small, timestamp,
+    DELIVERY_COLUMNS, delivery, delivery_columns, delivery_state, ends, optional_timestamp, run_state, small,
+    timestamp,
 };
 use super::runs::read_tally;
 use super::{Ledger, backlog, held, left_out};
@@ -123,9 +124,9 @@ fn add_open_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite:
 fn delivery_record(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
     Ok(DeliveryRecord {
         delivery: delivery(row)?,
-        call: CallId::new(row.get::<_, String>(16)?),
-        version: VersionId::new(row.get::<_, Option<String>>(17)?.unwrap_or_default()),
-        scenario: ScenarioName::new(row.get::<_, String>(18)?),
+        call: CallId::new(row.get::<_, String>(DELIVERY_COLUMNS)?),
+        version: VersionId::new(row.get::<_, Option<String>>(DELIVERY_COLUMNS + 1)?.unwrap_or_default()),
+        scenario: ScenarioName::new(row.get::<_, String>(DELIVERY_COLUMNS + 2)?),
     })
 }
 

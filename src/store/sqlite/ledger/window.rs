@@ -118,14 +118,15 @@ fn write_openings(
     at: i64,
 ) -> rusqlite::Result<Vec<Opened>> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at, last_at)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?8)
+        "INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at, last_at,
+             segments)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?8, ?10)
          ON CONFLICT DO UPDATE SET last_at = last_at
          WHERE ?9 AND state = 1 AND attempt = excluded.attempt AND digest = excluded.digest",
     )?;
     let mut reopen = connection.prepare_cached(
         "UPDATE delivery SET state = 1, attempt = ?4, address = ?5, digest = ?6,
-             first_at = coalesce(first_at, ?7), last_at = ?7, retry_at = NULL
+             first_at = coalesce(first_at, ?7), last_at = ?7, retry_at = NULL, segments = ?9
          WHERE run = ?1 AND customer = ?2 AND node = ?3
              AND (state IN (0, 2) AND attempt = ?4 - 1
                   OR ?8 AND state = 1 AND attempt = ?4 AND digest = ?6)",
@@ -137,12 +138,15 @@ fn write_openings(
         if answer == Opened::Yes {
             let DeliveryId { run, customer, node } = opening.id;
             let (attempt, address, digest) = (opening.attempt, &opening.address, &opening.digest.0[..]);
+            let segments = opening.segments;
             let changed = if opening.again {
-                reopen.execute(params![run.0, customer.0, node.0, attempt, address, digest, at, repeated])?
+                reopen.execute(params![
+                    run.0, customer.0, node.0, attempt, address, digest, at, repeated, segments
+                ])?
             } else {
                 let channel = opening.channel.as_str();
                 insert.execute(params![
-                    run.0, customer.0, node.0, channel, attempt, address, digest, at, repeated
+                    run.0, customer.0, node.0, channel, attempt, address, digest, at, repeated, segments
                 ])?
             };
             if changed == 0 {

@@ -14,3 +14,6 @@ CREATE TABLE left_out (
     at INTEGER NOT NULL,
     is_over INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- How many segments a text message takes; NULL for other messages, and for those of earlier versions.
+ALTER TABLE delivery ADD COLUMN segments INTEGER;

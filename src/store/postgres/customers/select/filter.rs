@@ -9,9 +9,9 @@ use super::super::damaged;
 use super::super::load::KEYS_A_STATEMENT;
 use super::super::snapshot::Reading;
 use super::history::{counts, counts_of};
-use super::statements::{ALL_KEYS, FACTS_BY_KEY, FACTS_OF_ALL};
+use super::statements::{ALL_KEYS, FACTS_AND_IDS_BY_KEY, FACTS_AND_IDS_OF_ALL, FACTS_BY_KEY, FACTS_OF_ALL};
 use crate::store::StoreError;
-use crate::store::select::check::{Check, Facts};
+use crate::store::select::check::{Check, Facts, IdsKept};
 use crate::store::select::{Budget, FEW, HISTORY_ROWS_MAX, ROWS_A_CUSTOMER};
 
 /// How many customers a scan has in memory at a time.
@@ -33,7 +33,8 @@ pub(super) fn filter(
     let mut accepted = Vec::new();
     for some in candidates.chunks(KEYS_A_STATEMENT) {
         let facts = if check.reads_customers() {
-            let mut facts = facts(check, &reading.rows(FACTS_BY_KEY, &[&some])?)?;
+            let sql = if check.reads_ids() { FACTS_AND_IDS_BY_KEY } else { FACTS_BY_KEY };
+            let mut facts = facts(check, &reading.rows(sql, &[&some])?)?;
             facts.sort_unstable_by_key(|(key, _)| *key);
             facts
         } else {
@@ -56,7 +57,7 @@ pub(super) fn scan(reading: &Reading<'_>, check: &Check) -> Result<Vec<i64>, Sto
         return filter(reading, check, accepted);
     }
     let judge = Judge::new(reading, check, usize::MAX)?;
-    let portal = reading.open(FACTS_OF_ALL)?;
+    let portal = reading.open(if check.reads_ids() { FACTS_AND_IDS_OF_ALL } else { FACTS_OF_ALL })?;
     loop {
         let rows = reading.step(&portal, CUSTOMERS_A_STEP)?;
         if rows.is_empty() {
@@ -68,7 +69,8 @@ pub(super) fn scan(reading: &Reading<'_>, check: &Check) -> Result<Vec<i64>, Sto
 
 fn facts(check: &Check, rows: &[Row]) -> Result<Vec<(i64, Facts)>, StoreError> {
     let facts = |row: &Row| {
-        let facts = check.facts(row.get(1), row.get(2)).map_err(damaged)?;
+        let ids = check.reads_ids().then(|| IdsKept { registered: row.get(3), others: row.get(4) });
+        let facts = check.facts(row.get(1), row.get(2), ids).map_err(damaged)?;
         Ok((row.get(0), facts))
     };
     rows.iter().map(facts).collect()

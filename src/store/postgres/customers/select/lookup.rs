@@ -1,8 +1,10 @@
-//! Looks keys up in an attribute's index; a long list of values goes in arrays of some hundred.
+//! Looks keys up in an attribute's index, and by ids; a long list of values goes in arrays of some hundred.
+
+use std::sync::Arc;
 
 use super::super::index::entry::{Columns, kind_column};
 use super::super::snapshot::Reading;
-use super::statements::attribute_keys;
+use super::statements::{BY_ID, attribute_keys};
 use crate::store::StoreError;
 use crate::store::postgres::session::Params;
 use crate::store::select::ranges::Range;
@@ -33,6 +35,16 @@ pub(super) fn keys(
         }
     }
     Ok(Some(keys))
+}
+
+/// The customers who have, or had, one of these ids of a kind, unsorted.
+pub(super) fn by_ids(reading: &Reading<'_>, kind: &str, ids: &[Arc<str>]) -> Result<Vec<i64>, StoreError> {
+    let mut keys = Vec::new();
+    for some in ids.chunks(VALUES_A_STATEMENT) {
+        let some: Vec<&str> = some.iter().map(|id| &**id).collect();
+        keys.extend(reading.rows(BY_ID, &[&some, &kind])?.iter().map(|row| row.get::<_, i64>(0)));
+    }
+    Ok(keys)
 }
 
 fn are_asked_together(left: &Range, right: &Range) -> bool {

@@ -5,6 +5,8 @@ mod history;
 mod lookup;
 mod statements;
 
+use std::sync::Arc;
+
 use super::index::entry::TEXT_CHARS_MAX;
 use super::index::registry::{KEPT, side_indexes};
 use super::snapshot::Reading;
@@ -45,6 +47,10 @@ impl Snapshot for Reading<'_> {
 
     fn attribute_keys(&self, index: i64, ranges: &[Range], budget: Budget) -> Found<Vec<i64>, StoreError> {
         lookup::keys(self, index, ranges, budget)
+    }
+
+    fn id_keys(&self, kind: &str, ids: &[Arc<str>]) -> Result<Vec<i64>, StoreError> {
+        lookup::by_ids(self, kind, ids)
     }
 
     fn counts(&self, history: &History, budget: Budget) -> Found<Vec<(i64, i64)>, StoreError> {

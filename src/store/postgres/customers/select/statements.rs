@@ -78,5 +78,16 @@ pub(super) const FACTS_BY_KEY: &str = "SELECT key, attributes, consents FROM cus
 /// What is checked of every customer.
 pub(super) const FACTS_OF_ALL: &str = "SELECT key, attributes, consents FROM customer";
 
+/// The same with their ids.
+pub(super) const FACTS_AND_IDS_BY_KEY: &str =
+    "SELECT key, attributes, consents, registered, other_ids FROM customer WHERE key = ANY ($1)";
+
+/// The same of every customer.
+pub(super) const FACTS_AND_IDS_OF_ALL: &str =
+    "SELECT key, attributes, consents, registered, other_ids FROM customer";
+
+/// Customers by ids of a kind, which they have or had.
+pub(super) const BY_ID: &str = "SELECT customer FROM identity WHERE id = ANY ($1) AND kind = $2";
+
 /// Every key, by way of their index.
 pub(super) const ALL_KEYS: &str = "SELECT key FROM customer";

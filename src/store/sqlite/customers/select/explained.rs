@@ -7,8 +7,8 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::super::load::{CUSTOMERS_BY_KEY, EVENTS_BY_KEY};
 use super::statements::{
-    ALL_KEYS, COUNT_OF_CUSTOMER, EVENTS_BY_PROPERTY, EVENTS_BY_TYPE, FACTS_BY_KEY, PROPERTIES,
-    PROPERTIES_OF_CUSTOMER, attribute_keys,
+    ALL_KEYS, BY_OTHER_ID, BY_REGISTERED, COUNT_OF_CUSTOMER, EVENTS_BY_PROPERTY, EVENTS_BY_TYPE,
+    FACTS_AND_IDS_BY_KEY, FACTS_BY_KEY, PROPERTIES, PROPERTIES_OF_CUSTOMER, attribute_keys,
 };
 use crate::store::select::ranges::Range;
 use crate::store::side_index::Entry;
@@ -71,7 +71,7 @@ fn events_are_looked_up_by_property_by_type_and_by_customer() {
 #[test]
 fn customers_are_read_by_their_keys_and_all_keys_from_the_ids() {
     let keys = Sql::Text("[1,2,3]".into());
-    for statement in [CUSTOMERS_BY_KEY, FACTS_BY_KEY] {
+    for statement in [CUSTOMERS_BY_KEY, FACTS_BY_KEY, FACTS_AND_IDS_BY_KEY] {
         let steps = plan(statement, std::slice::from_ref(&keys));
         assert_eq!(steps, ["SEARCH customer USING INTEGER PRIMARY KEY (rowid=?)"]);
     }
@@ -80,4 +80,17 @@ fn customers_are_read_by_their_keys_and_all_keys_from_the_ids() {
         ["SEARCH event USING INDEX event_by_customer (customer=? AND type=?)"]
     );
     assert_eq!(plan(ALL_KEYS, &[]), ["SCAN customer USING COVERING INDEX sqlite_autoindex_customer_1"]);
+}
+
+#[test]
+fn customers_are_found_by_their_ids() {
+    let ids = Sql::Text("[\"a\",\"b\"]".into());
+    assert_eq!(
+        plan(BY_REGISTERED, std::slice::from_ref(&ids)),
+        ["SEARCH customer USING COVERING INDEX sqlite_autoindex_customer_1 (registered=?)"]
+    );
+    assert_eq!(
+        plan(BY_OTHER_ID, &[ids, Sql::Text("email".into())]),
+        ["SEARCH other_id USING PRIMARY KEY (kind=? AND id=?)"]
+    );
 }

@@ -5,9 +5,9 @@ use rusqlite::{Connection, Row};
 use super::super::damaged;
 use super::super::load::{KEYS_A_STATEMENT, key_list};
 use super::history;
-use super::statements::{ALL_KEYS, FACTS_BY_KEY, FACTS_OF_ALL};
+use super::statements::{ALL_KEYS, FACTS_AND_IDS_BY_KEY, FACTS_AND_IDS_OF_ALL, FACTS_BY_KEY, FACTS_OF_ALL};
 use crate::domain::customer::CustomerKey;
-use crate::store::select::check::{Check, Facts};
+use crate::store::select::check::{Check, Facts, IdsKept};
 use crate::store::select::history::History;
 use crate::store::select::{Budget, FEW, HISTORY_ROWS_MAX, ROWS_A_CUSTOMER};
 
@@ -31,7 +31,8 @@ pub(super) fn filter(
         return Ok(accepted);
     }
     let keys: Vec<CustomerKey> = candidates.into_iter().map(CustomerKey).collect();
-    let mut statement = connection.prepare_cached(FACTS_BY_KEY)?;
+    let mut statement =
+        connection.prepare_cached(if check.reads_ids() { FACTS_AND_IDS_BY_KEY } else { FACTS_BY_KEY })?;
     for some in keys.chunks(KEYS_A_STATEMENT) {
         let mut rows = statement.query([key_list(some)])?;
         while let Some(row) = rows.next()? {
@@ -46,7 +47,8 @@ pub(super) fn scan(connection: &Connection, check: &Check) -> rusqlite::Result<V
     let mut accepted = Vec::new();
     if check.reads_customers() {
         let mut judge = Judge::new(connection, check, usize::MAX)?;
-        let mut statement = connection.prepare_cached(FACTS_OF_ALL)?;
+        let mut statement =
+            connection.prepare_cached(if check.reads_ids() { FACTS_AND_IDS_OF_ALL } else { FACTS_OF_ALL })?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             judge.consider(row, &mut accepted)?;
@@ -82,7 +84,13 @@ impl<'a> Judge<'a> {
 
     fn consider(&mut self, row: &Row<'_>, accepted: &mut Vec<i64>) -> rusqlite::Result<()> {
         let (attributes, consents) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
-        let facts = self.check.facts(attributes, consents).map_err(damaged)?;
+        let ids = match self.check.reads_ids() {
+            true => {
+                Some(IdsKept { registered: row.get_ref(3)?.as_str()?, others: row.get_ref(4)?.as_str()? })
+            }
+            false => None,
+        };
+        let facts = self.check.facts(attributes, consents, ids).map_err(damaged)?;
         let key = row.get(0)?;
         if self.accepts(key, &facts)? {
             accepted.push(key);

@@ -1,10 +1,13 @@
-//! Looks keys up in an attribute's index.
+//! Looks keys up in an attribute's index, and by ids.
+
+use std::sync::Arc;
 
 use rusqlite::{Connection, Statement, ToSql};
 
-use super::statements::attribute_keys;
+use super::super::load::KEYS_A_STATEMENT;
+use super::statements::{BY_OTHER_ID, BY_REGISTERED, attribute_keys};
 use crate::store::select::ranges::Range;
-use crate::store::select::{Budget, Found};
+use crate::store::select::{Budget, Found, REGISTERED};
 
 /// Reads the keys in parts of an index, unsorted; nothing if that exceeds the budget.
 pub(super) fn keys(
@@ -27,6 +30,22 @@ pub(super) fn keys(
         }
     }
     Ok(Some(keys))
+}
+
+/// The customers who have, or had, one of these ids of a kind, unsorted.
+pub(super) fn by_ids(connection: &Connection, kind: &str, ids: &[Arc<str>]) -> rusqlite::Result<Vec<i64>> {
+    let is_registered = kind == REGISTERED;
+    let mut statement = connection.prepare_cached(if is_registered { BY_REGISTERED } else { BY_OTHER_ID })?;
+    let mut keys = Vec::new();
+    for some in ids.chunks(KEYS_A_STATEMENT) {
+        let list = serde_json::Value::from_iter(some.iter().map(|id| &**id)).to_string();
+        let mut rows =
+            if is_registered { statement.query([list])? } else { statement.query((list, kind))? };
+        while let Some(row) = rows.next()? {
+            keys.push(row.get(0)?);
+        }
+    }
+    Ok(keys)
 }
 
 fn read(

@@ -7,6 +7,8 @@ mod history;
 mod lookup;
 mod statements;
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 
 use super::events::type_number;
@@ -48,6 +50,10 @@ impl Snapshot for Connection {
         budget: Budget,
     ) -> Found<Vec<i64>, rusqlite::Error> {
         lookup::keys(self, index, ranges, budget)
+    }
+
+    fn id_keys(&self, kind: &str, ids: &[Arc<str>]) -> rusqlite::Result<Vec<i64>> {
+        lookup::by_ids(self, kind, ids)
     }
 
     fn counts(&self, history: &History, budget: Budget) -> Found<Vec<(i64, i64)>, rusqlite::Error> {

@@ -51,5 +51,22 @@ pub(super) const FACTS_BY_KEY: &str = "SELECT customer.key, customer.attributes,
 /// What is checked of every customer.
 pub(super) const FACTS_OF_ALL: &str = "SELECT key, attributes, consents FROM customer";
 
+/// The same with their ids.
+pub(super) const FACTS_AND_IDS_BY_KEY: &str =
+    "SELECT customer.key, customer.attributes, customer.consents, customer.registered, customer.other_ids
+     FROM json_each(?1) wanted CROSS JOIN customer ON customer.key = wanted.value";
+
+/// The same of every customer.
+pub(super) const FACTS_AND_IDS_OF_ALL: &str =
+    "SELECT key, attributes, consents, registered, other_ids FROM customer";
+
+/// Customers by the ids a CRM knows them by; `?1` is a list of ids.
+pub(super) const BY_REGISTERED: &str = "SELECT customer.key
+     FROM json_each(?1) wanted CROSS JOIN customer ON customer.registered = wanted.value";
+
+/// Customers by other ids of a kind, which they have or had; `?1` is a list of ids.
+pub(super) const BY_OTHER_ID: &str = "SELECT other_id.customer
+     FROM json_each(?1) wanted CROSS JOIN other_id ON other_id.kind = ?2 AND other_id.id = wanted.value";
+
 /// Every key, by way of the ids' index, which is the shortest.
 pub(super) const ALL_KEYS: &str = "SELECT key FROM customer";
