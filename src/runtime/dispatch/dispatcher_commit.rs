@@ -10,6 +10,7 @@ use super::dispatcher::{Dispatcher, Stop};
 use super::handle::ChannelHandle;
 use super::job::{Job, Waiting};
 use super::outbox::WAITING_MAX;
+use crate::domain::state::DeliveryState;
 use crate::runtime::metrics::LedgerWork;
 use crate::store::StoreError;
 use crate::store::deliveries::{Committed, Opened};
@@ -50,7 +51,8 @@ impl Dispatcher {
         let still_open = self.open.saturating_sub(self.answered.len());
         let room = allowed.saturating_sub(still_open).min(OPENINGS_MAX);
         let again_only = self.waiting.len() >= WAITING_MAX * 2;
-        let mut opening = if room > 0 { self.outbox.lanes().take(room, again_only) } else { Vec::new() };
+        let taken = if room > 0 { self.outbox.lanes().take(room, again_only) } else { Vec::new() };
+        let mut opening = self.without_own_refusals(taken);
         let now = Timestamp::now();
         opening.iter_mut().for_each(|job| job.first_at = job.first_at.or(Some(now)));
         self.open += opening.len();
@@ -61,6 +63,23 @@ impl Dispatcher {
             moved: std::mem::take(&mut self.moved).into_values().collect(),
             repeated: false,
         }
+    }
+
+    /// What was refused, and turned out to be refused alone, has failed without another attempt.
+    fn without_own_refusals(&mut self, opening: Vec<Job>) -> Vec<Job> {
+        let mut going_on = Vec::with_capacity(opening.len());
+        for job in opening {
+            match self.health.suspicion().take_own(job.id).filter(|_| job.again) {
+                None => going_on.push(job),
+                Some(reason) => self.withdrawn.push(Withdrawn {
+                    state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Failed },
+                    reason,
+                    retry_at: None,
+                    job,
+                }),
+            }
+        }
+        going_on
     }
 
     /// Goes on from what the store said.
