@@ -151,3 +151,25 @@ async fn a_right_that_goes_in_the_midst_of_a_run_leaves_nothing_under_way() {
     let final_states = [State::Sent, State::Skipped, State::Held].map(State::code);
     assert!(taken.world.rows().iter().all(|(_, _, _, state, _)| final_states.contains(state)));
 }
+
+/// Without it an old primary that comes back is not known as one, which somebody must be told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_tell_its_timeline_is_warned_of() {
+    let taken = Taken::new().await;
+    assert_eq!(taken.world.ledger.calls.caution(), None);
+    for (run, named) in [
+        ("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC", Some("timeline")),
+        ("GRANT EXECUTE ON FUNCTION pg_control_system() TO ROLE", None),
+        ("REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC", Some("GRANT EXECUTE")),
+        ("GRANT EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) TO ROLE", None),
+    ] {
+        taken.run(run).await;
+        let (ledger, customers) = taken.world.place.open_both().await;
+        let caution = ledger.calls.caution();
+        assert_eq!(caution.is_some(), named.is_some(), "{run}: {caution:?}");
+        assert!(named.is_none_or(|word| caution.is_some_and(|it| it.contains(word))), "{run}");
+        ledger.calls.check().await.unwrap();
+        ledger.close().await;
+        customers.close().await;
+    }
+}
