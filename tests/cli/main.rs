@@ -12,5 +12,6 @@ mod pages;
 mod refusals;
 mod reload;
 mod stop;
+mod typed;
 mod weather;
 mod weather_alerts;
