@@ -58,7 +58,9 @@ pub enum Refusal {
 fn what_was_kept(error: &StoreError) -> &'static str {
     match error {
         StoreError::Unavailable(_) => "it is not known whether this request was kept",
-        StoreError::Refused(_) | StoreError::Busy | StoreError::Closed => "nothing of this request was kept",
+        StoreError::Refused(_) | StoreError::Barred(_) | StoreError::Busy | StoreError::Closed => {
+            "nothing of this request was kept"
+        }
     }
 }
 

@@ -129,7 +129,7 @@ impl From<StoreError> for ApiProblem {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the store refused this; the log of the runtime says why",
             ),
-            StoreError::Busy | StoreError::Unavailable(_) | StoreError::Closed => {
+            StoreError::Busy | StoreError::Unavailable(_) | StoreError::Barred(_) | StoreError::Closed => {
                 ApiProblem::unavailable("the store cannot answer just now")
             }
         }

@@ -101,6 +101,8 @@ pub(super) struct Dispatcher {
     pub commit: Option<Committing>,
     /// What the store refused, in halves, goes before anything new.
     pub split: VecDeque<Batch>,
+    /// What a rule in the database refuses, each write alone and when it is tried again: nobody else waits for it.
+    pub aside: VecDeque<(Instant, Batch)>,
     pub failed_commits: u32,
     pub waiting: Waits,
     pub swept_at: Instant,
@@ -139,6 +141,7 @@ impl Dispatcher {
             moved: BTreeMap::new(),
             commit: None,
             split: VecDeque::new(),
+            aside: VecDeque::new(),
             failed_commits: 0,
             waiting: Waits::default(),
             swept_at: now,

@@ -14,6 +14,14 @@ use crate::domain::state::DeliveryState;
 use crate::runtime::metrics::LedgerWork;
 use crate::store::StoreError;
 use crate::store::deliveries::{Committed, Opened};
+use crate::telemetry::Sampled;
+
+/// How long a write that a rule in the database refuses waits before it is tried again.
+const ASIDE_PAUSE: Duration = Duration::from_secs(2);
+/// How many such writes wait beside the others; where there are more, all wait.
+const ASIDE_MAX: usize = 1024;
+
+static BARRED: Sampled = Sampled::every(Duration::from_secs(30));
 
 /// How many openings one commit carries at most, so that the first of them are soon under way.
 pub(super) const OPENINGS_MAX: usize = 512;
@@ -24,7 +32,7 @@ impl Dispatcher {
         if self.commit.is_some() {
             return;
         }
-        let batch = match self.split.pop_front() {
+        let batch = match self.split.pop_front().or_else(|| self.due_again(now)) {
             Some(batch) => batch,
             None => self.next_batch(self.allowed(handle, now, stop)),
         };
@@ -82,6 +90,23 @@ impl Dispatcher {
         going_on
     }
 
+    /// What was put aside and is to be tried again. What is not to be sent any more is not opened.
+    fn due_again(&mut self, now: Instant) -> Option<Batch> {
+        while self.aside.front().is_some_and(|(at, _)| *at <= now) {
+            let (_, mut batch) = self.aside.pop_front()?;
+            let (stopped, going_on): (Vec<Job>, Vec<Job>) = std::mem::take(&mut batch.opening)
+                .into_iter()
+                .partition(|job| job.chunk.is_left() || job.chunk.run.halt(Timestamp::now()).is_some());
+            batch.opening = going_on;
+            self.open = self.open.saturating_sub(stopped.len());
+            stopped.into_iter().for_each(|job| self.stop(job));
+            if !batch.is_empty() {
+                return Some(batch);
+            }
+        }
+        None
+    }
+
     /// Goes on from what the store said.
     pub(super) fn committed(&mut self, batch: Batch, result: Result<Committed, StoreError>) {
         match result {
@@ -89,7 +114,13 @@ impl Dispatcher {
                 self.failed_commits = 0;
                 self.written(batch, &committed.opened);
             }
-            Err(error) if error.is_transient() => {
+            Err(error @ StoreError::Barred(_)) if batch.len() == 1 && self.aside.len() < ASIDE_MAX => {
+                if let Some(held_back) = BARRED.pass(self.outbox.name.as_str()) {
+                    tracing::warn!(channel = %self.outbox.name, %error, held_back, "a write waits, and no other with it");
+                }
+                self.aside.push_back((Instant::now() + ASIDE_PAUSE, Batch { repeated: true, ..batch }));
+            }
+            Err(error) if error.is_transient() && !(error.is_of_one_row() && batch.len() > 1) => {
                 if self.failed_commits == 0 {
                     tracing::warn!(channel = %self.outbox.name, %error, "the ledger cannot be written; trying again");
                 }

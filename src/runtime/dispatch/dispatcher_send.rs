@@ -237,17 +237,20 @@ impl Dispatcher {
     pub(super) fn withdraw_halted(&mut self, now: Timestamp) {
         let is_over = |chunk: &LiveChunk| chunk.is_left() || chunk.run.halt(now).is_some();
         let over = self.outbox.lanes().take_over(|job| is_over(&job.chunk));
-        for job in over {
-            match job.chunk.run.halt(now) {
-                Some(halt) if !job.chunk.is_left() => self.withdraw(job, halt),
-                _ => job.chunk.dropped(),
-            }
-        }
+        over.into_iter().for_each(|job| self.stop(job));
         self.give_up_late(now);
         self.moved.retain(|_, chunk| !chunk.is_left());
         // Walks know what to write of those that only wait; a chunk that was left finds them in the ledger.
         let over = self.waiting.take_over(|waiting| is_over(&waiting.chunk));
         over.into_iter().for_each(|waiting| waiting.chunk.tell(News::Again(waiting.id)));
+    }
+
+    /// What becomes of a message that has not been opened and is not to be: its run was halted, or its chunk left.
+    pub(super) fn stop(&mut self, job: Job) {
+        match job.chunk.run.halt(Timestamp::now()) {
+            Some(halt) if !job.chunk.is_left() => self.withdraw(job, halt),
+            _ => job.chunk.dropped(),
+        }
     }
 
     /// While the channel is down, what has been tried for as long as it may be has failed, without another attempt.
