@@ -82,7 +82,7 @@ cluster: packages
 	tests/cluster/cluster build api lua helm
 
 packages:
-	@missing=; for pair in openssl=openssl curl=curl python3=python3 promtool=prometheus faketime=faketime pgbouncer=pgbouncer; do \
+	@missing=; for pair in openssl=openssl curl=curl jq=jq python3=python3 promtool=prometheus faketime=faketime pgbouncer=pgbouncer; do \
 	  PATH=$$PATH:/usr/sbin command -v $${pair%%=*} >/dev/null || missing="$$missing $${pair#*=}"; done; \
 	[ -n "$$TEST_DATABASE_URL" ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \

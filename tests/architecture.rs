@@ -7,6 +7,8 @@ mod budgets;
 mod habits;
 #[path = "architecture/layers.rs"]
 mod layers;
+#[path = "architecture/map.rs"]
+mod map;
 #[path = "architecture/mentions.rs"]
 mod mentions;
 #[path = "architecture/readers.rs"]
@@ -32,6 +34,11 @@ fn a_layer_knows_only_the_layers_below_it() {
 #[test]
 fn every_module_of_the_library_has_its_layer() {
     complaints("modules without a layer", &layers::unlisted(&source::all()));
+}
+
+#[test]
+fn the_map_has_every_module_and_no_other() {
+    complaints("the map of ARCHITECTURE.md", &map::check());
 }
 
 #[test]

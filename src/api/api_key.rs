@@ -88,8 +88,9 @@ pub struct Origin(
 pub struct TrackName(#[schemars(length(min = 1, max = 256))] pub String);
 
 /// What a Public key may write. Everybody can read such a key, so each line says whom it is about and proves it: its field
-/// `proof` is the HMAC-SHA256 of `ids.registered` under the secret of a Private ApiKey, in hexadecimal, as a server of
-/// yours makes it for whoever is logged in.
+/// `proof` is `<until>.<signature>`, where `until` are Unix seconds at most 31 days ahead, and the signature is the
+/// HMAC-SHA256 of `<until>.<ids.registered>` under the secret of a Private ApiKey, in hexadecimal, as a server of yours makes
+/// it for whoever is logged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackRules {

@@ -39,6 +39,8 @@ pub struct ReplicaReport {
     pub outdated: BTreeMap<String, Timestamp>,
     /// Why the store cannot be used; `None` if it can.
     pub store_problem: Option<String>,
+    /// What cannot be seen of a store that can be used, though promises rest on it.
+    pub store_caution: Option<String>,
 }
 
 /// What a replica knows of a Secret.

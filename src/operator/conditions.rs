@@ -40,6 +40,8 @@ pub(super) mod reason {
     pub const RETRYING: &str = "ProgressingWithRetry";
 }
 
+/// The reason of what is not known of this generation.
+const NOT_LOOKED_AT: &str = "NotLookedAt";
 const READY: &str = "Ready";
 const RECONCILING: &str = "Reconciling";
 const STALLED: &str = "Stalled";
@@ -104,6 +106,29 @@ impl Ground<'_> {
         for finding in summed_up.iter().chain(beside) {
             conditions.push(self.condition(finding.kind, finding.status(), finding.reason, &finding.message));
         }
+        conditions
+    }
+
+    /// The conditions of an object that could not be looked at to the end. All are about one generation, as who reads them
+    /// expects: what was found out about an older one is not known of this one.
+    pub(super) fn failed(&self, finding: &Finding) -> Vec<Condition> {
+        let mut conditions = self.conditions(std::slice::from_ref(finding), &[]);
+        let found_before = self.observed.iter().filter(|it| !is_summary(it) && it.type_ != finding.kind);
+        let restated = found_before.map(|it| match it.observed_generation {
+            Some(generation) if generation == self.generation => it.clone(),
+            _ if it.reason == NOT_LOOKED_AT => {
+                self.condition(&it.type_, "Unknown", NOT_LOOKED_AT, &it.message)
+            }
+            before => {
+                let before = before.map_or_else(|| "an older one".into(), |it| format!("generation {it}"));
+                let message = format!(
+                    "generation {} could not be looked at to the end; of {before} it was said: {}",
+                    self.generation, it.message
+                );
+                self.condition(&it.type_, "Unknown", NOT_LOOKED_AT, &message)
+            }
+        });
+        conditions.extend(restated);
         conditions
     }
 
@@ -296,6 +321,44 @@ mod tests {
         assert_eq!(at(110).due(&missing), Some(Duration::from_secs(21)));
         let wrong = [Finding::retrying("ResolvedRefs", "SecretNotAllowed", "label it")];
         assert_eq!(at(110).conditions(&wrong, &[])[0].status, "False", "that does not pass by itself");
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_unknown_of_this_generation() {
+        let fine = [Finding::good("Accepted", "fine"), Finding::good("Programmed", "everywhere")];
+        let failed = Finding::retrying("Reconciled", "Forbidden", "may not");
+        let told = |observed: &[Condition], generation| {
+            let now = Timestamp::from_second(9).unwrap();
+            Ground { observed, generation, now, made: None }.failed(&failed)
+        };
+        let all = |conditions: &[Condition]| -> Vec<String> {
+            let one =
+                |it: &Condition| format!("{}={}@{}", it.type_, it.status, it.observed_generation.unwrap());
+            conditions.iter().map(one).collect()
+        };
+        let of_third = conditions(&[], 1, &fine);
+        let now = told(&of_third, 3);
+        let same = [
+            "Ready=False@3",
+            "Reconciling=True@3",
+            "Reconciled=False@3",
+            "Accepted=True@3",
+            "Programmed=True@3",
+        ];
+        assert_eq!(all(&now), same);
+        let next = told(&now, 4);
+        let other = [
+            "Ready=False@4",
+            "Reconciling=True@4",
+            "Reconciled=False@4",
+            "Accepted=Unknown@4",
+            "Programmed=Unknown@4",
+        ];
+        assert_eq!(all(&next), other);
+        assert!(next[3].message.ends_with("of generation 3 it was said: fine"), "{}", next[3].message);
+        let again = told(&next, 5);
+        assert!(again[3].message.ends_with("of generation 3 it was said: fine"), "{}", again[3].message);
+        assert!(again.iter().all(|it| it.observed_generation == Some(5)));
     }
 
     #[test]

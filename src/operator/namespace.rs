@@ -8,8 +8,9 @@ use std::sync::Arc;
 use kube::Resource as _;
 
 use super::caches::{Cache, Caches, Guarded, get, name_of, of_namespace};
+use super::runtime::WrittenByPages;
 use crate::api::labels::trigger_secret_name;
-use crate::api::{ApiKeySpec, Runtime, ScenarioSpec};
+use crate::api::{ApiKeySpec, KeyType, Permission, Runtime, ScenarioSpec};
 use crate::compile::Sources;
 use crate::compile::references::{SecretUse, config_maps, secrets_of};
 
@@ -116,6 +117,21 @@ impl Namespace<'_> {
     /// Scenarios that use texts of the ConfigMap.
     pub(super) fn scenarios_of_config_map(&self, config_map: &str) -> Vec<String> {
         self.scenarios_where(|spec| config_maps(spec).contains(config_map))
+    }
+
+    /// What Public keys may write to.
+    pub(super) fn written_by_pages(&self) -> WrittenByPages {
+        let all = of_namespace(&self.caches.api_keys, self.name);
+        let specs = all.iter().filter_map(|it| it.0.as_ref().ok()).map(|key| &key.spec);
+        let public = specs
+            .filter(|spec| spec.r#type == KeyType::Public && spec.permissions.contains(&Permission::Track));
+        let mut pages = WrittenByPages::default();
+        for rules in public.filter_map(|spec| spec.track.as_ref()) {
+            pages.events |= !rules.events.is_empty();
+            pages.customers |=
+                [&rules.attributes, &rules.ids, &rules.consents].into_iter().any(|names| !names.is_empty());
+        }
+        pages
     }
 
     /// ApiKeys that list the trigger.

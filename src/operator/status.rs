@@ -10,7 +10,7 @@ use kube::runtime::events::{Event, EventType};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::conditions::{Finding, Ground, find, is_summary, ready};
+use super::conditions::{Finding, Ground, find, ready};
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::Kind;
 use super::error::ReconcileError;
@@ -195,7 +195,8 @@ pub(super) async fn write_unreadable<K: Kind>(
     write_conditions::<K>(context, meta, |ground| ground.conditions(&[finding], &[])).await
 }
 
-/// Says of an object that it could not be looked at to the end. What was found out about it before stays.
+/// Says of an object that it could not be looked at to the end. What was found out about this generation before stays, and
+/// of a former one nothing is known any more.
 pub(super) async fn write_failed<K: Kind>(
     context: &Context,
     meta: &ObjectMeta,
@@ -203,15 +204,7 @@ pub(super) async fn write_failed<K: Kind>(
     what: &str,
 ) -> Result<(), ReconcileError> {
     let finding = Finding::retrying(RECONCILED, reason, what);
-    write_conditions::<K>(context, meta, |ground| {
-        let mut conditions = ground.conditions(&[finding], &[]);
-        let found_before =
-            ground.observed.iter().filter(|it| !conditions.iter().any(|new| new.type_ == it.type_));
-        let found_before: Vec<Condition> = found_before.filter(|it| !is_summary(it)).cloned().collect();
-        conditions.extend(found_before);
-        conditions
-    })
-    .await
+    write_conditions::<K>(context, meta, |ground| ground.failed(&finding)).await
 }
 
 /// Writes an object's conditions and leaves the rest of its status.

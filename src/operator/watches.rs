@@ -253,7 +253,8 @@ impl Links {
         let mut secrets: BTreeSet<String> = different(&before.secrets, &now.secrets).into_iter().collect();
         secrets.extend(different(&before.secret_uses, &now.secret_uses));
         self.readers_of(namespace, &secrets);
-        if before.store_problem != now.store_problem {
+        let of_store = |report: &ReplicaReport| (report.store_problem.clone(), report.store_caution.clone());
+        if of_store(before) != of_store(now) {
             self.wakes.runtimes.wake(refs(namespace, [runtime.to_owned()]));
         }
         let finishing = before.finishing.symmetric_difference(&now.finishing).cloned();

@@ -37,9 +37,14 @@ pub(super) fn from_page<B>(app: &App, request: &Request<B>) -> Option<FromPage> 
     Some(FromPage { allowed: is_open.then(|| origin.clone()), is_preflight: is_preflight && is_open })
 }
 
+/// Whether Public keys may write there.
+pub(super) fn is_for_pages(path: &str) -> bool {
+    ["/api/v1/customers", "/api/v1/events"].contains(&path)
+}
+
 fn open_to(path: &str) -> Option<OpenTo<'_>> {
     match path.strip_suffix('/').unwrap_or(path) {
-        "/api/v1/customers" | "/api/v1/events" => Some(OpenTo::Tracking),
+        path if is_for_pages(path) => Some(OpenTo::Tracking),
         path => Some(OpenTo::Trigger(path.strip_prefix(ingest::PATH_PREFIX)?.split_once('/')?.1)),
     }
 }

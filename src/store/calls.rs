@@ -296,6 +296,11 @@ pub trait Calls: Send + Sync {
         self.get(&CallId::new("none")).await.map(drop)
     }
 
+    /// What promises rest on and cannot be seen of this store, with what to do about it.
+    fn caution(&self) -> Option<String> {
+        None
+    }
+
     /// How many connections were refused because their server has been replaced by another.
     fn refused_connections(&self) -> u64 {
         0

@@ -38,12 +38,21 @@ pub enum StoreError {
     /// The statement itself failed; the same write fails again. Its neighbours were committed.
     #[error("the store refused the write: {0}")]
     Refused(String),
+    /// A rule that somebody added to the database refuses this row, such as a CHECK of an administrator's. The same write
+    /// fails until the rule is taken away; it decides about nothing, and its neighbours go on without it.
+    #[error("a rule that was added to the database refuses this: {0}; take the rule away, and it goes on")]
+    Barred(String),
     /// The store is closing.
     #[error("the store is closed")]
     Closed,
 }
 
 impl StoreError {
+    /// Whether it is of one row among those that were written together, so that each is to be tried alone.
+    pub fn is_of_one_row(&self) -> bool {
+        matches!(self, StoreError::Refused(_) | StoreError::Barred(_))
+    }
+
     /// Whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         !matches!(self, StoreError::Refused(_))

@@ -58,11 +58,13 @@ pub enum Refusal {
 fn what_was_kept(error: &StoreError) -> &'static str {
     match error {
         StoreError::Unavailable(_) => "it is not known whether this request was kept",
-        StoreError::Refused(_) | StoreError::Busy | StoreError::Closed => "nothing of this request was kept",
+        StoreError::Refused(_) | StoreError::Barred(_) | StoreError::Busy | StoreError::Closed => {
+            "nothing of this request was kept"
+        }
     }
 }
 
-/// `POST /api/v1/customers`. With a scope only what it lists is written, of whom a line proves.
+/// `POST /api/v1/customers`. With a scope only what it lists is written, of whom a line proves by what holds `now`.
 ///
 /// # Errors
 /// See [`Refusal`].
@@ -71,9 +73,10 @@ pub async fn post_customers(
     scope: Option<&TrackScope>,
     content_type: Option<&str>,
     body: &[u8],
+    now: Timestamp,
 ) -> Result<BatchAnswer, Refusal> {
     let (writes, mut answers) = sorted_out(content_type, body, |line| match scope {
-        Some(scope) => scoped_customer(scope, line),
+        Some(scope) => scoped_customer(scope, line, now),
         None => customer(line),
     })?;
     let results = if writes.is_empty() { Vec::new() } else { store.upsert_customers(writes).await? };

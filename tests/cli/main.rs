@@ -13,5 +13,6 @@ mod phone_numbers;
 mod refusals;
 mod reload;
 mod stop;
+mod typed;
 mod weather;
 mod weather_alerts;

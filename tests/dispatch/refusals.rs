@@ -115,7 +115,55 @@ pub async fn who_is_refused_with_the_words_of_others_waits(place: Place) {
     is_willing.store(true, Ordering::Release);
     assert_eq!(world.until_ended(&call, SOON).await, "done");
     engine.stop(Duration::from_secs(1)).await;
-    assert_eq!((count(&world, State::Failed), count(&world, State::Sent)), (3, 97), "{:?}", world.counts());
+    assert_eq!((count(&world, State::Failed), count(&world, State::Sent)), (0, 100), "{:?}", world.counts());
+}
+
+pub async fn two_recipients_refused_as_everyone_wait_and_are_served(place: Place) {
+    let is_willing = Arc::new(AtomicBool::new(false));
+    let reach = Reach::PerhapsAll { alike: "550 no".into() };
+    let refusal = Attempt::Refused { reason: "550 no".into(), reach };
+    let manner = until_willing(&is_willing, refusal);
+    let world = world(place, 2, manner, 1, Duration::from_secs(3600)).await;
+    let engine = world.start();
+    let call = world.call("narrow", None).await;
+    until("both were refused", || world.record.lock().unwrap().len() >= 2).await;
+    is_willing.store(true, Ordering::Release);
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    assert_eq!(count(&world, State::Sent), 2, "{:?}", world.counts());
+}
+
+pub async fn who_is_refused_with_doubtful_words_while_others_are_served_fails(place: Place) {
+    let is_bad = |address: &str| address.ends_with('5');
+    let manner: Manner = Arc::new(move |_, message| match is_bad(&message.address) {
+        false => (true, sent(), Duration::from_millis(2)),
+        true => {
+            let reach = Reach::PerhapsAll { alike: "550 no".into() };
+            (false, Attempt::Refused { reason: "550 no".into(), reach }, Duration::ZERO)
+        }
+    });
+    let world = world(place, 100, manner, 2, Duration::from_secs(3600)).await;
+    let engine = world.start();
+    let call = world.call("narrow", None).await;
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    assert_eq!((count(&world, State::Failed), count(&world, State::Sent)), (10, 90), "{:?}", world.counts());
+    let reasons = world.rows().into_iter().filter_map(|row| row.4);
+    assert!(reasons.into_iter().all(|reason| reason == "550 no"));
+}
+
+pub async fn who_is_told_to_come_back_later_uses_no_attempt(place: Place) {
+    let is_willing = Arc::new(AtomicBool::new(false));
+    let retry_after = Some(Duration::from_millis(1));
+    let later = Attempt::NotTaken { reason: "429".into(), retry_after, provider_down: true };
+    let world = world(place, 1, until_willing(&is_willing, later), 1, Duration::from_secs(3600)).await;
+    let engine = world.start();
+    let call = world.call("narrow", None).await;
+    until("it was tried again", || world.record.lock().unwrap().len() >= 4).await;
+    is_willing.store(true, Ordering::Release);
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    assert_eq!(count(&world, State::Sent), 1, "{:?}", world.counts());
 }
 
 pub async fn refusals_of_single_recipients_stop_nobody(place: Place) {

@@ -151,3 +151,66 @@ async fn a_right_that_goes_in_the_midst_of_a_run_leaves_nothing_under_way() {
     let final_states = [State::Sent, State::Skipped, State::Held].map(State::code);
     assert!(taken.world.rows().iter().all(|(_, _, _, state, _)| final_states.contains(state)));
 }
+
+/// Without it an old primary that comes back is not known as one, which somebody must be told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_tell_its_timeline_is_warned_of() {
+    let taken = Taken::new().await;
+    assert_eq!(taken.world.ledger.calls.caution(), None);
+    for (run, named) in [
+        ("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC", Some("timeline")),
+        ("GRANT EXECUTE ON FUNCTION pg_control_system() TO ROLE", None),
+        ("REVOKE EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) FROM PUBLIC", Some("GRANT EXECUTE")),
+        ("GRANT EXECUTE ON FUNCTION pg_walfile_name(pg_lsn) TO ROLE", None),
+    ] {
+        taken.run(run).await;
+        let (ledger, customers) = taken.world.place.open_both().await;
+        let caution = ledger.calls.caution();
+        assert_eq!(caution.is_some(), named.is_some(), "{run}: {caution:?}");
+        assert!(named.is_none_or(|word| caution.is_some_and(|it| it.contains(word))), "{run}");
+        ledger.calls.check().await.unwrap();
+        ledger.close().await;
+        customers.close().await;
+    }
+}
+
+/// A rule that an administrator added decides about nothing: the row that it refuses waits, and no other with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_a_rule_of_the_database_refuses_waits_alone() {
+    let taken = Taken::new().await;
+    taken.run("ALTER TABLE delivery ADD CONSTRAINT no_eights CHECK (address IS DISTINCT FROM '@c8')").await;
+    let engine = taken.world.start();
+    let call = taken.world.call("narrow", None).await;
+    let sent = || taken.world.record.lock().unwrap().len() as i64;
+    // Moods are twice the number; those of 13 get no message, those of 7 have no address.
+    let all = (0..CUSTOMERS).filter(|n| (n * 2) % 13 != 12 && (n * 2) % 7 != 0).count() as i64;
+    until_true("all messages but one", async || sent() == all - 1).await;
+    let told = taken.world.ledger.calls.check().await.unwrap_err().to_string();
+    assert!(told.contains("no_eights"), "{told}");
+    let other = taken.world.call("wide", None).await;
+    until_true("messages of another run", async || sent() > all).await;
+    taken.run("ALTER TABLE delivery DROP CONSTRAINT no_eights").await;
+    for call in [&call, &other] {
+        assert_eq!(taken.world.until_ended(call, SOON).await, "done");
+    }
+    engine.stop(Duration::from_secs(1)).await;
+    let final_states = [State::Sent, State::Skipped].map(State::code);
+    assert!(taken.world.rows().iter().all(|(_, _, _, state, _)| final_states.contains(state)));
+    assert!(taken.world.record.lock().unwrap().iter().any(|seen| seen.address == "@c8"));
+}
+
+/// The same of what a call needs before it has messages, and of a call itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_a_rule_of_the_database_refuses_waits_alone() {
+    let taken = Taken::new().await;
+    let engine = taken.world.start();
+    taken.run("ALTER TABLE run ADD CONSTRAINT no_narrow CHECK (scenario <> 'narrow') NOT VALID").await;
+    let waits = taken.world.call("narrow", None).await;
+    let goes = taken.world.call("wide", None).await;
+    assert_eq!(taken.world.until_ended(&goes, SOON).await, "done");
+    assert!(taken.world.ledger.calls.get(&waits).await.unwrap().unwrap().finished_at.is_none());
+    taken.run("ALTER TABLE run DROP CONSTRAINT no_narrow").await;
+    assert_eq!(taken.world.until_ended(&waits, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    assert!(taken.world.rows().iter().all(|(_, _, _, state, _)| *state != State::Failed.code()));
+}

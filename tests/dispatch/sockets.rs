@@ -43,7 +43,7 @@ pub async fn without_a_fault_both_are_sent_once(place: Place) {
 pub async fn a_throttled_message_is_sent_when_the_provider_said(place: Place) {
     assert_eq!(
         outcome(place, once(Answer::Throttle, false)).await,
-        [(State::Sent, 2, 1), (State::Sent, 2, 1)]
+        [(State::Sent, 1, 1), (State::Sent, 1, 1)]
     );
 }
 

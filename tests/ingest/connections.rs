@@ -137,3 +137,52 @@ pub async fn so_many_requests_come_ahead_of_their_answers(place: Place) {
     }
     world.stop().await;
 }
+
+pub async fn who_only_writes_hears_why_a_body_is_not_taken(place: Place) {
+    let world = world(place, Limits::default()).await;
+    let large = vec![b'x'; 24 * 1024 * 1024];
+    let basic = world.basic("t");
+    let (right, wrong) = (("authorization", basic.as_str()), ("authorization", "Bearer a:b"));
+    let owner = crate::world::bearer("owner");
+    let json = ("content-type", "application/json");
+    for (path, headers, status) in [
+        ("/in/default/t", vec![right, json], 413),
+        ("/in/default/t", vec![wrong, json], 413),
+        ("/in/default/none", vec![json], 404),
+        ("/api/v1/customers", vec![("authorization", owner.as_str()), json], 413),
+        ("/api/v1/events", vec![wrong, json], 401),
+        ("/api/v1/nothing", vec![json], 404),
+    ] {
+        let answer = world.send("POST", path, &headers, &large).await;
+        assert_eq!(answer.status, status, "{path} {answer:?}");
+        let is_problem = answer.header("content-type") == Some("application/problem+json");
+        assert!(is_problem && answer.body["detail"].is_string(), "{answer:?}");
+    }
+    // Without a length it is known to be too large only once that has come.
+    let mut chunked = format!(
+        "POST /in/default/t HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: {basic}\r\n\
+         content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n",
+        large.len()
+    )
+    .into_bytes();
+    chunked.extend_from_slice(&large);
+    chunked.extend_from_slice(b"\r\n0\r\n\r\n");
+    assert_eq!(world.exchange(&chunked).await.status, 413);
+    world.stop().await;
+}
+
+pub async fn what_is_left_of_a_body_does_not_end_its_connection(place: Place) {
+    let world = world(place, Limits::default()).await;
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    let body = "x".repeat(2 * 1024 * 1024);
+    let head = format!("POST /in/default/none HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}") {
+        answer.push(tokio::time::timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap());
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 404"), "{}", String::from_utf8_lossy(&answer));
+    assert!(is_answered(&mut stream).await, "the same connection goes on");
+    world.stop().await;
+}

@@ -49,7 +49,9 @@ mod held {
             who_sends_nothing_locks_nobody_out,
             one_peer_has_so_many_connections_and_takes_none_from_others,
             who_reads_no_answer_is_given_up,
-            so_many_requests_come_ahead_of_their_answers;
+            so_many_requests_come_ahead_of_their_answers,
+            who_only_writes_hears_why_a_body_is_not_taken,
+            what_is_left_of_a_body_does_not_end_its_connection;
     }
 }
 
@@ -115,7 +117,8 @@ mod told {
             a_public_key_writes_what_it_lists_of_whom_is_proven,
             a_conflict_names_nobody_to_a_page,
             pages_are_let_in_by_the_origins_that_a_public_key_lists,
-            a_beacon_is_taken;
+            a_beacon_is_taken,
+            what_may_be_exposed_takes_public_keys_where_they_write_and_nothing_else;
         refusals:
             a_refused_call_is_in_the_log_without_what_it_brought,
             a_flood_is_counted,

@@ -1,6 +1,7 @@
 //! Public keys in pages: what they may write, of whom, and from which origins.
 
 use aws_lc_rs::hmac;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::harness::Place;
@@ -33,10 +34,18 @@ async fn world(place: Place) -> World {
     .await
 }
 
-/// The proof of an id, as the shop's server makes it.
+/// The proof of an id for an hour, as the shop's server makes it.
 fn proof(id: &str) -> String {
+    proof_until(id, Timestamp::now().as_second() + 3600)
+}
+
+fn proof_until(id: &str, until: i64) -> String {
+    format!("{until}.{}", signature(&format!("{until}.{id}")))
+}
+
+fn signature(text: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret("shop").as_bytes());
-    hmac::sign(&key, id.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hmac::sign(&key, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn track(world: &World, key: &str, path: &str, line: Value) -> Answer {
@@ -73,6 +82,15 @@ pub async fn a_public_key_writes_what_it_lists_of_whom_is_proven(place: Place) {
     for (line, because) in [
         (json!({"ids": ids, "attributes": {"size": 41}}), "proof is missing or wrong"),
         (json!({"ids": ids, "attributes": {"size": 41}, "proof": proof("bob")}), "proof is missing or wrong"),
+        (json!({"ids": ids, "attributes": {"size": 41}, "proof": signature("ann")}), "proof says no end"),
+        (
+            json!({"ids": ids, "attributes": {"size": 41}, "proof": proof_until("ann", 1)}),
+            "proof held until 1970",
+        ),
+        (
+            json!({"ids": ids, "attributes": {"size": 41}, "proof": proof_until("ann", 9_999_999_999)}),
+            "31 days",
+        ),
         (json!({"ids": ids, "attributes": {"phone": "+666"}, "proof": proof("ann")}), "attributes.phone"),
         (json!({"ids": ids, "attributes": {"phone": null}, "proof": proof("ann")}), "attributes.phone"),
         (json!({"ids": ids, "consents": {"mail": false}, "proof": proof("ann")}), "consents.mail"),
@@ -163,5 +181,42 @@ pub async fn a_beacon_is_taken(place: Place) {
     assert_eq!((kept.status, &kept.body["kept"]), (200, &json!(1)), "{kept:?}");
     let path = format!("/in/default/t?access_token={}", secret("page"));
     assert_eq!(world.send("POST", &path, &headers, b"{}").await.status, 202);
+    world.stop().await;
+}
+
+pub async fn what_may_be_exposed_takes_public_keys_where_they_write_and_nothing_else(place: Place) {
+    let world = world(place).await;
+    let ids = json!({"registered": "ann"});
+    let event = json!({"ids": ids, "type": "view", "proof": proof("ann")}).to_string();
+    let customer = json!({"ids": ids, "attributes": {"size": 41}, "proof": proof("ann")}).to_string();
+    let token = format!("Token {}", secret("page"));
+    let (page, shop) = (("authorization", token.as_str()), bearer("shop"));
+    let ask = async |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+        world.send_to(world.exposed, method, path, headers, body.as_bytes()).await
+    };
+    assert_eq!(ask("POST", "/api/v1/events", &[page, JSON], &event).await.status, 200);
+    assert_eq!(ask("POST", "/api/v1/customers/", &[page, JSON], &customer).await.status, 200);
+    let preflight = [("origin", SHOP), ("access-control-request-method", "POST")];
+    let asked = ask("OPTIONS", "/api/v1/events", &preflight, "").await;
+    assert_eq!((asked.status, asked.header("access-control-allow-origin")), (204, Some(SHOP)));
+    let private = ask("POST", "/api/v1/events", &[("authorization", shop.as_str()), JSON], &event).await;
+    assert_eq!(private.status, 403);
+    assert!(private.body["detail"].as_str().unwrap().contains("only Public keys"), "{private:?}");
+    assert_eq!(ask("POST", "/api/v1/events", &[JSON], &event).await.status, 401);
+    let owner = bearer("owner");
+    for (method, path) in [
+        ("GET", "/api/v1/customers/ann"),
+        ("GET", "/api/v1/customers"),
+        ("GET", "/api/v1/calls"),
+        ("POST", "/api/v1/pauses"),
+        ("GET", "/api/openapi.json"),
+        ("GET", "/metrics"),
+        ("POST", "/api/v1/events/x"),
+        ("POST", "//api/v1/events"),
+        ("POST", "/api/v1/%65vents"),
+    ] {
+        let answer = ask(method, path, &[("authorization", owner.as_str())], "").await;
+        assert_eq!(answer.status, 404, "{method} {path}");
+    }
     world.stop().await;
 }

@@ -1,6 +1,5 @@
 //! A running server on a store of its own, and a client that sends what a test says, byte by byte if need be.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +26,8 @@ pub struct World {
     pub app: Arc<App>,
     pub ledger: Ledger,
     pub address: SocketAddr,
+    /// The port that may be exposed.
+    pub exposed: SocketAddr,
     running: Running,
     refusals: JoinHandle<()>,
     stop: CancellationToken,
@@ -79,11 +80,12 @@ impl World {
 
         let stop = CancellationToken::new();
         let refusals = tokio::spawn(writer.run(stop.clone()));
-        let listen = Listen { address: "127.0.0.1:0".parse().unwrap(), surface: Surface::Everything };
+        let listen = |surface| Listen { address: "127.0.0.1:0".parse().unwrap(), surface };
+        let listen = [listen(Surface::Everything), listen(Surface::Calls)];
         let routes = fanfare::runtime::api::routes(Arc::clone(&app), Arc::clone(&ledger.log), None);
-        let running = server::start_within(&[listen], &app, &routes, limits).unwrap();
-        let address = running.addresses[0];
-        World { app, ledger, address, running, refusals, stop, sources, place }
+        let running = server::start_within(&listen, &app, &routes, limits).unwrap();
+        let (address, exposed) = (running.addresses[0], running.addresses[1]);
+        World { app, ledger, address, exposed, running, refusals, stop, sources, place }
     }
 
     /// `Basic …` of the trigger's own credentials.
@@ -108,6 +110,18 @@ impl World {
 
     /// Sends a request with exactly these headers, beside Host and Content-Length.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.send_to(self.address, method, path, headers, body).await
+    }
+
+    /// Sends a request to one of the ports.
+    pub async fn send_to(
+        &self,
+        port: SocketAddr,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
@@ -115,7 +129,7 @@ impl World {
         request.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
         let mut bytes = request.into_bytes();
         bytes.extend_from_slice(body);
-        self.exchange(&bytes).await
+        parse(&exchange_whole(port, &bytes).await)
     }
 
     /// Asks the API with the key of the one who may do everything.
@@ -130,20 +144,7 @@ impl World {
 
     /// Sends bytes and reads what comes until the connection ends.
     pub async fn exchange_whole(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        // A body that is too large is answered, and the connection ended, before all of it was taken.
-        let cut_off = match stream.write_all(bytes).await {
-            Ok(()) => false,
-            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => true,
-            Err(error) => panic!("{error}"),
-        };
-        let mut answer = Vec::new();
-        let read = stream.read_to_end(&mut answer);
-        match tokio::time::timeout(Duration::from_secs(20), read).await.expect("an answer") {
-            Ok(_) => {}
-            Err(error) => assert!(cut_off && !answer.is_empty(), "{error}"),
-        }
-        answer
+        exchange_whole(self.address, bytes).await
     }
 
     /// Where the store is.
@@ -173,6 +174,16 @@ impl World {
         self.ledger.close().await;
         (self.place, self.sources)
     }
+}
+
+/// Writes everything before it reads anything, as simple clients do.
+async fn exchange_whole(port: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(port).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    tokio::time::timeout(Duration::from_secs(20), read).await.expect("an answer").unwrap();
+    answer
 }
 
 impl Answer {

@@ -60,6 +60,11 @@ metadata: {name: crm}
 spec: {permissions: [Trigger], triggers: [{name: storm}]}
 ---
 apiVersion: fanfare.dev/v1alpha1
+kind: ApiKey
+metadata: {name: page}
+spec: {type: Public, permissions: [Track], track: {provenBy: {name: crm}, events: [view]}}
+---
+apiVersion: fanfare.dev/v1alpha1
 kind: Channel
 metadata: {name: mail}
 spec: {smtp: {host: smtp.example.com, from: a@example.com, credentialsRef: {name: relay}}}
@@ -108,7 +113,7 @@ fn names(value: &Value, place: &str, found: &mut Vec<(String, String)>) {
         Value::Object(members) => {
             for (key, member) in members {
                 let below = format!("{place}/{key}");
-                match member["name"].as_str().filter(|_| key.ends_with("Ref")) {
+                match member["name"].as_str().filter(|_| key.ends_with("Ref") || key == "provenBy") {
                     Some(name) => found.push((below, name.to_owned())),
                     None => names(member, &below, found),
                 }
@@ -146,11 +151,11 @@ fn kustomize_follows_every_name_within_our_kinds() {
     for object in ours() {
         names(&object["spec"], object["kind"].as_str().unwrap(), &mut found);
     }
-    assert_eq!(found.len(), 17, "{found:#?}");
+    assert_eq!(found.len(), 18, "{found:#?}");
     for (place, name) in &found {
         assert!(name.starts_with("eu-") && made.contains(&name.as_str()), "{place} names {name}: {made:?}");
     }
-    let key = ours().find(|it| it["kind"] == "ApiKey").unwrap();
+    let key = ours().find(|it| it["kind"] == "ApiKey" && it["metadata"]["name"] == "eu-crm").unwrap();
     assert_eq!(key["spec"]["triggers"][0]["name"], "eu-storm");
     let of_runtime = |name: &str, field: &str| {
         let found = ours().find(|it| it["kind"] == "Runtime" && it["metadata"]["name"] == name).unwrap();

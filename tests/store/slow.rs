@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use fanfare::store::calls::{CallFilter, Calls};
 use fanfare::store::customers::Customers;
 use fanfare::store::postgres::{Database, PostgresCustomers, PostgresLedger};
+use serde_json::json;
 use tokio::time::timeout;
 
+use crate::customers::{customer, event};
 use crate::harness::Place;
 
 /// How many statements the server works on that read a slow table.
@@ -76,5 +78,40 @@ async fn readers_of_the_log_leave_connections_to_customers() {
     assert!(refused.as_ref().is_err_and(|error| error.is_transient()), "{refused:?}");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     reads.iter().for_each(tokio::task::JoinHandle::abort);
+    store.close().await;
+}
+
+/// Whoever brings a batch is told to come back after this at most, as docs/choose-a-store.md says, and a busy machine is
+/// given a little more.
+const REFUSED_WITHIN: Duration = Duration::from_secs(8 + 3);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_wait_for_others_are_refused_in_time_however_many_there_are() {
+    let (place, database) = open("waits").await;
+    let store = Arc::new(PostgresCustomers::open(database));
+    store.upsert_customers(vec![customer("ann", &json!({}))]).await.unwrap();
+    let other = place.session().await;
+    other
+        .batch_execute("BEGIN; LOCK TABLE customer, event, identity IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    // More than there are connections, so that some wait for one.
+    let batches = (0..24).map(|n| {
+        let store = Arc::clone(&store);
+        tokio::spawn(timeout(REFUSED_WITHIN, async move {
+            let name = format!("c{n}");
+            match n % 2 {
+                0 => store.upsert_customers(vec![customer(&name, &json!({}))]).await,
+                _ => store.insert_events(vec![event(&name, "view", 1, &json!({}))]).await,
+            }
+        }))
+    });
+    for batch in futures_util::future::join_all(batches).await {
+        let answer = batch.unwrap().expect("an answer in time");
+        assert!(answer.as_ref().is_err_and(|error| error.is_transient()), "{answer:?}");
+    }
+    other.batch_execute("ROLLBACK").await.unwrap();
+    let again = async || store.insert_events(vec![event("late", "view", 1, &json!({}))]).await.is_ok();
+    crate::harness::until_true("a batch that is taken", again).await;
     store.close().await;
 }

@@ -7,6 +7,8 @@ use fanfare::track::http::{BatchAnswer, get_customer, post_customers, post_event
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
 struct Api {
     store: SqliteCustomers,
     _folder: tempfile::TempDir,
@@ -19,7 +21,7 @@ impl Api {
     }
 
     async fn customers(&self, body: &Json) -> BatchAnswer {
-        post_customers(&self.store, None, Some("application/json"), body.to_string().as_bytes())
+        post_customers(&self.store, None, Some("application/json"), body.to_string().as_bytes(), NOW)
             .await
             .unwrap()
     }
@@ -85,14 +87,14 @@ async fn a_request_that_cannot_be_dealt_with_says_why() {
         ("application/json", &format!("[{}0]", "0,".repeat(1_000)), StatusCode::PAYLOAD_TOO_LARGE),
     ] {
         let refused =
-            post_customers(&api.store, None, Some(content_type), body.as_bytes()).await.unwrap_err();
+            post_customers(&api.store, None, Some(content_type), body.as_bytes(), NOW).await.unwrap_err();
         assert_eq!(refused.status(), status);
         let response = refused.into_response();
         assert_eq!(response.headers()["content-type"], "application/problem+json");
     }
     api.store.close().await;
     let closed =
-        post_customers(&api.store, None, None, br#"{"ids": {"registered": "ann"}}"#).await.unwrap_err();
+        post_customers(&api.store, None, None, br#"{"ids": {"registered": "ann"}}"#, NOW).await.unwrap_err();
     assert_eq!(closed.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(closed.to_string().ends_with("nothing of this request was kept"));
 }

@@ -12,6 +12,8 @@ const RATIO_MAX: usize = 200;
 const RATIO_FREE_BYTES: usize = 256 * 1024;
 /// The largest window of zstd: what RFC 9659 allows over HTTP. A decoder must have as much memory at once.
 const ZSTD_WINDOW_MAX: u64 = 8 * 1024 * 1024;
+/// How many frames a body may have: each costs time of its own, however short it is.
+const ZSTD_FRAMES_MAX: usize = 4096;
 /// What a frame of zstd begins with (RFC 8878, 3.1.1).
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -100,23 +102,42 @@ impl Coding {
         }
     }
 
+    /// All frames of the body, one after the other (RFC 8878, 3.1): what is put together from parts that were packed each by
+    /// itself is one body.
     fn unpack_zstd(self, body: &[u8], bound: usize) -> Result<Vec<u8>, UnpackError> {
-        match zstd_window(body) {
-            None => return Err(self.damaged("it does not begin with a frame")),
-            Some(window) if window > ZSTD_WINDOW_MAX => {
-                return Err(self
-                    .damaged(format!("its window has {window} bytes, at most {ZSTD_WINDOW_MAX} are taken")));
+        let (mut rest, mut unpacked, mut frames) = (body, Vec::new(), 0);
+        let mut memory = ruzstd::decoding::FrameDecoder::new();
+        loop {
+            frames += 1;
+            if frames > ZSTD_FRAMES_MAX {
+                return Err(self.damaged(format!("it has more than {ZSTD_FRAMES_MAX} frames")));
             }
-            Some(_) => {}
+            match skippable(rest) {
+                Some(after) => rest = after.ok_or_else(|| self.damaged("a frame ends before its length"))?,
+                None => {
+                    self.check_window(rest, frames)?;
+                    let frame = ruzstd::decoding::StreamingDecoder::new_with_decoder(&mut rest, memory);
+                    let mut frame = frame.map_err(|error| self.damaged(error))?;
+                    unpacked.extend(self.read_within(&mut frame, bound - unpacked.len())?);
+                    memory = frame.into_frame_decoder();
+                }
+            }
+            if rest.is_empty() || unpacked.len() > bound {
+                return Ok(unpacked);
+            }
         }
-        let mut rest = body;
-        let decoder =
-            ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|error| self.damaged(error))?;
-        let unpacked = self.read_within(decoder, bound)?;
-        if unpacked.len() <= bound && !rest.is_empty() {
-            return Err(self.damaged("something follows its frame"));
+    }
+
+    fn check_window(self, frame: &[u8], number: usize) -> Result<(), UnpackError> {
+        match zstd_window(frame) {
+            None if number > 1 => Err(self.damaged("something follows its frames that is none")),
+            None => Err(self.damaged("it does not begin with a frame")),
+            Some(window) if window > ZSTD_WINDOW_MAX => {
+                Err(self
+                    .damaged(format!("its window has {window} bytes, at most {ZSTD_WINDOW_MAX} are taken")))
+            }
+            Some(_) => Ok(()),
         }
-        Ok(unpacked)
     }
 
     /// Reads to the end, or one byte further than the bound.
@@ -132,7 +153,18 @@ impl Coding {
     }
 }
 
-/// How much memory the first frame asks for (RFC 8878, 3.1.1.1); `None` if there is no whole header.
+/// What follows a frame that holds nothing for us (RFC 8878, 3.1.2); none if it is another, `Some(None)` if it is cut off.
+fn skippable(body: &[u8]) -> Option<Option<&[u8]>> {
+    let [kind, magic @ ..] = body.first_chunk::<4>()?;
+    if kind & 0xf0 != 0x50 || magic != &[0x2a, 0x4d, 0x18] {
+        return None;
+    }
+    let rest = &body[4..];
+    let length = rest.first_chunk().map(|length| u32::from_le_bytes(*length));
+    Some(length.and_then(|length| rest[4..].get(usize::try_from(length).ok()?..)))
+}
+
+/// How much memory a frame asks for (RFC 8878, 3.1.1.1); `None` if there is no whole header.
 fn zstd_window(body: &[u8]) -> Option<u64> {
     let header = body.strip_prefix(&ZSTD_MAGIC)?;
     let (descriptor, rest) = header.split_first()?;
@@ -181,8 +213,41 @@ mod tests {
                 assert_eq!(coding.unpack(&sent, 10_000).as_deref(), Ok(body.as_bytes()), "{coding:?}");
             }
         }
-        let two = [gzip(b"{\"a\":"), gzip(b"1}")].concat();
-        assert_eq!(Coding::Gzip.unpack(&two, 100).as_deref(), Ok(&b"{\"a\":1}"[..]));
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            let two = [packed(coding, b"{\"a\":"), packed(coding, b""), packed(coding, b"1}")].concat();
+            assert_eq!(coding.unpack(&two, 100).as_deref(), Ok(&b"{\"a\":1}"[..]), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn frames_of_zstd_that_hold_nothing_are_passed_over() {
+        let nothing = [&[0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"pad"].concat();
+        let one = zstd(b"{}");
+        for sent in [
+            [&nothing[..], &one].concat(),
+            [&one[..], &nothing].concat(),
+            [&nothing[..], &one, &nothing].concat(),
+        ] {
+            assert_eq!(Coding::Zstd.unpack(&sent, 100).as_deref(), Ok(&b"{}"[..]));
+        }
+        for length in 0..nothing.len() {
+            let sent = [&one[..], &nothing[..length]].concat();
+            let is_damaged = matches!(Coding::Zstd.unpack(&sent, 100), Err(UnpackError::Damaged { .. }));
+            assert_eq!(is_damaged, length > 0, "{length}");
+        }
+    }
+
+    #[test]
+    fn all_frames_of_zstd_together_are_bounded() {
+        let frames = |count: usize, body: &[u8]| zstd(body).repeat(count);
+        let noise: Vec<u8> = (0..1_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+        assert_eq!(Coding::Zstd.unpack(&frames(10, &noise), 10_000).unwrap().len(), 10_000);
+        let more = Coding::Zstd.unpack(&frames(10, &noise), 9_999);
+        assert_eq!(more, Err(UnpackError::TooLarge { max: 9_999 }));
+        let bomb = Coding::Zstd.unpack(&frames(100, &vec![b' '; 1 << 20]), 128 << 20);
+        assert_eq!(bomb, Err(UnpackError::Ratio));
+        let many = Coding::Zstd.unpack(&frames(ZSTD_FRAMES_MAX + 1, b""), 100).unwrap_err();
+        assert!(many.to_string().contains("more than 4096 frames"), "{many}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! How calls from outside come in: one HTTPRoute or Ingress for `/in/<namespace>/`, and whether others accept it.
+//! How calls from outside come in: one HTTPRoute or Ingress for `/in/<namespace>/` and what pages may write to, and whether
+//! others accept it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::DynamicObject;
@@ -37,9 +38,21 @@ fn path(shape: &Shape<'_>) -> String {
     format!("/in/{}/", shape.namespace)
 }
 
+/// What Public keys may write to, of which nothing else is published.
+fn written_by_pages(shape: &Shape<'_>) -> impl Iterator<Item = &'static str> {
+    let paths = [(shape.pages.customers, "/api/v1/customers"), (shape.pages.events, "/api/v1/events")];
+    paths.into_iter().filter(|(is_written, _)| *is_written).map(|(_, path)| path)
+}
+
 fn http_route(shape: &Shape<'_>, route: &RouteExposure) -> Value {
+    let mut matches = vec![json!({ "path": { "type": "PathPrefix", "value": path(shape) } })];
+    for path in written_by_pages(shape) {
+        // A browser asks by OPTIONS whether a page may.
+        let of_method = |method| json!({ "path": { "type": "Exact", "value": path }, "method": method });
+        matches.extend(["POST", "OPTIONS"].map(of_method));
+    }
     let rule = json!({
-        "matches": [{ "path": { "type": "PathPrefix", "value": path(shape) } }],
+        "matches": matches,
         "backendRefs": [{ "name": shape.child(), "port": 80 }],
     });
     let mut spec = json!({ "parentRefs": route.parent_refs, "rules": [rule] });
@@ -51,8 +64,10 @@ fn http_route(shape: &Shape<'_>, route: &RouteExposure) -> Value {
 
 fn ingress_object(shape: &Shape<'_>, ingress: &IngressExposure) -> Value {
     let backend = json!({ "service": { "name": shape.child(), "port": { "name": "calls" } } });
-    let path = json!({ "path": path(shape), "pathType": "Prefix", "backend": backend });
-    let mut spec = json!({ "rules": [{ "host": ingress.host, "http": { "paths": [path] } }] });
+    let mut paths = vec![json!({ "path": path(shape), "pathType": "Prefix", "backend": backend })];
+    let exact = |path| json!({ "path": path, "pathType": "Exact", "backend": backend });
+    paths.extend(written_by_pages(shape).map(exact));
+    let mut spec = json!({ "rules": [{ "host": ingress.host, "http": { "paths": paths } }] });
     if let Some(class) = &ingress.class_name {
         spec["ingressClassName"] = json!(class);
     }

@@ -43,6 +43,7 @@ use crate::domain::replica_report::ReplicaReport;
 use shape::Shape;
 use volume::Claim;
 
+pub(super) use shape::WrittenByPages;
 pub(super) use volume::LEFT_BEHIND;
 
 /// What runtimes listen on beside their admin port.
@@ -109,6 +110,7 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
         database,
         replicas: replicas::look(context, namespace, &workload_name(&name), &runtime.spec).await?,
         volume_size,
+        pages: space.written_by_pages(),
         take_over_from: take_over_from(runtime),
     };
     let claim = volume::look(context, &shape).await?;
@@ -243,7 +245,13 @@ fn store_ready(replicas: &[Replica]) -> Finding {
         None if reports().next().is_none() => {
             Finding::progressing(STORE_READY, "NoReplicaReady", "no replica has tried the store yet")
         }
-        None => Finding::good(STORE_READY, "every ready replica can use the store"),
+        None => match reports().find_map(|(_, report)| report.store_caution.as_ref()) {
+            Some(caution) => Finding {
+                reason: "TimelineNotTold",
+                ..Finding::good(STORE_READY, format!("every ready replica can use the store, but {caution}"))
+            },
+            None => Finding::good(STORE_READY, "every ready replica can use the store"),
+        },
     }
 }
 

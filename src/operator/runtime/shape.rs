@@ -10,6 +10,13 @@ use crate::api::RuntimeSpec;
 use crate::api::labels::{MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, workload_name};
 use crate::operator::settings::Settings;
 
+/// What Public keys of the namespace may write to, so that it is published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::operator) struct WrittenByPages {
+    pub customers: bool,
+    pub events: bool,
+}
+
 /// What the objects are made from.
 pub(super) struct Shape<'a> {
     pub name: &'a str,
@@ -27,6 +34,8 @@ pub(super) struct Shape<'a> {
     pub replicas: Option<i32>,
     /// The size of the volume in the StatefulSet's template.
     pub volume_size: String,
+    /// What pages may write to.
+    pub pages: WrittenByPages,
     /// Who hands the tenant over to this Runtime, as `<cluster>/<namespace>`.
     pub take_over_from: Option<String>,
 }

@@ -1,11 +1,16 @@
 //! What a declaration is made into.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::database::Database;
-use super::shape::Shape;
+use super::shape::{Shape, WrittenByPages};
+use super::store_ready;
+use crate::domain::replica_report::ReplicaReport;
+use crate::operator::conditions::Standing;
+use crate::operator::programmed::Replica;
 use crate::operator::settings::{EgressRules, Ports, Resources, Settings, Tracing};
 
 const FILES: &str = "storage: {sqlite: {size: 1Gi}}";
@@ -35,6 +40,7 @@ fn settings() -> Settings {
 fn objects(spec: &str, settings: &Settings, database: Option<Database>) -> Vec<Value> {
     let spec = serde_yaml_ng::from_str(spec).unwrap();
     let shape = Shape {
+        pages: WrittenByPages::default(),
         take_over_from: None,
         account_uid: None,
         name: "main",
@@ -141,10 +147,69 @@ fn the_authority_of_a_database_is_mounted_and_trusted_if_the_secret_has_one() {
 }
 
 #[test]
+fn a_store_that_hides_what_promises_rest_on_is_ready_with_a_word() {
+    let of = |caution: Option<&str>| {
+        let report = ReplicaReport { store_caution: caution.map(str::to_owned), ..ReplicaReport::default() };
+        Replica { pod: "a".into(), report: Ok(Arc::new(report)) }
+    };
+    let plain = store_ready(&[of(None)]);
+    let cautious = store_ready(&[of(None), of(Some("it hides its timeline"))]);
+    assert_eq!((plain.standing, cautious.standing), (Standing::Good, Standing::Good));
+    assert_ne!(plain.reason, cautious.reason);
+    assert!(cautious.message.ends_with("but it hides its timeline"), "{}", cautious.message);
+}
+
+/// The paths that a Runtime publishes, with the methods where they count.
+fn published(exposure: &str, pages: WrittenByPages) -> Vec<String> {
+    let (settings, spec) = (settings(), serde_yaml_ng::from_str(&format!("{FILES}\n{exposure}")).unwrap());
+    let shape = Shape {
+        pages,
+        take_over_from: None,
+        account_uid: None,
+        name: "main",
+        namespace: "shop",
+        spec: &spec,
+        settings: &settings,
+        cluster_id: "c",
+        secrets: BTreeSet::new(),
+        database: None,
+        replicas: Some(1),
+        volume_size: "1Gi".into(),
+    };
+    let objects = shape.objects();
+    let route = find(&objects, "HTTPRoute").map(|it| it["spec"]["rules"][0]["matches"].clone());
+    let ingress = find(&objects, "Ingress").map(|it| it["spec"]["rules"][0]["http"]["paths"].clone());
+    let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+    let of_route = route.iter().flat_map(|it| it.as_array().unwrap()).map(|it| {
+        format!("{} {} {}", text(&it["path"]["type"]), text(&it["path"]["value"]), text(&it["method"]))
+    });
+    let of_ingress = ingress.iter().flat_map(|it| it.as_array().unwrap());
+    let of_ingress = of_ingress.map(|it| format!("{} {} ", text(&it["pathType"]), text(&it["path"])));
+    of_route.chain(of_ingress).map(|it| it.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn what_public_keys_may_write_to_is_published_and_nothing_else() {
+    let route = "exposure: {route: {parentRefs: [{name: public}]}}";
+    let ingress = "exposure: {ingress: {host: a.example}}";
+    let none = WrittenByPages::default();
+    assert_eq!(published(route, none), ["PathPrefix /in/shop/"]);
+    assert_eq!(published(ingress, none), ["Prefix /in/shop/"]);
+    let events = WrittenByPages { events: true, ..none };
+    let both = ["Exact /api/v1/events POST", "Exact /api/v1/events OPTIONS"];
+    assert_eq!(published(route, events)[1..], both);
+    let all = WrittenByPages { events: true, customers: true };
+    assert_eq!(published(ingress, all)[1..], ["Exact /api/v1/customers", "Exact /api/v1/events"]);
+    assert_eq!(published(route, all).len(), 5);
+    assert!(published("", all).is_empty());
+}
+
+#[test]
 fn what_cannot_be_made_for_now_is_nothing_that_was_left_over() {
     let spec = format!("{POSTGRES}\nautoscaling: {{minReplicas: 2, maxReplicas: 4, cpuPercent: 60}}");
     let (settings, spec) = (settings(), serde_yaml_ng::from_str(&spec).unwrap());
     let shape = Shape {
+        pages: WrittenByPages::default(),
         take_over_from: None,
         account_uid: None,
         name: "main",

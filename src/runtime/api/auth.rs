@@ -12,6 +12,7 @@ use super::problem::ApiProblem;
 use super::view::Reader;
 use crate::domain::credentials::{Caller, Permission, Presented, Rejected};
 use crate::runtime::ingest::origin;
+use crate::runtime::server::PublicKeysOnly;
 use crate::store::calls::CallRecord;
 
 /// A permission as a type.
@@ -116,6 +117,12 @@ impl<N: Needs> FromRequestParts<Desk> for May<N> {
         match presented.as_ref().map(|presented| keyring.authorize(N::PERMISSION, presented)) {
             Some(Ok(caller)) if !caller.stands_in_page(origin(&parts.headers)) => {
                 Err(ApiProblem::forbidden_origin())
+            }
+            // What anybody can reach writes what a Public key lists, and nothing more.
+            Some(Ok(caller))
+                if caller.track.is_none() && parts.extensions.get::<PublicKeysOnly>().is_some() =>
+            {
+                Err(ApiProblem::public_keys_only())
             }
             Some(Ok(caller)) => {
                 desk.app.outdated.note(&caller, now);

@@ -29,8 +29,9 @@ pub(super) async fn post_customers(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Response {
+    let now = Timestamp::now();
     let (store, scope) = (desk.app.customers.as_ref(), may.caller.track.as_deref());
-    let answer = track::post_customers(store, scope, content_type(&headers), &body).await;
+    let answer = track::post_customers(store, scope, content_type(&headers), &body, now).await;
     answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response)
 }
 

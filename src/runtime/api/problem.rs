@@ -93,6 +93,12 @@ impl ApiProblem {
         ApiProblem::of(StatusCode::FORBIDDEN, detail)
     }
 
+    pub(super) fn public_keys_only() -> Self {
+        let detail =
+            "only Public keys may write here; a Private one writes at the API's own port, inside the cluster";
+        ApiProblem::of(StatusCode::FORBIDDEN, detail)
+    }
+
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         ApiProblem::of(StatusCode::NOT_FOUND, detail.into())
     }
@@ -123,7 +129,7 @@ impl From<StoreError> for ApiProblem {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the store refused this; the log of the runtime says why",
             ),
-            StoreError::Busy | StoreError::Unavailable(_) | StoreError::Closed => {
+            StoreError::Busy | StoreError::Unavailable(_) | StoreError::Barred(_) | StoreError::Closed => {
                 ApiProblem::unavailable("the store cannot answer just now")
             }
         }

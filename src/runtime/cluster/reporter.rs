@@ -282,6 +282,7 @@ impl Reporter {
         }
         report.outdated = self.app.outdated.all();
         report.store_problem.clone_from(&store.problem);
+        report.store_caution = self.app.calls.caution();
         drop(facts);
         self.board.show(&report);
     }

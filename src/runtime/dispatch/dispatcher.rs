@@ -44,8 +44,15 @@ pub(super) enum Stop {
     By(Instant),
 }
 
-/// A message, what came of an attempt at it, and how long that took.
-pub(super) type Attempted = Pin<Box<dyn Future<Output = (Job, Attempt, Duration)> + Send>>;
+/// A message, and what came of an attempt at it.
+pub(super) struct Attempted {
+    pub job: Job,
+    pub attempt: Attempt,
+    pub began: Instant,
+    pub took: Duration,
+}
+
+pub(super) type Attempting = Pin<Box<dyn Future<Output = Attempted> + Send>>;
 pub(super) type Committing = Pin<Box<dyn Future<Output = (Batch, Result<Committed, StoreError>)> + Send>>;
 
 pub(super) type Reserving = Pin<Box<dyn Future<Output = Result<Starts, StoreError>> + Send>>;
@@ -86,7 +93,7 @@ pub(super) struct Dispatcher {
     pub ready: VecDeque<Job>,
     /// Deliveries opened, or about to be, without a committed outcome.
     pub open: usize,
-    pub attempts: FuturesUnordered<Attempted>,
+    pub attempts: FuturesUnordered<Attempting>,
     pub answered: Vec<Answered>,
     pub withdrawn: Vec<Withdrawn>,
     /// Chunks whose cursor may have moved since it was written.
@@ -94,6 +101,8 @@ pub(super) struct Dispatcher {
     pub commit: Option<Committing>,
     /// What the store refused, in halves, goes before anything new.
     pub split: VecDeque<Batch>,
+    /// What a rule in the database refuses, each write alone and when it is tried again: nobody else waits for it.
+    pub aside: VecDeque<(Instant, Batch)>,
     pub failed_commits: u32,
     pub waiting: Waits,
     pub swept_at: Instant,
@@ -132,6 +141,7 @@ impl Dispatcher {
             moved: BTreeMap::new(),
             commit: None,
             split: VecDeque::new(),
+            aside: VecDeque::new(),
             failed_commits: 0,
             waiting: Waits::default(),
             swept_at: now,
@@ -177,6 +187,7 @@ impl Dispatcher {
         self.outbox.set_waiting(self.waiting.len());
         if now.duration_since(self.swept_at) >= TICK {
             self.swept_at = now;
+            self.health.suspicion().sweep(now);
             self.withdraw_halted(Timestamp::now());
         }
         if self.allowed(handle, now, stop) == 0 {
@@ -232,12 +243,10 @@ impl Dispatcher {
                 self.commit = None;
                 self.committed(batch, result);
             }
-            Some((job, attempt, took)) = self.attempts.next(), if !self.attempts.is_empty() => {
-                self.numbers.attempted(&attempt, took);
-                self.learn(job, attempt);
-                while let Some(Some((job, attempt, took))) = self.attempts.next().now_or_never() {
-                    self.numbers.attempted(&attempt, took);
-                    self.learn(job, attempt);
+            Some(attempted) = self.attempts.next(), if !self.attempts.is_empty() => {
+                self.learn(attempted);
+                while let Some(Some(attempted)) = self.attempts.next().now_or_never() {
+                    self.learn(attempted);
                 }
             }
             reserved = reserved(&mut self.reserving), if self.reserving.is_some() => {

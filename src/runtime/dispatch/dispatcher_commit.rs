@@ -14,6 +14,14 @@ use crate::domain::state::DeliveryState;
 use crate::runtime::metrics::LedgerWork;
 use crate::store::StoreError;
 use crate::store::deliveries::{Committed, Opened};
+use crate::telemetry::Sampled;
+
+/// How long a write that a rule in the database refuses waits before it is tried again.
+const ASIDE_PAUSE: Duration = Duration::from_secs(2);
+/// How many such writes wait beside the others; where there are more, all wait.
+const ASIDE_MAX: usize = 1024;
+
+static BARRED: Sampled = Sampled::every(Duration::from_secs(30));
 
 /// How many openings one commit carries at most, so that the first of them are soon under way.
 pub(super) const OPENINGS_MAX: usize = 512;
@@ -24,7 +32,7 @@ impl Dispatcher {
         if self.commit.is_some() {
             return;
         }
-        let batch = match self.split.pop_front() {
+        let batch = match self.split.pop_front().or_else(|| self.due_again(now)) {
             Some(batch) => batch,
             None => self.next_batch(self.allowed(handle, now, stop)),
         };
@@ -51,7 +59,8 @@ impl Dispatcher {
         let still_open = self.open.saturating_sub(self.answered.len());
         let room = allowed.saturating_sub(still_open).min(OPENINGS_MAX);
         let again_only = self.waiting.len() >= WAITING_MAX * 2;
-        let mut opening = if room > 0 { self.outbox.lanes().take(room, again_only) } else { Vec::new() };
+        let taken = if room > 0 { self.outbox.lanes().take(room, again_only) } else { Vec::new() };
+        let mut opening = self.without_own_refusals(taken);
         let now = Timestamp::now();
         opening.iter_mut().for_each(|job| job.first_at = job.first_at.or(Some(now)));
         self.open += opening.len();
@@ -64,6 +73,40 @@ impl Dispatcher {
         }
     }
 
+    /// What was refused, and turned out to be refused alone, has failed without another attempt.
+    fn without_own_refusals(&mut self, opening: Vec<Job>) -> Vec<Job> {
+        let mut going_on = Vec::with_capacity(opening.len());
+        for job in opening {
+            match self.health.suspicion().take_own(job.id).filter(|_| job.again) {
+                None => going_on.push(job),
+                Some(reason) => self.withdrawn.push(Withdrawn {
+                    state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Failed },
+                    reason,
+                    retry_at: None,
+                    job,
+                }),
+            }
+        }
+        going_on
+    }
+
+    /// What was put aside and is to be tried again. What is not to be sent any more is not opened.
+    fn due_again(&mut self, now: Instant) -> Option<Batch> {
+        while self.aside.front().is_some_and(|(at, _)| *at <= now) {
+            let (_, mut batch) = self.aside.pop_front()?;
+            let (stopped, going_on): (Vec<Job>, Vec<Job>) = std::mem::take(&mut batch.opening)
+                .into_iter()
+                .partition(|job| job.chunk.is_left() || job.chunk.run.halt(Timestamp::now()).is_some());
+            batch.opening = going_on;
+            self.open = self.open.saturating_sub(stopped.len());
+            stopped.into_iter().for_each(|job| self.stop(job));
+            if !batch.is_empty() {
+                return Some(batch);
+            }
+        }
+        None
+    }
+
     /// Goes on from what the store said.
     pub(super) fn committed(&mut self, batch: Batch, result: Result<Committed, StoreError>) {
         match result {
@@ -71,7 +114,13 @@ impl Dispatcher {
                 self.failed_commits = 0;
                 self.written(batch, &committed.opened);
             }
-            Err(error) if error.is_transient() => {
+            Err(error @ StoreError::Barred(_)) if batch.len() == 1 && self.aside.len() < ASIDE_MAX => {
+                if let Some(held_back) = BARRED.pass(self.outbox.name.as_str()) {
+                    tracing::warn!(channel = %self.outbox.name, %error, held_back, "a write waits, and no other with it");
+                }
+                self.aside.push_back((Instant::now() + ASIDE_PAUSE, Batch { repeated: true, ..batch }));
+            }
+            Err(error) if error.is_transient() && !(error.is_of_one_row() && batch.len() > 1) => {
                 if self.failed_commits == 0 {
                     tracing::warn!(channel = %self.outbox.name, %error, "the ledger cannot be written; trying again");
                 }

@@ -1,18 +1,19 @@
 //! The sending half of a channel's loop: attempts, what is learnt from them, and what is put back or given up.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tracing::Instrument as _;
 
 use super::batch::{Answered, Withdrawn};
-use super::dispatcher::Dispatcher;
+use super::dispatcher::{Attempted, Dispatcher};
 use super::dispatcher_commit::OPENINGS_MAX;
 use super::handle::{ChannelHandle, Standing};
 use super::job::Job;
 use super::patience;
-use super::verdict::{RetryPolicy, Tried, Verdict, judge};
+use super::suspicion::Refusal;
+use super::verdict::{RetryPolicy, Tried, Verdict, judge, suspend};
 use crate::channels::{Attempt, Channel, Content, Reach};
 use crate::domain::state::DeliveryState;
 use crate::runtime::run::{Halt, LiveChunk, News};
@@ -65,7 +66,7 @@ impl Dispatcher {
                     traces::end_attempt(span, &attempt);
                 }
                 let attempt = consequences.draw(attempt, &job).await;
-                (job, attempt, took)
+                Attempted { job, attempt, began, took }
             }));
         }
     }
@@ -99,7 +100,9 @@ impl Dispatcher {
     }
 
     /// Notes what came of an attempt, and what it says about the provider.
-    pub(super) fn learn(&mut self, mut job: Job, attempt: Attempt) {
+    pub(super) fn learn(&mut self, attempted: Attempted) {
+        let Attempted { mut job, attempt, began, took } = attempted;
+        self.numbers.attempted(&attempt, took);
         let now = Timestamp::now();
         let policy = self.handles.load().get(&self.outbox.name).map(|handle| handle.retry);
         let policy = patience::after(&attempt, policy.unwrap_or(RetryPolicy::UNTIL_RESTORED));
@@ -112,8 +115,11 @@ impl Dispatcher {
             channel_down: self.health.is_down(),
             spread: job.digest.0[0],
         };
-        let attempt = self.note_health(attempt, &job);
-        let verdict = judge(attempt, &tried, &policy);
+        let (attempt, wait) = self.note_health(attempt, &job, began);
+        let verdict = match wait {
+            Some(wait) => suspend(attempt, &tried, &policy, wait),
+            None => judge(attempt, &tried, &policy),
+        };
         job.doubtful |= verdict.doubtful;
         if verdict.state.is_open() {
             tracing::debug!(
@@ -126,33 +132,39 @@ impl Dispatcher {
     }
 
     /// Learns what the attempt says of the provider, and gives what it says of the message: a refusal of everyone is the
-    /// channel's trouble.
-    fn note_health(&mut self, attempt: Attempt, job: &Job) -> Attempt {
+    /// channel's trouble, and one of which that is not known yet waits so long.
+    fn note_health(&mut self, attempt: Attempt, job: &Job, began: Instant) -> (Attempt, Option<Duration>) {
         let now = Instant::now();
         let was_down = self.health.is_down();
+        let mut wait = None;
         let attempt = match attempt {
-            Attempt::Refused { reason, reach: Reach::PerhapsAll { alike } }
-                if self.health.refused_alike(&alike, now) =>
-            {
-                let reason = format!("{reason}; others were refused with the same words");
-                Attempt::NotTaken { reason, retry_after: None, provider_down: true }
+            Attempt::Refused { reason, reach: Reach::PerhapsAll { alike } } => {
+                match self.health.refused(job.id, &alike, &reason, now) {
+                    Refusal::OfAll => not_taken(format!("{reason}; others were refused with the same words")),
+                    Refusal::Own => Attempt::Refused { reason, reach: Reach::PerhapsAll { alike } },
+                    Refusal::Undecided(so_long) => {
+                        wait = Some(so_long);
+                        Attempt::Refused { reason, reach: Reach::PerhapsAll { alike } }
+                    }
+                }
             }
             // The pause is in the store by now, and rests the channel as any other.
-            Attempt::Refused { reason, reach: Reach::Gone } => {
-                Attempt::NotTaken { reason, retry_after: None, provider_down: true }
-            }
+            Attempt::Refused { reason, reach: Reach::Gone } => not_taken(reason),
             attempt => attempt,
         };
         match &attempt {
             Attempt::Refused { reach: Reach::PerhapsAll { .. }, .. } => {}
             Attempt::Sent { .. } | Attempt::Refused { .. } => {
-                if self.health.answered() {
+                if self.health.answered(job.id, began, now) {
                     tracing::info!(channel = %self.outbox.name, "the provider answers again");
                 }
             }
             Attempt::NotTaken { provider_down: false, retry_after: None, .. } => {}
             Attempt::NotTaken { retry_after, .. } => self.health.failed(*retry_after, now),
             Attempt::Unknown { .. } => self.health.failed(None, now),
+        }
+        if wait.is_none() {
+            self.health.suspicion().forget(job.id);
         }
         self.note_standing(&attempt);
         if !was_down && self.health.is_down() {
@@ -162,7 +174,7 @@ impl Dispatcher {
                 "the provider fails; one delivery probes it and the others wait"
             );
         }
-        attempt
+        (attempt, wait)
     }
 
     /// Lets others see how the provider stands.
@@ -225,17 +237,20 @@ impl Dispatcher {
     pub(super) fn withdraw_halted(&mut self, now: Timestamp) {
         let is_over = |chunk: &LiveChunk| chunk.is_left() || chunk.run.halt(now).is_some();
         let over = self.outbox.lanes().take_over(|job| is_over(&job.chunk));
-        for job in over {
-            match job.chunk.run.halt(now) {
-                Some(halt) if !job.chunk.is_left() => self.withdraw(job, halt),
-                _ => job.chunk.dropped(),
-            }
-        }
+        over.into_iter().for_each(|job| self.stop(job));
         self.give_up_late(now);
         self.moved.retain(|_, chunk| !chunk.is_left());
         // Walks know what to write of those that only wait; a chunk that was left finds them in the ledger.
         let over = self.waiting.take_over(|waiting| is_over(&waiting.chunk));
         over.into_iter().for_each(|waiting| waiting.chunk.tell(News::Again(waiting.id)));
+    }
+
+    /// What becomes of a message that has not been opened and is not to be: its run was halted, or its chunk left.
+    pub(super) fn stop(&mut self, job: Job) {
+        match job.chunk.run.halt(Timestamp::now()) {
+            Some(halt) if !job.chunk.is_left() => self.withdraw(job, halt),
+            _ => job.chunk.dropped(),
+        }
     }
 
     /// While the channel is down, what has been tried for as long as it may be has failed, without another attempt.
@@ -302,6 +317,10 @@ impl Dispatcher {
         let outcome = outcome(&job, verdict);
         self.answered.push(Answered { job, outcome });
     }
+}
+
+fn not_taken(reason: String) -> Attempt {
+    Attempt::NotTaken { reason, retry_after: None, provider_down: true }
 }
 
 /// One attempt. A line of the log belongs to a call, which the channel does not know.

@@ -3,6 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::suspicion::{Refusal, Suspicion};
+use crate::domain::delivery::DeliveryId;
+
 /// How many transient failures in a row mean that it is not the message's fault.
 const FAILURES_UNTIL_DOWN: u32 = 3;
 /// The wait before the first probe; it doubles with each that fails.
@@ -12,33 +15,12 @@ const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// The longest wait a provider can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// How many recipients in a row, refused with the same words, mean that everyone is.
-const ALIKE_UNTIL_DOWN: u32 = 3;
-/// Where it turned out that not everyone was, more are needed the next time; at most so many.
-const ALIKE_UNTIL_DOWN_MAX: u32 = 24;
-
 /// What is known of a provider from the last answers.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     failures_in_a_row: u32,
     next_probe: Option<Instant>,
-    alike: Alike,
-}
-
-/// Refusals of several recipients that say the same.
-#[derive(Debug)]
-struct Alike {
-    said: String,
-    in_a_row: u32,
-    until_down: u32,
-    /// Whether the channel is down because of them.
-    holds: bool,
-}
-
-impl Default for Alike {
-    fn default() -> Self {
-        Alike { said: String::new(), in_a_row: 0, until_down: ALIKE_UNTIL_DOWN, holds: false }
-    }
+    suspicion: Suspicion,
 }
 
 impl Health {
@@ -61,32 +43,36 @@ impl Health {
         self.next_probe
     }
 
-    /// The provider took a message, or refused one with reason; true if it was down.
-    pub(super) fn answered(&mut self) -> bool {
-        if std::mem::take(&mut self.alike.holds) {
-            self.alike.until_down = self.alike.until_down.saturating_mul(2).min(ALIKE_UNTIL_DOWN_MAX);
+    /// The provider took a message, or refused one with reason, in an attempt that began then; true if it was down.
+    pub(super) fn answered(&mut self, id: DeliveryId, began: Instant, now: Instant) -> bool {
+        self.suspicion.answered(id, began, now) && self.is_up()
+    }
+
+    /// The provider refused a message with words that it may have for everyone. If it seems to, this refusal is the
+    /// channel's trouble, and the message waits; while that is not known, it waits as well.
+    pub(super) fn refused(&mut self, id: DeliveryId, said: &str, reason: &str, now: Instant) -> Refusal {
+        let was_of_all = self.suspicion.is_of_all();
+        let refusal = self.suspicion.refused(id, said, reason, now);
+        if was_of_all {
+            return refusal;
         }
-        self.alike.in_a_row = 0;
+        self.is_up();
+        if refusal == Refusal::OfAll {
+            self.failures_in_a_row = FAILURES_UNTIL_DOWN - 1;
+            self.failed(None, now);
+        }
+        refusal
+    }
+
+    /// It answers.
+    fn is_up(&mut self) -> bool {
         self.failures_in_a_row = 0;
         self.next_probe.take().is_some()
     }
 
-    /// The provider refused a message with words that it may have for everyone. True if it seems to: then this refusal
-    /// is the channel's trouble, and the message waits.
-    pub(super) fn refused_alike(&mut self, said: &str, now: Instant) -> bool {
-        if self.alike.holds {
-            return true;
-        }
-        let in_a_row = if self.alike.said == said { self.alike.in_a_row } else { 0 };
-        self.answered();
-        said.clone_into(&mut self.alike.said);
-        self.alike.in_a_row = in_a_row + 1;
-        if self.alike.in_a_row >= self.alike.until_down {
-            self.alike.holds = true;
-            self.failures_in_a_row = FAILURES_UNTIL_DOWN - 1;
-            self.failed(None, now);
-        }
-        false
+    /// What is known of single messages that were refused.
+    pub(super) fn suspicion(&mut self) -> &mut Suspicion {
+        &mut self.suspicion
     }
 
     /// The provider failed in a way that may pass.
@@ -108,6 +94,12 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::customer::CustomerKey;
+    use crate::domain::name::{NodeIndex, RunId};
+
+    fn id(customer: i64) -> DeliveryId {
+        DeliveryId { run: RunId(1), customer: CustomerKey(customer), node: NodeIndex(0) }
+    }
 
     #[test]
     fn three_failures_in_a_row_leave_one_probe_at_a_time() {
@@ -115,14 +107,14 @@ mod tests {
         let mut health = Health::default();
         health.failed(None, start);
         health.failed(None, start);
-        assert!(!health.answered());
+        assert!(!health.answered(id(1), start, start));
         (0..3).for_each(|_| health.failed(None, start));
         assert_eq!(health.allows(256, start), 0);
         assert_eq!(health.allows(256, start + FIRST_PROBE), 1);
         health.failed(None, start + FIRST_PROBE);
         assert_eq!(health.allows(256, start + FIRST_PROBE * 2), 0);
         assert_eq!(health.allows(256, start + FIRST_PROBE * 3), 1);
-        assert!(health.answered());
+        assert!(health.answered(id(1), start, start));
         assert_eq!(health.allows(256, start), 256);
     }
 
@@ -130,28 +122,16 @@ mod tests {
     fn several_recipients_refused_alike_leave_one_probe_at_a_time() {
         let start = Instant::now();
         let mut health = Health::default();
-        let words = "550 no";
-        assert!((0..2).all(|_| !health.refused_alike(words, start)));
-        assert!(!health.refused_alike("550 other words", start), "these begin anew");
-        assert!((0..3).all(|_| !health.refused_alike(words, start)));
+        let refusals: Vec<Refusal> =
+            (0..3).map(|n| health.refused(id(n), "550 no", "550 no", start)).collect();
+        assert!(refusals[..2].iter().all(|it| matches!(it, Refusal::Undecided(_))), "{refusals:?}");
+        assert_eq!(refusals[2], Refusal::OfAll);
         assert_eq!(health.allows(256, start), 0);
-        assert!(health.refused_alike(words, start) && health.refused_alike("554 any", start));
         assert_eq!(health.allows(256, start + FIRST_PROBE), 1);
-        assert!(health.answered());
-        assert!((0..3).all(|_| !health.refused_alike(words, start)), "it was not everyone");
+        assert!(!health.answered(id(4), start - FIRST_PROBE, start), "it began before they were refused");
+        assert!(health.is_down());
+        assert!(health.answered(id(4), start + FIRST_PROBE, start + FIRST_PROBE));
         assert_eq!(health.allows(256, start), 256);
-        assert!((0..3).all(|_| !health.refused_alike(words, start)));
-        assert_eq!(health.allows(256, start), 0);
-    }
-
-    #[test]
-    fn a_message_that_was_taken_begins_the_count_anew() {
-        let start = Instant::now();
-        let mut health = Health::default();
-        for _ in 0..9 {
-            assert!((0..2).all(|_| !health.refused_alike("550 no", start)));
-            assert!(!health.answered());
-        }
     }
 
     #[test]

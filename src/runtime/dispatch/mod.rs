@@ -16,6 +16,7 @@ mod lanes;
 mod outbox;
 mod patience;
 mod post;
+mod suspicion;
 mod verdict;
 mod waits;
 

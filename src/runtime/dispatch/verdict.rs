@@ -81,19 +81,16 @@ pub(super) fn judge(attempt: Attempt, tried: &Tried, policy: &RetryPolicy) -> Ve
         Attempt::Sent { provider_id } => Verdict { provider_id, ..verdict(tried, DeliveryState::Sent, None) },
         Attempt::Refused { reason, .. } => refused(tried, policy, reason),
         Attempt::NotTaken { reason, retry_after, provider_down } => {
-            // Who is told when to come back makes an attempt of it then, but not the last one.
-            let is_told = retry_after.is_some() && !tried.channel_down;
-            let is_the_channels = provider_down || retry_after.is_some() && tried.channel_down;
-            match is_the_channels && !(is_told && tried.attempt < policy.attempts_max) {
+            match provider_down || retry_after.is_some() {
                 true => wait_for_the_channel(tried, policy, reason, retry_after),
-                false => again(tried, policy, reason, retry_after, false),
+                false => again(tried, policy, reason),
             }
         }
         Attempt::Unknown { reason } => match policy.on_unknown {
             OnUnknown::Hold => {
                 Verdict { doubtful: true, ..verdict(tried, DeliveryState::Held, Some(reason)) }
             }
-            OnUnknown::Resend => again(tried, policy, reason, None, true),
+            OnUnknown::Resend => Verdict { doubtful: true, ..again(&doubtful(tried), policy, reason) },
         },
     }
 }
@@ -126,6 +123,11 @@ fn wait_for_the_channel(
     if is_past(tried, policy, tried.now) {
         return give_up(tried, &reason, tried.doubtful, "and its time for retries is over");
     }
+    // Nobody is asked before the time that was told.
+    let is_alone = !tried.channel_down;
+    if is_alone && retry_after.is_some_and(|told| is_past(tried, policy, after(tried, told))) {
+        return give_up(tried, &reason, tried.doubtful, "and its time for retries is over by then");
+    }
     // A channel that is down is probed by whichever message is due; one that is up may refuse this message alone.
     let retry_at = match tried.channel_down {
         true => tried.now,
@@ -141,40 +143,46 @@ fn wait_for_the_channel(
 /// double.
 fn pace(tried: &Tried, at_least: Duration) -> Timestamp {
     let waited = Duration::try_from(tried.now.duration_since(tried.first_at)).unwrap_or_default();
-    let wait = waited.clamp(FIRST_WAIT, BACKOFF_MAX).max(at_least);
-    SignedDuration::try_from(wait)
-        .map_or(Timestamp::MAX, |wait| tried.now.saturating_add(wait).unwrap_or(Timestamp::MAX))
+    after(tried, waited.clamp(FIRST_WAIT, BACKOFF_MAX).max(at_least))
 }
 
-fn again(
-    tried: &Tried,
-    policy: &RetryPolicy,
-    reason: String,
-    retry_after: Option<Duration>,
-    doubtful: bool,
-) -> Verdict {
-    let in_doubt = tried.doubtful || doubtful;
+fn doubtful(tried: &Tried) -> Tried {
+    Tried { doubtful: true, ..*tried }
+}
+
+fn again(tried: &Tried, policy: &RetryPolicy, reason: String) -> Verdict {
     if tried.attempt >= policy.attempts_max {
-        return Verdict { doubtful, ..give_up(tried, &reason, in_doubt, "and its attempts are used up") };
+        return give_up(tried, &reason, tried.doubtful, "and its attempts are used up");
     }
-    let wait = backoff(tried).max(retry_after.unwrap_or_default());
-    let Ok(retry_at) =
-        SignedDuration::try_from(wait).map_or(Ok(Timestamp::MAX), |wait| tried.now.checked_add(wait))
-    else {
-        return Verdict {
-            doubtful,
-            ..give_up(tried, &reason, in_doubt, "and its next attempt is too far away")
-        };
-    };
+    let retry_at = after(tried, backoff(tried));
     if is_past(tried, policy, retry_at) {
-        return Verdict { doubtful, ..give_up(tried, &reason, in_doubt, "and its time for retries is over") };
+        return give_up(tried, &reason, tried.doubtful, "and its time for retries is over");
     }
     if tried.expires_at.is_some_and(|at| at <= retry_at) {
-        let state = if in_doubt { DeliveryState::Unknown } else { DeliveryState::Expired };
-        let reason = format!("{reason}; it expires before its next attempt");
-        return Verdict { doubtful, ..verdict(tried, state, Some(reason)) };
+        let state = if tried.doubtful { DeliveryState::Unknown } else { DeliveryState::Expired };
+        return verdict(tried, state, Some(format!("{reason}; it expires before its next attempt")));
     }
-    Verdict { doubtful, retry_at: Some(retry_at), ..verdict(tried, DeliveryState::Retrying, Some(reason)) }
+    Verdict { retry_at: Some(retry_at), ..verdict(tried, DeliveryState::Retrying, Some(reason)) }
+}
+
+/// What becomes of a message that was refused with words that may be for everyone, while that is not known: nothing was
+/// taken and no attempt is used up; it is tried again after the wait, unless its time is over by then.
+pub(super) fn suspend(attempt: Attempt, tried: &Tried, policy: &RetryPolicy, wait: Duration) -> Verdict {
+    let retry_at = after(tried, wait);
+    let has_expired = tried.expires_at.is_some_and(|at| at <= retry_at);
+    match attempt {
+        Attempt::Refused { reason, .. } if !has_expired && !is_past(tried, policy, retry_at) => {
+            let reason = format!("{reason}; it is tried again, as everyone may be refused with these words");
+            let waits = verdict(tried, DeliveryState::Retrying, Some(reason));
+            Verdict { attempts: tried.attempt - 1, retry_at: Some(retry_at), ..waits }
+        }
+        attempt => judge(attempt, tried, policy),
+    }
+}
+
+fn after(tried: &Tried, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait)
+        .map_or(Timestamp::MAX, |wait| tried.now.saturating_add(wait).unwrap_or(Timestamp::MAX))
 }
 
 /// What may have been taken is unknown for ever; what was certainly not taken has failed.
@@ -310,16 +318,32 @@ mod tests {
     }
 
     #[test]
-    fn who_is_told_when_to_come_back_never_loses_the_last_attempt_by_it() {
-        let told = || Attempt::NotTaken {
-            reason: "429".into(),
-            retry_after: Some(Duration::from_secs(7)),
-            provider_down: true,
-        };
-        let verdict = judge(told(), &tried(1), &POLICY);
-        assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Retrying, 1));
-        let verdict = judge(told(), &tried(3), &POLICY);
-        assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Retrying, 2));
-        assert_eq!(verdict.retry_at, Some(tried(3).now + SignedDuration::from_secs(7)));
+    fn who_is_told_when_to_come_back_uses_no_attempt() {
+        for provider_down in [false, true] {
+            for (attempt, channel_down) in [(1, false), (3, false), (9, false), (1, true)] {
+                let retry_after = Some(Duration::from_secs(7));
+                let told = Attempt::NotTaken { reason: "429".into(), retry_after, provider_down };
+                let tried = Tried { channel_down, ..tried(attempt) };
+                let verdict = judge(told, &tried, &POLICY);
+                let (state, wait) =
+                    if channel_down { (DeliveryState::Queued, 0) } else { (DeliveryState::Retrying, 7) };
+                assert_eq!((verdict.state, verdict.attempts), (state, attempt - 1));
+                assert_eq!(verdict.retry_at, Some(tried.now + SignedDuration::from_secs(wait)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_may_be_refused_as_everyone_waits_without_using_up_an_attempt() {
+        let refused = || Attempt::Refused { reason: "550 no".into(), reach: Reach::This };
+        let wait = Duration::from_secs(4);
+        let verdict = suspend(refused(), &tried(1), &RetryPolicy { attempts_max: 1, ..POLICY }, wait);
+        assert_eq!((verdict.state, verdict.attempts), (DeliveryState::Retrying, 0));
+        assert_eq!(verdict.retry_at, Some(tried(1).now + SignedDuration::from_secs(4)));
+        let short = RetryPolicy { retry_for: Duration::from_secs(3), ..POLICY };
+        assert_eq!(suspend(refused(), &tried(1), &short, wait).state, DeliveryState::Failed);
+        let expires_at = Some(tried(1).now + SignedDuration::from_secs(3));
+        let expiring = Tried { expires_at, ..tried(1) };
+        assert_eq!(suspend(refused(), &expiring, &POLICY, wait).state, DeliveryState::Failed);
     }
 }

@@ -150,7 +150,7 @@ fn unkept(error: &StoreError, trigger: &TriggerName, call: Option<&CallId>) -> R
             Refusal::WrongBody("the call cannot be kept as it is; sending it again does not help".into())
         }
         StoreError::Busy => Refusal::Unavailable,
-        StoreError::Unavailable(_) | StoreError::Closed => {
+        StoreError::Unavailable(_) | StoreError::Barred(_) | StoreError::Closed => {
             if let Some(held_back) = NOT_KEPT.pass(&error.to_string()) {
                 tracing::error!(call, %trigger, %error, held_back, "a call could not be kept");
             }

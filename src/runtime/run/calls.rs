@@ -24,6 +24,7 @@ const TICK: Duration = Duration::from_secs(1);
 const FIRST_REST: Duration = Duration::from_millis(250);
 const LONGEST_REST: Duration = Duration::from_secs(2);
 
+static BARRED: Sampled = Sampled::every(Duration::from_secs(30));
 static NOT_TAKEN: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// Takes up unfinished runs and accepted calls as they come, until told to stop.
@@ -131,38 +132,47 @@ pub(super) async fn take_up(board: &Board, run: &UnfinishedRun) -> Result<(), St
     Ok(())
 }
 
-/// Takes calls until told to stop: the others stay open, for whoever comes next.
+/// Takes calls until told to stop: the others stay open, for whoever comes next. Gives how many do not wait any more.
 async fn take_some(
     board: &Board,
     calls: &dyn Calls,
     stop: &watch::Receiver<bool>,
 ) -> Result<usize, StoreError> {
     let open = calls.open_calls(CALLS_AT_ONCE).await?;
-    let count = open.len();
+    let mut count = 0;
     for call in open {
         if *stop.borrow() {
             break;
         }
         match call {
-            Ok(call) => begin_or_end(board, call).await?,
+            Ok(call) => count += usize::from(begin_or_end(board, call).await?),
             Err(UnreadableCall { seq, id, reason }) => {
                 tracing::error!(call = %id, reason, "the call cannot be read");
                 end_failed(board, seq, reason).await?;
+                count += 1;
             }
         }
     }
     Ok(count)
 }
 
-/// Begins the runs of a call. One that the store refuses ends alone: those behind it must not wait for it.
-async fn begin_or_end(board: &Board, call: AcceptedCall) -> Result<(), StoreError> {
+/// Begins the runs of a call. One that the store refuses ends alone: those behind it must not wait for it. False if it
+/// waits.
+async fn begin_or_end(board: &Board, call: AcceptedCall) -> Result<bool, StoreError> {
     let (seq, id) = (call.seq, call.id.clone());
     match begin(board, call).await {
+        // It waits, and is looked at again; those behind it do not wait for it.
+        Err(error @ StoreError::Barred(_)) => {
+            if let Some(held_back) = BARRED.pass(id.as_str()) {
+                tracing::warn!(call = %id, %error, held_back, "the call waits");
+            }
+            Ok(false)
+        }
         Err(error) if !error.is_transient() => {
             tracing::error!(call = %id, %error, "the call cannot be run");
-            end_failed(board, seq, error.to_string()).await
+            end_failed(board, seq, error.to_string()).await.map(|()| true)
         }
-        begun => begun,
+        begun => begun.map(|()| true),
     }
 }
 

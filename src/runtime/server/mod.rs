@@ -1,7 +1,7 @@
 //! Listeners and connections: HTTP/1.1 with bounded headers, time and numbers, drained on the way out.
 //!
 //! Trigger calls go straight to ingest; everything else goes through the routes. In `dev` one listener serves both;
-//! elsewhere the API listens on a port that is never exposed.
+//! elsewhere the API listens on a port that is never exposed, but for what Public keys may write to.
 
 mod body;
 mod connections;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -76,7 +76,7 @@ impl Default for Limits {
 pub enum Surface {
     /// Trigger calls and the API, as in `dev`.
     Everything,
-    /// Trigger calls only: the one that may be exposed.
+    /// Trigger calls, and what Public keys may write to: the one that may be exposed.
     Calls,
     /// The API only.
     Api,
@@ -132,9 +132,8 @@ pub fn start_within(
     let purge = ingest::forget_expired_keys(Arc::clone(app), running.stop.clone());
     running.connections.spawn(purge);
     for Listen { address, surface } in asked {
-        let (calls, api) = (*surface != Surface::Api, *surface != Surface::Calls);
-        let routes = api.then(|| routes.clone());
-        let door = Door { app: Some(Arc::clone(app)), takes_calls: calls, routes, limits };
+        let (app, routes) = (Some(Arc::clone(app)), routes.clone());
+        let door = Door { app, surface: *surface, routes, limits };
         running.open(*address, door)?;
     }
     Ok(running)
@@ -146,7 +145,8 @@ pub fn start_within(
 /// The address cannot be listened on.
 pub fn start_routes(address: SocketAddr, routes: Router) -> Result<Running, ListenError> {
     let mut running = Running::closed();
-    let door = Door { app: None, takes_calls: false, routes: Some(routes), limits: Limits::default() };
+    let (surface, limits) = (Surface::Api, Limits::default());
+    let door = Door { app: None, surface, routes, limits };
     running.open(address, door)?;
     Ok(running)
 }
@@ -184,12 +184,16 @@ impl Drop for Running {
 struct Door {
     /// Who may do what; there is none where only probes are served.
     app: Option<Arc<App>>,
-    /// Whether trigger calls are served here.
-    takes_calls: bool,
-    /// Everything else, if it is served here.
-    routes: Option<Router>,
+    /// What is served here.
+    surface: Surface,
+    /// Everything but trigger calls.
+    routes: Router,
     limits: Limits,
 }
+
+/// A request with this came in where Public keys are served and no others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PublicKeysOnly;
 
 /// An answer with this is sent so much later.
 #[derive(Debug, Clone, Copy)]
@@ -207,7 +211,9 @@ impl Door {
     ) -> Result<Answer, Infallible> {
         let is_last = connection.begins() >= self.limits.requests_ahead;
         let page = self.app.as_ref().and_then(|app| cors::from_page(app, &request));
-        let mut request = request.map(|body| WatchedBody::new(body, Arc::clone(&connection)));
+        let waits_to_be_asked = request.headers().contains_key(http::header::EXPECT);
+        let watched = |body| WatchedBody::new(body, Arc::clone(&connection), waits_to_be_asked);
+        let mut request = request.map(watched);
         request.extensions_mut().insert(connection.peer);
         let mut answer = match &page {
             Some(page) if page.is_preflight => nothing(StatusCode::NO_CONTENT),
@@ -231,14 +237,19 @@ impl Door {
 
     async fn answer(self, request: Request<WatchedBody>) -> Result<Answer, Infallible> {
         let is_call = request.uri().path().starts_with(ingest::PATH_PREFIX);
-        if let Some(app) = self.app.as_ref().filter(|_| is_call && self.takes_calls) {
+        if let Some(app) = self.app.as_ref().filter(|_| is_call && self.surface != Surface::Api) {
             return Ok(ingest::answer(app, request).await.map(Either::Left));
         }
-        let Some(routes) = self.routes else {
-            // Nothing else is here, and what is elsewhere is nobody's business.
-            return Ok(nothing(StatusCode::NOT_FOUND));
-        };
-        let answered = TowerToHyperService::new(routes).call(without_last_slash(request)).await;
+        let mut request = without_last_slash(request);
+        if self.surface == Surface::Calls {
+            let is_theirs = request.method() == Method::POST && cors::is_for_pages(request.uri().path());
+            if !is_theirs {
+                // Nothing else is here, and what is elsewhere is nobody's business.
+                return Ok(nothing(StatusCode::NOT_FOUND));
+            }
+            request.extensions_mut().insert(PublicKeysOnly);
+        }
+        let answered = TowerToHyperService::new(self.routes).call(request).await;
         Ok(answered.map_or_else(|never: Infallible| match never {}, |response| response.map(Either::Right)))
     }
 }

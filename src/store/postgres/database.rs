@@ -21,6 +21,7 @@ use super::migrate::migrate;
 use super::pool::{Manager, Pool, PoolError};
 use super::session::Session;
 use super::settings::{self, Settings};
+use super::timeline;
 use crate::store::StoreError;
 use crate::store::trouble::Trouble;
 
@@ -245,6 +246,11 @@ impl Database {
     pub(super) fn listener(&self, rings: mpsc::Sender<String>) -> Connector {
         let login = login(&self.address, &self.schema, settings::LISTENER, &self.keeps_sessions);
         Connector::new(Arc::clone(&self.hosts), login, 1).telling(rings)
+    }
+
+    /// What cannot be seen of the server that is worked on, so that an old primary would not be known as one.
+    pub(super) fn caution(&self) -> Option<String> {
+        self.hosts.is_untold().then(|| timeline::UNTOLD.to_owned())
     }
 
     /// How many connections to servers that had been replaced were refused.

@@ -12,6 +12,10 @@ pub(super) const DECIDE_ANEW: &str = "FF001";
 /// constraint that it breaks (PostgreSQL's manual, appendix A). All else may be put right, also what nobody has thought
 /// of: a right that was taken away, a table that is not there, a server's limits.
 const DATA_CLASSES: [&str; 2] = ["22", "23"];
+/// How PostgreSQL ends the names of keys that were given none.
+const OWN_ENDINGS: [&str; 3] = ["_pkey", "_key", "_fkey"];
+/// Keys of the schema that have names of their own.
+const OWN_KEYS: [&str; 1] = ["side_index_kept"];
 /// Classes of SQLSTATE after which a connection is of no use, or not known to be: connection, transaction's state,
 /// statement's name, operator, system, internal.
 const SPOILING_CLASSES: [&str; 7] = ["08", "25", "26", "0A", "57", "58", "XX"];
@@ -19,6 +23,7 @@ const SPOILING_CLASSES: [&str; 7] = ["08", "25", "26", "0A", "57", "58", "XX"];
 /// What a failure means for whoever asked.
 pub(super) fn store_error(error: &tokio_postgres::Error) -> StoreError {
     match error.as_db_error() {
+        Some(db) if is_barred(db) => StoreError::Barred(words(db)),
         Some(db) if is_of_the_data(db) => StoreError::Refused(words(db)),
         Some(db) => StoreError::Unavailable(words(db)),
         None if is_ours(error) => StoreError::Refused(with_source(error)),
@@ -34,7 +39,24 @@ pub(super) fn is_decide_anew(error: &tokio_postgres::Error) -> bool {
 fn is_of_the_data(error: &DbError) -> bool {
     // A row for which no partition is there breaks no constraint: that names none.
     let is_unplaced = *error.code() == SqlState::CHECK_VIOLATION && error.constraint().is_none();
-    DATA_CLASSES.contains(&class(error)) && !is_unplaced
+    DATA_CLASSES.contains(&class(error)) && !is_unplaced && !is_barred(error)
+}
+
+/// Whether a constraint refuses that is not of this schema: somebody added it, and may take it away again. The schema has
+/// keys, each named as PostgreSQL names it, and breaks no other kind of constraint.
+fn is_barred(error: &DbError) -> bool {
+    let code = error.code();
+    let name = error.constraint().unwrap_or_default();
+    let is_own_key = OWN_KEYS.contains(&name)
+        || error.table().is_some_and(|table| {
+            let rest = name.strip_prefix(table).unwrap_or_default();
+            OWN_ENDINGS.iter().any(|ending| rest.ends_with(ending))
+        });
+    match class(error) {
+        "23" if *code == SqlState::CHECK_VIOLATION => !name.is_empty(),
+        "23" => !(is_own_key && [SqlState::UNIQUE_VIOLATION, SqlState::FOREIGN_KEY_VIOLATION].contains(code)),
+        _ => false,
+    }
 }
 
 /// Whether the connection that gave this answer is not to be used again.

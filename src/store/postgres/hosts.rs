@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(super) struct Hosts {
     stops: Mutex<HashMap<Target, CancellationToken>>,
     highest: Highest,
     refused: AtomicU64,
+    /// Whether the server that was connected to last does not tell its timeline.
+    is_untold: AtomicBool,
 }
 
 /// A host as the address names it.
@@ -73,6 +75,7 @@ impl Hosts {
             stops: Mutex::default(),
             highest: Highest::default(),
             refused: AtomicU64::new(0),
+            is_untold: AtomicBool::new(false),
         }
     }
 
@@ -84,6 +87,18 @@ impl Hosts {
     /// How many connections to servers that had been replaced were refused.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server that is worked on does not tell its timeline.
+    pub(super) fn is_untold(&self) -> bool {
+        self.is_untold.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether a server tells its timeline, and says so once if it does not.
+    fn note_told(&self, is_told: bool) {
+        if !self.is_untold.swap(!is_told, Ordering::Relaxed) && !is_told {
+            tracing::warn!("{}", timeline::UNTOLD);
+        }
     }
 
     pub(super) fn last(&self) -> Option<Target> {
@@ -237,6 +252,7 @@ impl Connector {
 
     /// Refuses a server that has been replaced.
     async fn judged(&self, mut connected: Connected) -> Result<Connected, ConnectError> {
+        self.hosts.note_told(connected.timeline.is_some());
         let Some(seen) = connected.timeline.clone() else { return Ok(connected) };
         let place = connected.target.to_string();
         let target = || place.clone();

@@ -22,6 +22,10 @@ pub(super) struct Timeline {
 const ASKED: &str = "SELECT (SELECT system_identifier FROM pg_control_system()),
     CASE WHEN pg_is_in_recovery() THEN NULL
         ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint END";
+/// What it means that a server does not say, and what to do.
+pub(super) const UNTOLD: &str = "the database does not tell which timeline it is on, so that an old primary that comes back \
+    would not be known as one, and what it took would be lost; GRANT EXECUTE ON FUNCTION pg_control_system(), \
+    pg_walfile_name(pg_lsn), pg_current_wal_lsn() TO the role of Fanfare";
 /// Kept where a schema is, which is not so before it is made.
 const KEPT: &str = "SELECT to_regclass('timeline') IS NOT NULL";
 

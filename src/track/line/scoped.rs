@@ -13,10 +13,14 @@ use crate::store::customers::{CustomerWrite, EventWrite};
 ///
 /// # Errors
 /// Names the field that is wrong, or that the key may not write.
-pub fn scoped_customer(scope: &TrackScope, mut line: Json) -> Result<CustomerWrite, LineError> {
+pub fn scoped_customer(
+    scope: &TrackScope,
+    mut line: Json,
+    now: Timestamp,
+) -> Result<CustomerWrite, LineError> {
     let proof = take_proof(&mut line)?;
     let write = customer(line)?;
-    scope.check(&write.registered, proof.as_deref())?;
+    scope.check(&write.registered, proof.as_deref(), now)?;
     listed("ids", write.other_ids.keys(), &scope.ids)?;
     listed("attributes", write.attributes.keys(), &scope.attributes)?;
     listed("attributes", write.parts.keys().filter_map(|path| path.first()), &scope.attributes)?;
@@ -31,7 +35,7 @@ pub fn scoped_customer(scope: &TrackScope, mut line: Json) -> Result<CustomerWri
 pub fn scoped_event(scope: &TrackScope, mut line: Json, now: Timestamp) -> Result<EventWrite, LineError> {
     let proof = take_proof(&mut line)?;
     let write = event(line, now)?;
-    scope.check(&write.registered, proof.as_deref())?;
+    scope.check(&write.registered, proof.as_deref(), now)?;
     listed("ids", write.other_ids.keys(), &scope.ids)?;
     match scope.events.contains(&write.event_type) {
         true => Ok(write),
@@ -65,8 +69,9 @@ mod tests {
     use super::*;
     use crate::domain::secret::Secret;
 
-    /// HMAC-SHA256 of `ann` under `hunter2`.
-    const PROOF: &str = "9b535644bf1b9a664e49df2bc01078888861ccf491b9d0e08fdf81927abecc29";
+    /// Until an hour after the epoch, with HMAC-SHA256 of `3600.ann` under `hunter2`.
+    const PROOF: &str = "3600.0e863c3e9e29795086a4e45f5caefeab086769dd95669b9e83d59d05c994265d";
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn scope() -> TrackScope {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -80,18 +85,18 @@ mod tests {
     }
 
     fn refused(line: Json) -> String {
-        scoped_customer(&scope(), line).unwrap_err().to_string()
+        scoped_customer(&scope(), line, NOW).unwrap_err().to_string()
     }
 
     #[test]
     fn what_is_listed_is_written_of_whom_is_proven() {
         let ids = json!({"registered": "ann"});
         let line = json!({"ids": ids, "attributes": {"size": 41}, "proof": PROOF});
-        assert_eq!(scoped_customer(&scope(), line).unwrap().registered, "ann");
+        assert_eq!(scoped_customer(&scope(), line, NOW).unwrap().registered, "ann");
         let line = json!({"ids": ids, "type": "view", "proof": PROOF});
-        assert_eq!(scoped_event(&scope(), line, Timestamp::UNIX_EPOCH).unwrap().event_type, "view");
+        assert_eq!(scoped_event(&scope(), line, NOW).unwrap().event_type, "view");
         let line = json!({"ids": ids, "type": "buy", "proof": PROOF});
-        let buy = scoped_event(&scope(), line, Timestamp::UNIX_EPOCH).unwrap_err().to_string();
+        let buy = scoped_event(&scope(), line, NOW).unwrap_err().to_string();
         assert!(buy.contains("may not write events of the type \"buy\""), "{buy}");
         for (what, line) in [
             ("ids.cookie", json!({"ids": {"registered": "ann", "cookie": "c"}, "proof": PROOF})),
@@ -118,8 +123,11 @@ mod tests {
             assert!(refused(line).starts_with("proof is missing or wrong"));
         }
         assert_eq!(refused(json!({"ids": {"registered": "ann"}, "proof": 3})), "proof must be a text");
-        let nothing =
-            scoped_customer(&TrackScope::default(), json!({"ids": {"registered": "ann"}, "proof": PROOF}));
+        let nothing = scoped_customer(
+            &TrackScope::default(),
+            json!({"ids": {"registered": "ann"}, "proof": PROOF}),
+            NOW,
+        );
         assert!(nothing.unwrap_err().to_string().contains("has no spec.track"));
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn commit(database: &Database, batch: Vec<Pending>) {
                     drop(answer.send(Ok(admitted)));
                 }
             }
-            Err(StoreError::Refused(_)) if requests.len() > 1 => {
+            Err(error) if error.is_of_one_row() && requests.len() > 1 => {
                 let again = requests.into_iter().zip(callers);
                 let mut first: Vec<Pending> =
                     again.map(|(request, (since, answer))| Pending { request, since, answer }).collect();
@@ -68,7 +68,7 @@ async fn accept(
             }
             Err(error) => error,
         };
-        if !failed.is_transient() || failed == StoreError::Closed || Instant::now() + pause >= deadline {
+        if failed.is_of_one_row() || failed == StoreError::Closed || Instant::now() + pause >= deadline {
             return Err(failed);
         }
         tracing::debug!(error = %failed, calls = requests.len(), "calls could not be written; trying again");

@@ -93,6 +93,10 @@ impl Calls for PostgresLedger {
         self.database.check().await
     }
 
+    fn caution(&self) -> Option<String> {
+        self.database.caution()
+    }
+
     fn refused_connections(&self) -> u64 {
         self.database.refused_connections()
     }
