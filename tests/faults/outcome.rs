@@ -93,14 +93,6 @@ impl Outcome {
         self.1
     }
 
-    /// What came to this state says why.
-    #[track_caller]
-    pub fn expect_reason(&self, protocol: Protocol, state: &str, words: &str) {
-        for delivery in self.0.iter().filter(|((of, _), it)| *of == protocol && it.state == state) {
-            assert!(delivery.1.reason.as_ref().is_some_and(|it| it.contains(words)), "{:?}", delivery.1);
-        }
-    }
-
     /// So many messages of the protocol came to this state by attempts answered like this. All attempts of a
     /// message have the same id and say the same.
     #[track_caller]
