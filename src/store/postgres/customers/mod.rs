@@ -131,7 +131,7 @@ impl Customers for PostgresCustomers {
     }
 
     async fn attributes_seen(&self) -> Result<AttributesSeen, StoreError> {
-        self.read(self.database.customers_soon(), |reading| load::attributes_seen(reading)).await
+        self.read(self.database.customers_soon(), load::attributes_seen).await
     }
 
     async fn count_customers(&self) -> Result<u64, StoreError> {
