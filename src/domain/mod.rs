@@ -12,6 +12,7 @@ pub mod database_ports;
 pub mod delivery;
 pub mod duration;
 pub mod egress_target;
+pub mod endings;
 pub mod ends;
 pub mod expression;
 pub mod flow;

@@ -135,11 +135,12 @@ impl Walk {
         let some: Vec<(u32, CustomerKey)> = self.undecided.as_slice().iter().take(BATCH).copied().collect();
         let mut customers = self.load(some.iter().map(|(_, key)| *key)).await?;
         let (draft, decided) = off_the_workers(|| {
-            let mut draft = Draft::default();
+            let (mut draft, writing) = (Draft::default(), self.desk.marks.begin());
             for (decided, (place, key)) in some.iter().enumerate() {
                 if !self.goes_on(&draft) {
                     return (draft, decided);
                 }
+                writing.is_for(self.chunk.run.id, *key);
                 match customers.remove(key) {
                     Some(customer) => {
                         let at = Some(NodeIndex(0));
