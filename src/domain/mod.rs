@@ -36,5 +36,6 @@ pub mod selection;
 pub mod sms;
 pub mod state;
 pub mod tally;
+pub mod time_budget;
 pub mod trace;
 pub mod value;

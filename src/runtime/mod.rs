@@ -8,6 +8,7 @@ pub mod app;
 pub mod cluster;
 pub mod configuration;
 mod cors;
+mod cpu_time;
 pub mod dispatch;
 pub mod engine;
 pub mod ingest;

@@ -31,6 +31,10 @@ impl Walk {
         let (draft, closed) = off_the_workers(|| {
             let (mut draft, writing) = (Draft::default(), self.desk.marks.begin());
             for id in going_on {
+                if !self.fits(&draft) {
+                    self.chunk.tell(News::GoOn(id));
+                    continue;
+                }
                 writing.is_for(id.run, id.customer);
                 self.go_on(&mut draft, id, &customers);
             }
@@ -68,6 +72,10 @@ impl Walk {
         draft.ended += asked.len() - rows.len();
         let mut closed = Vec::new();
         for row in rows {
+            if !self.fits(draft) {
+                self.chunk.tell(News::Again(row.id));
+                continue;
+            }
             writing.is_for(row.id.run, row.id.customer);
             let on_unknown = self.desk.post.on_unknown(&row.channel);
             match again(&self.chunk, &row, customers.get(&row.id.customer), on_unknown) {
@@ -82,6 +90,11 @@ impl Walk {
             }
         }
         closed
+    }
+
+    /// Whether what was made leaves room, and time, for another text; what does not fit is told once more.
+    fn fits(&self, draft: &Draft) -> bool {
+        !draft.is_late() && (draft.jobs.is_empty() || self.chunk.another_text_fits())
     }
 
     fn goes_on_behind(&self, row: &Delivery) -> bool {

@@ -26,6 +26,7 @@ fn subject() -> Subject {
         call: Arc::new(call(&json!({"alert": "snow", "valid-until": "x"}))),
         customer: Arc::new(with_events(ann, &events)),
         now: NOW.parse().unwrap(),
+        time: Default::default(),
     }
 }
 
