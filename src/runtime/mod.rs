@@ -19,6 +19,7 @@ pub mod outdated;
 mod packed_body;
 pub mod peer;
 pub mod process;
+mod room;
 pub mod run;
 pub mod server;
 pub mod slow_checks;

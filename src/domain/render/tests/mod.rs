@@ -76,6 +76,7 @@ fn an_element_that_is_null_keeps_its_place() {
             &[("buy", "2026-10-30T00:00:00Z", json!({"items": ["s", null]}))],
         )),
         now: NOW.parse().unwrap(),
+        time: Default::default(),
     };
     for (source, expected) in [
         ("{{ customer.l }}", r#"[null, 1, {"x": [null]}]"#),
