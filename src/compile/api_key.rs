@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::confined::confined;
 use super::problem::Severity;
 use super::{ObjectKind, ObjectName, Problem, Problems, Sources, Trigger, rotation_schedule};
 use crate::api::{ApiKeySpec, KeyType, Origin, Permission as Declared, TrackName, TrackRules};
@@ -48,11 +49,14 @@ pub(super) fn compile_all(
     let mut compiled = BTreeMap::new();
     for (name, spec) in &sources.api_keys {
         let object = ObjectName { kind: ObjectKind::ApiKey, name: name.clone() };
-        for (severity, path, message) in findings(spec, sources, triggers) {
-            problems.push(Problem { object: object.clone(), path, span: None, severity, message });
-        }
-        if !problems.has_errors(&object) {
-            compiled.insert(name.clone(), Arc::new(compile(name, spec)));
+        let key = confined(&object, problems, |problems| {
+            for (severity, path, message) in findings(spec, sources, triggers) {
+                problems.push(Problem { object: object.clone(), path, span: None, severity, message });
+            }
+            compile(name, spec)
+        });
+        if let Some(key) = key.filter(|_| !problems.has_errors(&object)) {
+            compiled.insert(name.clone(), Arc::new(key));
         }
     }
     compiled

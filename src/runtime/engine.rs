@@ -9,7 +9,10 @@ use tokio::task::JoinSet;
 use super::dispatch::{ChannelHandles, Counter, Post, telling};
 use super::lease::{LeaseClock, keep_lease};
 use super::metrics::Metrics;
-use super::run::{Board, Control, Desk, Playbooks, hear, take_calls, watch_pauses, watch_stops, work};
+use super::run::{
+    Board, Control, Desk, Marks, Playbooks, count_endings, hear, take_calls, watch_marks, watch_pauses,
+    watch_stops, work,
+};
 use crate::store::audiences::Audiences;
 use crate::store::calls::Calls;
 use crate::store::channel_rates::ChannelRates;
@@ -46,6 +49,8 @@ pub struct Deps {
     pub channels: ChannelHandles,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whom this process writes for just now, and whom those before it wrote for when they ended.
+    pub marks: Arc<Marks>,
 }
 
 /// How long the engine's own loops may take to end once nothing is sent any more: one statement each, and its answer.
@@ -91,6 +96,7 @@ impl Engine {
             audiences: deps.audiences,
             playbooks: deps.playbooks,
             post: Arc::clone(&post),
+            marks: deps.marks,
             owner: uuid::Uuid::now_v7().to_string().into(),
         });
         let (stop, leave) = (watch::Sender::new(false), watch::Sender::new(false));
@@ -100,17 +106,20 @@ impl Engine {
             keep_lease(Arc::clone(&board), Arc::clone(&deps.replicas), Arc::clone(&lease), leave.subscribe());
         keeping.spawn(telling(ended(), keeper));
         let taking = take_calls(Arc::clone(&board), deps.calls, Arc::clone(&deps.replicas), stop.subscribe());
-        let mut stopped = stop.subscribe();
+        let (mut stopped, counting) = (stop.subscribe(), Arc::clone(&board));
         let taking = async move {
             tokio::select! {
-                () = lease.begun() => taking.await,
-                _ = stopped.changed() => {}
+                () = lease.begun() => {}
+                _ = stopped.changed() => return,
             }
+            count_endings(&counting.desk, &mut stopped).await;
+            taking.await;
         };
         tasks.spawn(telling(ended(), taking));
         let hearing = hear(Arc::clone(&board), Arc::clone(&deps.replicas), stop.subscribe());
         tasks.spawn(telling(ended(), hearing));
         tasks.spawn(telling(ended(), work(Arc::clone(&board), stop.subscribe())));
+        tasks.spawn(telling(ended(), watch_marks(Arc::clone(&board), stop.subscribe())));
         tasks.spawn(telling(ended(), watch_stops(Arc::clone(&board), stop.subscribe())));
         let pausing = watch_pauses(Arc::clone(&board), Arc::clone(&deps.pauses), stop.subscribe());
         tasks.spawn(telling(ended(), pausing));

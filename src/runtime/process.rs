@@ -2,6 +2,7 @@
 //!
 //! `dev` and the runtime of a cluster differ in where configuration comes from, and in nothing that is here.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::dispatch::ChannelHandles;
 use super::engine::{Deps, Engine, Running as RunningEngine};
 use super::ingest::RefusalLog;
 use super::library::Library;
+use super::run::Marks;
 use super::server::Running as RunningServer;
 use super::stores::Stores;
 use crate::channels::wire::Network;
@@ -49,8 +51,13 @@ impl Parts {
         (Parts { stores, app, handles, tenant: tenant.into(), stop_refusals, refusals }, configuration)
     }
 
-    /// Starts what turns calls into messages.
-    pub fn start_engine(&self) -> RunningEngine {
+    /// Starts what turns calls into messages. Whom it writes for is marked in a folder that outlives the process.
+    pub fn start_engine(&self, marks: &Path) -> RunningEngine {
+        let marks = Marks::in_folder(marks).unwrap_or_else(|error| {
+            let folder = marks.display();
+            tracing::warn!(%folder, %error, "a run that ends this process will not be known as the reason: the folder cannot be used");
+            Marks::default()
+        });
         let app = Arc::clone(&self.app);
         let stores = &self.stores;
         let library = Library::new(Arc::clone(&self.tenant), Arc::clone(&stores.calls), move || {
@@ -69,6 +76,7 @@ impl Parts {
             playbooks: Arc::new(library),
             channels: self.handles.clone(),
             metrics: Arc::clone(&self.app.metrics),
+            marks: Arc::new(marks),
         })
     }
 

@@ -207,6 +207,14 @@ pub struct CallFilter {
     pub without_params: bool,
 }
 
+/// A page of calls with their params ends with the one by which these have so many bytes.
+pub const PAGE_PARAMS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How many bytes the params of these calls have.
+pub fn params_bytes(calls: &[CallRecord]) -> usize {
+    calls.iter().map(|call| call.params.as_ref().map_or(0, String::len)).sum()
+}
+
 /// Where calls, their keys and the versions they came in with are kept.
 #[async_trait]
 pub trait Calls: Send + Sync {
@@ -235,7 +243,7 @@ pub trait Calls: Send + Sync {
     /// See [`StoreError`].
     async fn refuse(&self, calls: Vec<RefusedCall>, counts: Vec<RefusalCount>) -> Result<(), StoreError>;
 
-    /// One page of the trigger log, newest first.
+    /// One page of the trigger log, newest first; with params it may end early, see [`PAGE_PARAMS_BYTES_MAX`].
     ///
     /// # Errors
     /// See [`StoreError`].

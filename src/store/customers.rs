@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::StoreError;
-use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
+use crate::domain::customer::{Customer, CustomerKey, Event, EventNeeds};
 use crate::domain::render::AttributesSeen;
 use crate::domain::value::Value;
 
@@ -86,6 +86,18 @@ pub(super) fn microseconds(timestamp: Timestamp) -> i64 {
     i64::try_from(rounded).expect("the years of a timestamp fit 64 bits of microseconds")
 }
 
+/// How many bytes of properties the newest events of a customer may have.
+pub const LATEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// The newest events of a customer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LatestEvents {
+    /// The newest first.
+    pub events: Vec<Event>,
+    /// Whether there are older ones.
+    pub has_older: bool,
+}
+
 /// What became of one line.
 pub type LineResult = Result<CustomerKey, LineRefused>;
 
@@ -110,6 +122,13 @@ pub trait Customers: Send + Sync {
     /// # Errors
     /// The store failed.
     async fn load(&self, keys: &[CustomerKey], needs: &EventNeeds) -> Result<Vec<Customer>, StoreError>;
+
+    /// The newest events of a customer, of all types, the newest first: at most `limit`, and none behind the one by
+    /// which their properties have [`LATEST_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// The store failed.
+    async fn latest_events(&self, customer: CustomerKey, limit: u32) -> Result<LatestEvents, StoreError>;
 
     /// The key of the customer with this `registered` id.
     ///

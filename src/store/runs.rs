@@ -225,6 +225,11 @@ pub trait Runs: Send + Sync {
     /// Tells a run to cancel what has not been sent; false if it is at its end.
     async fn stop_run(&self, run: RunId) -> Result<bool, StoreError>;
 
+    /// Counts a process that ended while it wrote for a customer of the run, once however often it is told; gives how
+    /// many have, 0 if the run is at its end.
+    async fn count_ending(&self, run: RunId, customer: CustomerKey, process: &str)
+    -> Result<u32, StoreError>;
+
     /// Counts a step that failed for a reason trying again cannot heal; gives how often that happened.
     async fn count_failure(&self, run: RunId, error: String) -> Result<u32, StoreError>;
 }

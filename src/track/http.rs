@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::batch::{BodyError, NumberedLine, lines_of};
 use super::line::{LineError, customer, event, scoped_customer, scoped_event};
-use super::view::CustomerView;
+use super::view::{CustomerView, EVENTS_SHOWN_MAX};
 use crate::domain::credentials::TrackScope;
 use crate::domain::customer::EventNeeds;
 use crate::store::StoreError;
@@ -109,9 +109,9 @@ pub async fn post_events(
 pub async fn get_customer(store: &dyn Customers, registered: &str) -> Result<CustomerView, Refusal> {
     let missing = || Refusal::NotFound(registered.to_owned());
     let key = store.find(registered).await?.ok_or_else(missing)?;
-    let needs = EventNeeds { types: store.event_types().await? };
-    let customers = store.load(&[key], &needs).await?;
-    customers.first().map(CustomerView::from).ok_or_else(missing)
+    let customers = store.load(&[key], &EventNeeds::default()).await?;
+    let customer = customers.first().ok_or_else(missing)?;
+    Ok(CustomerView::new(customer, &store.latest_events(key, EVENTS_SHOWN_MAX).await?))
 }
 
 /// Separates the lines that can be written from those already answered.

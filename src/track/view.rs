@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use crate::domain::customer::Customer;
 use crate::domain::value::object_to_json;
+use crate::store::customers::LatestEvents;
 
 /// `GET /api/v1/customers/{id}`: everything known of a customer.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -18,7 +19,7 @@ pub struct CustomerView {
     pub attributes: Json,
     /// Consents that were given or withdrawn, by category.
     pub consents: BTreeMap<String, bool>,
-    /// The latest events, the newest first.
+    /// The latest events, the newest first: 100, or fewer if their properties have more than 1 MiB.
     pub events: Vec<EventView>,
     /// Whether there are older events than those shown.
     pub has_older_events: bool,
@@ -38,23 +39,22 @@ pub struct EventView {
 }
 
 /// How many events a view shows.
-pub const EVENTS_SHOWN_MAX: usize = 100;
+pub const EVENTS_SHOWN_MAX: u32 = 100;
 
-impl From<&Customer> for CustomerView {
-    fn from(customer: &Customer) -> Self {
-        let shown = customer.events.iter().rev().take(EVENTS_SHOWN_MAX);
+impl CustomerView {
+    /// A customer with its newest events.
+    pub fn new(customer: &Customer, latest: &LatestEvents) -> Self {
+        let shown = latest.events.iter().map(|event| EventView {
+            r#type: event.event_type.to_string(),
+            timestamp: event.timestamp,
+            properties: object_to_json(&event.properties),
+        });
         CustomerView {
             ids: (*customer.ids).clone(),
             attributes: object_to_json(&customer.attributes),
             consents: (*customer.consents).clone(),
-            events: shown
-                .map(|event| EventView {
-                    r#type: event.event_type.to_string(),
-                    timestamp: event.timestamp,
-                    properties: object_to_json(&event.properties),
-                })
-                .collect(),
-            has_older_events: customer.events.len() > EVENTS_SHOWN_MAX,
+            events: shown.collect(),
+            has_older_events: latest.has_older,
         }
     }
 }

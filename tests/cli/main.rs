@@ -7,6 +7,7 @@ mod harness;
 mod accepted;
 mod backup;
 mod command;
+mod greedy;
 mod import;
 mod pages;
 mod phone_numbers;

@@ -1,7 +1,9 @@
 //! Scenarios of tests: a small flow over customers whose mood may change at any time.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fanfare::channels::Content;
 use fanfare::domain::customer::{Customer, EventNeeds};
@@ -21,6 +23,30 @@ pub struct Flow {
     channels: Vec<ChannelName>,
     key: RunKey,
     two_steps: bool,
+    planted: Option<Planted>,
+    let_go: Arc<AtomicBool>,
+}
+
+/// What writing for customer `c2` does.
+#[derive(Clone, Copy)]
+enum Planted {
+    /// It ends the process.
+    Ends,
+    /// It does not come to an end before it is let go.
+    StandsStill,
+}
+
+impl Planted {
+    fn happens(self, let_go: &AtomicBool) {
+        match self {
+            Planted::Ends => std::process::abort(),
+            Planted::StandsStill => {
+                while !let_go.load(Ordering::Acquire) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+        }
+    }
 }
 
 fn mood(customer: &Customer) -> i64 {
@@ -79,22 +105,28 @@ impl Script for Flow {
             return Err("no address".into());
         }
         let name = customer.registered();
+        if let Some(planted) = self.planted.filter(|_| name == "c2") {
+            planted.happens(&self.let_go);
+        }
         let key = self.key.delivery(&format!("node-{}", node.0), name);
         let body = format!("Hello {name} {}", mood(customer) / 100);
         Ok(Composed { key, address: format!("@{name}"), content: Content::Sms { body } })
     }
 }
 
-/// Knows two scenarios: `narrow` with one message a journey, `wide` with two.
+/// Knows `narrow` with one message a journey, `wide` with two, and `ends` and `still`, which are narrow but for one
+/// customer.
 #[derive(Default)]
 pub struct Books {
     pub stopped: Mutex<HashSet<String>>,
+    /// Whether what stands still may go on.
+    pub let_go: Arc<AtomicBool>,
 }
 
 #[async_trait::async_trait]
 impl Playbooks for Books {
     async fn get(&self, _version: &VersionId) -> Result<Arc<dyn Playbook>, PlaybookError> {
-        Ok(Arc::new(Book))
+        Ok(Arc::new(Book(Arc::clone(&self.let_go))))
     }
 
     fn stops(&self, _version: &VersionId, scenario: &ScenarioName) -> bool {
@@ -102,7 +134,7 @@ impl Playbooks for Books {
     }
 }
 
-struct Book;
+struct Book(Arc<AtomicBool>);
 
 impl Playbook for Book {
     fn match_call(&self, call: &AcceptedCall) -> Matched {
@@ -117,6 +149,12 @@ impl Playbook for Book {
             channels: vec![ChannelName::new("sms"), ChannelName::new("mail")],
             key: RunKey::new("test", &CallId::new(call.id.as_str()), scenario),
             two_steps: scenario.as_str() == "wide",
+            planted: match scenario.as_str() {
+                "ends" => Some(Planted::Ends),
+                "still" => Some(Planted::StandsStill),
+                _ => None,
+            },
+            let_go: Arc::clone(&self.0),
         }))
     }
 }

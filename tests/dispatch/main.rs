@@ -8,6 +8,7 @@ mod harness;
 mod accepting;
 mod books;
 mod crashes;
+mod endings;
 mod ends;
 mod fencing;
 mod heard;
@@ -56,6 +57,9 @@ mod told {
             a_run_that_was_told_to_stop_opens_nothing_more,
             neither_chunk_nor_run_is_done_while_something_is_open,
             who_lost_a_chunk_decides_nothing_in_it_and_still_brings_outcomes;
+        endings:
+            a_run_that_ends_its_process_twice_is_failed_and_the_others_go_on,
+            a_run_whose_writing_stands_still_is_failed_and_the_others_go_on;
         stories:
             one_call_reaches_everyone_once_and_adds_up,
             an_empty_audience_is_a_run_that_is_done,

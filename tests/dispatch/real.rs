@@ -72,6 +72,7 @@ impl Real {
             playbooks,
             channels: handles(&snapshot, &sandbox),
             metrics: Arc::default(),
+            marks: Arc::default(),
         });
         Real { _place: place, ledger, customers, sandbox, snapshot, engine }
     }

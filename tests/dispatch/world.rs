@@ -92,6 +92,7 @@ impl World {
             playbooks: self.books.clone(),
             channels: Arc::clone(channels),
             metrics: Arc::default(),
+            marks: Arc::default(),
         })
     }
 

@@ -57,6 +57,30 @@ pub async fn the_log_pages_and_filters(place: Place) {
     world.stop().await;
 }
 
+pub async fn a_page_with_large_params_ends_early_and_goes_on_behind(place: Place) {
+    let trigger = json!({"maxBodyBytes": 10_485_760, "parameters": [{"name": "text", "type": "string"}]});
+    let sources = json!({"triggers": {"t": trigger}, "apiKeys": {"log": {"permissions": ["ReadLog"]}}});
+    let world = World::with(place, sources).await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.insert(0, world.post(&json!({"text": "x".repeat(3 << 20)})).await.id().to_owned());
+    }
+    let (mut shown, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = world.get(&format!("/api/v1/calls?params=true&limit=20{after}")).await.body;
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 2, "{} items of 3 MiB", items.len());
+        assert!(items.iter().all(|call| call["params"]["text"].as_str().unwrap().len() == 3 << 20));
+        shown.extend(items.iter().map(|call| call["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(shown, ids);
+    let without = world.get("/api/v1/calls?limit=20").await.body;
+    assert_eq!((without["items"].as_array().unwrap().len(), &without["next"]), (5, &json!(null)));
+    world.stop().await;
+}
+
 pub async fn what_no_name_holds_is_not_found_and_no_error(place: Place) {
     let world = world(place).await;
     world.post(&json!({"a": 1})).await;

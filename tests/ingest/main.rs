@@ -66,6 +66,7 @@ mod told {
             keys_are_let_in_as_far_as_they_go;
         api:
             the_log_pages_and_filters,
+            a_page_with_large_params_ends_early_and_goes_on_behind,
             what_no_name_holds_is_not_found_and_no_error,
             a_call_shows_what_came_of_it,
             a_key_may_do_what_it_is_for_and_nothing_else,

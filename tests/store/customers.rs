@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fanfare::domain::customer::{Customer, CustomerKey, EventNeeds};
 use fanfare::domain::value::{Value, object_from_json};
-use fanfare::store::customers::{CustomerWrite, Customers, EventWrite, LineRefused};
+use fanfare::store::customers::{CustomerWrite, Customers, EventWrite, LatestEvents, LineRefused};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
@@ -161,6 +161,28 @@ pub async fn only_the_events_asked_for_are_loaded(store: &dyn Customers) {
     assert_eq!(&*load(store, key, &["b", "never"]).await.events[0].event_type, "b");
     assert!(load(store, key, &[]).await.events.is_empty());
     assert_eq!(store.event_types().await.unwrap(), BTreeSet::from(["a".into(), "b".into()]));
+}
+
+pub async fn the_newest_events_are_read_whatever_their_types_as_far_as_they_fit(store: &dyn Customers) {
+    let lines = (0..3_000).map(|n| event("ann", &format!("type-{n}"), n % 1_000, &json!({"n": n}))).collect();
+    let ann = store.insert_events(lines).await.unwrap()[0].clone().unwrap();
+    let numbers = |latest: &LatestEvents| -> Vec<Json> {
+        latest.events.iter().map(|event| event.properties["n"].to_json()).collect()
+    };
+    let latest = store.latest_events(ann, 4).await.unwrap();
+    assert_eq!(numbers(&latest), [2_999, 1_999, 999, 2_998]);
+    assert_eq!((&*latest.events[0].event_type, latest.has_older), ("type-2999", true));
+    assert!(!store.latest_events(ann, 3_000).await.unwrap().has_older);
+
+    let large = "x".repeat(250 * 1024);
+    let lines = (0..9).map(|n| event("bob", "page", n, &json!({"n": n, "text": large}))).collect();
+    let bob = store.insert_events(lines).await.unwrap()[0].clone().unwrap();
+    let latest = store.latest_events(bob, 100).await.unwrap();
+    assert_eq!(
+        (numbers(&latest), latest.has_older),
+        (vec![8.into(), 7.into(), 6.into(), 5.into(), 4.into()], true)
+    );
+    assert_eq!(store.latest_events(CustomerKey(i64::MAX), 100).await.unwrap(), LatestEvents::default());
 }
 
 pub async fn customers_come_in_the_order_of_their_keys(store: &dyn Customers) {

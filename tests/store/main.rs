@@ -66,6 +66,7 @@ mod stories {
             an_event_creates_its_customer,
             events_come_in_order_of_time_then_arrival,
             only_the_events_asked_for_are_loaded,
+            the_newest_events_are_read_whatever_their_types_as_far_as_they_fit,
             customers_come_in_the_order_of_their_keys,
             numbers_are_kept_exactly,
             a_document_that_grows_too_large_refuses_its_line;

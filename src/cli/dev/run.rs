@@ -30,6 +30,8 @@ use crate::telemetry::{self, traced};
 
 /// How long requests and sends under way may take once `dev` is told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// How long threads may take to end once nothing is left to do.
+const THREADS_END_MAX: Duration = Duration::from_secs(2);
 
 /// How long an edit rests that the store could not keep.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(2);
@@ -84,7 +86,10 @@ impl DevCommand {
                 return ExitCode::from(2);
             }
         };
-        match runtime.block_on(traced(self.serve())) {
+        let served = runtime.block_on(traced(self.serve()));
+        // A thread that does not come to an end must not keep the process.
+        runtime.shutdown_timeout(THREADS_END_MAX);
+        match served {
             Ok(code) => code,
             Err(error) => {
                 warn(&format!("fanfare dev: {error}"));
@@ -126,7 +131,7 @@ impl DevCommand {
             import::when_empty(&self.manifests, parts.stores.customers.as_ref()).await?;
         }
         paused::say(parts.stores.pauses.as_ref()).await;
-        let engine = parts.start_engine();
+        let engine = parts.start_engine(&data.path.join("writing"));
         let server = self.listen(&parts, &engine)?;
         let ready = self.say_ready(&server, &snapshot, &data, &live)?;
         let serving = self.until_stopped(&mut live, &mut data, &ready, addresses, &mut signals, &mut watch);

@@ -1,6 +1,7 @@
 //! Starts everything in its order, serves until told to stop, and drains.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,8 @@ use crate::telemetry::{self, traced};
 
 /// How often it is said why nothing can be served yet.
 const SAY_EVERY: Duration = Duration::from_secs(1);
+/// How long threads may take to end once nothing is left to do.
+const THREADS_END_MAX: Duration = Duration::from_secs(2);
 /// How long the admin port may take to end.
 const ADMIN_DRAIN_MAX: Duration = Duration::from_secs(2);
 
@@ -50,10 +53,19 @@ impl RuntimeCommand {
             Ok(runtime) => runtime,
             Err(error) => return failed(&error),
         };
-        match runtime.block_on(traced(self.serve())) {
+        let served = runtime.block_on(traced(self.serve()));
+        // A thread that does not come to an end must not keep the process.
+        runtime.shutdown_timeout(THREADS_END_MAX);
+        match served {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error),
         }
+    }
+
+    /// Where it marks whom it writes for: with the files, or what the Pod has for as long as it lives.
+    fn marks(&self) -> PathBuf {
+        let name = || format!("fanfare-writing-{}-{}", self.namespace, self.name);
+        self.data.as_ref().map_or_else(|| std::env::temp_dir().join(name()), |data| data.join("writing"))
     }
 
     async fn serve(self) -> Result<(), RuntimeError> {
@@ -106,7 +118,7 @@ impl RuntimeCommand {
             return Ok(());
         }
         paused::say(parts.stores.pauses.as_ref()).await;
-        let engine = parts.start_engine();
+        let engine = parts.start_engine(&self.marks());
         let routes =
             api::routes(Arc::clone(&parts.app), Arc::clone(&parts.stores.log), Some(engine.control()));
         let serving = match self.listen(&parts, &routes) {

@@ -4,24 +4,30 @@ use std::collections::HashSet;
 
 use super::Findings;
 use crate::api::{Parameter as Declared, ParameterType};
-use crate::domain::params::{Allowed, Parameter, ParameterKind, Pattern, Raw};
+use crate::domain::params::{Allowed, PATTERNS_BYTES_MAX, Parameter, ParameterKind, Pattern, Raw};
 use crate::domain::value::{Number, Value};
 
 pub(super) fn compile_all(declared: &[Declared], findings: &mut Findings<'_>) -> Vec<Parameter> {
     let mut names = HashSet::new();
     let mut parameters = Vec::with_capacity(declared.len());
+    let mut bytes_left = PATTERNS_BYTES_MAX;
     for (index, declared) in declared.iter().enumerate() {
         let path = format!("spec.parameters[{index}]");
         if !names.insert(declared.name.as_str()) {
             let name = &declared.name;
             findings.error(&path, format!("the parameter {name:?} is declared twice"));
         }
-        parameters.push(compile(declared, &path, findings));
+        parameters.push(compile(declared, &path, &mut bytes_left, findings));
     }
     parameters
 }
 
-fn compile(declared: &Declared, path: &str, findings: &mut Findings<'_>) -> Parameter {
+fn compile(
+    declared: &Declared,
+    path: &str,
+    bytes_left: &mut usize,
+    findings: &mut Findings<'_>,
+) -> Parameter {
     let kind = kind(declared.r#type);
     let mut parameter = Parameter {
         name: declared.name.as_str().into(),
@@ -29,7 +35,7 @@ fn compile(declared: &Declared, path: &str, findings: &mut Findings<'_>) -> Para
         required: declared.required,
         default: None,
         allowed: allowed(declared, kind, path, findings),
-        pattern: pattern(declared, path, findings),
+        pattern: pattern(declared, path, bytes_left, findings),
         minimum: bound(declared.minimum.as_ref(), &format!("{path}.minimum"), findings),
         maximum: bound(declared.maximum.as_ref(), &format!("{path}.maximum"), findings),
     };
@@ -120,12 +126,17 @@ fn mismatch(kind: ParameterKind, expected: &str, value: &serde_json::Value) -> S
     format!("must be {expected}, found {value}{remedy}")
 }
 
-fn pattern(declared: &Declared, path: &str, findings: &mut Findings<'_>) -> Option<Pattern> {
+fn pattern(
+    declared: &Declared,
+    path: &str,
+    bytes_left: &mut usize,
+    findings: &mut Findings<'_>,
+) -> Option<Pattern> {
     let text = declared.pattern.as_ref()?;
     if declared.r#type != ParameterType::String {
         findings.error(path, "pattern is for type: string");
     }
-    match Pattern::new(text) {
+    match Pattern::new(text, bytes_left) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
             findings.error(

@@ -177,3 +177,25 @@ fn a_mapping_that_costs_more_than_it_may_is_refused_with_its_place() {
     let said = problems(json!({ "parameters": parameters }));
     assert!(said.iter().any(|said| said.contains("more steps than one evaluation may")), "{said:?}");
 }
+
+#[test]
+fn the_patterns_of_one_trigger_share_what_they_may_have() {
+    let parameters = |count: usize, pattern: &str| -> Vec<serde_json::Value> {
+        (0..count)
+            .map(
+                |n| json!({"name": format!("p{n}"), "type": "string", "required": false, "pattern": pattern}),
+            )
+            .collect()
+    };
+    assert_eq!(
+        problems(json!({"parameters": parameters(64, "^[A-Z]{2}[0-9]{1,12}$")})),
+        Vec::<String>::new()
+    );
+    let said = problems(json!({"parameters": parameters(64, r"^\w{12}$")}));
+    assert!(said.len() > 32, "{}", said.len());
+    assert!(
+        said[0].contains("the patterns of one trigger have more than 2097152 bytes compiled"),
+        "{}",
+        said[0]
+    );
+}

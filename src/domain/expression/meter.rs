@@ -13,6 +13,7 @@ use minijinja::value::{Object, ObjectRepr, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value as Jinja};
 
 use super::convert::{ListObject, MapObject};
+use crate::domain::time_budget::{TAKES_TOO_LONG, TimeBudget};
 use crate::domain::value::Value;
 
 /// Around what makes a list or an object.
@@ -32,6 +33,9 @@ pub(crate) const COMPARED: &str = "__compared";
 const SETTLED: &str = "__settled";
 /// The variable that holds the [`Account`].
 pub(crate) const ACCOUNT: &str = "__account";
+
+/// The variable that holds the time there is; none where only the fuel counts.
+pub(crate) const TIME: &str = "__time";
 
 /// Every function that counts.
 pub(crate) const COUNTING: &[&str] = &[BUILT, TOUCHED, WALKED, INDEXED, WIDTH, COMPARED];
@@ -102,6 +106,28 @@ fn settled(state: &State<'_, '_>, value: &Jinja, account: &Jinja) -> Jinja {
     value.clone()
 }
 
+/// The time that there is, as a value that no source can name.
+#[derive(Debug)]
+pub(crate) struct Timed(pub TimeBudget);
+
+impl Object for Timed {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+/// Fails once the time is used up.
+pub(crate) fn in_time(state: &State<'_, '_>) -> Result<(), Error> {
+    let time = state.lookup(TIME);
+    let timed = time.as_ref().and_then(|time| time.downcast_object_ref::<Timed>());
+    match timed {
+        Some(Timed(time)) if time.is_used_up_by_now() => {
+            Err(Error::new(ErrorKind::InvalidOperation, TAKES_TOO_LONG))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Why a value is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TooMuch {
@@ -115,6 +141,7 @@ pub(crate) enum TooMuch {
 
 /// What was just made: lazy lists are laid out, so that what they hold is known, and the depth is bounded.
 fn built(state: &State<'_, '_>, value: &Jinja) -> Result<Jinja, Error> {
+    in_time(state)?;
     let value = match value.kind() {
         ValueKind::Iterable => laid_out(state, value)?,
         ValueKind::Seq | ValueKind::Map => value.clone(),
@@ -135,6 +162,7 @@ pub(crate) fn pay_for(state: &State<'_, '_>, value: &Jinja) -> Result<(), Error>
     if matches!(value.kind(), ValueKind::Undefined | ValueKind::None | ValueKind::Bool | ValueKind::Number) {
         return Ok(());
     }
+    in_time(state)?;
     visit(state, value, Units { left: u64::MAX, element: ELEMENT_UNITS, opaque: false })
 }
 
@@ -155,6 +183,7 @@ fn walked(state: &State<'_, '_>, value: &Jinja) -> Result<Jinja, Error> {
         ValueKind::Seq | ValueKind::Iterable => value.len().unwrap_or(0) as u64 * COUNTED_UNITS,
         _ => 0,
     };
+    in_time(state)?;
     state.consume_fuel(length / UNITS_PER_FUEL)?;
     Ok(value.clone())
 }
@@ -171,6 +200,7 @@ fn width(state: &State<'_, '_>, value: &Jinja) -> Result<Jinja, Error> {
 /// What is about to be indexed.
 fn indexed(state: &State<'_, '_>, value: &Jinja) -> Result<Jinja, Error> {
     let length = value.as_str().map_or(0, str::len) as u64;
+    in_time(state)?;
     state.consume_fuel(length / UNITS_PER_FUEL)?;
     Ok(value.clone())
 }

@@ -4,6 +4,7 @@ use super::message::{ContentTemplates, Message, MessageText, Numbers};
 use crate::domain::phone::{self, Region};
 use crate::domain::render::{Rendered, Subject, Template};
 use crate::domain::sms;
+use crate::domain::time_budget::TAKES_TOO_LONG;
 use crate::domain::value::{Number, Value};
 
 /// What begins the reason of whoever does not consent; the category follows.
@@ -14,6 +15,14 @@ pub const NO_ADDRESS: &str = "no address";
 const ADDRESS_SHOWN_CHARS_MAX: usize = 40;
 
 const WHATSAPP: &str = "whatsapp:";
+/// A line of a mail has at most 998 characters (RFC 5322, 2.1.1); a subject that needs more is none.
+const SUBJECT_BYTES_MAX: usize = 998;
+/// The longest body of a webhook: what Amazon SNS, EventBridge and SQS take.
+const WEBHOOK_BODY_BYTES_MAX: usize = 256 * 1024;
+/// The longest line of the log: what Kubernetes keeps in one piece (CRI cuts lines at 16 KiB).
+const LOG_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// The longest address; those of mail have 254 characters (RFC 5321, 4.5.3.1.3).
+const ADDRESS_BYTES_MAX: usize = 1024;
 
 /// A message for one customer, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +59,22 @@ fn ready(message: &Message, subject: &Subject) -> Result<(String, MessageText), 
             }
             MessageText::Sms { body }
         }
-        ContentTemplates::Webhook { body } => MessageText::Webhook { body: rendered("body", body, subject)? },
-        ContentTemplates::Log { text } => MessageText::Log { text: rendered("text", text, subject)? },
+        ContentTemplates::Webhook { body } => MessageText::Webhook {
+            body: at_most(WEBHOOK_BODY_BYTES_MAX, "body", rendered("body", body, subject)?)?,
+        },
+        ContentTemplates::Log { text } => {
+            MessageText::Log { text: at_most(LOG_TEXT_BYTES_MAX, "text", rendered("text", text, subject)?)? }
+        }
         ContentTemplates::Email { subject: line, text, html } => {
             let part = |name: &str, part: &Option<Template>| {
                 part.as_ref().map(|template| rendered(name, template, subject)).transpose()
             };
             MessageText::Email {
-                subject: one_line(&rendered("subject", line, subject)?),
+                subject: at_most(
+                    SUBJECT_BYTES_MAX,
+                    "subject",
+                    one_line(&rendered("subject", line, subject)?),
+                )?,
                 text: part("text", text)?,
                 html: part("html", html)?,
             }
@@ -86,7 +103,7 @@ fn consents(subject: &Subject, category: &str) -> bool {
 
 fn address(message: &Message, subject: &Subject) -> Result<String, String> {
     let address = match (&message.to, message.content.address_attribute()) {
-        (Some(to), _) => rendered("to", to, subject)?,
+        (Some(to), _) => at_most(ADDRESS_BYTES_MAX, "to", rendered("to", to, subject)?)?,
         (None, None) => return Ok(String::new()),
         (None, Some(attribute)) => match subject.customer.attributes.get(attribute) {
             Some(Value::Text(text)) => text.to_string(),
@@ -120,7 +137,18 @@ fn shortened(address: &str) -> &str {
     address.char_indices().nth(ADDRESS_SHOWN_CHARS_MAX).map_or(address, |(end, _)| &address[..end])
 }
 
+/// A part that is longer than its kind may be is not cut: what is left might say the contrary.
+fn at_most(bytes_max: usize, part: &str, text: String) -> Result<String, String> {
+    match text.len() {
+        bytes if bytes > bytes_max => Err(format!("{part} is longer than {bytes_max} bytes: it has {bytes}")),
+        _ => Ok(text),
+    }
+}
+
 fn rendered(part: &str, template: &Template, subject: &Subject) -> Result<String, String> {
+    if subject.time.is_used_up() {
+        return Err(format!("{part} cannot be written: {TAKES_TOO_LONG}"));
+    }
     match template.render(subject) {
         Rendered::Text(text) => Ok(text),
         Rendered::Aborted(reason) => Err(format!("aborted: {reason}")),

@@ -10,6 +10,7 @@ use crate::domain::expression::tests::{NOW, call, customer, scope};
 use crate::domain::expression::{Facts, Truth};
 use crate::domain::name::ChannelName;
 use crate::domain::render::{Escaping, Subject, Template};
+use crate::domain::time_budget::TimeBudget;
 
 fn template(source: &str) -> Template {
     Template::compile(source, Escaping::None, &scope(), &BTreeMap::new()).unwrap()
@@ -80,10 +81,19 @@ fn a_journey_goes_on_from_its_position_to_its_end() {
 }
 
 fn composed(message: &Message, attributes: &Json, consent: Option<bool>) -> Composed {
+    composed_within(TimeBudget::default(), message, attributes, consent)
+}
+
+fn composed_within(
+    time: TimeBudget,
+    message: &Message,
+    attributes: &Json,
+    consent: Option<bool>,
+) -> Composed {
     let mut customer = customer(attributes);
     customer.consents = Arc::new(consent.map(|given| ("sms".to_owned(), given)).into_iter().collect());
-    let subject =
-        Subject { call: Arc::new(call(&json!({}))), customer: Arc::new(customer), now: NOW.parse().unwrap() };
+    let (call, customer) = (Arc::new(call(&json!({}))), Arc::new(customer));
+    let subject = Subject { call, customer, now: NOW.parse().unwrap(), time };
     compose(message, &subject)
 }
 
@@ -174,5 +184,55 @@ fn a_subject_stays_one_line() {
             panic!("ready")
         };
         assert_eq!(subject, expected);
+    }
+}
+
+/// A message of a kind whose parts are these.
+fn of_kind(content: ContentTemplates, to: Option<&str>) -> Message {
+    Message { channel: ChannelName::new("c"), consent: None, to: to.map(template), content }
+}
+
+#[test]
+fn what_is_longer_than_its_kind_may_be_is_skipped_with_the_reason() {
+    let long = "{{ 'x' * customer.n }}";
+    let mail = |subject: &str| ContentTemplates::Email {
+        subject: template(subject),
+        text: Some(template("x")),
+        html: None,
+    };
+    let body =
+        Template::compile("{\"a\": \"{{ 'x' * customer.n }}\"}", Escaping::Json, &scope(), &BTreeMap::new());
+    for (message, fits, part) in [
+        (of_kind(mail(long), None), 998, "subject"),
+        (of_kind(ContentTemplates::Webhook { body: body.unwrap() }, None), 256 * 1024 - 9, "body"),
+        (of_kind(ContentTemplates::Log { text: template(long) }, None), 16 * 1024, "text"),
+        (of_kind(mail("x"), Some(long)), 1024, "to"),
+    ] {
+        let of = |n: usize| composed(&message, &json!({"email": "a@b", "n": n}), None);
+        assert!(matches!(of(fits), Composed::Ready { .. }), "{part}: {:?}", of(fits));
+        let Composed::Skipped(reason) = of(fits + 1) else { panic!("{part} is sent") };
+        assert!(reason.starts_with(&format!("{part} is longer than ")), "{reason}");
+    }
+}
+
+#[test]
+fn a_message_that_takes_too_long_is_skipped_with_the_reason() {
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let used_up_after = |looks: usize| {
+        let asked = Arc::clone(&asked);
+        asked.store(0, std::sync::atomic::Ordering::Relaxed);
+        TimeBudget::new(move || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= looks)
+    };
+    let ann = json!({"phone": "+431", "n": 5, "tags": ["a", "b"]});
+    let heavy = sms("{% for x in range(5000) %}{% if customer.tags == [x] %}y{% endif %}{% endfor %}done");
+    let ready = composed_within(used_up_after(100_000), &heavy, &ann, Some(true));
+    assert!(matches!(ready, Composed::Ready { .. }), "{ready:?}");
+    // In the midst of a text, and before the next part.
+    for looks in [0, 3] {
+        let skipped = composed_within(used_up_after(looks), &heavy, &ann, Some(true));
+        let Composed::Skipped(reason) = skipped else { panic!("{skipped:?}") };
+        assert!(reason.contains("this takes more time than one message may"), "{reason}");
+        let most = looks + 2;
+        assert!(asked.load(std::sync::atomic::Ordering::Relaxed) <= most, "it went on");
     }
 }

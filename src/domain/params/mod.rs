@@ -64,16 +64,55 @@ impl ParameterKind {
 pub struct Pattern(pub(super) regex::Regex);
 
 impl Pattern {
-    /// Compiles a pattern; its compiled size is bounded, so that a manifest cannot exhaust memory.
+    /// Compiles a pattern within what is left of the bytes that several may have compiled, and takes from them what it
+    /// has, rounded up: a manifest cannot exhaust memory, by one pattern or by many.
     ///
     /// # Errors
     /// What is wrong with it, in the words of the compiler.
-    pub fn new(text: &str) -> Result<Self, String> {
-        const COMPILED_BYTES_MAX: usize = 1 << 20;
-        let built = regex::RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build();
-        built.map(Pattern).map_err(|error| error.to_string())
+    pub fn new(text: &str, bytes_left: &mut usize) -> Result<Self, String> {
+        let mut bytes = PATTERN_BYTES_FIRST.min(*bytes_left);
+        loop {
+            let built = regex::RegexBuilder::new(text)
+                .size_limit(bytes)
+                .dfa_size_limit(PATTERN_CACHE_BYTES_MAX)
+                .nest_limit(PATTERN_DEPTH_MAX)
+                .build();
+            match built {
+                Ok(pattern) => {
+                    *bytes_left -= bytes;
+                    return Ok(Pattern(pattern));
+                }
+                Err(regex::Error::CompiledTooBig(_)) if bytes < PATTERN_BYTES_MAX.min(*bytes_left) => {
+                    bytes = (bytes * 4).min(PATTERN_BYTES_MAX).min(*bytes_left);
+                }
+                Err(regex::Error::CompiledTooBig(_)) => return Err(too_big(*bytes_left)),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
     }
 }
+
+fn too_big(bytes_left: usize) -> String {
+    match bytes_left < PATTERN_BYTES_MAX {
+        true => format!(
+            "the patterns of one trigger have more than {PATTERNS_BYTES_MAX} bytes compiled; write shorter ones"
+        ),
+        false => {
+            format!("it has more than {PATTERN_BYTES_MAX} bytes compiled; count less, as in `{{1,1000}}`")
+        }
+    }
+}
+
+/// How many bytes one pattern may have, compiled.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// How many the patterns of one trigger may have together.
+pub const PATTERNS_BYTES_MAX: usize = 2 << 20;
+/// What nearly every pattern needs.
+const PATTERN_BYTES_FIRST: usize = 16 * 1024;
+/// What a pattern may keep while it is matched.
+const PATTERN_CACHE_BYTES_MAX: usize = 128 * 1024;
+/// How deep groups of a pattern may nest.
+const PATTERN_DEPTH_MAX: u32 = 50;
 
 /// One declared parameter.
 #[derive(Debug, Clone)]

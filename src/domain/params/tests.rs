@@ -47,7 +47,7 @@ fn enum_is_of_the_value_and_for_a_list_of_its_elements() {
 #[test]
 fn a_pattern_is_searched_and_bounds_are_exact() {
     let mut declared = parameter(ParameterKind::String);
-    declared.pattern = Some(Pattern::new("^[0-9]{5}$").unwrap());
+    declared.pattern = Some(Pattern::new("^[0-9]{5}$", &mut PATTERNS_BYTES_MAX.to_owned()).unwrap());
     assert!(declared.read(Raw::Json(&json!("01234"))).is_ok());
     assert!(refusal(&declared, &json!("1234")).contains("^[0-9]{5}$"));
 
@@ -69,5 +69,9 @@ fn what_was_stored_comes_back_with_its_kinds() {
 
 #[test]
 fn a_pattern_that_would_exhaust_memory_is_refused() {
-    assert!(Pattern::new("(((a{100}){100}){100})").is_err());
+    let mut left = PATTERNS_BYTES_MAX;
+    assert!(Pattern::new("(((a{100}){100}){100})", &mut left).is_err());
+    assert!(Pattern::new(&format!("{}a{}", "(".repeat(100), ")".repeat(100)), &mut left).is_err());
+    assert_eq!(left, PATTERNS_BYTES_MAX);
+    assert!((0..64).all(|_| Pattern::new("^[A-Z]{2}[0-9]{1,12}$", &mut left).is_ok()));
 }

@@ -8,8 +8,10 @@ use minijinja::value::{Enumerator, Object};
 
 use super::events::EventsFunction;
 use crate::domain::customer::Customer;
+use crate::domain::expression::meter::{TIME, Timed};
 use crate::domain::expression::{CallFacts, MapObject};
 use crate::domain::jinja::Moment;
+use crate::domain::time_budget::TimeBudget;
 
 /// Whom and what a text is rendered for. Cheap to make for each customer.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub struct Subject {
     pub customer: Arc<Customer>,
     /// `now`: when the call was accepted, or the journey woke.
     pub now: Timestamp,
+    /// How long writing the message may take.
+    pub time: TimeBudget,
 }
 
 impl Subject {
@@ -46,6 +50,7 @@ impl Object for Root {
             "ids" => Jinja::from_object(Ids(Arc::clone(&subject.customer))),
             "call" => Jinja::from_object(Call(Arc::clone(&subject.call))),
             "now" => Jinja::from_object(Moment(subject.now)),
+            TIME => Jinja::from_object(Timed(subject.time.clone())),
             "events" => Jinja::from_object(EventsFunction(subject.clone())),
             _ => return None,
         })

@@ -6,6 +6,7 @@ use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, from_args};
 use minijinja::{Error, ErrorKind, State, Value as Jinja};
 
 use super::context::Subject;
+use crate::domain::expression::meter::in_time;
 use crate::domain::expression::{
     Aggregate, EventsAsked, Facts, MapObject, from_jinja, parse_duration, parse_timestamp, to_jinja,
 };
@@ -33,6 +34,7 @@ impl Object for EventsFunction {
 
 /// Pays for a look at each event of the customer.
 fn look(state: &State<'_, '_>, subject: &Subject) -> Result<(), Error> {
+    in_time(state)?;
     state.consume_fuel(subject.customer.events.len() as u64 / EVENTS_PER_FUEL)
 }
 

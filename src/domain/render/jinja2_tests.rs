@@ -72,6 +72,7 @@ fn templates_render_as_jinja2_renders_them_but_for_the_listed_differences() {
         call: Arc::new(call(&serde_json::json!({}))),
         customer: Arc::new(customer(&corpus.values["customer"])),
         now: NOW.parse().unwrap(),
+        time: Default::default(),
     };
     let listed: BTreeMap<(String, bool), Option<String>> =
         differences().differences.into_iter().map(|it| ((it.template, it.html), it.ours)).collect();

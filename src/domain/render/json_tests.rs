@@ -34,6 +34,7 @@ fn subject(text: &str) -> Subject {
         call: Arc::new(call(&json!({"alert": text}))),
         customer: Arc::new(ann),
         now: NOW.parse().unwrap(),
+        time: Default::default(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::domain::customer::{Customer, CustomerKey};
 use crate::domain::expression::{CallFacts, Problem, expression_around, parse_whole_expression};
 use crate::domain::jinja::each_part;
 use crate::domain::name::{CallId, TriggerName};
+use crate::domain::time_budget::TimeBudget;
 use crate::domain::value::{Kind, Value};
 
 /// How often one template is rendered at most.
@@ -420,6 +421,7 @@ impl<'t> Proof<'t> {
                 events: Arc::from([]),
             }),
             now: NOW,
+            time: TimeBudget::default(),
         }
     }
 }

@@ -5,14 +5,21 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
+use tokio::sync::SemaphorePermit;
 
 use super::problem::ApiProblem;
 use crate::domain::body::UnpackError;
 use crate::runtime::packed_body::{PackedError, unpacked};
+use crate::runtime::room::{Room, WAIT_MAX, declared};
 use crate::track::batch::BODY_BYTES_MAX;
 
 /// How long a body may take to arrive. A caller slower than this holds a connection, and what has come, for nothing.
 const TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How many bytes of batches are in work at once. Read line by line, each becomes several times as much.
+const BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+static ROOM: Room = Room::of(BODIES_BYTES_MAX);
 
 /// A body.
 pub(super) struct Body(pub Bytes);
@@ -22,6 +29,24 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiProblem> {
         read_within(TIME_MAX, request, state).await.map(Body)
+    }
+}
+
+/// A body of many lines, and its room for as long as it is worked on.
+pub(super) struct Batch {
+    pub bytes: Bytes,
+    pub _room: SemaphorePermit<'static>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Batch {
+    type Rejection = ApiProblem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiProblem> {
+        let room = ROOM.take(WAIT_MAX, declared(request.headers(), BODY_BYTES_MAX)).await;
+        let room = room.ok_or_else(|| {
+            ApiProblem::unavailable("too many batches are under way; send this one again in a moment")
+        })?;
+        read_within(TIME_MAX, request, state).await.map(|bytes| Batch { bytes, _room: room })
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Desk;
+use super::answers::Turn;
 use super::auth::{May, MayReadOwn, ReadLog};
 use super::id::{Id, kept};
 use super::problem::{ApiProblem, ProblemBody};
@@ -16,12 +17,12 @@ use crate::domain::hindrance::Hindrance;
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::pause::Pause;
 use crate::domain::state::CallState;
-use crate::store::calls::CallFilter;
+use crate::store::calls::{CallFilter, PAGE_PARAMS_BYTES_MAX, params_bytes};
 use crate::store::run_log::RunRecord;
 
 /// How many calls a page holds unless it is told.
 const PAGE: u32 = 50;
-/// How many it holds at most with their params, which may have 10 MiB each.
+/// How many it holds at most with their params, which may have 10 MiB each; it ends sooner once these have 4 MiB.
 const PAGE_WITH_PARAMS_MAX: u32 = 20;
 /// How many it holds at most.
 pub(super) const PAGE_MAX: u32 = 1_000;
@@ -48,7 +49,8 @@ pub struct CallQuery {
     after: Option<String>,
     /// How many at most: 1 to 1000; with `params` 1 to 20.
     limit: Option<u32>,
-    /// Whether each call comes with its params; they may be large. Without this they are left out.
+    /// Whether each call comes with its params. Without this they are left out. They may be large: the page then ends
+    /// with the call by which they have 4 MiB, and `next` says where to go on.
     params: Option<bool>,
     /// A public token, where no header can be set; read by the authentication.
     #[serde(rename = "access_token")]
@@ -63,6 +65,7 @@ pub struct CallQuery {
 ))]
 pub(super) async fn list(
     _caller: May<ReadLog>,
+    _turn: Turn,
     State(desk): State<Desk>,
     query: Result<Query<CallQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<CallPage>, ApiProblem> {
@@ -76,18 +79,19 @@ pub(super) async fn list(
     let (limit, with_params) = (filter.limit as usize, !filter.without_params);
     let counts = counts_of(&filter);
     let records = desk.app.calls.list(filter).await?;
+    // A page with params may end early.
+    let goes_on = records.len() == limit || params_bytes(&records) >= PAGE_PARAMS_BYTES_MAX;
     let counted = match counts {
         Some((trigger, minutes)) => {
             // What is further back belongs to later pages.
-            let oldest =
-                records.last().filter(|_| records.len() == limit).map(|call| minute(call.received_at));
+            let oldest = records.last().filter(|_| goes_on).map(|call| minute(call.received_at));
             let minutes = oldest.map_or(minutes.start, |oldest| oldest.max(minutes.start))..minutes.end;
             desk.app.calls.counted_refusals(trigger, minutes).await?
         }
         None => Vec::new(),
     };
     let counted = counted.into_iter().map(CountedView::from).collect();
-    let next = (records.len() == limit).then(|| records.last().map(|call| call.id.to_string())).flatten();
+    let next = goes_on.then(|| records.last().map(|call| call.id.to_string())).flatten();
     let mut items = Vec::with_capacity(records.len());
     let mut pauses = None;
     for call in records {
@@ -188,6 +192,7 @@ fn limit_within(asked: Option<u32>, most: u32) -> Result<u32, ApiProblem> {
 ))]
 pub(super) async fn detail(
     caller: MayReadOwn,
+    _turn: Turn,
     State(desk): State<Desk>,
     Id(id): Id,
 ) -> Result<Json<CallView>, ApiProblem> {

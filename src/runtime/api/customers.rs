@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::Desk;
+use super::answers::Turn;
 use super::auth::{May, ReadCustomers, Track};
-use super::body::Body;
+use super::body::Batch;
 use super::id::Id;
 use super::problem::ProblemBody;
 use crate::track::http::{self as track, BatchAnswer};
@@ -27,7 +28,7 @@ pub(super) async fn post_customers(
     may: May<Track>,
     State(desk): State<Desk>,
     headers: HeaderMap,
-    Body(body): Body,
+    Batch { bytes: body, _room }: Batch,
 ) -> Response {
     let now = Timestamp::now();
     let (store, scope) = (desk.app.customers.as_ref(), may.caller.track.as_deref());
@@ -48,7 +49,7 @@ pub(super) async fn post_events(
     may: May<Track>,
     State(desk): State<Desk>,
     headers: HeaderMap,
-    Body(body): Body,
+    Batch { bytes: body, _room }: Batch,
 ) -> Response {
     let now = Timestamp::now();
     let (store, scope) = (desk.app.customers.as_ref(), may.caller.track.as_deref());
@@ -63,7 +64,12 @@ pub(super) async fn post_events(
     (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
     (status = 503, body = ProblemBody),
 ))]
-pub(super) async fn detail(_caller: May<ReadCustomers>, State(desk): State<Desk>, Id(id): Id) -> Response {
+pub(super) async fn detail(
+    _caller: May<ReadCustomers>,
+    _turn: Turn,
+    State(desk): State<Desk>,
+    Id(id): Id,
+) -> Response {
     let answer = track::get_customer(desk.app.customers.as_ref(), &id).await;
     answer.map_or_else(IntoResponse::into_response, |view| axum::Json(view).into_response())
 }

@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 
 use super::Desk;
+use super::answers::Turn;
 use super::auth::{May, ReadLog};
 use super::calls::limit;
 use super::id::Id;
@@ -47,6 +48,7 @@ type Asked = Result<Query<DeliveryQuery>, QueryRejection>;
 ))]
 pub(super) async fn list(
     _caller: May<ReadLog>,
+    _turn: Turn,
     State(desk): State<Desk>,
     query: Asked,
 ) -> Result<Json<DeliveryPage>, ApiProblem> {
@@ -65,6 +67,7 @@ pub(super) async fn list(
 ))]
 pub(super) async fn of_call(
     _caller: May<ReadLog>,
+    _turn: Turn,
     State(desk): State<Desk>,
     Id(id): Id,
     query: Asked,

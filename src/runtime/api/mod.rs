@@ -2,6 +2,7 @@
 //!
 //! Every handler's signature says which permission it needs; a caller without it never reaches the handler.
 
+mod answers;
 mod auth;
 mod body;
 mod calls;
@@ -47,11 +48,12 @@ pub fn routes(app: Arc<App>, log: Arc<dyn RunLog>, control: Option<EngineControl
         .route("/api/v1/calls/{id}", get(calls::detail))
         .route("/api/v1/calls/{id}/deliveries", get(deliveries::of_call))
         .route("/api/v1/deliveries", get(deliveries::list))
+        .route("/api/v1/customers/{id}", get(customers::detail))
+        .route_layer(axum::middleware::from_fn(answers::within_room))
         .route("/api/v1/deliveries/{id}/resend", post(held::resend))
         .route("/api/v1/deliveries/{id}/close", post(held::close))
         .merge(pauses::routes())
         .route("/api/v1/customers", post(customers::post_customers))
-        .route("/api/v1/customers/{id}", get(customers::detail))
         .route("/api/v1/events", post(customers::post_events))
         .route("/api/openapi.json", get(openapi::document))
         .route("/livez", get(probes::alive))

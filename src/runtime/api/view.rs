@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::value::RawValue;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::domain::hindrance::Hindrance;
@@ -94,7 +94,7 @@ pub struct CallView {
     /// Its declared params; empty for a refused call. A page has them only where they are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub params: Option<Json>,
+    pub params: Option<Box<RawValue>>,
     /// The scenarios that fired.
     pub runs: Vec<RunView>,
     /// The scenarios that listen to the trigger and did not fire.
@@ -273,7 +273,9 @@ fn words<'a>(states: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Object
 impl CallView {
     /// A call with its runs, each with what holds it up.
     pub fn new(call: CallRecord, runs: Vec<(RunRecord, Vec<Hindrance>)>, reader: Reader) -> Self {
-        let read = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+        // They are shown as they are kept; reading them would take ten times their size.
+        let params = call.params.and_then(|text| RawValue::from_string(text).ok());
+        let none = || RawValue::from_string("{}".to_owned()).expect("an object with nothing in it is JSON");
         CallView {
             id: call.id.to_string(),
             request: call.request.map(|id| id.to_string()),
@@ -286,7 +288,7 @@ impl CallView {
             credential: call.credential,
             version: call.version.map(|version| version.to_string()),
             finished_at: call.finished_at,
-            params: Some(read(call.params).unwrap_or_else(|| Json::Object(serde_json::Map::new()))),
+            params: Some(params.unwrap_or_else(none)),
             runs: runs.into_iter().map(|(run, held_up)| RunView::new(run, &held_up, reader)).collect(),
             not_fired: call.not_fired.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
         }

@@ -1,6 +1,7 @@
 //! A compiled scenario bound to one call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::channels::Content;
 use crate::compile::{Audience, Scenario};
@@ -11,7 +12,11 @@ use crate::domain::flow::{self, MessageText, Step, Target};
 use crate::domain::name::{ChannelName, NodeIndex};
 use crate::domain::render::Subject;
 use crate::domain::selection::Selection;
+use crate::runtime::cpu_time;
 use crate::runtime::run::{Composed, Script};
+
+/// How long a core may write one message. What people write takes a thousandth of it.
+const TIME_MAX: Duration = Duration::from_millis(100);
 
 /// One scenario for one call; what depends on the call alone is settled once.
 pub(super) struct Bound {
@@ -121,6 +126,7 @@ impl Script for Bound {
             call: Arc::clone(&self.call),
             customer: Arc::clone(customer),
             now: self.call.received_at,
+            time: cpu_time::budget(TIME_MAX),
         };
         match flow::compose(message, &subject) {
             flow::Composed::Ready { address, text } => Ok(Composed {

@@ -3,6 +3,7 @@
 //! Pure: what is noted here is committed by the walk before any message of it is handed on.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Composed, HeldText, LiveChunk};
 use crate::channels::Outgoing;
@@ -13,9 +14,14 @@ use crate::domain::state::DeliveryState;
 use crate::runtime::dispatch::{Job, digest, texts_bytes};
 use crate::store::deliveries::{Decided, Passed};
 
+/// How long a batch is decided before what it gave is written: texts that take long keep neither the customers before
+/// them waiting nor what becomes of these out of sight.
+const TIME_MAX: Duration = Duration::from_millis(250);
+
 /// What a batch of customers gave.
-#[derive(Default)]
 pub(super) struct Draft {
+    /// When it was begun.
+    pub began: Instant,
     /// Messages to hand to their channels.
     pub jobs: Vec<(ChannelName, Job)>,
     /// Messages that were skipped.
@@ -39,7 +45,26 @@ pub(super) struct Standing {
     pub behind: Option<NodeIndex>,
 }
 
+impl Default for Draft {
+    fn default() -> Self {
+        Draft {
+            began: Instant::now(),
+            jobs: Vec::new(),
+            decided: Vec::new(),
+            passed: Vec::new(),
+            settled: Vec::new(),
+            ended: 0,
+        }
+    }
+}
+
 impl Draft {
+    /// Whether it holds something that is to be written before anything more is decided.
+    pub(super) fn is_late(&self) -> bool {
+        let is_empty = self.jobs.is_empty() && self.decided.is_empty() && self.settled.is_empty();
+        !is_empty && self.began.elapsed() >= TIME_MAX
+    }
+
     /// A journey ended behind this node, with nothing to write there.
     pub(super) fn pass(&mut self, chunk: &LiveChunk, id: DeliveryId) {
         self.passed.push(Passed { id, chunk: chunk.id.n, fence: chunk.fence });

@@ -139,9 +139,17 @@ impl LiveChunk {
         self.lock().unopened
     }
 
-    /// Bytes of the texts that are made and not yet sent.
-    pub fn texts_bytes(&self) -> usize {
-        self.texts.load(Ordering::Relaxed)
+    /// Whether another text may be made.
+    pub fn another_text_fits(&self) -> bool {
+        another_fits(self.texts.load(Ordering::Relaxed), HELD.bytes.load(Ordering::Relaxed))
+    }
+
+    /// Waits until the bell rings, or the process has room for texts again.
+    pub async fn rung(&self) {
+        tokio::select! {
+            () = self.bell.notified() => {}
+            () = HELD.fits_again.notified() => {}
+        }
     }
 
     /// Whether everything that was begun is at its end.
@@ -181,6 +189,26 @@ impl LiveChunk {
     }
 }
 
+/// How many bytes of texts a process holds that are made and not yet sent. Beyond it each chunk makes one message at a
+/// time, and the next when that is sent: so none waits for another's.
+const PROCESS_TEXTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How many bytes of texts of a chunk may wait for their channels; beyond it the walk waits.
+const CHUNK_TEXTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a process holds of texts.
+static HELD: Held = Held { bytes: AtomicUsize::new(0), fits_again: Notify::const_new() };
+
+struct Held {
+    bytes: AtomicUsize,
+    /// Rung when there is room again.
+    fits_again: Notify,
+}
+
+/// Whether a chunk that holds so much may make another text, where the process holds so much.
+fn another_fits(chunk: usize, process: usize) -> bool {
+    chunk == 0 || (chunk < CHUNK_TEXTS_BYTES_MAX && process < PROCESS_TEXTS_BYTES_MAX)
+}
+
 /// A chunk as one of its messages holds it, with the bytes of the message's texts for as long as that is in memory.
 pub struct HeldText {
     chunk: Arc<LiveChunk>,
@@ -191,16 +219,35 @@ impl HeldText {
     /// A message with texts of so many bytes is in memory.
     pub fn new(chunk: &Arc<LiveChunk>, bytes: usize) -> Self {
         chunk.texts.fetch_add(bytes, Ordering::Relaxed);
+        HELD.bytes.fetch_add(bytes, Ordering::Relaxed);
         HeldText { chunk: Arc::clone(chunk), bytes }
     }
 }
 
 impl Drop for HeldText {
     fn drop(&mut self) {
+        let held = HELD.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        if held >= PROCESS_TEXTS_BYTES_MAX {
+            HELD.fits_again.notify_waiters();
+        }
         let before = self.chunk.texts.fetch_sub(self.bytes, Ordering::Relaxed);
         // A walk may wait for room; short texts never fill it.
-        if before > self.bytes && self.bytes > 4096 {
+        if self.bytes > 4096 || before >= CHUNK_TEXTS_BYTES_MAX {
             self.chunk.bell.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_chunk_makes_one_text_at_a_time_whatever_others_hold() {
+        let full = PROCESS_TEXTS_BYTES_MAX;
+        assert!(another_fits(0, 10 * full));
+        assert!(!another_fits(1, full));
+        assert!(another_fits(1, full - 1));
+        assert!(!another_fits(CHUNK_TEXTS_BYTES_MAX, CHUNK_TEXTS_BYTES_MAX));
     }
 }

@@ -6,9 +6,11 @@ mod board;
 mod calls;
 mod control;
 mod draft;
+mod endings;
 mod finish;
 mod live_chunk;
 mod live_run;
+mod marks;
 mod pauses;
 mod places;
 mod recover;
@@ -25,9 +27,11 @@ pub use board::Board;
 pub use control::Control;
 pub use live_chunk::{HeldText, LiveChunk, News};
 pub use live_run::{Halt, LiveRun};
+pub use marks::Marks;
 pub use script::{Composed, Playbook, PlaybookError, Playbooks, Script};
 
 pub(super) use calls::{hear, take_calls};
+pub(super) use endings::{count_endings, watch_marks};
 pub(super) use pauses::watch_pauses;
 pub(super) use stops::watch_stops;
 pub(super) use work::work;
@@ -55,6 +59,8 @@ pub struct Desk {
     pub playbooks: Arc<dyn Playbooks>,
     /// The ways into the channels.
     pub post: Arc<Post>,
+    /// Whom this process writes for just now.
+    pub marks: Arc<Marks>,
     /// This process, as the owner of chunks.
     pub owner: Arc<str>,
 }

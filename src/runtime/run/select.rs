@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use super::walk::off_the_workers;
 use super::{Desk, LiveRun};
-use crate::domain::customer::CustomerKey;
+use crate::domain::customer::{Customer, CustomerKey};
 use crate::store::StoreError;
 use crate::store::runs::{OpenChunks, SelectionLease, TakenChunk};
 
@@ -14,7 +17,7 @@ const CHUNK_MAX: usize = 4096;
 /// How many candidates are looked at at once.
 const CANDIDATES_AT_ONCE: usize = 1000;
 
-/// Writes the audience; gives the chunks to walk, or `None` if another process reads it.
+/// Writes the audience; gives the chunks to walk, or `None` if another process reads it, or nobody may now.
 pub(super) async fn select_audience(
     desk: &Desk,
     run: &Arc<LiveRun>,
@@ -28,7 +31,11 @@ pub(super) async fn select_audience(
     let keys = if run.script.selection_is_exact() {
         selected.keys
     } else {
-        finish(desk, run, selected.keys).await?
+        match finish(desk, run, selected.keys).await? {
+            Some(members) => members,
+            // Paused or halted: the board knows what comes next.
+            None => return Ok(None),
+        }
     };
     let audience = keys.len();
     let chunks = Arc::new(cut(&keys));
@@ -48,20 +55,30 @@ pub(super) async fn select_audience(
     Ok(Some(OpenChunks { free: (0..count).collect(), elsewhere: 0 }))
 }
 
-/// Asks the evaluator about each candidate.
+/// Asks the evaluator about each candidate; `None` if the run was paused or halted meanwhile.
 async fn finish(
     desk: &Desk,
     run: &Arc<LiveRun>,
     candidates: Vec<CustomerKey>,
-) -> Result<Vec<CustomerKey>, StoreError> {
+) -> Result<Option<Vec<CustomerKey>>, StoreError> {
     let mut members = Vec::new();
     for some in candidates.chunks(CANDIDATES_AT_ONCE) {
         let customers = desk.customers.load(some, run.script.audience_needs()).await?;
-        let chosen = customers.iter().filter(|customer| run.script.selects(customer));
-        members.extend(chosen.map(|customer| customer.key));
-        tokio::task::yield_now().await;
+        members.extend(off_the_workers(|| chosen(desk, run, &customers)));
+        if run.is_paused() || run.halt(Timestamp::now()).is_some() {
+            return Ok(None);
+        }
     }
-    Ok(members)
+    Ok(Some(members))
+}
+
+fn chosen(desk: &Desk, run: &LiveRun, customers: &[Customer]) -> Vec<CustomerKey> {
+    let writing = desk.marks.begin();
+    let selects = |customer: &&Customer| {
+        writing.is_for(run.id, customer.key);
+        run.script.selects(customer)
+    };
+    customers.iter().filter(selects).map(|customer| customer.key).collect()
 }
 
 /// Cuts ascending keys into chunks that double from the first.

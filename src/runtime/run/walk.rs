@@ -20,9 +20,6 @@ use crate::store::runs::{ChunkId, Taken};
 const BATCH: usize = 256;
 /// How many messages of a chunk may wait for their channels; beyond it the walk waits.
 const UNOPENED_MAX: usize = 512;
-/// How many bytes of texts of a chunk may wait for their channels; beyond it the walk waits. The number of chunks that
-/// are decided at once is bounded for each channel, and with it what a process holds.
-const UNOPENED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a walk sleeps at most, so that an expiry is seen.
 const NAP: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -106,7 +103,9 @@ impl Walk {
             if halted || self.undecided.as_slice().is_empty() {
                 self.slot = None;
             }
-            let news = self.chunk.take_news(BATCH);
+            // What is told may be rendered again, which needs room too; a halted run renders nothing.
+            let may_render = halted || self.chunk.another_text_fits();
+            let news = if may_render { self.chunk.take_news(BATCH) } else { Vec::new() };
             if !news.is_empty() {
                 self.see_to(news, halted).await?;
             } else if self.slot.is_some() && self.has_room() {
@@ -114,32 +113,37 @@ impl Walk {
             } else if self.slot.is_none() && self.chunk.is_quiet() {
                 return self.finish().await;
             } else {
-                let _bell_or_nap = tokio::time::timeout(NAP, self.chunk.bell.notified()).await;
+                let _bell_or_nap = tokio::time::timeout(NAP, self.chunk.rung()).await;
             }
         }
     }
 
     fn has_room(&self) -> bool {
-        self.chunk.unopened() < UNOPENED_MAX && self.chunk.texts_bytes() < UNOPENED_BYTES_MAX
+        self.chunk.unopened() < UNOPENED_MAX && self.chunk.another_text_fits()
     }
 
-    /// Whether deciding goes on: until the run is stopped or paused, the chunk is another's, or its texts fill what
-    /// they may.
+    /// Whether deciding goes on: until the run is stopped or paused, the chunk is another's, its texts fill what they
+    /// may, or what is decided is to be written.
     fn goes_on(&self, draft: &Draft) -> bool {
         let run = &self.chunk.run;
         let filled = !draft.jobs.is_empty() && !self.has_room();
-        !(filled || self.chunk.is_lost() || run.is_paused() || run.halt(Timestamp::now()).is_some())
+        !(filled
+            || draft.is_late()
+            || self.chunk.is_lost()
+            || run.is_paused()
+            || run.halt(Timestamp::now()).is_some())
     }
 
     async fn decide_some(&mut self) -> Result<(), StoreError> {
         let some: Vec<(u32, CustomerKey)> = self.undecided.as_slice().iter().take(BATCH).copied().collect();
         let mut customers = self.load(some.iter().map(|(_, key)| *key)).await?;
         let (draft, decided) = off_the_workers(|| {
-            let mut draft = Draft::default();
+            let (mut draft, writing) = (Draft::default(), self.desk.marks.begin());
             for (decided, (place, key)) in some.iter().enumerate() {
                 if !self.goes_on(&draft) {
                     return (draft, decided);
                 }
+                writing.is_for(self.chunk.run.id, *key);
                 match customers.remove(key) {
                     Some(customer) => {
                         let at = Some(NodeIndex(0));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::draft::{Draft, Standing};
+use super::marks::Writing;
 use super::walk::{Walk, off_the_workers};
 use super::walk_again::{Again, again, withdrawn};
 use super::{LiveChunk, News};
@@ -28,11 +29,16 @@ impl Walk {
         let rows = if again.is_empty() { Vec::new() } else { self.desk.deliveries.get(&again).await? };
         let customers = self.load(news.iter().map(|one| one.customer())).await?;
         let (draft, closed) = off_the_workers(|| {
-            let mut draft = Draft::default();
+            let (mut draft, writing) = (Draft::default(), self.desk.marks.begin());
             for id in going_on {
+                if !self.fits(&draft) {
+                    self.chunk.tell(News::GoOn(id));
+                    continue;
+                }
+                writing.is_for(id.run, id.customer);
                 self.go_on(&mut draft, id, &customers);
             }
-            let closed = self.try_again(&mut draft, &again, rows, &customers);
+            let closed = self.try_again((&mut draft, &writing), &again, rows, &customers);
             (draft, closed)
         });
         self.hand_over(draft, 0).await?;
@@ -57,7 +63,7 @@ impl Walk {
     /// journey ends there.
     fn try_again(
         &self,
-        draft: &mut Draft,
+        (draft, writing): (&mut Draft, &Writing<'_>),
         asked: &[DeliveryId],
         rows: Vec<Delivery>,
         customers: &HashMap<CustomerKey, Arc<Customer>>,
@@ -66,6 +72,11 @@ impl Walk {
         draft.ended += asked.len() - rows.len();
         let mut closed = Vec::new();
         for row in rows {
+            if !self.fits(draft) {
+                self.chunk.tell(News::Again(row.id));
+                continue;
+            }
+            writing.is_for(row.id.run, row.id.customer);
             let on_unknown = self.desk.post.on_unknown(&row.channel);
             match again(&self.chunk, &row, customers.get(&row.id.customer), on_unknown) {
                 Again::Send(job) => draft.jobs.push((row.channel, *job)),
@@ -79,6 +90,11 @@ impl Walk {
             }
         }
         closed
+    }
+
+    /// Whether what was made leaves room, and time, for another text; what does not fit is told once more.
+    fn fits(&self, draft: &Draft) -> bool {
+        !draft.is_late() && (draft.jobs.is_empty() || self.chunk.another_text_fits())
     }
 
     fn goes_on_behind(&self, row: &Delivery) -> bool {

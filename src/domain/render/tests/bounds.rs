@@ -13,6 +13,7 @@ fn long_subject() -> Subject {
         }))),
         customer: Arc::new(with_events(customer(&json!({"n": 5, "name": "Ann"})), &events)),
         now: NOW.parse().unwrap(),
+        time: Default::default(),
     }
 }
 

@@ -26,6 +26,7 @@ fn subject() -> Subject {
         call: Arc::new(call(&json!({"alert": "snow", "valid-until": "x"}))),
         customer: Arc::new(with_events(ann, &events)),
         now: NOW.parse().unwrap(),
+        time: Default::default(),
     }
 }
 
@@ -75,6 +76,7 @@ fn an_element_that_is_null_keeps_its_place() {
             &[("buy", "2026-10-30T00:00:00Z", json!({"items": ["s", null]}))],
         )),
         now: NOW.parse().unwrap(),
+        time: Default::default(),
     };
     for (source, expected) in [
         ("{{ customer.l }}", r#"[null, 1, {"x": [null]}]"#),

@@ -12,6 +12,7 @@ use crate::domain::customer::{Customer, CustomerKey, Event, EventNeeds};
 use crate::domain::render::AttributesSeen;
 use crate::store::StoreError;
 use crate::store::attributes_seen::{BYTES_A_SIDE, CUSTOMERS_A_SIDE, Sample};
+use crate::store::customers::{LATEST_BYTES_MAX, LatestEvents};
 use crate::store::documents::{decode, decode_plain};
 
 /// How many keys one statement takes.
@@ -22,6 +23,46 @@ const CUSTOMERS_BY_KEY: &str =
 const EVENTS_BY_KEY: &str =
     "SELECT customer, id, type, time, properties FROM event WHERE customer = ANY ($1) AND type = ANY ($2)";
 const TYPES: &str = "SELECT id, name FROM event_type WHERE name = ANY ($1)";
+
+/// Which are the newest is known from the key alone; what does not fit is not read.
+const LATEST: &str = "
+    WITH newest AS (
+        SELECT type, time, id FROM event WHERE customer = $1 ORDER BY time DESC, id DESC LIMIT $2),
+    sized AS (
+        SELECT e.id, e.type, e.time, e.properties, sum(octet_length(e.properties)) OVER (
+            ORDER BY e.time DESC, e.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+        FROM newest n JOIN event e ON e.customer = $1 AND e.type = n.type AND e.time = n.time AND e.id = n.id)
+    SELECT s.id, t.name, s.time, CASE WHEN coalesce(s.before, 0) < $3 THEN s.properties END
+    FROM sized s JOIN event_type t ON t.id = s.type ORDER BY s.time DESC, s.id DESC";
+
+/// Reads the newest events of a customer, as far as they fit.
+pub(super) fn latest_events(
+    reading: &Reading<'_>,
+    customer: CustomerKey,
+    limit: u32,
+) -> Result<LatestEvents, StoreError> {
+    let most = i64::try_from(LATEST_BYTES_MAX).unwrap_or(i64::MAX);
+    let rows = reading.rows(LATEST, &[&customer.0, &(i64::from(limit) + 1), &most])?;
+    let mut latest = LatestEvents::default();
+    for row in rows {
+        let properties = row.get::<_, Option<&str>>(3).filter(|_| latest.events.len() < limit as usize);
+        let Some(properties) = properties else {
+            latest.has_older = true;
+            break;
+        };
+        latest.events.push(Event {
+            id: row.get(0),
+            event_type: row.get::<_, &str>(1).into(),
+            timestamp: timestamp(row.get(2))?,
+            properties: Arc::new(decode(properties).map_err(damaged)?),
+        });
+    }
+    Ok(latest)
+}
+
+fn timestamp(microseconds: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(microseconds).map_err(|error| StoreError::Refused(error.to_string()))
+}
 
 /// Names of event types by their number.
 type Names = HashMap<i64, Arc<str>>;
@@ -82,8 +123,7 @@ fn histories(
         let event = Event {
             id: row.get(1),
             event_type: name.clone(),
-            timestamp: Timestamp::from_microsecond(row.get(3))
-                .map_err(|error| StoreError::Refused(error.to_string()))?,
+            timestamp: timestamp(row.get(3))?,
             properties: Arc::new(decode(row.get(4)).map_err(damaged)?),
         };
         histories.entry(row.get(0)).or_default().push(event);

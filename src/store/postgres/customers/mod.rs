@@ -28,7 +28,7 @@ use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
 use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
 use crate::store::care::Care;
-use crate::store::customers::{CustomerWrite, Customers, EventWrite, LineResult};
+use crate::store::customers::{CustomerWrite, Customers, EventWrite, LatestEvents, LineResult};
 use index::caretaker::Caretaker;
 use index::require::{Needs, states};
 use snapshot::{Reading, in_snapshot};
@@ -117,6 +117,11 @@ impl Customers for PostgresCustomers {
     async fn load(&self, keys: &[CustomerKey], needs: &EventNeeds) -> Result<Vec<Customer>, StoreError> {
         let (keys, needs) = (keys.to_vec(), needs.clone());
         self.read(self.database.customers_soon(), move |reading| load::load(reading, &keys, &needs)).await
+    }
+
+    async fn latest_events(&self, customer: CustomerKey, limit: u32) -> Result<LatestEvents, StoreError> {
+        let reading = self.database.customers_soon();
+        self.read(reading, move |reading| load::latest_events(reading, customer, limit)).await
     }
 
     async fn find(&self, registered: &str) -> Result<Option<CustomerKey>, StoreError> {

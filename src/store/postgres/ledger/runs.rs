@@ -59,6 +59,15 @@ const STOP: &str = "
     WITH held AS (SELECT id FROM run WHERE id = $1 AND state IN (0, 1) FOR UPDATE)
     UPDATE run r SET stopping = true FROM held h WHERE r.id = $1 AND r.id = h.id RETURNING r.id";
 
+/// A statement does not see what it inserts itself.
+const COUNT_ENDING: &str = "
+    WITH unfinished AS (SELECT id FROM run WHERE id = $1 AND state IN (0, 1)),
+    counted AS (
+        INSERT INTO ending (run, customer, process) SELECT id, $2, $3 FROM unfinished
+        ON CONFLICT DO NOTHING)
+    SELECT (SELECT count(*) FROM ending e, unfinished u WHERE e.run = u.id AND e.customer = $2 AND e.process <> $3)
+        + (SELECT count(*) FROM unfinished)";
+
 #[async_trait]
 impl Runs for PostgresLedger {
     async fn begin_runs(
@@ -188,6 +197,17 @@ impl Runs for PostgresLedger {
         drop(session);
         self.ring().await?;
         Ok(stopped)
+    }
+
+    async fn count_ending(
+        &self,
+        run: RunId,
+        customer: CustomerKey,
+        process: &str,
+    ) -> Result<u32, StoreError> {
+        let mut session = self.database.ledger().await?;
+        let row = session.one(COUNT_ENDING, &[&run.0, &customer.0, &process]).await?;
+        small(get(&row, 0)?)
     }
 
     async fn count_failure(&self, run: RunId, error: String) -> Result<u32, StoreError> {

@@ -13,6 +13,7 @@ use super::events::type_number;
 use crate::domain::customer::{Customer, CustomerKey, Event, EventNeeds};
 use crate::domain::render::AttributesSeen;
 use crate::store::attributes_seen::{BYTES_A_SIDE, CUSTOMERS_A_SIDE, Sample};
+use crate::store::customers::{LATEST_BYTES_MAX, LatestEvents};
 use crate::store::documents::{decode, decode_plain};
 
 /// How many keys one statement takes.
@@ -26,6 +27,41 @@ pub(super) const CUSTOMERS_BY_KEY: &str =
 /// Reads the events of one type, by customer in the order of the keys, then by time, then by id.
 pub(super) const EVENTS_BY_KEY: &str = "SELECT event.customer, event.id, event.time, event.properties
      FROM json_each(?1) wanted CROSS JOIN event ON event.customer = wanted.value AND event.type = ?2";
+
+/// Which are the newest, from the index alone.
+const NEWEST: &str = "SELECT id FROM event WHERE customer = ?1 ORDER BY time DESC, id DESC LIMIT ?2";
+const ONE_EVENT: &str = "SELECT event.id, event_type.name, event.time, event.properties
+     FROM event JOIN event_type ON event_type.id = event.type WHERE event.id = ?1";
+
+/// Reads the newest events of a customer, as far as they fit.
+pub(super) fn latest_events(
+    connection: &Connection,
+    customer: CustomerKey,
+    limit: u32,
+) -> rusqlite::Result<LatestEvents> {
+    let mut newest = connection.prepare_cached(NEWEST)?;
+    let ids = newest.query_map((customer.0, i64::from(limit) + 1), |row| row.get::<_, i64>(0))?;
+    let ids: Vec<i64> = ids.collect::<rusqlite::Result<_>>()?;
+    let (mut latest, mut bytes) = (LatestEvents::default(), 0);
+    let mut one = connection.prepare_cached(ONE_EVENT)?;
+    for id in ids {
+        if latest.events.len() == limit as usize || bytes >= LATEST_BYTES_MAX {
+            latest.has_older = true;
+            break;
+        }
+        latest.events.push(one.query_row([id], |row| {
+            let properties = row.get_ref(3)?.as_str()?;
+            bytes += properties.len();
+            Ok(Event {
+                id: row.get(0)?,
+                event_type: row.get::<_, String>(1)?.into(),
+                timestamp: timestamp(row.get(2)?)?,
+                properties: Arc::new(decode(properties).map_err(damaged)?),
+            })
+        })?);
+    }
+    Ok(latest)
+}
 
 /// Events by customer, as they are gathered.
 type Histories = HashMap<i64, Vec<Event>>;

@@ -28,7 +28,7 @@ use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
 use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
 use crate::store::care::Care;
-use crate::store::customers::{CustomerWrite, Customers, EventWrite, LineResult};
+use crate::store::customers::{CustomerWrite, Customers, EventWrite, LatestEvents, LineResult};
 
 /// The schema, version by version; it only ever grows at its end.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/customers_1.sql")];
@@ -82,6 +82,12 @@ impl Customers for SqliteCustomers {
     async fn load(&self, keys: &[CustomerKey], needs: &EventNeeds) -> Result<Vec<Customer>, StoreError> {
         let (keys, needs) = (keys.to_vec(), needs.clone());
         self.database.read(move |connection| in_snapshot(connection, |c| load::load(c, &keys, &needs))).await
+    }
+
+    async fn latest_events(&self, customer: CustomerKey, limit: u32) -> Result<LatestEvents, StoreError> {
+        self.database
+            .read(move |connection| in_snapshot(connection, |c| load::latest_events(c, customer, limit)))
+            .await
     }
 
     async fn find(&self, registered: &str) -> Result<Option<CustomerKey>, StoreError> {

@@ -103,6 +103,16 @@ impl Runs for Ledger {
         self.database.write(move |c| runs::stop(c, run)).await
     }
 
+    async fn count_ending(
+        &self,
+        run: RunId,
+        customer: CustomerKey,
+        process: &str,
+    ) -> Result<u32, StoreError> {
+        let process = process.to_owned();
+        self.database.write(move |c| runs::count_ending(c, run, customer, &process)).await
+    }
+
     async fn count_failure(&self, run: RunId, error: String) -> Result<u32, StoreError> {
         self.database.write(move |c| runs::count_failure(c, run, &error)).await
     }

@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/ledger_3.sql"),
     include_str!("../migrations/ledger_4.sql"),
     include_str!("../migrations/ledger_5.sql"),
+    include_str!("../migrations/ledger_6.sql"),
 ];
 
 /// The ledger on SQLite. Cheap to clone.
@@ -71,6 +72,6 @@ mod tests {
                 row.get::<_, i64>(0)
             })
         });
-        assert_eq!(tables.await, Ok(12));
+        assert_eq!(tables.await, Ok(13));
     }
 }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::left_out;
 use super::rows::{accepted_call, call_columns, run_state};
+use crate::domain::customer::CustomerKey;
 use crate::domain::ends::Ends;
 use crate::domain::name::RunId;
 use crate::domain::state::CallState;
@@ -156,6 +157,26 @@ pub(super) fn stop(connection: &Connection, run: RunId) -> rusqlite::Result<bool
         .prepare_cached("UPDATE run SET stopping = 1 WHERE id = ?1 AND state IN (0, 1)")?
         .execute([run.0])?;
     Ok(changed > 0)
+}
+
+pub(super) fn count_ending(
+    connection: &Connection,
+    run: RunId,
+    customer: CustomerKey,
+    process: &str,
+) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO ending (run, customer, process)
+             SELECT id, ?2, ?3 FROM run WHERE id = ?1 AND state IN (0, 1)",
+        )?
+        .execute(params![run.0, customer.0, process])?;
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM ending e JOIN run r ON r.id = e.run
+             WHERE e.run = ?1 AND e.customer = ?2 AND r.state IN (0, 1)",
+        )?
+        .query_row([run.0, customer.0], |row| row.get(0))
 }
 
 pub(super) fn count_failure(connection: &Connection, run: RunId, error: &str) -> rusqlite::Result<u32> {

@@ -14,7 +14,8 @@ use crate::domain::state::CallState;
 use crate::store::StoreError;
 use crate::store::call_pages::{end_id, first_id, first_id_of};
 use crate::store::calls::{
-    AcceptedCall, COUNTED_MAX, CallFilter, CallRecord, RefusalCount, UnreadableCall, unreadable_params,
+    AcceptedCall, COUNTED_MAX, CallFilter, CallRecord, PAGE_PARAMS_BYTES_MAX, RefusalCount, UnreadableCall,
+    unreadable_params,
 };
 use crate::store::postgres::session::Session;
 
@@ -38,14 +39,19 @@ const OPEN: &str = concat!(
 
 const ONE: &str = concat!("SELECT ", record_columns!("c.params"), " FROM call c WHERE c.id = $1");
 
+/// Params that do not belong to the page are not read: their length is known without.
 macro_rules! page {
     ($condition:literal) => {
         concat!(
-            "SELECT ", record_columns!("CASE WHEN $9 THEN NULL ELSE c.params END"), " FROM call c WHERE ", $condition, " AND c.id >= $1 AND c.id < $2
+            "SELECT ", record_columns!("CASE WHEN $9 THEN NULL ELSE c.params END"), " FROM (
+                SELECT c.*, sum(octet_length(c.params)) OVER (
+                    ORDER BY c.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS params_before
+                FROM (SELECT c.* FROM call c WHERE ", $condition, " AND c.id >= $1 AND c.id < $2
                 AND ($3::text IS NULL OR c.trigger_name = $3) AND ($4::text IS NULL OR c.request = $4)
                 AND ($5::int[] IS NULL OR c.state * 16 + coalesce(c.ended, 0) = ANY ($5))
                 AND ($6::bigint IS NULL OR c.received_at >= $6) AND ($7::bigint IS NULL OR c.received_at < $7)
-             ORDER BY c.id DESC LIMIT $8"
+                ORDER BY c.id DESC LIMIT $8) c) c
+             WHERE $9 OR coalesce(c.params_before, 0) < $10 ORDER BY c.id DESC"
         )
     };
 }
@@ -126,6 +132,7 @@ pub(super) async fn list(session: &mut Session, filter: &CallFilter) -> Result<V
                 &filter.until.map(Timestamp::as_microsecond),
                 &i64::from(filter.limit),
                 &filter.without_params,
+                &i64::try_from(PAGE_PARAMS_BYTES_MAX).unwrap_or(i64::MAX),
             ],
         )
         .await?;

@@ -10,7 +10,10 @@ use super::super::rows::ends;
 use crate::domain::name::{CallId, TriggerName, VersionId};
 use crate::domain::state::CallState;
 use crate::store::call_pages::{end_id, first_id, first_id_of};
-use crate::store::calls::{AcceptedCall, CallFilter, CallRecord, UnreadableCall, unreadable_params};
+use crate::store::calls::{
+    AcceptedCall, CallFilter, CallRecord, PAGE_PARAMS_BYTES_MAX, UnreadableCall, params_bytes,
+    unreadable_params,
+};
 
 pub(super) fn open_calls(
     connection: &Connection,
@@ -72,8 +75,7 @@ pub(super) fn list(connection: &Connection, filter: &CallFilter) -> rusqlite::Re
     let mut select = connection.prepare_cached(statement)?;
     let from = first_id(filter);
     let before = end_id(filter);
-    let rows = select.query_map(
-        named_params! {
+    let mut rows = select.query(named_params! {
             ":trigger": filter.trigger.as_ref().map(TriggerName::as_str),
             ":kept": filter.state.map(kept_in_a_list),
             ":request": filter.request.as_ref().map(CallId::as_str),
@@ -82,10 +84,16 @@ pub(super) fn list(connection: &Connection, filter: &CallFilter) -> rusqlite::Re
             ":since": filter.since.map(Timestamp::as_microsecond),
             ":until": filter.until.map(Timestamp::as_microsecond),
             ":limit": filter.limit,
-        },
-        |row| record_with(row, !filter.without_params),
-    )?;
-    rows.collect()
+    })?;
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    // Rows that are not asked for are not read.
+    while bytes < PAGE_PARAMS_BYTES_MAX {
+        let Some(row) = rows.next()? else { break };
+        let record = record_with(row, !filter.without_params)?;
+        bytes += params_bytes(std::slice::from_ref(&record));
+        records.push(record);
+    }
+    Ok(records)
 }
 
 /// `,32,33,`: what is kept of calls in this state, as a text that a number between commas is looked for in.
