@@ -189,7 +189,8 @@ fn a_subject_stays_one_line() {
 
 /// A message of a kind whose parts are these.
 fn of_kind(content: ContentTemplates, to: Option<&str>) -> Message {
-    Message { channel: ChannelName::new("c"), consent: None, to: to.map(template), content }
+    let numbers = Numbers::AsWritten;
+    Message { channel: ChannelName::new("c"), consent: None, to: to.map(template), content, numbers }
 }
 
 #[test]
