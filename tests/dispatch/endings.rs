@@ -88,7 +88,7 @@ async fn works_until_something_ends_it() {
         metrics: Arc::default(),
         marks: Arc::new(Marks::in_folder(Path::new(told[0])).unwrap()),
     });
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }
 
 /// Nobody has to wait for leases of processes that are gone.
