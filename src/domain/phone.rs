@@ -363,7 +363,7 @@ mod tests {
             ("AT", "0664 123456789012345", TooLong),
             ("FR", "06 12 34 56 78 90", Impossible(33)),
             ("US", "123 456 7890", Impossible(1)),
-            ("FR", "+33 0 00 00 00 00", Impossible(33)),
+            ("FR", "+33 0 00 00 00 00", TooShort),
         ] {
             assert_eq!(read(written, region), Err(expected), "{region} {written}");
         }

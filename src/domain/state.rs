@@ -67,7 +67,7 @@ states! {
         Selecting = 0, "selecting", "its customers are being selected";
         Running = 1, "running", "its customers are decided about, and their messages sent";
         Done = 2, "done", "each of its customers has an outcome, and none was cancelled or expired";
-        Failed = 3, "failed", "a step of it failed three times for a reason that trying again cannot heal";
+        Failed = 3, "failed", "a step of it failed three times for a reason that trying again cannot heal; or two processes ended, or one stood still, while they wrote for one of its customers";
         Cancelled = 4, "cancelled", "it was stopped before all of it was sent";
         Expired = 5, "expired", "its time was over before all of it was sent";
     }
@@ -83,7 +83,7 @@ states! {
         Failed = 4, "failed", "the provider refused it for good, or its attempts are used up";
         Unknown = 5, "unknown", "it may have been taken; nobody will try again";
         Held = 6, "held", "it may have been taken; waits for a person";
-        Skipped = 7, "skipped", "not to be sent: no consent, no address, or its text could not be written; the reason says which";
+        Skipped = 7, "skipped", "not to be sent: no consent, no address or none that is a telephone number, or its text could not be written; the reason says which";
         Cancelled = 8, "cancelled", "it was stopped before it was sent";
         Expired = 9, "expired", "its time was over before it was sent";
     }
