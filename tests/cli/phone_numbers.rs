@@ -92,8 +92,12 @@ fn the_provider_gets_e164_and_what_is_no_number_is_skipped_with_the_reason() {
     let answer = dev.call("hook", &json!({"to": "0664 9999999"})).must().expect(202).json();
     let call = answer["id"].as_str().unwrap().to_owned();
     wait_for("the call to be done", || dev.is_done(&call).then_some(()));
-    let texts: BTreeMap<String, String> = sandbox
-        .messages()
+    // The sandbox answers before it has written a message down.
+    let messages = wait_for("four messages to be written down", || {
+        let messages = sandbox.messages();
+        (messages.len() >= 4).then_some(messages)
+    });
+    let texts: BTreeMap<String, String> = messages
         .into_iter()
         .map(|message| (message.content.to.join(","), message.content.text.unwrap_or_default()))
         .collect();
