@@ -102,8 +102,10 @@ openapi: packages
 # What reads texts and bytes from outside, each for FUZZ_SECONDS, as many at once as there are cores; what is found is added
 # to target/fuzz/corpus, an input that fails is kept in target/fuzz/artifacts. FUZZ_TARGETS=expression for one of them.
 FUZZ_SECONDS := 3600
-# The same inputs each time, as CI wants them: a change is refused for what it broke and not by chance. 0 is by chance.
+# Where chance begins; 0 is another place each time.
 FUZZ_SEED := 0
+# How many inputs at most; 0 are those of tests/fuzz/corpus alone.
+FUZZ_RUNS := -1
 FUZZ_TARGETS := expression template params import manifests smtp_reply body
 FUZZ_HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 CARGO_FUZZ := $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)
@@ -113,8 +115,8 @@ fuzz: $(CARGO_FUZZ)
 	@printf '%s\n' $(FUZZ_TARGETS) | xargs -P "$$(nproc)" -I TARGET sh -c ' \
 	  mkdir -p target/fuzz/corpus/TARGET target/fuzz/artifacts/TARGET target/fuzz/log; \
 	  target/fuzz/$(FUZZ_HOST)/debug/TARGET target/fuzz/corpus/TARGET tests/fuzz/corpus/TARGET \
-	    -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=4096 -dict=tests/fuzz/words.dict -print_final_stats=1 \
-	    -verbosity=0 -artifact_prefix=target/fuzz/artifacts/TARGET/ >target/fuzz/log/TARGET 2>&1 \
+	    -seed=$(FUZZ_SEED) -runs=$(FUZZ_RUNS) -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=4096 \
+	    -dict=tests/fuzz/words.dict -print_final_stats=1 -verbosity=0 -artifact_prefix=target/fuzz/artifacts/TARGET/ >target/fuzz/log/TARGET 2>&1 \
 	  && echo "fuzz TARGET: $$(sed -n "s/^stat::number_of_executed_units: *//p" target/fuzz/log/TARGET) inputs, no finding" \
 	  || { tail -n 40 target/fuzz/log/TARGET; echo "fuzz TARGET: a finding; its input is in target/fuzz/artifacts/TARGET"; exit 255; }'
 

@@ -104,7 +104,12 @@ fn a_redirect_is_refused_and_never_in_doubt() {
 
 #[test]
 fn a_failing_provider_is_doubted_where_it_says_nothing_of_the_message() {
-    let outcome = with_fault(&[Smtp, Twilio, Webhook], "fail");
+    // Without the words about the message it would be in doubt whether 554 is about all.
+    let outcome = tell(&[
+        format!("smtp:fail,count={FAULTY},text=5.6.0 the message is malformed"),
+        format!("twilio:fail,count={FAULTY}"),
+        format!("webhook:fail,count={FAULTY}"),
+    ]);
     outcome.expect(Smtp, FAULTY, "failed", &["554"]);
     outcome.expect(Webhook, FAULTY, "sent", &["500", "ok"]);
     outcome.expect(Twilio, FAULTY, "held", &["500"]);
