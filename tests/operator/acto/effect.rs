@@ -43,7 +43,10 @@ pub fn status(object: &Value) -> Value {
     // How far the Pods of a rollout have come is not for the operator to say.
     let is_of_pods = |reason: &Value| reason == "RollingOut";
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let slim = conditions.iter().map(|it| {
+    // Nothing serves these objects. What is reconciled about that for some minutes is stalled from then on.
+    let is_of_time =
+        |it: &Value| (it["type"] == "Reconciling" || it["type"] == "Stalled") && it["reason"] == "NoRuntime";
+    let slim = conditions.iter().filter(|it| !is_of_time(it)).map(|it| {
         let message = if is_of_pods(&it["reason"]) || it["type"] == "Reconciling" {
             &Value::Null
         } else {
