@@ -43,16 +43,19 @@ pub fn status(object: &Value) -> Value {
     // How far the Pods of a rollout have come is not for the operator to say.
     let is_of_pods = |reason: &Value| reason == "RollingOut";
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    // Nothing serves these objects. What is reconciled about that for some minutes is stalled from then on.
+    // Nothing serves these objects: whether that is waited for, tried again or stalled, time alone decides.
+    let is_unserved = |it: &Value| it["reason"] == "NoRuntime";
+    let waits_for_a_runtime = conditions.iter().any(|it| it["type"] == "Ready" && is_unserved(it));
     let is_of_time =
-        |it: &Value| (it["type"] == "Reconciling" || it["type"] == "Stalled") && it["reason"] == "NoRuntime";
+        |it: &Value| waits_for_a_runtime && (it["type"] == "Reconciling" || it["type"] == "Stalled");
     let slim = conditions.iter().filter(|it| !is_of_time(it)).map(|it| {
         let message = if is_of_pods(&it["reason"]) || it["type"] == "Reconciling" {
             &Value::Null
         } else {
             &it["message"]
         };
-        json!({"type": it["type"], "status": it["status"], "reason": it["reason"], "message": message})
+        let status = if is_unserved(it) { &Value::Null } else { &it["status"] };
+        json!({"type": it["type"], "status": status, "reason": it["reason"], "message": message})
     });
     members.insert("conditions".into(), slim.collect());
     status
