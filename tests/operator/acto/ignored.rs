@@ -32,15 +32,7 @@ pub const IGNORED: &[(&str, &str)] = &[
         "the runtime puts it in force by itself: tests/cli/phone_numbers shows what comes of it",
     ),
     ("Runtime.policies", "not applied yet; the condition Accepted warns of it"),
-    (
-        "Runtime.region",
-        "the runtime puts it in force by itself: tests/cli/phone_numbers shows what comes of it",
-    ),
     ("Runtime.retention", "not applied yet; the condition Accepted warns of it"),
-    (
-        "Runtime.smsAddresses",
-        "the runtime puts it in force by itself: tests/cli/phone_numbers shows what comes of it",
-    ),
     ("Runtime.storage.sqlite.size: longest", "with zeros before it, it is the same size"),
     (
         "Runtime.timeZone",
