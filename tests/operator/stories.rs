@@ -247,7 +247,8 @@ fn every_reason_is_in_the_table_of_the_docs() {
             for word in code.split('"').skip(1).step_by(2) {
                 let humps = word.chars().filter(char::is_ascii_uppercase).count();
                 let is_word = word.chars().all(|c| c.is_ascii_alphabetic())
-                    && word.starts_with(|c: char| c.is_ascii_uppercase());
+                    && word.starts_with(|c: char| c.is_ascii_uppercase())
+                    && word.contains(|c: char| c.is_ascii_lowercase());
                 if is_word
                     && humps >= 2
                     && !NOT_REASONS.contains(&word)
