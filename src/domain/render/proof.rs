@@ -49,8 +49,7 @@ impl Template {
         let reads = Reads::of(self);
         let none = (String::new(), BTreeMap::new());
         let calls = if samples.triggers.is_empty() { std::slice::from_ref(&none) } else { &samples.triggers };
-        let mut proof = Proof::new(self, texts, *left);
-        proof.is_constant = reads.is_constant();
+        let mut proof = Proof::new(self, texts, reads.is_constant(), *left);
         for (trigger, parameters) in calls.iter().take(TRIGGERS_MAX) {
             let leaves = reads.leaves(parameters, &samples.attributes);
             if leaves.len() > LEAVES_MAX {
@@ -98,14 +97,19 @@ struct Proof<'t> {
 }
 
 impl<'t> Proof<'t> {
-    fn new(template: &'t Template, texts: &'t BTreeMap<String, String>, left: RenderingsLeft) -> Self {
+    fn new(
+        template: &'t Template,
+        texts: &'t BTreeMap<String, String>,
+        is_constant: bool,
+        left: RenderingsLeft,
+    ) -> Self {
         let mut environment = (*template.environment).clone();
         environment.set_fuel(Some(FUEL));
         Proof {
             template,
             texts,
             environment,
-            is_constant: false,
+            is_constant,
             renderings: 0,
             renderings_max: RENDERINGS_MAX.min(left.declared),
             renderings_seen: 0,
@@ -380,20 +384,14 @@ impl<'t> Proof<'t> {
         let (source, at) = unmetered(part.source(), error.range()?.start);
         let expr = parse_whole_expression(expression_around(&source, at)?).ok()?;
         let mut read = ReadAt::default();
-        each_part(&expr, &mut |expr| {
-            if let Some(path) = path_of(expr) {
-                let is_function = path.len() == 1 && !is_unknown(&path);
-                if is_function {
-                    return;
-                }
+        each_part(&expr, &mut |expr| match path_of(expr) {
+            Some(path) if is_plain_function(&path) => {}
+            Some(path) => {
                 read.has_unknown |=
                     !matches!(path[0].as_str(), "customer" | "params" | "now" | "call" | "consents");
                 read.paths.insert(path);
-            } else {
-                let is_dynamic = matches!(expr, Expr::GetItem(_));
-                read.has_unknown |= is_dynamic
-                    || matches!(expr, Expr::Call(of) if path_of(&of.expr).is_some_and(|path| is_unknown(&path)));
             }
+            None => read.has_unknown |= matches!(expr, Expr::GetItem(_)),
         });
         Some(read)
     }
@@ -434,10 +432,10 @@ struct ReadAt {
     has_unknown: bool,
 }
 
-/// Whether a function gives more than its arguments say: macros and `events` do.
-fn is_unknown(path: &[String]) -> bool {
+/// Whether this names a function that gives no more than its arguments say; macros and `events` do.
+fn is_plain_function(path: &[String]) -> bool {
     let [function] = path else { return false };
-    !matches!(function.as_str(), "dict" | "number" | "range" | "text" | "timedelta" | "timestamp")
+    matches!(function.as_str(), "dict" | "number" | "range" | "text" | "timedelta" | "timestamp")
 }
 
 /// Where it stopped: the text, the byte and what it was about.

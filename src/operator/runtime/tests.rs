@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::database::Database;
 use super::shape::{Shape, WrittenByPages};
 use super::store_ready;
+use crate::api::RuntimeSpec;
 use crate::domain::replica_report::ReplicaReport;
 use crate::operator::conditions::Standing;
 use crate::operator::programmed::Replica;
@@ -39,21 +40,25 @@ fn settings() -> Settings {
 /// The objects of a Runtime with this spec.
 fn objects(spec: &str, settings: &Settings, database: Option<Database>) -> Vec<Value> {
     let spec = serde_yaml_ng::from_str(spec).unwrap();
-    let shape = Shape {
+    Shape { database, ..shape(&spec, settings) }.objects()
+}
+
+/// A Runtime with this spec, on a volume of 1Gi where it has one.
+fn shape<'a>(spec: &'a RuntimeSpec, settings: &'a Settings) -> Shape<'a> {
+    Shape {
         pages: WrittenByPages::default(),
         take_over_from: None,
         account_uid: None,
         name: "main",
         namespace: "shop",
-        spec: &spec,
+        spec,
         settings,
         cluster_id: "c",
         secrets: BTreeSet::new(),
-        database,
+        database: None,
         replicas: Some(1),
         volume_size: "1Gi".into(),
-    };
-    shape.objects()
+    }
 }
 
 fn database(ports: &[u16]) -> Option<Database> {
@@ -162,20 +167,7 @@ fn a_store_that_hides_what_promises_rest_on_is_ready_with_a_word() {
 /// The paths that a Runtime publishes, with the methods where they count.
 fn published(exposure: &str, pages: WrittenByPages) -> Vec<String> {
     let (settings, spec) = (settings(), serde_yaml_ng::from_str(&format!("{FILES}\n{exposure}")).unwrap());
-    let shape = Shape {
-        pages,
-        take_over_from: None,
-        account_uid: None,
-        name: "main",
-        namespace: "shop",
-        spec: &spec,
-        settings: &settings,
-        cluster_id: "c",
-        secrets: BTreeSet::new(),
-        database: None,
-        replicas: Some(1),
-        volume_size: "1Gi".into(),
-    };
+    let shape = Shape { pages, ..shape(&spec, &settings) };
     let objects = shape.objects();
     let route = find(&objects, "HTTPRoute").map(|it| it["spec"]["rules"][0]["matches"].clone());
     let ingress = find(&objects, "Ingress").map(|it| it["spec"]["rules"][0]["http"]["paths"].clone());
@@ -208,20 +200,7 @@ fn what_public_keys_may_write_to_is_published_and_nothing_else() {
 fn what_cannot_be_made_for_now_is_nothing_that_was_left_over() {
     let spec = format!("{POSTGRES}\nautoscaling: {{minReplicas: 2, maxReplicas: 4, cpuPercent: 60}}");
     let (settings, spec) = (settings(), serde_yaml_ng::from_str(&spec).unwrap());
-    let shape = Shape {
-        pages: WrittenByPages::default(),
-        take_over_from: None,
-        account_uid: None,
-        name: "main",
-        namespace: "shop",
-        spec: &spec,
-        settings: &settings,
-        cluster_id: "c",
-        secrets: BTreeSet::new(),
-        database: None,
-        replicas: Some(1),
-        volume_size: String::new(),
-    };
+    let shape = shape(&spec, &settings);
     let unwanted = shape.unwanted();
     let kinds: Vec<&str> = unwanted.iter().map(|object| object["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["HTTPRoute", "Ingress"]);

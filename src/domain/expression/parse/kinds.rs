@@ -12,6 +12,9 @@ use super::Compiler;
 use crate::domain::selection::Comparison;
 use crate::domain::value::{Kind, Number, Value, number_from_text};
 
+/// What is said where texts that look like numbers are ordered.
+const TEXT_ORDER: &str = "texts are ordered letter by letter, so that \"9\" comes behind \"18\"";
+
 impl Compiler<'_> {
     /// The kind of a term's values, if they can be of one kind only.
     pub(super) fn kind_of(&self, term: &Term) -> Option<Kind> {
@@ -98,9 +101,8 @@ impl Compiler<'_> {
             && is_text_of_request(of)
             && number_from_text(text).is_some()
         {
-            let message = "texts are ordered letter by letter, so that \"9\" comes behind \"18\"";
             let remedy = format!("write `number({}) {} {}`", of.text, symbol(by), text.trim());
-            self.problems.push(Problem::warning(span.clone(), message).remedy(remedy));
+            self.problems.push(Problem::warning(span.clone(), TEXT_ORDER).remedy(remedy));
         }
     }
 
@@ -130,7 +132,7 @@ impl Compiler<'_> {
                     && number_from_text(text).is_some() =>
             {
                 (
-                    "texts are ordered letter by letter, so that \"9\" comes behind \"18\"".to_owned(),
+                    TEXT_ORDER.to_owned(),
                     format!("write `{name} {symbol} {text}`, or `number({name}) {symbol} {text}` for texts"),
                 )
             }
