@@ -3,6 +3,7 @@
 //! Secrets are never in it. Its digest is the version: the same content always has the same one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,7 @@ pub struct Sources {
     /// What the store has seen of customers' attributes, where the caller knows: contents are tried with these. It is
     /// no part of what is in force, so it is never kept.
     #[serde(skip)]
-    pub attributes: AttributesSeen,
+    pub attributes: Arc<AttributesSeen>,
 }
 
 /// A scenario that does not compile and has no version before that does.

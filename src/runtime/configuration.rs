@@ -81,9 +81,9 @@ impl Configuration {
     /// Compiles what is wanted without changing anything. Contents are tried with what customers have now: that only
     /// warns, so that what is in force depends on nothing but what is wanted.
     pub async fn settle(&self, mut wanted: Sources) -> Settled {
-        wanted.attributes = self.attributes_seen().await;
+        wanted.attributes = Arc::new(self.attributes_seen().await);
         let mut settled = settle_after(&self.in_force, wanted);
-        settled.sources.attributes.clear();
+        settled.sources.attributes = Arc::default();
         settled
     }
 

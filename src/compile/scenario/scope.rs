@@ -1,6 +1,7 @@
 //! The parameters a scenario's sources may use, from its triggers as they are declared.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::{ObjectKind, ObjectName, Sources};
 use super::report::Report;
@@ -61,7 +62,7 @@ pub(super) fn samples(spec: &ScenarioSpec, scope: &Scope, sources: &Sources) -> 
         Some((trigger.name.clone(), parameters.collect()))
     };
     let triggers = scope.triggers.iter().filter_map(of_trigger).collect();
-    Samples { triggers, attributes: sources.attributes.clone() }
+    Samples { triggers, attributes: Arc::clone(&sources.attributes) }
 }
 
 /// That an object does not exist, and which one may be meant; or that it is there, but wrong itself.

@@ -134,7 +134,7 @@ fn a_text_is_tried_with_samples_of_its_parameters() {
 fn a_text_is_tried_with_what_the_store_has_seen() {
     let mut sources = sources(story());
     let seen = AttributeSeen { kinds: [Kind::Text].into(), missing: true };
-    sources.attributes.insert("name".to_owned(), seen);
+    sources.attributes = Arc::new([("name".to_owned(), seen)].into());
     let problems = compile(&sources).problems;
     let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
     assert_eq!(said.len(), 2, "{said:?}");

@@ -1,6 +1,7 @@
 //! What can be known to be wrong when a template is loaded is known then, and what works for somebody is let pass.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::*;
 use crate::domain::expression::tests::scope;
@@ -30,7 +31,8 @@ fn prove(source: &str, escaping: Escaping, attributes: AttributesSeen) -> Vec<Fi
     let parameters = PARAMETERS.iter().map(|(name, kind, missing)| {
         ((*name).to_owned(), SampleParameter { kind: *kind, may_be_missing: *missing })
     });
-    let samples = Samples { triggers: vec![("t".to_owned(), parameters.collect())], attributes };
+    let samples =
+        Samples { triggers: vec![("t".to_owned(), parameters.collect())], attributes: Arc::new(attributes) };
     template.prove(&samples, &texts, &mut RenderingsLeft { declared: 1000, seen: 1000 })
 }
 

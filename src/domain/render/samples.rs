@@ -22,7 +22,7 @@ pub struct Samples {
     /// The triggers that may start it: name and parameters.
     pub triggers: Vec<(String, BTreeMap<String, SampleParameter>)>,
     /// What the store has seen of customers' attributes, by path; nothing is known of one that is not here.
-    pub attributes: AttributesSeen,
+    pub attributes: Arc<AttributesSeen>,
 }
 
 /// What the store has seen of customers' attributes, by path: `city`, `address.zip`.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -164,7 +165,7 @@ impl Objects {
         });
         let sources = Sources {
             wrong: BTreeSet::new(),
-            attributes: BTreeMap::new(),
+            attributes: Arc::default(),
             namespace: namespace.to_owned(),
             texts: texts.collect(),
             kept_texts: BTreeMap::new(),
