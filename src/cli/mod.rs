@@ -26,6 +26,7 @@ mod exit;
 mod output;
 mod paused;
 mod plugin_completion;
+mod serving;
 mod signals;
 mod view;
 mod visible;

@@ -18,6 +18,7 @@ use crate::channels::egress::{Egress, HostMapError};
 use crate::channels::wire::{Network, Tls};
 use crate::cli::output::warn;
 use crate::cli::paused;
+use crate::cli::serving::serve;
 use crate::cli::signals::Signals;
 use crate::compile::{Snapshot, Sources};
 use crate::runtime::api;
@@ -26,12 +27,10 @@ use crate::runtime::engine::Running as RunningEngine;
 use crate::runtime::process::Parts;
 use crate::runtime::server::{self, Listen, ListenError, Running as RunningServer, Surface};
 use crate::runtime::stores::{Stores, StoresError};
-use crate::telemetry::{self, traced};
+use crate::telemetry;
 
 /// How long requests and sends under way may take once `dev` is told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
-/// How long threads may take to end once nothing is left to do.
-const THREADS_END_MAX: Duration = Duration::from_secs(2);
 
 /// How long an edit rests that the store could not keep.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(2);
@@ -79,22 +78,10 @@ pub enum DevError {
 impl DevCommand {
     pub(in crate::cli) fn run(self) -> ExitCode {
         telemetry::init();
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                warn(&format!("fanfare dev: {error}"));
-                return ExitCode::from(2);
-            }
-        };
-        let served = runtime.block_on(traced(self.serve()));
-        // A thread that does not come to an end must not keep the process.
-        runtime.shutdown_timeout(THREADS_END_MAX);
-        match served {
-            Ok(code) => code,
-            Err(error) => {
-                warn(&format!("fanfare dev: {error}"));
-                ExitCode::from(2)
-            }
+        match serve(self.serve()) {
+            Ok(Ok(code)) => code,
+            Ok(Err(error)) => failed(&error),
+            Err(error) => failed(&error),
         }
     }
 
@@ -269,4 +256,9 @@ async fn changed(watch: &mut Watch, again_at: Option<Instant>) {
         () = watch.changed() => {}
         () = due => {}
     }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    warn(&format!("fanfare dev: {error}"));
+    ExitCode::from(2)
 }

@@ -13,6 +13,7 @@ use crate::channels::egress::{ClusterServices, Egress, HostMap, Rules};
 use crate::channels::wire::{Network, Tls};
 use crate::cli::output::warn;
 use crate::cli::paused;
+use crate::cli::serving::serve;
 use crate::cli::signals::Signals;
 use crate::domain::egress_target::EgressTarget;
 use crate::runtime::admin::Board;
@@ -20,12 +21,10 @@ use crate::runtime::api;
 use crate::runtime::cluster::{ApiServer, ApiServerError, Cluster, Reporter, Scope};
 use crate::runtime::process::Parts;
 use crate::runtime::server::{self, Listen, ListenError, Running, Surface};
-use crate::telemetry::{self, traced};
+use crate::telemetry;
 
 /// How often it is said why nothing can be served yet.
 const SAY_EVERY: Duration = Duration::from_secs(1);
-/// How long threads may take to end once nothing is left to do.
-const THREADS_END_MAX: Duration = Duration::from_secs(2);
 /// How long the admin port may take to end.
 const ADMIN_DRAIN_MAX: Duration = Duration::from_secs(2);
 
@@ -49,15 +48,9 @@ enum RuntimeError {
 impl RuntimeCommand {
     pub(in crate::cli) fn run(self) -> ExitCode {
         telemetry::init();
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return failed(&error),
-        };
-        let served = runtime.block_on(traced(self.serve()));
-        // A thread that does not come to an end must not keep the process.
-        runtime.shutdown_timeout(THREADS_END_MAX);
-        match served {
-            Ok(()) => ExitCode::SUCCESS,
+        match serve(self.serve()) {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            Ok(Err(error)) => failed(&error),
             Err(error) => failed(&error),
         }
     }
