@@ -36,11 +36,11 @@ pub use hyphen::Form;
 pub use narrow::{Narrowed, PushDown, Way};
 #[cfg(test)]
 pub(crate) use parse::content_filters;
-pub use parse::print_parsed;
 pub(crate) use parse::{
     add_whole_template, check_content, compile_whole_expression, expression_around, lacking,
     needed_parameters, parse_whole_expression, parse_whole_template, range_of,
 };
+pub use parse::{print_again, print_parsed};
 pub(crate) use problem::nearest;
 pub use problem::{CompileError, Problem, Severity};
 pub use reads::RequestPath;

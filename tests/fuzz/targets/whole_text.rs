@@ -1,12 +1,14 @@
 //! What holds of every text that is read: it is read as a whole.
 
-use fanfare::domain::expression::{Form, print_parsed};
+use fanfare::domain::expression::{Form, print_again, print_parsed};
 
 /// A text that is read prints as a text that is read as the same; and no end of it can be left out unnoticed.
 pub fn check(text: &str, form: Form) {
     let Ok(printed) = print_parsed(text, form) else { return };
-    match print_parsed(&printed, form) {
+    match print_again(&printed, form) {
         Ok(again) => assert_eq!(again, printed, "what {text:?} prints is read as something else"),
+        // Jinja's parser takes 150 levels, two of them for a bracket; what is printed has one around every operation.
+        Err(_) if brackets_deep(&printed) > BRACKETS_MAX => {}
         Err(error) => panic!("{text:?} prints {printed:?}, which cannot be read: {error}"),
     }
     for (at, _) in text.char_indices().rev().take(ENDS_MAX) {
@@ -18,6 +20,22 @@ pub fn check(text: &str, form: Form) {
             panic!("{text:?} is read as {kept:?} is: {end:?} was left out");
         }
     }
+}
+
+/// How deep the brackets of a print nest that is read again in any case.
+const BRACKETS_MAX: usize = 60;
+
+fn brackets_deep(printed: &str) -> usize {
+    let mut open = 0_usize;
+    let depths = printed.chars().map(|character| {
+        match character {
+            '(' | '[' | '{' => open += 1,
+            ')' | ']' | '}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open
+    });
+    depths.max().unwrap_or_default()
 }
 
 /// How many ends of a text are tried.

@@ -18,6 +18,15 @@ const CHOICES_MAX: usize = 200;
 
 /// The first place where a text nests too deep.
 pub(super) fn too_deep(text: &str, form: Form) -> Option<Range<usize>> {
+    deeper_than(OPERATORS_MAX, text, form)
+}
+
+/// The same of a text in which every operation stands in brackets.
+pub(super) fn bracketed_too_deep(text: &str, form: Form) -> Option<Range<usize>> {
+    deeper_than(OPERATORS_MAX * 3, text, form)
+}
+
+fn deeper_than(operators_max: usize, text: &str, form: Form) -> Option<Range<usize>> {
     let mut operators = 0;
     let mut operands = 0;
     let mut choices = 0;
@@ -39,7 +48,7 @@ pub(super) fn too_deep(text: &str, form: Form) -> Option<Range<usize>> {
             Token::Ident(name) if !matches!(name, "not" | "is" | "in" | "else") => {}
             _ => operators += 1,
         }
-        if operators > OPERATORS_MAX || operands > OPERANDS_MAX || choices > CHOICES_MAX {
+        if operators > operators_max || operands > OPERANDS_MAX || choices > CHOICES_MAX {
             return Some(span.start_offset as usize..span.end_offset as usize);
         }
     }

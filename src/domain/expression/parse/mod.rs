@@ -37,7 +37,7 @@ pub(crate) use lacking::{expression_around, lacking};
 #[cfg(test)]
 pub(crate) use names::filter_names as content_filters;
 pub(crate) use needed::needed_parameters;
-pub use print::print_parsed;
+pub use print::{print_again, print_parsed};
 pub(crate) use span::of as range_of;
 pub(crate) use whole::{
     Unreadable, add_whole_template, compile_whole_expression, parse_whole_expression, parse_whole_template,

@@ -18,9 +18,24 @@ use super::whole::{Parsed, parse_whole};
 /// # Errors
 /// The first place that cannot be read.
 pub fn print_parsed(source: &str, form: Form) -> Result<String, CompileError> {
-    if let Some(range) = super::depth::too_deep(source, form) {
-        return Err(super::nests_too_deep(range));
+    match super::depth::too_deep(source, form) {
+        Some(range) => Err(super::nests_too_deep(range)),
+        None => print(source, form),
     }
+}
+
+/// [`print_parsed`] of a text that it has written: its brackets count as no operators.
+///
+/// # Errors
+/// The first place that cannot be read.
+pub fn print_again(printed: &str, form: Form) -> Result<String, CompileError> {
+    match super::depth::bracketed_too_deep(printed, form) {
+        Some(range) => Err(super::nests_too_deep(range)),
+        None => print(printed, form),
+    }
+}
+
+fn print(source: &str, form: Form) -> Result<String, CompileError> {
     let parsed = parse_whole(source, form).map_err(|error| {
         let problem = Problem::error(error.range, error.message);
         CompileError::from(match error.remedy {
@@ -463,7 +478,8 @@ mod tests {
 
     fn twice(source: &str, form: Form) -> String {
         let once = printed(source, form);
-        assert_eq!(printed(&once, form), once, "{source}");
+        let again = print_again(&once, form).unwrap_or_else(|error| panic!("{once}: {error}"));
+        assert_eq!(again, once, "{source}");
         once
     }
 

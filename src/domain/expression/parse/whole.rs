@@ -10,6 +10,8 @@ use minijinja::{Environment, Expression};
 
 use super::super::hyphen::Form;
 use super::explain;
+use super::words;
+use crate::domain::jinja::{each_expression, each_part};
 
 /// What a text was read as.
 pub(crate) enum Parsed<'t> {
@@ -58,8 +60,11 @@ pub(crate) fn parse_whole(text: &str, form: Form) -> Result<Parsed<'_>, Unreadab
         Form::Template => parse(text, "content", Default::default()).map(Parsed::Template),
     };
     let parsed = parsed.map_err(|error| explain::syntax(&error, text, form, &tokens))?;
-    match unread(&parsed, &tokens) {
-        Some(range) => Err(Unreadable::new(range, "this was not read").remedy("write it otherwise")),
+    if let Some(range) = unread(&parsed, &tokens) {
+        return Err(Unreadable::new(range, "this was not read").remedy("write it otherwise"));
+    }
+    match keyword_as_name(&parsed) {
+        Some(keyword) => Err(keyword),
         None => Ok(parsed),
     }
 }
@@ -151,6 +156,52 @@ fn unread(parsed: &Parsed<'_>, tokens: &[Placed<'_>]) -> Option<Range<usize>> {
     Some(first.1.start..tokens.last()?.1.end)
 }
 
+/// The first of Jinja's own words that its parser took for a name: it reads `x is defined not in y` as a test with the
+/// argument `not`.
+fn keyword_as_name(parsed: &Parsed<'_>) -> Option<Unreadable> {
+    let mut found: Option<(&str, Span, bool)> = None;
+    let mut look = |expr: &ast::Expr<'_>| {
+        let (name, is_argument) = match expr {
+            ast::Expr::Var(var) => (var, false),
+            ast::Expr::Test(test) => match test.args.as_slice() {
+                [ast::CallArg::Pos(argument)] => match first_operand(argument) {
+                    ast::Expr::Var(var) => (var, true),
+                    _ => return,
+                },
+                _ => return,
+            },
+            _ => return,
+        };
+        let Some(keyword) = words::KEYWORDS.iter().find(|keyword| **keyword == name.id) else { return };
+        let is_first = found.is_none_or(|(_, span, _)| name.span().start_offset <= span.start_offset);
+        if is_first {
+            found = Some((keyword, name.span(), is_argument));
+        }
+    };
+    match parsed {
+        Parsed::Expression(expr) => each_part(expr, &mut look),
+        Parsed::Template(statement) => each_expression(std::slice::from_ref(statement), &mut look),
+    }
+    let (keyword, span, is_argument) = found?;
+    let problem = Unreadable::new(bytes(span), format!("`{keyword}` is a word of the language and no name"));
+    Some(match (keyword, is_argument) {
+        (_, true) => problem.remedy("put the test before it in brackets: `(customer.x is defined) == true`"),
+        ("not", false) => problem.remedy("write `not` before what it negates, in brackets: `x == (not y)`"),
+        _ => problem.remedy("write an operand in its place"),
+    })
+}
+
+/// What an expression begins with: `a` of `a.b[0](c)`.
+fn first_operand<'e, 't>(expr: &'e ast::Expr<'t>) -> &'e ast::Expr<'t> {
+    match expr {
+        ast::Expr::GetAttr(of) => first_operand(&of.expr),
+        ast::Expr::GetItem(of) => first_operand(&of.expr),
+        ast::Expr::Slice(of) => first_operand(&of.expr),
+        ast::Expr::Call(of) => first_operand(&of.expr),
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,6 +284,36 @@ mod tests {
                 if form == Form::Template { format!("{{% if {text} %}}a{{% endif %}}") } else { text.into() };
             let (place, words) = refused(&text, form);
             assert_eq!((place.as_str(), words.contains("twice")), ("not", true), "{text}: {words}");
+        }
+    }
+
+    #[test]
+    fn words_of_the_language_are_no_names() {
+        let cases = [
+            ("customer.x is defined not in y", "not", "brackets"),
+            ("customer.x is defined in (y)", "in", "brackets"),
+            ("customer.x is divisibleby not", "not", "brackets"),
+            ("customer.x is defined if", "if", "brackets"),
+            ("customer.x == not", "not", "(not y)"),
+            ("customer.x + not[1]", "not", "(not y)"),
+            ("[customer.x, -not]", "not", "(not y)"),
+            ("a.b == in", "in", "operand"),
+            ("f(1, x=2 * is)", "is", "operand"),
+        ];
+        for (text, keyword, remedy) in cases {
+            for form in [Form::Expression, Form::Template] {
+                let text = match form {
+                    Form::Template => format!("{{% if {text} %}}a{{% endif %}}"),
+                    Form::Expression => text.to_owned(),
+                };
+                let (place, words) = refused(&text, form);
+                assert_eq!((place.as_str(), words.contains(remedy)), (keyword, true), "{text}: {words}");
+            }
+        }
+        for text in
+            ["customer.not == x.in", "x is defined or y", "a if x is defined else b", "not x", "x not in y"]
+        {
+            assert!(parse_whole(text, Form::Expression).is_ok(), "{text}");
         }
     }
 

@@ -149,12 +149,13 @@ const WORDS: &[(&str, &str)] = &[
 ];
 
 /// Operators that Jinja writes in lower case.
-const LOWER: &[&str] = &["and", "or", "not", "in", "is", "if", "else"];
+/// Jinja's own words within an expression.
+pub(super) const KEYWORDS: &[&str] = &["and", "or", "not", "in", "is", "if", "else"];
 
 /// What says the same as a word of another language.
 pub(super) fn remedy_for_word(word: &str) -> Option<String> {
     let lower = word.to_ascii_lowercase();
-    if lower != word && LOWER.contains(&lower.as_str()) {
+    if lower != word && KEYWORDS.contains(&lower.as_str()) {
         return Some(format!("write `{lower}`"));
     }
     WORDS.iter().find(|(known, _)| *known == lower).map(|(_, remedy)| (*remedy).to_owned())
@@ -206,7 +207,7 @@ const ROOTS: &[(&str, &str)] = &[
 pub(super) fn remedy_for_root(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     if lower != name
-        && (["true", "false", "now"].contains(&lower.as_str()) || LOWER.contains(&lower.as_str()))
+        && (["true", "false", "now"].contains(&lower.as_str()) || KEYWORDS.contains(&lower.as_str()))
     {
         return Some(format!("write `{lower}`"));
     }
