@@ -45,6 +45,8 @@ fn definition(crd: &CustomResourceDefinition) -> Value {
         }
     });
     schema["properties"]["status"]["default"] = json!({ "observedGeneration": NEVER_OBSERVED });
+    // One order, so that a field's place in the source changes nothing here.
+    crd.sort_all_objects();
     crd
 }
 

@@ -129,6 +129,6 @@ mod tests {
         .unwrap();
         let text = shown(&customer);
         assert!(text.contains("id registered  ann") && text.contains("consent sms    withdrawn"), "{text}");
-        assert!(text.contains("premium=812.5 product=car"), "{text}");
+        assert!(text.contains("product=car premium=812.5"), "{text}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::value::Value;
+use super::value::Members;
 
 /// The store's own number for a customer: small, stable, ordered; never shown to providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ pub struct Customer {
     /// Ids by kind, `registered` among them; case-sensitive.
     pub ids: Arc<BTreeMap<String, String>>,
     /// Attributes by name; nulls are never kept.
-    pub attributes: Arc<BTreeMap<String, Value>>,
+    pub attributes: Arc<Members>,
     /// Consents that were given or withdrawn, by category; a category that is absent has its default.
     pub consents: Arc<BTreeMap<String, bool>>,
     /// Events of the kinds that were asked for, in the order of (timestamp, id).
@@ -45,7 +45,7 @@ pub struct Event {
     /// When, to the microsecond.
     pub timestamp: Timestamp,
     /// Properties by name.
-    pub properties: Arc<BTreeMap<String, Value>>,
+    pub properties: Arc<Members>,
 }
 
 /// Which event types must be loaded with a customer, as a compiled scenario knows.

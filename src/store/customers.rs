@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::StoreError;
 use crate::domain::customer::{Customer, CustomerKey, Event, EventNeeds};
 use crate::domain::render::AttributesSeen;
-use crate::domain::value::Value;
+use crate::domain::value::{Changes, Members};
 
 /// One line that creates or changes a customer. Attributes and consents not named stay as they are.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,10 +20,10 @@ pub struct CustomerWrite {
     /// Further ids by kind; kept beside those already there.
     pub other_ids: BTreeMap<String, String>,
     /// New values by name; `None` removes the attribute. An object replaces the one that was there.
-    pub attributes: BTreeMap<String, Option<Value>>,
+    pub attributes: Changes<String>,
     /// New parts of attributes that are objects, by their path from the attribute's name on; `None` removes the part. The
     /// other parts stay as they are. What is no object on the way becomes one.
-    pub parts: BTreeMap<Vec<String>, Option<Value>>,
+    pub parts: Changes<Vec<String>>,
     /// Consents given (true) or withdrawn (false) by category; `None` forgets what was recorded.
     pub consents: BTreeMap<String, Option<bool>>,
 }
@@ -40,7 +40,7 @@ pub struct EventWrite {
     /// When; kept to the microsecond, rounded down.
     pub timestamp: Timestamp,
     /// Properties by name.
-    pub properties: BTreeMap<String, Value>,
+    pub properties: Members,
 }
 
 /// Why one line was not kept; its neighbours were.

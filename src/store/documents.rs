@@ -1,4 +1,5 @@
-//! Documents as they are kept: JSON with sorted names, read straight into values without a tree between.
+//! Documents as they are kept: JSON, members in the order in which they came, read straight into values without a tree
+//! between.
 //!
 //! What was written came through the door, so a document that cannot be read is damaged.
 
@@ -8,17 +9,17 @@ use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::domain::value::{Number, Value, object_to_json};
+use crate::domain::value::{Members, Number, Value, object_to_json};
 
 /// Writes values by name.
-pub(super) fn encode(values: &BTreeMap<String, Value>) -> String {
+pub(super) fn encode(values: &Members) -> String {
     object_to_json(values).to_string()
 }
 
 /// Reads values by name.
-pub(super) fn decode(text: &str) -> serde_json::Result<BTreeMap<String, Value>> {
+pub(super) fn decode(text: &str) -> serde_json::Result<Members> {
     let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_map(Members)
+    json.deserialize_map(MembersVisitor)
 }
 
 /// Writes ids or consents.
@@ -86,15 +87,15 @@ impl<'de> Visitor<'de> for OneValue {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-        Ok(Some(Value::Object(Arc::new(Members.visit_map(object)?))))
+        Ok(Some(Value::Object(Arc::new(MembersVisitor.visit_map(object)?))))
     }
 }
 
 /// Reads an object's members; nulls are left out.
-struct Members;
+struct MembersVisitor;
 
-impl<'de> Visitor<'de> for Members {
-    type Value = BTreeMap<String, Value>;
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a JSON object")
@@ -107,7 +108,6 @@ impl<'de> Visitor<'de> for Members {
                 members.push((name, value));
             }
         }
-        // Names were written in order, so that the map is built at once instead of grown.
         Ok(members.into_iter().collect())
     }
 }
@@ -116,6 +116,12 @@ impl<'de> Visitor<'de> for Members {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn members_keep_their_order() {
+        let text = r#"{"zone":"A","hours":{"mon":8,"tue":9,"fri":7},"a":[{"y":1,"x":2}]}"#;
+        assert_eq!(encode(&decode(text).unwrap()), text);
+    }
 
     #[test]
     fn what_is_written_is_read_exactly() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::customers::{CustomerWrite, LineRefused};
 use super::documents::{decode, decode_plain, encode, encode_plain};
-use crate::domain::value::Value;
+use crate::domain::value::{Members, Value};
 
 /// A customer's documents as they are kept: JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,16 +24,16 @@ pub(super) struct Documents {
 #[derive(Debug)]
 pub(super) struct Changed {
     /// The attributes before it.
-    pub before: BTreeMap<String, Value>,
+    pub before: Members,
     /// The attributes after it.
-    pub after: BTreeMap<String, Value>,
+    pub after: Members,
     /// The documents after it.
     pub documents: Documents,
 }
 
 /// A customer who was not there before the line.
 pub(super) fn created(line: &CustomerWrite) -> Result<Changed, LineRefused> {
-    let mut after = BTreeMap::new();
+    let mut after = Members::default();
     lay_over(&mut after, line);
     let mut consents = BTreeMap::new();
     merge(&mut consents, &line.consents);
@@ -43,7 +43,7 @@ pub(super) fn created(line: &CustomerWrite) -> Result<Changed, LineRefused> {
         consents: encode_plain(&consents),
     };
     LineRefused::check_size(&documents.attributes)?;
-    Ok(Changed { before: BTreeMap::new(), after, documents })
+    Ok(Changed { before: Members::default(), after, documents })
 }
 
 /// What a line makes of a customer who is there; nothing if all was so before.
@@ -71,22 +71,27 @@ pub(super) fn changed(
 }
 
 /// Lays a line's attributes, and then its parts of attributes, over those that are there.
-fn lay_over(attributes: &mut BTreeMap<String, Value>, line: &CustomerWrite) {
-    merge(attributes, &line.attributes);
+fn lay_over(attributes: &mut Members, line: &CustomerWrite) {
+    for (name, change) in &line.attributes {
+        match change {
+            Some(value) => attributes.insert(name.clone(), value.clone()),
+            None => attributes.shift_remove(name),
+        };
+    }
     for (path, change) in &line.parts {
         change_part(attributes, path, change.as_ref());
     }
 }
 
 /// Changes what a path leads to, as RFC 7396 has it; `None` removes, and makes no objects on its way.
-fn change_part(values: &mut BTreeMap<String, Value>, path: &[String], change: Option<&Value>) {
+fn change_part(values: &mut Members, path: &[String], change: Option<&Value>) {
     let Some((name, rest)) = path.split_first() else { return };
     match (rest, change) {
         ([], Some(value)) => {
             values.insert(name.clone(), value.clone());
         }
         ([], None) => {
-            values.remove(name);
+            values.shift_remove(name);
         }
         (rest, change) => {
             if change.is_some() && !matches!(values.get(name), Some(Value::Object(_))) {
@@ -99,12 +104,12 @@ fn change_part(values: &mut BTreeMap<String, Value>, path: &[String], change: Op
     }
 }
 
-/// Lays changes over what is there; `None` removes.
-fn merge<T: Clone>(values: &mut BTreeMap<String, T>, changes: &BTreeMap<String, Option<T>>) {
+/// Lays changes of consents over those that are there; `None` removes.
+fn merge(consents: &mut BTreeMap<String, bool>, changes: &BTreeMap<String, Option<bool>>) {
     for (name, change) in changes {
         match change {
-            Some(value) => values.insert(name.clone(), value.clone()),
-            None => values.remove(name),
+            Some(given) => consents.insert(name.clone(), *given),
+            None => consents.remove(name),
         };
     }
 }

@@ -3,13 +3,12 @@
 //! Where a selection is checked on candidates, this and `Test::accepts` decide, so that a check means exactly
 //! what an index does.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::documents::OneValue;
-use crate::domain::value::Value;
+use crate::domain::value::{Members, Value};
 
 /// A place for a value, and what remains of its path below the outermost name.
 type Wanted = (usize, Vec<String>);
@@ -78,7 +77,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
 }
 
 /// The value at a path; a path through what is no object leads nowhere.
-pub(super) fn at_path<'a>(values: &'a BTreeMap<String, Value>, path: &[String]) -> Option<&'a Value> {
+pub(super) fn at_path<'a>(values: &'a Members, path: &[String]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
     within(values.get(first)?, rest)
 }

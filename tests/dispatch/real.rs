@@ -79,7 +79,7 @@ impl Real {
 
     pub async fn customer(&self, registered: &str, attributes: serde_json::Value) {
         let serde_json::Value::Object(attributes) = attributes else { panic!("attributes are an object") };
-        let attributes: BTreeMap<String, Option<Value>> =
+        let attributes =
             attributes.iter().map(|(name, json)| (name.clone(), Value::from_json(json).unwrap())).collect();
         let consents = BTreeMap::from([("sms".to_owned(), Some(true))]);
         let line =

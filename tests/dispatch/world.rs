@@ -100,7 +100,7 @@ impl World {
     pub async fn populate(&self, count: i64, mood: impl Fn(i64) -> i64) {
         let line = |n: i64| CustomerWrite {
             registered: format!("c{n}"),
-            attributes: BTreeMap::from([("mood".to_owned(), Some(Value::integer(mood(n))))]),
+            attributes: [("mood".to_owned(), Some(Value::integer(mood(n))))].into_iter().collect(),
             ..CustomerWrite::default()
         };
         self.customers.upsert_customers((0..count).map(line).collect()).await.unwrap();

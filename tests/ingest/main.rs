@@ -112,6 +112,7 @@ mod told {
             secrets_of_a_request_are_out_of_reach,
             fields_that_a_mapping_reads_are_known,
             with_for_each_the_fields_around_the_elements_are_checked_too,
+            members_keep_the_order_in_which_they_were_posted,
             a_form_is_read_as_the_declared_types,
             a_null_element_is_refused_by_its_own_index;
         pages:

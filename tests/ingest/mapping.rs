@@ -99,6 +99,26 @@ pub async fn with_for_each_the_fields_around_the_elements_are_checked_too(place:
     world.stop().await;
 }
 
+pub async fn members_keep_the_order_in_which_they_were_posted(place: Place) {
+    let world = World::with_trigger(
+        place,
+        json!({"parameters": [
+            {"name": "route", "type": "object"},
+            {"name": "stops", "type": "list", "from": "body.trip.stops"},
+        ]}),
+    )
+    .await;
+    let body =
+        r#"{"trip":{"stops":[{"to":"Wien","at":"9:10"}]},"route":{"zone":"B","line":7,"by":{"z":1,"a":2}}}"#;
+    let answer = world.post_with(&[("content-type", "application/json")], body.as_bytes()).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let params = world.calls().await[0].params.clone().unwrap();
+    let posted =
+        [r#""route":{"zone":"B","line":7,"by":{"z":1,"a":2}}"#, r#""stops":[{"to":"Wien","at":"9:10"}]"#];
+    assert!(posted.iter().all(|part| params.contains(part)), "{params}");
+    world.stop().await;
+}
+
 pub async fn a_form_is_read_as_the_declared_types(place: Place) {
     let world = World::with_trigger(
         place,

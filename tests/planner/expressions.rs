@@ -1,6 +1,7 @@
 //! Audiences as authors write them, at random: every operator over every kind, `not` around everything.
 
 use fanfare::domain::expression::{Condition, Declared, Place, Scope, TriggerScope};
+use fanfare::domain::params::Params;
 use fanfare::domain::value::{Kind, Value};
 
 use crate::random::Random;
@@ -69,8 +70,8 @@ pub fn scope() -> Scope {
 }
 
 /// Params of every kind; one is always absent.
-pub fn params(random: &mut Random) -> std::collections::BTreeMap<String, Value> {
-    let mut params = std::collections::BTreeMap::new();
+pub fn params(random: &mut Random) -> Params {
+    let mut params = Params::default();
     for (name, kind, _) in &PARAMS[..6] {
         let value = match kind {
             Kind::Timestamp => Value::Timestamp(crate::world::moment(random)),

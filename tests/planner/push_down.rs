@@ -6,8 +6,8 @@ use std::sync::Arc;
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::expression::{CallFacts, Condition, Facts};
 use fanfare::domain::name::{CallId, TriggerName};
+use fanfare::domain::params::Params;
 use fanfare::domain::selection::Selection;
-use fanfare::domain::value::Value;
 use fanfare::store::audiences::Access;
 use jiff::Timestamp;
 
@@ -68,7 +68,7 @@ impl Drawn {
     }
 }
 
-fn call(params: BTreeMap<String, Value>, now: Timestamp) -> CallFacts {
+fn call(params: Params, now: Timestamp) -> CallFacts {
     CallFacts {
         id: CallId::new("call"),
         trigger: TriggerName::new("hook"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fanfare::domain::customer::{Customer, EventNeeds};
 use fanfare::domain::selection::{IndexNeed, Selection};
-use fanfare::domain::value::Value;
+use fanfare::domain::value::{Changes, Value};
 use fanfare::store::audiences::Selected;
 use fanfare::store::customers::{CustomerWrite, EventWrite};
 use jiff::Timestamp;
@@ -95,8 +95,8 @@ fn some_of(random: &mut Random, names: &[&str]) -> Vec<String> {
     names.iter().filter(|_| random.once_in(2)).map(ToString::to_string).collect()
 }
 
-fn attributes(random: &mut Random) -> BTreeMap<String, Option<Value>> {
-    let mut attributes = BTreeMap::new();
+fn attributes(random: &mut Random) -> Changes<String> {
+    let mut attributes = Changes::default();
     for name in NAMES {
         if random.once_in(3) {
             continue;

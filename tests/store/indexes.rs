@@ -134,7 +134,7 @@ pub async fn values_are_compared_by_index_as_they_are_everywhere(place: &Place) 
     let half = values.len() / 2;
     let write = async |numbers: std::ops::Range<usize>| {
         let line = |n: usize| CustomerWrite {
-            attributes: [("city".to_owned(), Some(values[n].clone()))].into(),
+            attributes: [("city".to_owned(), Some(values[n].clone()))].into_iter().collect(),
             ..customer(&format!("c{n}"), &json!({}))
         };
         store.upsert_customers(numbers.map(line).collect()).await.unwrap();

@@ -163,7 +163,7 @@ async fn what_changes_while_an_index_is_filled_stands_in_it_as_it_is() {
     let lines = |random: &mut Random, count: u32| -> Vec<CustomerWrite> {
         let city = |random: &mut Random| CITIES.get(random.below(4) as usize).map(|city| Value::text(*city));
         let line = |_| CustomerWrite {
-            attributes: BTreeMap::from([("city".into(), city(random))]),
+            attributes: [("city".into(), city(random))].into_iter().collect(),
             ..customer(&format!("c{}", random.below(6_000)), &json!({}))
         };
         (0..count).map(line).collect()

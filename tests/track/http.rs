@@ -58,6 +58,25 @@ async fn each_line_is_answered_and_a_refused_one_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn members_come_back_in_the_order_in_which_they_were_written() {
+    let api = Api::new();
+    let line = |fields: &str| format!(r#"[{{"ids":{{"registered":"ann"}},{fields}}}]"#);
+    for fields in [
+        r#""attributes":{"zone":"B","hours":{"mon":8,"tue":9,"fri":7},"city":"Brno"}"#,
+        r#""merge":{"hours":{"sun":0,"mon":10,"sat":6,"tue":null}}"#,
+        r#""attributes":{"city":"Praha","area":"north"}"#,
+    ] {
+        let answer =
+            post_customers(&api.store, None, Some("application/json"), line(fields).as_bytes(), NOW).await;
+        assert_eq!(answer.unwrap().kept, 1, "{fields}");
+    }
+    let attributes = api.customer("ann").await["attributes"].to_string();
+    let expected = r#"{"zone":"B","hours":{"mon":10,"fri":7,"sun":0,"sat":6},"city":"Praha","area":"north"}"#;
+    assert_eq!(attributes, expected);
+    api.store.close().await;
+}
+
+#[tokio::test]
 async fn events_are_taken_as_ndjson_and_shown_newest_first() {
     let api = Api::new();
     let body = "{\"ids\":{\"registered\":\"ann\"},\"type\":\"buy\",\"timestamp\":1700000000.5,\"properties\":{\"n\":1}}\n\

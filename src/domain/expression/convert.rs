@@ -1,6 +1,5 @@
 //! Between this language's values and Jinja's, and between kinds: `number(…)`, `timestamp(…)`, `text(…)`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +11,7 @@ use super::truth::TOO_LARGE;
 use crate::domain::duration::duration_from_text;
 use crate::domain::jinja::Moment;
 use crate::domain::params::{timestamp_from_json, timestamp_from_text};
-use crate::domain::value::{Kind, Number, Value, number_from_text};
+use crate::domain::value::{Kind, Members, Number, Value, number_from_text};
 
 /// A value for Jinja, sharing what it holds.
 pub(crate) fn to_jinja(value: &Value) -> Jinja {
@@ -51,7 +50,7 @@ impl Object for ListObject {
 
 /// An object inside Jinja; its members become Jinja's when they are asked for.
 #[derive(Debug)]
-pub(crate) struct MapObject(pub Arc<BTreeMap<String, Value>>);
+pub(crate) struct MapObject(pub Arc<Members>);
 
 impl Object for MapObject {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
@@ -145,7 +144,7 @@ impl Intake {
     }
 
     fn object(&mut self, value: &Jinja, depth: usize) -> Result<Value, String> {
-        let mut members = BTreeMap::new();
+        let mut members = Members::default();
         for key in value.try_iter().map_err(|error| error.to_string())? {
             let name = key.as_str().ok_or("an object's names are texts")?;
             self.pay(name.len() as u64)?;

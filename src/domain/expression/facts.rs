@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::domain::customer::Customer;
 use crate::domain::name::{CallId, TriggerName};
-use crate::domain::value::Value;
+use crate::domain::value::{Members, Value};
 
 /// What every customer of a run shares.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +19,7 @@ pub struct CallFacts {
     /// `call.receivedAt`
     pub received_at: Timestamp,
     /// `params`, after mapping, defaults and type checks; what is optional and absent is not in it.
-    pub params: Arc<BTreeMap<String, Value>>,
+    pub params: Arc<Members>,
     /// What a consent is when a customer never gave nor withdrew it; false for a category that is not here.
     pub consent_defaults: Arc<BTreeMap<String, bool>>,
 }
@@ -30,9 +30,9 @@ pub struct RequestFacts {
     /// `body`; `None` for null.
     pub body: Option<Value>,
     /// `headers`, by lower-case name.
-    pub headers: Arc<BTreeMap<String, Value>>,
+    pub headers: Arc<Members>,
     /// `query`, by name.
-    pub query: Arc<BTreeMap<String, Value>>,
+    pub query: Arc<Members>,
     /// `item`: the element, with `forEach`.
     pub item: Option<Value>,
 }

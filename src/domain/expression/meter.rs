@@ -14,7 +14,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value as Jinja};
 
 use super::convert::{ListObject, MapObject};
 use crate::domain::time_budget::{TAKES_TOO_LONG, TimeBudget};
-use crate::domain::value::Value;
+use crate::domain::value::{Members, Value};
 
 /// Around what makes a list or an object.
 pub(crate) const BUILT: &str = "__built";
@@ -304,7 +304,7 @@ impl Units {
         list.iter().try_for_each(|element| self.of_own(element))
     }
 
-    fn of_members(&mut self, members: &std::collections::BTreeMap<String, Value>) -> Result<(), TooMuch> {
+    fn of_members(&mut self, members: &Members) -> Result<(), TooMuch> {
         members.iter().try_for_each(|(name, member)| {
             self.take(name.len() as u64)?;
             self.of_own(member)

@@ -14,14 +14,13 @@ pub use form::fields as form_fields;
 pub use timestamp::{NotATimestamp, timestamp_from_json, timestamp_from_text};
 pub use wrong::WrongParameter;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::selection::Comparison;
-use super::value::{Number, Value};
+use super::value::{Members, Number, Value};
 
 /// Typed params by name; a parameter that a call did not bring and that has no default is absent.
-pub type Params = BTreeMap<String, Value>;
+pub type Params = Members;
 
 /// The type of a parameter, in the words of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -191,7 +190,7 @@ pub fn params_from_stored(
     parameters: &[Parameter],
     stored: &serde_json::Map<String, serde_json::Value>,
 ) -> Params {
-    let mut params = Params::new();
+    let mut params = Params::default();
     for (name, json) in stored {
         let declared = parameters.iter().find(|parameter| parameter.name.as_ref() == name);
         let kind = declared.map(|parameter| parameter.kind);

@@ -61,7 +61,7 @@ fn a_pattern_is_searched_and_bounds_are_exact() {
 fn what_was_stored_comes_back_with_its_kinds() {
     let declared = [Parameter { name: "until".into(), ..parameter(ParameterKind::Timestamp) }];
     let value = declared[0].read(Raw::Json(&json!("2026-01-31T19:00:00+01:00"))).unwrap().unwrap();
-    let params = Params::from([("until".to_owned(), value)]);
+    let params = Params::from_iter([("until".to_owned(), value)]);
     let stored = params_to_json(&params);
     assert_eq!(stored, r#"{"until":"2026-01-31T18:00:00Z"}"#);
     assert_eq!(params_from_stored(&declared, &serde_json::from_str(&stored).unwrap()), params);

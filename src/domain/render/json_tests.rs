@@ -57,6 +57,26 @@ fn arrived(text: &str) -> String {
 }
 
 #[test]
+fn members_come_in_the_order_in_which_they_were_written() {
+    let hours = r#"{"mon": 8, "tue": 9, "fri": 7}"#;
+    let subject = Subject {
+        customer: Arc::new(customer(&serde_json::from_str(&format!(r#"{{"hours":{hours}}}"#)).unwrap())),
+        ..subject("")
+    };
+    for (source, expected) in [
+        (r#"{"hours": {{ customer.hours | tojson }}}"#, format!(r#"{{"hours": {hours}}}"#)),
+        (
+            r#"{"days": "{% for day, hour in customer.hours | items %}{{ day }}={{ hour }} {% endfor %}"}"#,
+            r#"{"days": "mon=8 tue=9 fri=7 "}"#.to_owned(),
+        ),
+        (r#"{"days": "{{ customer.hours | join(',') }}"}"#, r#"{"days": "mon,tue,fri"}"#.to_owned()),
+    ] {
+        let Rendered::Text(body) = template(source).render(&subject) else { panic!("{source}") };
+        assert_eq!(body, expected, "{source}");
+    }
+}
+
+#[test]
 fn a_text_stays_inside_its_string_whatever_it_holds() {
     let macros = "{% macro quote(x) %}\"{{ x }}\"{% endmacro %}{% macro bare(x) %}{{ x }}{% endmacro %}\
                   {% macro outer(x) %}{{ bare(x) }}{% endmacro %}{% macro say(x) %}{{ caller() }}{{ x }}{% endmacro %}";

@@ -19,7 +19,7 @@ use crate::domain::expression::{CallFacts, Problem, expression_around, parse_who
 use crate::domain::jinja::each_part;
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::time_budget::TimeBudget;
-use crate::domain::value::{Kind, Value};
+use crate::domain::value::{Kind, Members, Value};
 
 /// How often one template is rendered at most.
 const RENDERINGS_MAX: usize = 160;
@@ -397,7 +397,7 @@ impl<'t> Proof<'t> {
     }
 
     fn subject(&self, leaves: &[Leaf]) -> Subject {
-        let (mut params, mut attributes) = (BTreeMap::new(), BTreeMap::new());
+        let (mut params, mut attributes) = (Members::default(), Members::default());
         for leaf in leaves.iter().filter(|leaf| !leaf.absent) {
             let Some(value) = leaf.candidates.get(leaf.chosen) else { continue };
             let into = if leaf.path[0] == "params" { &mut params } else { &mut attributes };
@@ -460,16 +460,16 @@ fn is_limit(failure: &Failure) -> bool {
     }
 }
 
-fn put(members: &mut BTreeMap<String, Value>, path: &[String], value: Value) {
+fn put(members: &mut Members, path: &[String], value: Value) {
     match path {
         [] => {}
         [name] => {
             members.insert(name.clone(), value);
         }
         [name, rest @ ..] => {
-            let mut inner = match members.remove(name) {
+            let mut inner = match members.shift_remove(name) {
                 Some(Value::Object(object)) => Arc::unwrap_or_clone(object),
-                _ => BTreeMap::new(),
+                _ => Members::default(),
             };
             put(&mut inner, rest, value);
             members.insert(name.clone(), Value::Object(Arc::new(inner)));

@@ -11,7 +11,7 @@ use super::metered::unmetered;
 use super::template::Template;
 use crate::domain::expression::{from_jinja, parse_whole_template};
 use crate::domain::jinja::each_expression;
-use crate::domain::value::{Kind, Value};
+use crate::domain::value::{Kind, Members, Value};
 
 /// How many values that the template compares with are tried.
 const CONSTANTS_MAX: usize = 12;
@@ -174,8 +174,11 @@ fn of_kind(kind: Kind) -> Vec<Value> {
             ]
         }
         Kind::Object => {
-            let object = |members: BTreeMap<String, Value>| Value::Object(Arc::new(members));
-            vec![object([("name".to_owned(), Value::text("Ann"))].into()), object(BTreeMap::new())]
+            let object = |members: Members| Value::Object(Arc::new(members));
+            vec![
+                object([("name".to_owned(), Value::text("Ann"))].into_iter().collect()),
+                object(Members::default()),
+            ]
         }
         // No attribute and no parameter is null.
         Kind::Null => Vec::new(),

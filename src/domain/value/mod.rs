@@ -7,9 +7,9 @@ mod number;
 
 pub use number::{Number, NumberOutOfRange, number_from_text};
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 
 /// A value of one of the six kinds. What is null is missing; only a list may hold one.
@@ -26,10 +26,17 @@ pub enum Value {
     /// Values in order, of any kinds.
     List(Arc<[Value]>),
     /// Values by name.
-    Object(Arc<BTreeMap<String, Value>>),
+    Object(Arc<Members>),
     /// An element of a list that is null: equal to another one only, and missing to whoever asks for it.
     Null,
 }
+
+/// Values by name, in the order in which they were written. Two are equal if each has the other's members; the order does
+/// not count.
+pub type Members = IndexMap<String, Value, ahash::RandomState>;
+
+/// New values by what they replace, in the order in which they were written; `None` removes.
+pub type Changes<K> = IndexMap<K, Option<Value>, ahash::RandomState>;
 
 /// The kind of a value, by the word a person reads in a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,7 +149,7 @@ impl Value {
 }
 
 /// Writes values by name as a JSON object.
-pub fn object_to_json(object: &BTreeMap<String, Value>) -> serde_json::Value {
+pub fn object_to_json(object: &Members) -> serde_json::Value {
     object.iter().map(|(name, value)| (name.clone(), value.to_json())).collect()
 }
 
@@ -150,9 +157,7 @@ pub fn object_to_json(object: &BTreeMap<String, Value>) -> serde_json::Value {
 ///
 /// # Errors
 /// Names the place of a U+0000 or of a number out of range.
-pub fn object_from_json(
-    json: &serde_json::Map<String, serde_json::Value>,
-) -> Result<BTreeMap<String, Value>, Unkeepable> {
+pub fn object_from_json(json: &serde_json::Map<String, serde_json::Value>) -> Result<Members, Unkeepable> {
     members(json, &mut String::new())
 }
 
@@ -190,9 +195,9 @@ fn elements(items: &[serde_json::Value], path: &mut String) -> Result<Vec<Value>
 fn members(
     json: &serde_json::Map<String, serde_json::Value>,
     path: &mut String,
-) -> Result<BTreeMap<String, Value>, Unkeepable> {
+) -> Result<Members, Unkeepable> {
     let length = path.len();
-    let mut values = BTreeMap::new();
+    let mut values = Members::default();
     for (name, item) in json {
         keepable(name, path)?;
         if length > 0 {

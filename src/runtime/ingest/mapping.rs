@@ -1,7 +1,6 @@
 //! One element's params: each taken from where its `from` says, or from the field of its name, and checked.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -13,7 +12,7 @@ use crate::domain::admission::Refusal;
 use crate::domain::body::Media;
 use crate::domain::expression::{Expression, Facts, RequestFacts, Steps};
 use crate::domain::params::{Parameter, Params, Raw, WrongParameter};
-use crate::domain::value::Value;
+use crate::domain::value::{Members, Value};
 
 /// Headers that hold what must never become a param, and with it a line of a log.
 const SECRET_HEADERS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
@@ -43,7 +42,7 @@ pub(super) fn facts(trigger: &Trigger, parts: &Parts, body: &Json) -> Result<Opt
     let placed = trigger.for_each.as_ref().map(|_| with_places_kept(body));
     let body = Value::from_json(placed.as_ref().unwrap_or(body))
         .map_err(|error| Refusal::WrongBody(format!("body: {error}")))?;
-    let mut headers = BTreeMap::new();
+    let mut headers = Members::default();
     for (name, value) in &parts.headers {
         if let (false, Ok(text)) = (SECRET_HEADERS.contains(&name.as_str()), value.to_str()) {
             headers.entry(name.as_str().to_owned()).or_insert_with(|| Value::text(text));
@@ -82,7 +81,7 @@ impl Mapper<'_> {
         facts: Option<&RequestFacts>,
         wrong: &mut dyn FnMut(WrongParameter),
     ) -> Params {
-        let mut params = Params::new();
+        let mut params = Params::default();
         for (parameter, from) in self.trigger.parameters.iter().zip(&self.trigger.mapping) {
             let read = match (from, facts) {
                 (Some(from), Some(facts)) => self.mapped(parameter, from, facts),

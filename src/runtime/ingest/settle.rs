@@ -10,7 +10,7 @@ use crate::domain::credentials::Digest;
 use crate::domain::expression::{CallFacts, Expression, Facts};
 use crate::domain::name::CallId;
 use crate::domain::params::{Params, timestamp_from_text};
-use crate::domain::value::Value;
+use crate::domain::value::{Members, Value};
 
 /// A longer key is kept as its digest.
 const KEY_BYTES_MAX: usize = 256;
@@ -60,8 +60,10 @@ fn canonical(value: &Value) -> Value {
         Value::Number(number) => Value::Number(number.canonical()),
         Value::List(elements) => Value::List(elements.iter().map(canonical).collect()),
         Value::Object(members) => {
-            let members = members.iter().map(|(name, member)| (name.clone(), canonical(member)));
-            Value::Object(Arc::new(members.collect()))
+            let mut members: Members =
+                members.iter().map(|(name, member)| (name.clone(), canonical(member))).collect();
+            members.sort_unstable_keys();
+            Value::Object(Arc::new(members))
         }
         other => other.clone(),
     }

@@ -56,13 +56,13 @@ enum Condition {
 #[derive(Debug)]
 enum Decision {
     Plain(Test),
-    Among(Members),
-    NotAmong(Members),
+    Among(ValueSet),
+    NotAmong(ValueSet),
 }
 
 /// The values of a list, by kind.
 #[derive(Debug)]
-struct Members {
+struct ValueSet {
     texts: HashSet<Arc<str>>,
     numbers: Vec<Number>,
     others: Vec<Value>,
@@ -223,8 +223,8 @@ fn holds<E>(
 
 fn decision(test: &Test) -> Decision {
     match test {
-        Test::OneOf(values) => Decision::Among(Members::new(values)),
-        Test::NoneOf(values) => Decision::NotAmong(Members::new(values)),
+        Test::OneOf(values) => Decision::Among(ValueSet::new(values)),
+        Test::NoneOf(values) => Decision::NotAmong(ValueSet::new(values)),
         other => Decision::Plain(other.clone()),
     }
 }
@@ -239,9 +239,9 @@ impl Decision {
     }
 }
 
-impl Members {
+impl ValueSet {
     fn new(values: &[Value]) -> Self {
-        let mut members = Members { texts: HashSet::new(), numbers: Vec::new(), others: Vec::new() };
+        let mut members = ValueSet { texts: HashSet::new(), numbers: Vec::new(), others: Vec::new() };
         for value in values {
             match value {
                 Value::Text(text) => drop(members.texts.insert(text.clone())),

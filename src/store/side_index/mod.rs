@@ -4,13 +4,11 @@ mod entry;
 
 pub(super) use entry::{Entry, kind_number};
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::pick::at_path;
 use crate::domain::selection::IndexNeed;
-use crate::domain::value::Value;
+use crate::domain::value::{Members, Value};
 
 /// A side index that every write keeps.
 #[derive(Debug, Clone)]
@@ -78,8 +76,8 @@ pub(super) fn need_of(definition: &str) -> serde_json::Result<IndexNeed> {
 /// What a change of one customer's attributes changes in the indexes: of each, the value before and after.
 pub(super) fn attribute_changes<'a>(
     indexes: &'a [SideIndex],
-    before: &'a BTreeMap<String, Value>,
-    after: &'a BTreeMap<String, Value>,
+    before: &'a Members,
+    after: &'a Members,
 ) -> impl Iterator<Item = (&'a SideIndex, Option<&'a Value>, Option<&'a Value>)> {
     indexes.iter().filter_map(move |index| {
         let IndexNeed::Attribute { path } = &index.need else { return None };
@@ -92,7 +90,7 @@ pub(super) fn attribute_changes<'a>(
 pub(super) fn event_values<'a>(
     indexes: &'a [SideIndex],
     added_type: &'a str,
-    properties: &'a BTreeMap<String, Value>,
+    properties: &'a Members,
 ) -> impl Iterator<Item = (&'a SideIndex, &'a Value)> {
     indexes.iter().filter_map(move |index| {
         let IndexNeed::EventProperty { event_type, property } = &index.need else { return None };

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::fields::{beneath, by_trimmed_names, checked, ids, known_fields, object, trimmed, values};
 use super::{LineError, NAME_BYTES_MAX};
-use crate::domain::value::Value;
+use crate::domain::value::{Changes, Value};
 use crate::store::customers::CustomerWrite;
 
 /// Where a message goes to, unless its node says otherwise.
@@ -34,7 +34,7 @@ pub fn customer(line: Json) -> Result<CustomerWrite, LineError> {
     })
 }
 
-fn attributes(fields: &mut Map<String, Json>) -> Result<BTreeMap<String, Option<Value>>, LineError> {
+fn attributes(fields: &mut Map<String, Json>) -> Result<Changes<String>, LineError> {
     let mut attributes = values(fields, "attributes")?;
     for name in ADDRESSES {
         if let Some(Some(Value::Text(address))) = attributes.get_mut(name)
@@ -47,8 +47,8 @@ fn attributes(fields: &mut Map<String, Json>) -> Result<BTreeMap<String, Option<
 }
 
 /// The parts of attributes that are changed (RFC 7396): every value that is no object, by the names that lead to it.
-fn parts(fields: &mut Map<String, Json>) -> Result<BTreeMap<Vec<String>, Option<Value>>, LineError> {
-    let mut parts = BTreeMap::new();
+fn parts(fields: &mut Map<String, Json>) -> Result<Changes<Vec<String>>, LineError> {
+    let mut parts = Changes::default();
     add_parts(object(fields, "merge")?, &mut vec![], &mut parts)?;
     Ok(parts)
 }
@@ -56,7 +56,7 @@ fn parts(fields: &mut Map<String, Json>) -> Result<BTreeMap<Vec<String>, Option<
 fn add_parts(
     members: Map<String, Json>,
     path: &mut Vec<String>,
-    parts: &mut BTreeMap<Vec<String>, Option<Value>>,
+    parts: &mut Changes<Vec<String>>,
 ) -> Result<(), LineError> {
     let parent = path.iter().fold("merge".to_owned(), |place, name| format!("{place}.{name}"));
     for (name, json) in by_trimmed_names(members, &parent)? {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::{ID_BYTES_MAX, LineError, NAME_BYTES_MAX};
-use crate::domain::value::{Unkeepable, Value};
+use crate::domain::value::{Changes, Unkeepable, Value};
 
 /// The ids of a line, `registered` apart from the others.
 pub(super) struct Ids {
@@ -47,7 +47,7 @@ pub(super) fn by_trimmed_names(
     if members.keys().all(|name| trimmed(name) == name) {
         return Ok(members.into_iter().collect());
     }
-    let mut named = BTreeMap::new();
+    let mut named = Map::new();
     for (name, value) in members {
         let name = trimmed(&name).to_owned();
         if named.insert(name.clone(), value).is_some() {
@@ -81,8 +81,8 @@ pub(super) fn ids(fields: &mut Map<String, Json>) -> Result<Ids, LineError> {
 pub(super) fn values(
     fields: &mut Map<String, Json>,
     name: &'static str,
-) -> Result<BTreeMap<String, Option<Value>>, LineError> {
-    let mut values = BTreeMap::new();
+) -> Result<Changes<String>, LineError> {
+    let mut values = Changes::default();
     for (member, json) in by_trimmed_names(object(fields, name)?, name)? {
         let place = format!("{name}.{member}");
         checked(&member, &place, NAME_BYTES_MAX)?;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use crate::domain::expression::convert::{convert, parse_duration};
 use crate::domain::expression::facts::Facts;
 use crate::domain::expression::tree::{Aggregate, EventTerm, Step, Term, Window};
 use crate::domain::expression::truth::Reason;
-use crate::domain::value::{Kind, Number, Value};
+use crate::domain::value::{Kind, Members, Number, Value};
 
 /// Which events, with every argument known.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +120,7 @@ impl Ask {
     }
 
     /// The properties of each matching event, in order.
-    pub fn properties_of_all(&self, facts: Facts<'_>) -> Vec<BTreeMap<String, Value>> {
+    pub fn properties_of_all(&self, facts: Facts<'_>) -> Vec<Members> {
         matching(self, facts).map(properties).collect()
     }
 }
@@ -196,7 +195,7 @@ fn extreme(numbers: Vec<Number>, side: Ordering) -> Option<Value> {
 }
 
 /// An event's properties, with its `timestamp` and `type` where no property has that name.
-pub(crate) fn properties(event: &Event) -> BTreeMap<String, Value> {
+pub(crate) fn properties(event: &Event) -> Members {
     let mut properties = event.properties.as_ref().clone();
     properties.entry("timestamp".to_owned()).or_insert(Value::Timestamp(event.timestamp));
     properties.entry("type".to_owned()).or_insert_with(|| Value::Text(Arc::clone(&event.event_type)));

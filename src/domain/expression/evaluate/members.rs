@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::domain::value::Value;
+use crate::domain::value::{Members, Value};
 
 /// Up to this length looking at each element is as fast, and no customer's own list is longer.
 const LOOKED_THROUGH_MAX: usize = 256;
@@ -44,6 +44,13 @@ fn sorted(list: &[Value]) -> Box<[u32]> {
     order.into()
 }
 
+/// Members without the order in which they were written, which does not count.
+fn by_name(members: &Members) -> Vec<(&String, &Value)> {
+    let mut members: Vec<_> = members.iter().collect();
+    members.sort_unstable_by_key(|(name, _)| *name);
+    members
+}
+
 /// An order of all values that finds those equal which are equal; it has no other meaning.
 fn total_order(left: &Value, right: &Value) -> Ordering {
     match (left, right) {
@@ -56,7 +63,7 @@ fn total_order(left: &Value, right: &Value) -> Ordering {
             differing.into_iter().find(|order| order.is_ne()).unwrap_or(left.len().cmp(&right.len()))
         }
         (Value::Object(left), Value::Object(right)) => {
-            let pairs = left.iter().zip(right.iter());
+            let pairs = by_name(left).into_iter().zip(by_name(right));
             let mut differing =
                 pairs.map(|(left, right)| left.0.cmp(right.0).then_with(|| total_order(left.1, right.1)));
             differing.find(|order| order.is_ne()).unwrap_or(left.len().cmp(&right.len()))

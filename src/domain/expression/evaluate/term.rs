@@ -1,7 +1,6 @@
 //! Finding the value of a term.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::events::{Ask, aggregate};
 use super::{Evaluator, Found};
@@ -9,7 +8,7 @@ use crate::domain::expression::convert::{convert, from_jinja, to_jinja};
 use crate::domain::expression::leaf::JinjaLeaf;
 use crate::domain::expression::tree::{CallField, Node, Path, Root, Step, Term, TermKind};
 use crate::domain::expression::truth::{Reason, TOO_MANY_STEPS, Truth};
-use crate::domain::value::Value;
+use crate::domain::value::{Members, Value};
 
 impl<'a> Evaluator<'a> {
     pub(super) fn term(&mut self, term: &'a Term) -> Found<'a> {
@@ -48,7 +47,7 @@ impl<'a> Evaluator<'a> {
 
     fn path(&self, term: &Term, path: &Path) -> Found<'a> {
         let missing = || Found::Missing(Reason::missing(&term.text));
-        let map: &'a BTreeMap<String, Value> = match path.root {
+        let map: &'a Members = match path.root {
             Root::Body | Root::Item => {
                 let request = self.facts.request;
                 let whole = request.and_then(|request| match path.root {
@@ -70,7 +69,7 @@ impl<'a> Evaluator<'a> {
         map.get(name.as_ref()).and_then(|value| walk(value, rest)).map_or_else(missing, Found::Value)
     }
 
-    fn map(&self, root: Root) -> Option<&'a std::sync::Arc<BTreeMap<String, Value>>> {
+    fn map(&self, root: Root) -> Option<&'a std::sync::Arc<Members>> {
         match root {
             Root::Customer => self.facts.customer.map(|customer| &customer.attributes),
             Root::Params => self.facts.call.map(|call| &call.params),

@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::domain::customer::{Customer, CustomerKey, Event};
 use crate::domain::name::{CallId, TriggerName};
-use crate::domain::value::{Kind, Value, object_from_json};
+use crate::domain::value::{Kind, Members, Value, object_from_json};
 
 pub(in crate::domain) const NOW: &str = "2026-11-01T12:00:00Z";
 
@@ -46,7 +46,7 @@ pub(in crate::domain) fn scope() -> Scope {
     }
 }
 
-pub(in crate::domain) fn object(json: &Json) -> Arc<std::collections::BTreeMap<String, Value>> {
+pub(in crate::domain) fn object(json: &Json) -> Arc<Members> {
     Arc::new(object_from_json(json.as_object().unwrap()).unwrap())
 }
 

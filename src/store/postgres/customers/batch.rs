@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::damaged;
 use crate::domain::customer::CustomerKey;
-use crate::domain::value::Value;
+use crate::domain::value::Members;
 use crate::store::StoreError;
 use crate::store::customers::{CustomerWrite, LineRefused, LineResult};
 use crate::store::merge::{self, Changed, Documents};
@@ -47,9 +47,9 @@ pub(super) struct Batch {
 #[derive(Debug)]
 pub(super) struct Touched {
     /// Before the batch.
-    pub before: BTreeMap<String, Value>,
+    pub before: Members,
     /// After it.
-    pub after: BTreeMap<String, Value>,
+    pub after: Members,
 }
 
 impl Batch {

@@ -1,9 +1,7 @@
 //! The rows of side tables that a write brings along, column by column, as arrays are bound.
 
-use std::collections::BTreeMap;
-
 use super::entry::Columns;
-use crate::domain::value::Value;
+use crate::domain::value::Members;
 use crate::store::side_index::{EventPlace, SideIndex, attribute_changes, event_values};
 
 /// Rows to put into, and to take from, the side table of attributes.
@@ -31,8 +29,8 @@ impl AttributeRows {
         &mut self,
         indexes: &[SideIndex],
         customer: i64,
-        before: &BTreeMap<String, Value>,
-        after: &BTreeMap<String, Value>,
+        before: &Members,
+        after: &Members,
     ) {
         for (index, _, new) in attribute_changes(indexes, before, after) {
             match new {
@@ -83,7 +81,7 @@ impl EventRows {
         indexes: &[SideIndex],
         added_type: &str,
         place: EventPlace,
-        properties: &BTreeMap<String, Value>,
+        properties: &Members,
     ) {
         for (index, value) in event_values(indexes, added_type, properties) {
             self.put(index.id, place, Columns::of(value));

@@ -199,7 +199,7 @@ mod tests {
     fn write(connection: &Connection, registered: &str, city: Option<&str>) {
         let line = CustomerWrite {
             registered: registered.into(),
-            attributes: [("city".to_owned(), city.map(Value::text))].into(),
+            attributes: [("city".to_owned(), city.map(Value::text))].into_iter().collect(),
             ..CustomerWrite::default()
         };
         upsert(connection, &[line]).unwrap().remove(0).unwrap();

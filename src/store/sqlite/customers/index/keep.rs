@@ -2,11 +2,9 @@
 //!
 //! An index that is still being filled is kept too: filling skips what is already there.
 
-use std::collections::BTreeMap;
-
 use rusqlite::Connection;
 
-use crate::domain::value::Value;
+use crate::domain::value::{Members, Value};
 use crate::store::side_index::{Entry, EventPlace, SideIndex, attribute_changes, event_values, kind_number};
 
 const ADD_ATTRIBUTE: &str =
@@ -21,8 +19,8 @@ pub(crate) fn customer_changed(
     connection: &Connection,
     indexes: &[SideIndex],
     customer: i64,
-    before: &BTreeMap<String, Value>,
-    after: &BTreeMap<String, Value>,
+    before: &Members,
+    after: &Members,
 ) -> rusqlite::Result<()> {
     for (index, old, new) in attribute_changes(indexes, before, after) {
         if let Some(old) = old {
@@ -53,7 +51,7 @@ pub(crate) fn event_added(
     indexes: &[SideIndex],
     added_type: &str,
     place: EventPlace,
-    properties: &BTreeMap<String, Value>,
+    properties: &Members,
 ) -> rusqlite::Result<()> {
     event_values(indexes, added_type, properties)
         .try_for_each(|(index, value)| add_event(connection, index.id, place, value))
