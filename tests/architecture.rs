@@ -11,6 +11,8 @@ mod layers;
 mod map;
 #[path = "architecture/mentions.rs"]
 mod mentions;
+#[path = "architecture/names.rs"]
+mod names;
 #[path = "architecture/readers.rs"]
 mod readers;
 #[path = "architecture/source.rs"]
@@ -34,6 +36,11 @@ fn a_layer_knows_only_the_layers_below_it() {
 #[test]
 fn every_module_of_the_library_has_its_layer() {
     complaints("modules without a layer", &layers::unlisted(&source::all()));
+}
+
+#[test]
+fn a_public_type_name_is_defined_once() {
+    complaints("names with two meanings", &names::defined_twice(&source::all()));
 }
 
 #[test]

@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::http::{Target, TargetError};
+use super::http::{HttpTarget, TargetError};
 use super::log::Log;
-use super::smtp::{Credentials, Server, Smtp};
-use super::twilio::Twilio;
-use super::webhook::{SigningKey, Webhook};
+use super::smtp::{Server, SmtpChannel, SmtpCredentials};
+use super::twilio::TwilioChannel;
+use super::webhook::{SigningKey, WebhookChannel};
 use super::wire::Network;
 use crate::api::{self, AuthorizationRef, AuthorizationScheme, SecretKeySource, SmtpTls};
 use crate::compile;
@@ -41,7 +41,7 @@ pub struct ConnectProblem {
 /// # Errors
 /// All problems of the channel: a secret that cannot be read, an address that is none.
 pub fn connect(
-    channel: &compile::Channel,
+    channel: &compile::CompiledChannel,
     secrets: &dyn SecretSource,
     network: &Network,
 ) -> Result<Arc<dyn super::Channel>, Vec<ConnectProblem>> {
@@ -56,7 +56,7 @@ pub fn connect(
 }
 
 struct Connecting<'a> {
-    channel: &'a compile::Channel,
+    channel: &'a compile::CompiledChannel,
     secrets: &'a dyn SecretSource,
     network: &'a Network,
 }
@@ -72,7 +72,7 @@ impl Connecting<'_> {
                     secret.map_err(|error| problem("spec.smtp.credentialsRef", error))
                 };
                 match (read("username"), read("password")) {
-                    (Ok(username), Ok(password)) => Ok(Some(Credentials { username, password })),
+                    (Ok(username), Ok(password)) => Ok(Some(SmtpCredentials { username, password })),
                     (username, password) => Err([username.err(), password.err()]),
                 }
             }
@@ -88,26 +88,27 @@ impl Connecting<'_> {
         let reply_to = reply_to.map_err(|error| vec![problem("spec.smtp.replyTo", error)])?;
         let headers = smtp.headers.iter().map(|it| (it.name.clone(), it.value.clone())).collect();
         let server = Server { host: smtp.host.clone(), port: port(smtp), tls: smtp.tls, credentials };
-        let made = Smtp::new(self.network.clone(), server, from, self.channel.timeout, self.connections());
+        let made =
+            SmtpChannel::new(self.network.clone(), server, from, self.channel.timeout, self.connections());
         Ok(Arc::new(made.with_headers(reply_to, headers)))
     }
 
     fn twilio(&self, twilio: &api::Twilio) -> Result<Arc<dyn super::Channel>, ConnectProblem> {
         let token = self.secret("spec.twilio.authToken.secretKeyRef", &twilio.auth_token)?;
         let (network, timeout) = (self.network.clone(), self.channel.timeout);
-        let made = Twilio::new(network, twilio, &token, timeout, self.connections());
+        let made = TwilioChannel::new(network, twilio, &token, timeout, self.connections());
         Ok(Arc::new(made.map_err(|error| problem("spec.twilio.baseUrl", error))?))
     }
 
     fn webhook(&self, webhook: &api::Webhook) -> Result<Arc<dyn super::Channel>, ConnectProblem> {
         const SECRET: &str = "spec.webhook.signingSecret.secretKeyRef";
-        let target =
-            Target::parse(&webhook.url).map_err(|error: TargetError| problem("spec.webhook.url", error))?;
+        let target = HttpTarget::parse(&webhook.url)
+            .map_err(|error: TargetError| problem("spec.webhook.url", error))?;
         let secret = webhook.signing_secret.as_ref().map(|source| self.secret(SECRET, source)).transpose()?;
         let signing = secret.map(|secret| SigningKey::new(&secret)).transpose();
         let signing = signing.map_err(|error| problem(SECRET, error))?;
         let (network, timeout) = (self.network.clone(), self.channel.timeout);
-        let made = Webhook::new(network, target, signing, timeout, self.connections());
+        let made = WebhookChannel::new(network, target, signing, timeout, self.connections());
         Ok(Arc::new(made.with_headers(self.webhook_headers(webhook)?)))
     }
 

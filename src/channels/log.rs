@@ -1,8 +1,9 @@
 //! Messages as lines in the runtime's log: for trying a scenario out.
 
+use crate::domain::content::Content;
 use async_trait::async_trait;
 
-use super::{Attempt, Channel, Content, Outgoing, wrong_content};
+use super::{Attempt, Channel, Outgoing, wrong_content};
 
 /// Writes each message at level info.
 #[derive(Debug, Clone, Copy, Default)]

@@ -17,7 +17,8 @@ pub mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::refusal::{Basis, Finding, alike};
+use crate::domain::content::Content;
+use crate::domain::refusal::{Basis, RefusalFinding, alike};
 use crate::domain::trace::TraceParent;
 pub use unrecognized::Unrecognized;
 
@@ -33,35 +34,6 @@ pub struct Outgoing {
     pub content: Content,
     /// The span of this attempt, if it belongs to a trace; told to providers that are ours to tell.
     pub trace: Option<TraceParent>,
-}
-
-/// What a message says, by the kind of channel it is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// A text message.
-    Sms {
-        /// The text.
-        body: String,
-    },
-    /// A mail with text, HTML or both.
-    Email {
-        /// The subject; one line.
-        subject: String,
-        /// The plain text.
-        text: Option<String>,
-        /// The HTML.
-        html: Option<String>,
-    },
-    /// A request to a webhook.
-    Webhook {
-        /// The JSON body.
-        body: String,
-    },
-    /// A line in the log.
-    Log {
-        /// The line.
-        text: String,
-    },
 }
 
 /// What came of one attempt. The difference between the last two decides whether a message can be doubled.
@@ -115,7 +87,7 @@ impl Attempt {
     }
 
     /// What a table found about a refusal: it is the channel's, or it refuses this message.
-    fn found(reason: String, finding: Finding, retry_after: Option<Duration>) -> Self {
+    fn found(reason: String, finding: RefusalFinding, retry_after: Option<Duration>) -> Self {
         if finding.is_the_channels() {
             return Attempt::NotTaken { reason, retry_after, provider_down: true };
         }

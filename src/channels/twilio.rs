@@ -1,6 +1,7 @@
 //! Text messages by Twilio's Messages API, or a provider that speaks it
 //! (https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource).
 
+use crate::domain::content::Content;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,10 +12,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::http::{Answer, Client, Target, TargetError, retry_after};
+use super::http::{Client, HttpAnswer, HttpTarget, TargetError, retry_after};
 use super::webhook::{of_failure, said};
 use super::wire::Network;
-use super::{Attempt, Channel, Content, Outgoing, Reach, Unrecognized, wrong_content};
+use super::{Attempt, Channel, Outgoing, Reach, Unrecognized, wrong_content};
 use crate::domain::refusal::{About, twilio};
 use crate::domain::secret::Secret;
 
@@ -22,7 +23,7 @@ use crate::domain::secret::Secret;
 pub const BASE_URL: &str = "https://api.twilio.com";
 
 /// One account and sender. Twilio knows no idempotency key: what may have been taken must not be sent again by itself.
-pub struct Twilio {
+pub struct TwilioChannel {
     client: Client,
     authorization: HeaderValue,
     /// `From=…` or `MessagingServiceSid=…`, encoded.
@@ -39,7 +40,7 @@ struct Reply {
     message: Option<String>,
 }
 
-impl Twilio {
+impl TwilioChannel {
     /// A channel for one account that keeps at most `connections` open.
     pub fn new(
         network: Network,
@@ -50,12 +51,12 @@ impl Twilio {
     ) -> Result<Self, TargetError> {
         let sid = &settings.account_sid;
         let base = settings.base_url.as_deref().unwrap_or(BASE_URL).trim_end_matches('/');
-        let target = Target::parse(&format!("{base}/2010-04-01/Accounts/{sid}/Messages.json"))?;
+        let target = HttpTarget::parse(&format!("{base}/2010-04-01/Accounts/{sid}/Messages.json"))?;
         let credentials = STANDARD.encode(format!("{sid}:{}", token.expose().trim()));
         let mut authorization = HeaderValue::from_str(&format!("Basic {credentials}"))
             .expect("base64 is made of header characters");
         authorization.set_sensitive(true);
-        Ok(Twilio {
+        Ok(TwilioChannel {
             client: Client::new(network, target, timeout, connections),
             authorization,
             sender: encoded_sender(&settings.from),
@@ -75,7 +76,7 @@ impl Twilio {
 }
 
 #[async_trait]
-impl Channel for Twilio {
+impl Channel for TwilioChannel {
     async fn attempt(&self, message: &Outgoing) -> Attempt {
         let Content::Sms { body } = &message.content else { return wrong_content("a text message") };
         let mut headers = HeaderMap::with_capacity(8);
@@ -98,7 +99,7 @@ impl Channel for Twilio {
 
 /// What an answer means. The account's own troubles (a wrong token or account, a suspended one, too many requests, a
 /// full queue) are not the message's: it is sent again when they are over.
-fn judge(answer: &Answer, now: Timestamp, unrecognized: &Unrecognized) -> Attempt {
+fn judge(answer: &HttpAnswer, now: Timestamp, unrecognized: &Unrecognized) -> Attempt {
     let reply: Reply = serde_json::from_slice(&answer.body).unwrap_or_default();
     let status = answer.status;
     if status.is_success() {

@@ -3,6 +3,7 @@
 
 mod signature;
 
+use crate::domain::content::Content;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,9 +11,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 
-use super::http::{Answer, Client, Failure, Target, retry_after};
+use super::http::{Client, HttpAnswer, HttpFailure, HttpTarget, retry_after};
 use super::wire::Network;
-use super::{Attempt, Channel, Content, Outgoing, Reach, Unrecognized, wrong_content};
+use super::{Attempt, Channel, Outgoing, Reach, Unrecognized, wrong_content};
 use crate::domain::refusal::alike;
 use crate::domain::refusal::webhook::{self, Meaning};
 pub use signature::{SigningKey, SigningKeyError};
@@ -23,7 +24,7 @@ static SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Posts each message to one URL. The receiver knows a repetition by its `webhook-id`, which is the delivery's key.
-pub struct Webhook {
+pub struct WebhookChannel {
     client: Client,
     signing: Option<SigningKey>,
     /// Those of the manifest, and who we are.
@@ -31,22 +32,27 @@ pub struct Webhook {
     unrecognized: Unrecognized,
 }
 
-impl Webhook {
+impl WebhookChannel {
     /// A channel to one URL that keeps at most `connections` open.
     pub fn new(
         network: Network,
-        target: Target,
+        target: HttpTarget,
         signing: Option<SigningKey>,
         timeout: Duration,
         connections: usize,
     ) -> Self {
         let client = Client::new(network, target, timeout, connections);
-        Webhook { client, signing, own_headers: HeaderMap::new(), unrecognized: Unrecognized::default() }
+        WebhookChannel {
+            client,
+            signing,
+            own_headers: HeaderMap::new(),
+            unrecognized: Unrecognized::default(),
+        }
     }
 
     /// With these headers in every request beside its own. A value of theirs for `content-type` or `user-agent` holds.
     pub fn with_headers(self, own_headers: HeaderMap) -> Self {
-        Webhook { own_headers, ..self }
+        WebhookChannel { own_headers, ..self }
     }
 
     fn headers(&self, key: &str, body: &str, now: Timestamp) -> Option<HeaderMap> {
@@ -65,7 +71,7 @@ impl Webhook {
 }
 
 #[async_trait]
-impl Channel for Webhook {
+impl Channel for WebhookChannel {
     async fn attempt(&self, message: &Outgoing) -> Attempt {
         let Content::Webhook { body } = &message.content else { return wrong_content("a webhook body") };
         let now = Timestamp::now();
@@ -95,7 +101,7 @@ impl Channel for Webhook {
 }
 
 /// What an answer means: only 2xx is success, and only what proves that nothing was taken is no doubt.
-fn judge(answer: &Answer, now: Timestamp, unrecognized: &Unrecognized) -> Attempt {
+fn judge(answer: &HttpAnswer, now: Timestamp, unrecognized: &Unrecognized) -> Attempt {
     let status = answer.status;
     if status.is_success() {
         return Attempt::Sent { provider_id: None };
@@ -123,7 +129,7 @@ fn judge(answer: &Answer, now: Timestamp, unrecognized: &Unrecognized) -> Attemp
 }
 
 /// A redirect, with where it leads to: whoever reads it knows what to write.
-fn redirected(answer: &Answer) -> String {
+fn redirected(answer: &HttpAnswer) -> String {
     const LOCATION_CHARACTERS_MAX: usize = 200;
     let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
     let to = location.map_or_else(String::new, |location| {
@@ -133,17 +139,19 @@ fn redirected(answer: &Answer) -> String {
 }
 
 /// What a request without an answer means, for any provider over HTTP.
-pub(super) fn of_failure(failure: Failure) -> Attempt {
+pub(super) fn of_failure(failure: HttpFailure) -> Attempt {
     let reason = failure.to_string();
     match failure {
-        Failure::NotConnected(_) => Attempt::NotTaken { reason, retry_after: None, provider_down: true },
-        Failure::NothingWritten(_) => Attempt::NotTaken { reason, retry_after: None, provider_down: true },
-        Failure::OnItsWay(_) => Attempt::Unknown { reason },
+        HttpFailure::NotConnected(_) => Attempt::NotTaken { reason, retry_after: None, provider_down: true },
+        HttpFailure::NothingWritten(_) => {
+            Attempt::NotTaken { reason, retry_after: None, provider_down: true }
+        }
+        HttpFailure::OnItsWay(_) => Attempt::Unknown { reason },
     }
 }
 
 /// The status and the beginning of the body, in one printable line.
-pub(super) fn said(answer: &Answer) -> String {
+pub(super) fn said(answer: &HttpAnswer) -> String {
     const EXCERPT_CHARACTERS_MAX: usize = 200;
     let body = String::from_utf8_lossy(&answer.body);
     let excerpt: String =

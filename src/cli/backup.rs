@@ -8,10 +8,10 @@ use jiff::Timestamp;
 
 use super::dev::data_folder::{DataFolder, DataFolderError};
 use super::output::warn;
-use crate::domain::pause::{Pause, Scope};
+use crate::domain::pause::{Pause, PauseScope};
 use crate::store::StoreError;
 use crate::store::pauses::PauseBook as _;
-use crate::store::sqlite::{ArchiveError, Ledger, OpenError, read_archive, write_archive};
+use crate::store::sqlite::{ArchiveError, Ledger, SqliteOpenError, read_archive, write_archive};
 
 /// Write a copy of a data folder's databases to stdout, as a tar file, while Fanfare works on them.
 ///
@@ -46,7 +46,7 @@ enum BackupError {
     #[error(transparent)]
     Folder(#[from] DataFolderError),
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(#[from] SqliteOpenError),
     #[error("the restored ledger cannot be written: {0}")]
     Store(#[from] StoreError),
     #[error("a backup is no text for a screen; send stdout to a file")]
@@ -93,7 +93,8 @@ impl RestoreCommand {
         let reason = format!(
             "restored as of {taken_at}: what was sent after that is not known, and would be sent again"
         );
-        let pause = Pause { scope: Scope::Runtime, who: "restore".into(), reason, since: Timestamp::now() };
+        let pause =
+            Pause { scope: PauseScope::Runtime, who: "restore".into(), reason, since: Timestamp::now() };
         let paused = ledger.pause(&pause).await;
         ledger.close().await;
         paused?;

@@ -7,7 +7,7 @@ use kube::Client;
 
 use super::output::{line, warn};
 use crate::domain::duration::duration_from_text;
-use crate::operator::{Finding, Installation, LeaseName};
+use crate::operator::{Installation, InstallationFinding, LeaseName};
 use crate::runtime::cluster::{ApiServerError, configuration};
 
 /// Check whether the operator of a cluster is installed as it should be.
@@ -51,7 +51,7 @@ impl CheckInstall {
         }
     }
 
-    async fn look(self) -> Result<Vec<Finding>, ApiServerError> {
+    async fn look(self) -> Result<Vec<InstallationFinding>, ApiServerError> {
         let client = Client::try_from(configuration().await?)?;
         let Self { operator, namespaces, patience, .. } = self;
         let name = format!("{}/{}", self.own_namespace, self.lease_name);
@@ -61,8 +61,8 @@ impl CheckInstall {
     }
 }
 
-fn told(findings: &[Finding]) -> ExitCode {
-    for Finding { what, trouble } in findings {
+fn told(findings: &[InstallationFinding]) -> ExitCode {
+    for InstallationFinding { what, trouble } in findings {
         match trouble {
             None => line(format_args!("ok      {what}")),
             Some(trouble) => warn(&format!("not ok  {what}: {trouble}")),

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::client::ClientError;
-use super::dev::credentials::{Credential, Credentials};
+use super::dev::credentials::{Credential, DevCredentials};
 use super::exit::{self, Exit};
 use super::output::{OutputArgs, print, print_value, table};
 
@@ -39,7 +39,7 @@ impl CredentialsCommand {
     }
 
     fn show(&self) -> Result<Exit, ClientError> {
-        let credentials = Credentials::read(&self.data).map_err(|error| self.none(&error.to_string()))?;
+        let credentials = DevCredentials::read(&self.data).map_err(|error| self.none(&error.to_string()))?;
         let rows = self.rows(&credentials);
         let Some((_, first)) = rows.first() else {
             return Err(self.none(match self.trigger {
@@ -56,7 +56,7 @@ impl CredentialsCommand {
     }
 
     /// The owner's first, then triggers, then ApiKeys.
-    fn rows<'a>(&self, credentials: &'a Credentials) -> Vec<(String, &'a Credential)> {
+    fn rows<'a>(&self, credentials: &'a DevCredentials) -> Vec<(String, &'a Credential)> {
         let triggers = credentials.triggers.iter();
         if let Some(wanted) = &self.trigger {
             let own = triggers.filter(|(name, _)| *name == wanted);

@@ -9,7 +9,7 @@ use kube::Client;
 use crate::cli::output::warn;
 use crate::cli::signals::Signals;
 use crate::domain::egress_target::EgressTarget;
-use crate::operator::{EgressRules, Ports, RUNTIME_PORTS, Resources, Settings, Tracing, start};
+use crate::operator::{EgressRules, OperatorSettings, Ports, RUNTIME_PORTS, Resources, Tracing, start};
 use crate::runtime::cluster::{ApiServerError, configuration};
 use crate::telemetry;
 
@@ -125,8 +125,8 @@ impl OperatorCommand {
         ExitCode::SUCCESS
     }
 
-    fn settings(self) -> Settings {
-        Settings {
+    fn settings(self) -> OperatorSettings {
+        OperatorSettings {
             namespaces: self.namespaces,
             own_namespace: self.own_namespace,
             identity: self.identity,

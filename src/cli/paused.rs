@@ -1,7 +1,7 @@
 //! What rests, said when a process starts: whoever looks at a store that was restored must learn that it waits for them.
 
 use super::cluster::spoken;
-use crate::domain::pause::{Pause, Scope};
+use crate::domain::pause::{Pause, PauseScope};
 use crate::store::pauses::PauseBook;
 
 /// Says what is paused. A store that cannot tell just now is asked again by the engine.
@@ -15,7 +15,7 @@ fn in_words(pause: &Pause) -> String {
     let Pause { scope, who, reason, since } = pause;
     let named = format!("{} {}", scope.kind(), scope.name());
     let what = match scope {
-        Scope::Runtime => "everything is paused: calls are accepted, and nothing is sent".to_owned(),
+        PauseScope::Runtime => "everything is paused: calls are accepted, and nothing is sent".to_owned(),
         scope => format!("{scope} is paused"),
     };
     let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn a_pause_says_who_asked_for_it_and_how_it_ends() {
         let since = "2026-01-16T14:00:00Z".parse().unwrap();
-        let pause = Pause { scope: Scope::Runtime, who: "restore".into(), reason: "look".into(), since };
+        let pause = Pause { scope: PauseScope::Runtime, who: "restore".into(), reason: "look".into(), since };
         assert_eq!(
             in_words(&pause),
             "everything is paused: calls are accepted, and nothing is sent, since 2026-01-16T14:00:00Z, by restore \

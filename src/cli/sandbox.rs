@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{line, warn};
-use crate::sandbox::{Credentials, Record, Rule, Sandbox, Settings};
+use crate::sandbox::{Record, Rule, Sandbox, SandboxCredentials, SandboxSettings};
 
 /// Run an SMTP server, a Twilio-shaped API and a webhook sink that keep what they receive.
 ///
@@ -48,11 +48,11 @@ pub struct SandboxCommand {
 
     /// Require SMTP AUTH with this user and password.
     #[arg(long, value_name = "USER:PASSWORD", env = "FANFARE_SANDBOX_SMTP", hide_env_values = true)]
-    smtp_credentials: Option<Credentials>,
+    smtp_credentials: Option<SandboxCredentials>,
 
     /// Require this account SID and token at the Twilio-shaped API.
     #[arg(long, value_name = "SID:TOKEN", env = "FANFARE_SANDBOX_TWILIO", hide_env_values = true)]
-    twilio_credentials: Option<Credentials>,
+    twilio_credentials: Option<SandboxCredentials>,
 
     /// End with the process that started it, also when that one is killed.
     #[arg(long)]
@@ -98,8 +98,8 @@ impl SandboxCommand {
         Ok(())
     }
 
-    fn settings(&self) -> Settings {
-        Settings {
+    fn settings(&self) -> SandboxSettings {
+        SandboxSettings {
             smtp_listen: self.smtp_listen,
             http_listen: self.http_listen,
             record: self.record.clone(),

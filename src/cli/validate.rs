@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::output::{counted, print, print_compact, warn};
 use crate::compile;
-use crate::manifests::{self, Diagnostic, Manifests, ReadError, Severity};
+use crate::manifests::{self, Diagnostic, DiagnosticSeverity, Manifests, ReadError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -105,7 +105,7 @@ fn shown_as_text(manifests: &Manifests, diagnostics: &[Diagnostic], plans: &[Pla
     }
     let count =
         |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count() as u64;
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let (errors, warnings) = (count(DiagnosticSeverity::Error), count(DiagnosticSeverity::Warning));
     let objects = counted(manifests.objects.len() as u64, "object");
     shown + &format!("{objects}, {}, {}", counted(errors, "error"), counted(warnings, "warning"))
 }

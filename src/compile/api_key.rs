@@ -9,7 +9,7 @@ use super::confined::confined;
 use super::problem::Severity;
 use super::{ObjectKind, ObjectName, Problem, Problems, Sources, Trigger, rotation_schedule};
 use crate::api::{ApiKeySpec, KeyType, Origin, Permission as Declared, TrackName, TrackRules};
-use crate::domain::credentials::{Permission, Permissions, TrackScope, normal_origin};
+use crate::domain::credentials::{KeyPermission, Permissions, TrackScope, normal_origin};
 use crate::domain::name::TriggerName;
 use crate::domain::secret::Secret;
 
@@ -76,13 +76,13 @@ fn compile(name: &str, spec: &ApiKeySpec) -> ApiKey {
     }
 }
 
-fn permission(declared: Declared) -> Permission {
+fn permission(declared: Declared) -> KeyPermission {
     match declared {
-        Declared::Trigger => Permission::Trigger,
-        Declared::Track => Permission::Track,
-        Declared::ReadLog => Permission::ReadLog,
-        Declared::ReadCustomers => Permission::ReadCustomers,
-        Declared::Control => Permission::Control,
+        Declared::Trigger => KeyPermission::Trigger,
+        Declared::Track => KeyPermission::Track,
+        Declared::ReadLog => KeyPermission::ReadLog,
+        Declared::ReadCustomers => KeyPermission::ReadCustomers,
+        Declared::Control => KeyPermission::Control,
     }
 }
 

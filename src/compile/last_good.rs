@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::references::config_maps;
 use super::{
-    Before, Compilation, LeftOut, ObjectKind, ObjectName, Problem, Severity, Sources, compile, compile_after,
+    Before, Compilation, LeftOutScenario, ObjectKind, ObjectName, Problem, Severity, Sources, compile,
+    compile_after,
 };
 use crate::api::ScenarioSpec;
 
@@ -70,11 +71,11 @@ fn settle_by(previous: &Sources, wanted: Sources, compile: impl Fn(&Sources) -> 
     }
 }
 
-fn left_out(wanted: &ScenarioSpec, object: &ObjectName, problems: &[Problem]) -> LeftOut {
+fn left_out(wanted: &ScenarioSpec, object: &ObjectName, problems: &[Problem]) -> LeftOutScenario {
     let is_its_own = |problem: &&Problem| problem.severity == Severity::Error && problem.object == *object;
     let first = problems.iter().find(is_its_own);
     let problem = first.map(|problem| format!("{}: {}", problem.path, problem.message)).unwrap_or_default();
-    LeftOut {
+    LeftOutScenario {
         triggers: wanted.triggers.iter().map(|entry| entry.trigger_ref.name.clone()).collect(),
         problem: problem.chars().take(PROBLEM_CHARS_MAX).collect(),
     }

@@ -19,14 +19,14 @@ mod trigger;
 
 pub use api_key::ApiKey;
 pub use before::Before;
-pub use channel::{ATTEMPTS_UNCOUNTED, Channel, ChannelKind};
+pub use channel::{ATTEMPTS_UNCOUNTED, ChannelKind, CompiledChannel};
 pub use digest::{of_bytes as bytes_digest, spec_digest, texts_digest};
 pub use last_good::{Settled, settle, settle_after};
 pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
 pub use rotation::rotation_schedule;
-pub use scenario::{Audience, Listener, Scenario};
+pub use scenario::{CompiledAudience, Listener, Scenario};
 pub use snapshot::Snapshot;
-pub use sources::{LeftOut, Sources, Texts};
+pub use sources::{LeftOutScenario, Sources, Texts};
 pub use trigger::{BasicSource, Deduplication, Expiry, KnownFields, Trigger, curl};
 
 /// What came of compiling: what can run, and what is wrong with the rest.

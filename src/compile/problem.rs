@@ -9,6 +9,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+pub use crate::domain::expression::Severity;
+
 /// A kind of object a problem can be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectKind {
@@ -41,15 +43,6 @@ pub struct ObjectName {
     pub kind: ObjectKind,
     /// Its `metadata.name`.
     pub name: String,
-}
-
-/// Whether an object with the problem can run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// It cannot.
-    Error,
-    /// It can, but it may not do what its author meant.
-    Warning,
 }
 
 /// One thing that is wrong, or looks wrong, with one object.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ApiKey, Channel, LeftOut, Scenario, Trigger};
+use super::{ApiKey, CompiledChannel, LeftOutScenario, Scenario, Trigger};
 use crate::domain::name::{ChannelName, ScenarioName, TriggerName, VersionId};
 
 /// Everything in force in one namespace at one time.
@@ -18,9 +18,9 @@ pub struct Snapshot {
     /// Scenarios by name, drafts and inactive ones too.
     pub scenarios: BTreeMap<ScenarioName, Arc<Scenario>>,
     /// Scenarios by name that were wanted and are not in force.
-    pub left_out: BTreeMap<String, LeftOut>,
+    pub left_out: BTreeMap<String, LeftOutScenario>,
     /// Channels by name.
-    pub channels: BTreeMap<ChannelName, Arc<Channel>>,
+    pub channels: BTreeMap<ChannelName, Arc<CompiledChannel>>,
     /// Keys by name.
     pub api_keys: BTreeMap<String, Arc<ApiKey>>,
 }

@@ -42,7 +42,7 @@ pub struct Sources {
     pub kept_texts: BTreeMap<String, BTreeMap<String, Texts>>,
     /// Scenarios that were wanted and are not in force, for the log of calls to the triggers that they list.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub left_out: BTreeMap<String, LeftOut>,
+    pub left_out: BTreeMap<String, LeftOutScenario>,
     /// Objects that are there and cannot be read, for the words about whatever refers to them. They put nothing in
     /// force, so they are never kept.
     #[serde(skip)]
@@ -56,7 +56,7 @@ pub struct Sources {
 /// A scenario that does not compile and has no version before that does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LeftOut {
+pub struct LeftOutScenario {
     /// The triggers that it lists.
     pub triggers: BTreeSet<String>,
     /// The first thing that is wrong with it: field and problem in one line.

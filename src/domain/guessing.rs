@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 /// How a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure<'a> {
+pub enum FailedGuess<'a> {
     /// It brought no credentials, or none that can be read.
     Missing,
     /// It brought wrong ones; the name is there unless they were a token.
@@ -92,10 +92,15 @@ impl Guesses {
     }
 
     /// Notes a failure. Answers whether, and how, whoever failed is slowed.
-    pub fn failed(&mut self, failure: Failure<'_>, peer: Option<[u8; 16]>, now: Timestamp) -> Option<Slowed> {
+    pub fn failed(
+        &mut self,
+        failure: FailedGuess<'_>,
+        peer: Option<[u8; 16]>,
+        now: Timestamp,
+    ) -> Option<Slowed> {
         let (name, counts) = match failure {
-            Failure::Missing => (None, MISSING),
-            Failure::Wrong { name } => (name, 1.0),
+            FailedGuess::Missing => (None, MISSING),
+            FailedGuess::Wrong { name } => (name, 1.0),
         };
         let now = now.as_microsecond();
         let by_name = name.and_then(|name| self.names.failed(self.hasher.hash_one(name), 1.0, now));
@@ -159,7 +164,7 @@ impl Place {
 mod tests {
     use super::*;
 
-    const WRONG: Failure<'static> = Failure::Wrong { name: Some("ann") };
+    const WRONG: FailedGuess<'static> = FailedGuess::Wrong { name: Some("ann") };
 
     fn guesses() -> Guesses {
         Guesses::new(RandomState::new())
@@ -178,7 +183,7 @@ mod tests {
         let mut guesses = guesses();
         let slowed = (0..1_000).filter(|n| guesses.failed(WRONG, peer(*n), at(0)).is_some()).count();
         assert_eq!(slowed, 980);
-        assert_eq!(guesses.failed(Failure::Wrong { name: Some("bob") }, peer(7), at(0)), None);
+        assert_eq!(guesses.failed(FailedGuess::Wrong { name: Some("bob") }, peer(7), at(0)), None);
         // Once nobody guessed for a while, a typing error is answered at once.
         assert_eq!(guesses.failed(WRONG, peer(1), at(22_000)), None);
     }
@@ -188,10 +193,10 @@ mod tests {
         let mut guesses = guesses();
         let names: Vec<String> = (0..5_000).map(|n| format!("user-{n}")).collect();
         let slowed = names.iter().filter(|name| {
-            guesses.failed(Failure::Wrong { name: Some(name.as_str()) }, peer(1), at(0)).is_some()
+            guesses.failed(FailedGuess::Wrong { name: Some(name.as_str()) }, peer(1), at(0)).is_some()
         });
         assert_eq!(slowed.count(), 4_800);
-        let token = Failure::Wrong { name: None };
+        let token = FailedGuess::Wrong { name: None };
         assert!(guesses.failed(token, peer(1), at(0)).is_some());
         assert_eq!(guesses.failed(token, peer(2), at(0)), None);
         assert_eq!(guesses.failed(token, None, at(0)), None);
@@ -201,7 +206,7 @@ mod tests {
     fn requests_without_credentials_count_a_tenth() {
         let mut guesses = guesses();
         let slowed =
-            (0..3_000).filter(|_| guesses.failed(Failure::Missing, peer(1), at(0)).is_some()).count();
+            (0..3_000).filter(|_| guesses.failed(FailedGuess::Missing, peer(1), at(0)).is_some()).count();
         assert!((999..=1_001).contains(&slowed), "{slowed}");
     }
 
@@ -239,7 +244,7 @@ mod tests {
         }
         for n in 0..1_000_000_u32 {
             let name = n.to_string();
-            guesses.failed(Failure::Wrong { name: Some(&name) }, peer(n), at(1));
+            guesses.failed(FailedGuess::Wrong { name: Some(&name) }, peer(n), at(1));
         }
         assert!(guesses.failed(WRONG, peer(1), at(2)).is_some());
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::name::{CallId, ChannelName, ScenarioName};
-use super::pause::{Pause, Scope};
+use super::pause::{Pause, PauseScope};
 use super::state::RunState;
 
 /// How a channel stands, as one process sees it.
@@ -63,10 +63,10 @@ pub fn hindrances(
         return Vec::new();
     }
     let holds = |pause: &&Pause| match &pause.scope {
-        Scope::Runtime => true,
-        Scope::Scenario(name) => name == scenario,
-        Scope::Call(id) => id == call,
-        Scope::Channel(name) => channels.iter().any(|it| it.channel == *name),
+        PauseScope::Runtime => true,
+        PauseScope::Scenario(name) => name == scenario,
+        PauseScope::Call(id) => id == call,
+        PauseScope::Channel(name) => channels.iter().any(|it| it.channel == *name),
     };
     let mut found: Vec<Hindrance> = pauses.iter().filter(holds).cloned().map(Hindrance::Paused).collect();
     if state == RunState::Selecting {
@@ -76,7 +76,7 @@ pub fn hindrances(
         return found;
     }
     let is_paused =
-        |name: &ChannelName| pauses.iter().any(|pause| pause.scope == Scope::Channel(name.clone()));
+        |name: &ChannelName| pauses.iter().any(|pause| pause.scope == PauseScope::Channel(name.clone()));
     for standing in channels.iter().filter(|it| !is_paused(&it.channel)) {
         let channel = standing.channel.clone();
         match &standing.outage {
@@ -151,7 +151,7 @@ mod tests {
         ChannelStanding { channel: ChannelName::new(name), outage, is_busy, per_second }
     }
 
-    fn pause(scope: Scope) -> Pause {
+    fn pause(scope: PauseScope) -> Pause {
         let since = "2026-11-25T10:00:00.5Z".parse().unwrap();
         Pause { scope, who: "apikey/desk".into(), reason: "a wrong text".into(), since }
     }
@@ -176,7 +176,7 @@ mod tests {
                 "waits for channel log: it is sending what was handed to it before",
             ]
         );
-        assert!(words(RunState::Done, 0, &[pause(Scope::Runtime)], &all).is_empty());
+        assert!(words(RunState::Done, 0, &[pause(PauseScope::Runtime)], &all).is_empty());
         assert_eq!(words(RunState::Selecting, 0, &[], &all), ["its customers are being selected"]);
         assert_eq!(words(RunState::Running, 7, &[], &all[4..]), ["being handed to its channels"]);
         assert!(words(RunState::Running, 0, &[], &all[4..]).is_empty());
@@ -187,19 +187,19 @@ mod tests {
         let sms = [channel("sms", None, true, None)];
         let paused = |scope| words(RunState::Running, 1, &[pause(scope)], &sms);
         let said = "was paused by apikey/desk at 2026-11-25T10:00:00Z: a wrong text";
-        assert_eq!(paused(Scope::Channel(ChannelName::new("sms"))), [format!("channel sms {said}")]);
-        assert_eq!(paused(Scope::Call(CallId::new("c-1")))[0], format!("call c-1 {said}"));
-        assert_eq!(paused(Scope::Runtime)[0], format!("the whole runtime {said}"));
+        assert_eq!(paused(PauseScope::Channel(ChannelName::new("sms"))), [format!("channel sms {said}")]);
+        assert_eq!(paused(PauseScope::Call(CallId::new("c-1")))[0], format!("call c-1 {said}"));
+        assert_eq!(paused(PauseScope::Runtime)[0], format!("the whole runtime {said}"));
         let others = [
-            Scope::Call(CallId::new("c-2")),
-            Scope::Scenario(ScenarioName::new("flood")),
-            Scope::Channel(ChannelName::new("mail")),
+            PauseScope::Call(CallId::new("c-2")),
+            PauseScope::Scenario(ScenarioName::new("flood")),
+            PauseScope::Channel(ChannelName::new("mail")),
         ];
         for scope in others {
             assert_eq!(paused(scope), ["waits for channel sms: it is sending what was handed to it before"]);
         }
         assert_eq!(
-            words(RunState::Selecting, 0, &[pause(Scope::Runtime)], &sms)[0],
+            words(RunState::Selecting, 0, &[pause(PauseScope::Runtime)], &sms)[0],
             format!("the whole runtime {said}")
         );
     }

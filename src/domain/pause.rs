@@ -15,7 +15,7 @@ pub const REASON_MAX: usize = 500;
 
 /// What is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scope {
+pub enum PauseScope {
     /// Everything: nothing is decided or sent. Calls are still accepted.
     Runtime,
     /// All runs of a scenario.
@@ -26,43 +26,43 @@ pub enum Scope {
     Call(CallId),
 }
 
-impl Scope {
+impl PauseScope {
     /// The kind in words: `runtime`, `scenario`, `channel` or `call`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Scope::Runtime => "runtime",
-            Scope::Scenario(_) => "scenario",
-            Scope::Channel(_) => "channel",
-            Scope::Call(_) => "call",
+            PauseScope::Runtime => "runtime",
+            PauseScope::Scenario(_) => "scenario",
+            PauseScope::Channel(_) => "channel",
+            PauseScope::Call(_) => "call",
         }
     }
 
     /// The name within its kind; empty for the whole runtime.
     pub fn name(&self) -> &str {
         match self {
-            Scope::Runtime => "",
-            Scope::Scenario(name) => name.as_str(),
-            Scope::Channel(name) => name.as_str(),
-            Scope::Call(id) => id.as_str(),
+            PauseScope::Runtime => "",
+            PauseScope::Scenario(name) => name.as_str(),
+            PauseScope::Channel(name) => name.as_str(),
+            PauseScope::Call(id) => id.as_str(),
         }
     }
 
     /// Reads what [`Self::kind`] and [`Self::name`] gave.
     pub fn read(kind: &str, name: &str) -> Option<Self> {
         match kind {
-            "runtime" => Some(Scope::Runtime),
-            "scenario" => Some(Scope::Scenario(ScenarioName::new(name))),
-            "channel" => Some(Scope::Channel(ChannelName::new(name))),
-            "call" => Some(Scope::Call(CallId::new(name))),
+            "runtime" => Some(PauseScope::Runtime),
+            "scenario" => Some(PauseScope::Scenario(ScenarioName::new(name))),
+            "channel" => Some(PauseScope::Channel(ChannelName::new(name))),
+            "call" => Some(PauseScope::Call(CallId::new(name))),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Scope {
+impl fmt::Display for PauseScope {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Scope::Runtime => formatter.write_str("the whole runtime"),
+            PauseScope::Runtime => formatter.write_str("the whole runtime"),
             other => write!(formatter, "{} {}", other.kind(), other.name()),
         }
     }
@@ -72,7 +72,7 @@ impl fmt::Display for Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
     /// What is stopped.
-    pub scope: Scope,
+    pub scope: PauseScope,
     /// The credential of whoever asked for it.
     pub who: String,
     /// Why, in their words; may be empty.
@@ -83,28 +83,28 @@ pub struct Pause {
 
 /// All pauses that hold now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pauses(HashSet<Scope>);
+pub struct Pauses(HashSet<PauseScope>);
 
 impl Pauses {
     /// Whether runs of the scenario and call rest.
     pub fn hold_run(&self, scenario: &ScenarioName, call: &CallId) -> bool {
-        self.has(&Scope::Runtime)
-            || self.has(&Scope::Scenario(scenario.clone()))
-            || self.has(&Scope::Call(call.clone()))
+        self.has(&PauseScope::Runtime)
+            || self.has(&PauseScope::Scenario(scenario.clone()))
+            || self.has(&PauseScope::Call(call.clone()))
     }
 
     /// Whether nothing leaves by the channel.
     pub fn hold_channel(&self, channel: &ChannelName) -> bool {
-        self.has(&Scope::Runtime) || self.has(&Scope::Channel(channel.clone()))
+        self.has(&PauseScope::Runtime) || self.has(&PauseScope::Channel(channel.clone()))
     }
 
-    fn has(&self, scope: &Scope) -> bool {
+    fn has(&self, scope: &PauseScope) -> bool {
         self.0.contains(scope)
     }
 }
 
-impl FromIterator<Scope> for Pauses {
-    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+impl FromIterator<PauseScope> for Pauses {
+    fn from_iter<I: IntoIterator<Item = PauseScope>>(scopes: I) -> Self {
         Pauses(scopes.into_iter().collect())
     }
 }
@@ -146,7 +146,7 @@ mod tests {
         let (storm, flood) = (ScenarioName::new("storm"), ScenarioName::new("flood"));
         let (sms, mail) = (ChannelName::new("sms"), ChannelName::new("mail"));
         let (one, two) = (CallId::new("1"), CallId::new("2"));
-        let held = |scope: Scope| {
+        let held = |scope: PauseScope| {
             let pauses: Pauses = [scope].into_iter().collect();
             [
                 pauses.hold_run(&storm, &one),
@@ -156,18 +156,21 @@ mod tests {
                 pauses.hold_channel(&mail),
             ]
         };
-        assert_eq!(held(Scope::Runtime), [true; 5]);
-        assert_eq!(held(Scope::Scenario(storm.clone())), [true, true, false, false, false]);
-        assert_eq!(held(Scope::Call(one.clone())), [true, false, true, false, false]);
-        assert_eq!(held(Scope::Channel(sms.clone())), [false, false, false, true, false]);
+        assert_eq!(held(PauseScope::Runtime), [true; 5]);
+        assert_eq!(held(PauseScope::Scenario(storm.clone())), [true, true, false, false, false]);
+        assert_eq!(held(PauseScope::Call(one.clone())), [true, false, true, false, false]);
+        assert_eq!(held(PauseScope::Channel(sms.clone())), [false, false, false, true, false]);
     }
 
     #[test]
     fn a_scope_is_read_as_it_is_named() {
-        for scope in [Scope::Runtime, Scope::Channel(ChannelName::new("sms")), Scope::Call(CallId::new("x"))]
-        {
-            assert_eq!(Scope::read(scope.kind(), scope.name()), Some(scope));
+        for scope in [
+            PauseScope::Runtime,
+            PauseScope::Channel(ChannelName::new("sms")),
+            PauseScope::Call(CallId::new("x")),
+        ] {
+            assert_eq!(PauseScope::read(scope.kind(), scope.name()), Some(scope));
         }
-        assert_eq!(Scope::read("trigger", "storm"), None);
+        assert_eq!(PauseScope::read("trigger", "storm"), None);
     }
 }

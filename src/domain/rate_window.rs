@@ -18,14 +18,14 @@ pub struct RateLimit {
 
 /// The calls of one trigger that count against its limit. Eight bytes a call, and never more calls than the limit.
 #[derive(Debug, Default)]
-pub struct RateWindow {
+pub struct AcceptedWindow {
     accepted_at_us: VecDeque<i64>,
 }
 
-impl RateWindow {
+impl AcceptedWindow {
     /// A window that has already seen these calls, oldest first.
     pub fn from_accepted(times: impl IntoIterator<Item = Timestamp>) -> Self {
-        RateWindow { accepted_at_us: times.into_iter().map(Timestamp::as_microsecond).collect() }
+        AcceptedWindow { accepted_at_us: times.into_iter().map(Timestamp::as_microsecond).collect() }
     }
 
     /// Takes `count` places, or none.
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn no_stretch_of_time_holds_more_than_the_limit() {
-        let mut window = RateWindow::default();
+        let mut window = AcceptedWindow::default();
         assert_eq!(window.take(LIMIT, 1, at(0)), Ok(()));
         assert_eq!(window.take(LIMIT, 1, at(9)), Ok(()));
         assert_eq!(window.take(LIMIT, 1, at(9)), Err(Duration::from_secs(1)));
@@ -89,18 +89,18 @@ mod tests {
 
     #[test]
     fn a_clock_that_steps_back_holds_nobody_up_for_longer_than_the_window() {
-        let mut window = RateWindow::from_accepted([at(5), at(7_200)]);
+        let mut window = AcceptedWindow::from_accepted([at(5), at(7_200)]);
         assert_eq!(window.take(LIMIT, 1, at(6)), Err(Duration::from_secs(9)));
         assert_eq!(window.take(LIMIT, 1, at(15)), Ok(()));
         assert_eq!(window.take(LIMIT, 2, at(25)), Ok(()));
-        let mut ahead = RateWindow::from_accepted([at(7_200), at(7_201)]);
+        let mut ahead = AcceptedWindow::from_accepted([at(7_200), at(7_201)]);
         assert_eq!(ahead.take(LIMIT, 1, at(0)), Err(LIMIT.per));
         assert_eq!(ahead.take(LIMIT, 2, at(10)), Ok(()));
     }
 
     #[test]
     fn a_batch_takes_all_its_places_or_none() {
-        let mut window = RateWindow::from_accepted([at(5)]);
+        let mut window = AcceptedWindow::from_accepted([at(5)]);
         assert_eq!(window.take(LIMIT, 2, at(6)), Err(Duration::from_secs(9)));
         assert_eq!(window.take(LIMIT, 3, at(100)), Err(LIMIT.per));
         assert_eq!(window.take(LIMIT, 2, at(100)), Ok(()));

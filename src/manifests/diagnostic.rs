@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::source::{Place, Style};
+use super::source::{SourcePlace, Style};
 
 /// One thing to say about a manifest, and the place it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Diagnostic {
     /// Whether it stops the object from being used.
-    pub severity: Severity,
+    pub severity: DiagnosticSeverity,
     /// The file's name.
     pub file: String,
     /// The line, from 1.
@@ -38,7 +38,7 @@ pub struct Diagnostic {
 /// Whether something stops an object from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Severity {
+pub enum DiagnosticSeverity {
     /// The object cannot be used.
     Error,
     /// Probably not what was meant.
@@ -49,13 +49,13 @@ pub enum Severity {
 
 impl Diagnostic {
     /// An error about a whole value.
-    pub fn error(place: &Place, message: impl Into<String>) -> Self {
+    pub fn error(place: &SourcePlace, message: impl Into<String>) -> Self {
         let end = if place.style == Style::Collection { place.start + 1 } else { place.end };
         Self::spanning(place, place.start..end, message.into())
     }
 
     /// An error about a part of a scalar: `part` is a range of bytes of `value`, the text that was read from `place`.
-    pub fn within(place: &Place, value: &str, part: Range<usize>, message: impl Into<String>) -> Self {
+    pub fn within(place: &SourcePlace, value: &str, part: Range<usize>, message: impl Into<String>) -> Self {
         let start = place.offset_of(value, part.start);
         let last =
             value[..value.floor_char_boundary(part.end)].char_indices().next_back().map_or(0, |(at, _)| at);
@@ -66,13 +66,13 @@ impl Diagnostic {
 
     /// The same as a warning.
     pub fn warning(mut self) -> Self {
-        self.severity = Severity::Warning;
+        self.severity = DiagnosticSeverity::Warning;
         self
     }
 
     /// The same as a note.
     pub fn note(mut self) -> Self {
-        self.severity = Severity::Note;
+        self.severity = DiagnosticSeverity::Note;
         self
     }
 
@@ -90,10 +90,10 @@ impl Diagnostic {
 
     /// Whether it stops the object from being used.
     pub fn is_error(&self) -> bool {
-        self.severity == Severity::Error
+        self.severity == DiagnosticSeverity::Error
     }
 
-    fn spanning(place: &Place, range: Range<usize>, message: String) -> Self {
+    fn spanning(place: &SourcePlace, range: Range<usize>, message: String) -> Self {
         let source = &place.source;
         let (line, column) = source.position(range.start);
         let snippet = source.line(line).to_owned();
@@ -103,7 +103,7 @@ impl Diagnostic {
         let width = spanned.lines().next().map_or(0, |first| first.chars().count());
         let (file, width) = (source.name().to_owned(), width.min(rest).max(1));
         Self {
-            severity: Severity::Error,
+            severity: DiagnosticSeverity::Error,
             file,
             line,
             column,
@@ -119,9 +119,9 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
+            DiagnosticSeverity::Error => "error",
+            DiagnosticSeverity::Warning => "warning",
+            DiagnosticSeverity::Note => "note",
         };
         write!(f, "{}:{}:{}: {kind}: ", self.file, self.line, self.column)?;
         if let Some(object) = &self.object {
@@ -131,7 +131,7 @@ impl fmt::Display for Diagnostic {
             write!(f, "{field}: ")?;
         }
         write!(f, "{}", self.message)?;
-        if self.snippet.trim().is_empty() || self.severity == Severity::Note {
+        if self.snippet.trim().is_empty() || self.severity == DiagnosticSeverity::Note {
             return Ok(());
         }
         let number = self.line.to_string();

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::diagnostic::Diagnostic;
 use super::places::Places;
-use super::source::{Place, Source, Style};
+use super::source::{Source, SourcePlace, Style};
 use super::{syntax_hint, tree, value};
 
 /// Every document of a source that holds something: its value, or what is wrong with it.
@@ -37,7 +37,8 @@ fn split(source: &Arc<Source>) -> Vec<Result<(usize, usize), Box<Diagnostic>>> {
             begin = at + line.len();
             let rest = rest.trim();
             if !rest.is_empty() && !rest.starts_with('#') {
-                let place = Place { source: source.clone(), start: at, end: begin, style: Style::Plain };
+                let place =
+                    SourcePlace { source: source.clone(), start: at, end: begin, style: Style::Plain };
                 parts.push(Err(Box::new(Diagnostic::error(
                     &place,
                     "only a comment may follow the `---` between documents",

@@ -30,9 +30,9 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, DiagnosticSeverity};
 pub use folder::{ReadError, read_folder, read_stream};
 pub use manifest::{Manifest, Manifests};
 pub use places::Places;
-pub use source::{Place, Source, Style};
+pub use source::{Source, SourcePlace, Style};
 pub use verdict::check;

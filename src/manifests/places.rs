@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::path;
-use super::source::Place;
+use super::source::SourcePlace;
 
 /// Where each value and each key of one object was written, by field path.
 #[derive(Clone, Debug)]
 pub struct Places {
-    values: BTreeMap<String, Place>,
-    keys: BTreeMap<String, Place>,
+    values: BTreeMap<String, SourcePlace>,
+    keys: BTreeMap<String, SourcePlace>,
 }
 
 impl Places {
     /// Knows only where the object as a whole was written.
-    pub fn of_object(object: Place) -> Self {
+    pub fn of_object(object: SourcePlace) -> Self {
         Self { values: BTreeMap::from([(String::new(), object)]), keys: BTreeMap::new() }
     }
 
     /// The place of the value at a field path such as `spec.nodes[2].condition.if`; of the nearest one around it if
     /// nothing was written there.
-    pub fn value(&self, field: &str) -> &Place {
+    pub fn value(&self, field: &str) -> &SourcePlace {
         let mut field = field;
         loop {
             match (self.values.get(field), path::parent(field)) {
@@ -32,21 +32,21 @@ impl Places {
     }
 
     /// The place of the key that a field path ends in; of the value if it has none.
-    pub fn key(&self, field: &str) -> &Place {
+    pub fn key(&self, field: &str) -> &SourcePlace {
         self.keys.get(field).unwrap_or_else(|| self.value(field))
     }
 
-    pub(super) fn set_value(&mut self, field: &str, place: &Place) {
+    pub(super) fn set_value(&mut self, field: &str, place: &SourcePlace) {
         self.values.insert(field.to_owned(), place.clone());
     }
 
-    pub(super) fn set_key(&mut self, field: &str, place: &Place) {
+    pub(super) fn set_key(&mut self, field: &str, place: &SourcePlace) {
         self.keys.insert(field.to_owned(), place.clone());
     }
 
     /// The places below one field, as those of an object of its own.
     pub(super) fn below(&self, field: &str) -> Self {
-        let within = |places: &BTreeMap<String, Place>| {
+        let within = |places: &BTreeMap<String, SourcePlace>| {
             let below = places.iter().filter_map(|(at, place)| {
                 let rest = at.strip_prefix(field)?;
                 let rest = rest

@@ -64,7 +64,7 @@ pub enum Style {
 
 /// The stretch of a source that a value was read from.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct SourcePlace {
     /// The file.
     pub source: Arc<Source>,
     /// The byte offset of its begin.
@@ -75,7 +75,7 @@ pub struct Place {
     pub style: Style,
 }
 
-impl Place {
+impl SourcePlace {
     /// The beginning of a file, for what can be said of no single value.
     pub fn beginning_of(source: &Arc<Source>) -> Self {
         Self { source: source.clone(), start: 0, end: 0, style: Style::Collection }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
-use super::source::{Place, Source, Style};
+use super::source::{Source, SourcePlace, Style};
 use super::tree::SyntaxError;
 
 /// A diagnostic at the place of the error, with the remedy where the line shows one.
@@ -14,7 +14,7 @@ pub(super) fn explain(source: &Arc<Source>, begin: usize, error: &SyntaxError) -
     let suspects = (first..=line).rev().filter(|at| !source.line(*at).trim().is_empty()).take(3);
     let hint = suspects.into_iter().find_map(|at| Some((at, hint(source.line(at))?)));
     let end = error.offset + source.text()[error.offset..].chars().next().map_or(0, char::len_utf8);
-    let place = Place { source: source.clone(), start: error.offset, end, style: Style::Plain };
+    let place = SourcePlace { source: source.clone(), start: error.offset, end, style: Style::Plain };
     let message = match hint {
         Some((at, hint)) if at == line => format!("{} ({hint})", error.message),
         Some((at, hint)) => format!("{} (in line {at}: {hint})", error.message),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
-use super::source::{Place, Source, Style};
+use super::source::{Source, SourcePlace, Style};
 
 /// How deeply lists and mappings may be nested.
 const MAX_DEPTH: usize = 100;
@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 100;
 /// A node of a document.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub place: Place,
+    pub place: SourcePlace,
     pub content: Content,
 }
 
@@ -61,7 +61,7 @@ struct Builder<'a> {
 
 /// A list or mapping that has begun and not ended.
 struct Open {
-    place: Place,
+    place: SourcePlace,
     anchor: usize,
     mapping: bool,
     children: Vec<Rc<Node>>,
@@ -129,11 +129,11 @@ impl Builder<'_> {
         }
     }
 
-    fn place(&self, span: Span, style: Style) -> Place {
+    fn place(&self, span: Span, style: Style) -> SourcePlace {
         let offset =
             |index: usize| self.offsets.get(index).or(self.offsets.last()).copied().unwrap_or_default();
         let (start, end) = (offset(span.start.index()), offset(span.end.index()));
-        Place { source: self.source.clone(), start, end: end.max(start), style }
+        SourcePlace { source: self.source.clone(), start, end: end.max(start), style }
     }
 
     fn syntax_error(&self, error: &ScanError) -> SyntaxError {

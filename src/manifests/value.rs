@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::path;
 use super::places::Places;
 use super::scalar;
-use super::source::Place;
+use super::source::SourcePlace;
 use super::tree::{Content, Node};
 
 /// How many values a document may hold once its aliases are expanded.
@@ -19,7 +19,7 @@ const MAX_VALUES: usize = 400_000;
 /// Why a tree has no JSON value, and where.
 #[derive(Debug)]
 pub(super) struct ValueError {
-    pub place: Place,
+    pub place: SourcePlace,
     pub message: String,
 }
 

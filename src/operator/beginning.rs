@@ -8,7 +8,7 @@ use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
 use super::admin::Health;
-use super::settings::Settings;
+use super::settings::OperatorSettings;
 use crate::causes::in_words;
 
 /// How often the API server is asked.
@@ -21,7 +21,7 @@ const CONTAINER: &str = "operator";
 /// The time in which the API server is asked until it has answered.
 pub(super) struct Beginning<'a> {
     pub client: &'a Client,
-    pub settings: &'a Settings,
+    pub settings: &'a OperatorSettings,
     pub health: &'a Health,
     pub stop: &'a CancellationToken,
 }
@@ -42,7 +42,7 @@ impl Beginning<'_> {
     /// The image of the runtimes: the one that is named, or what this process runs as, so that whatever sets the
     /// operator's image sets theirs too. `None` if told to stop before it is known.
     pub(super) async fn image(&self) -> Option<String> {
-        let Settings { image, own_namespace, identity, .. } = self.settings;
+        let OperatorSettings { image, own_namespace, identity, .. } = self.settings;
         if !image.is_empty() {
             return Some(image.clone());
         }

@@ -21,7 +21,7 @@ use super::metrics::Metrics;
 use super::namespace::Namespace;
 use super::programmed::Serving;
 use super::replicas::Replicas;
-use super::settings::Settings;
+use super::settings::OperatorSettings;
 use crate::api::Runtime;
 
 /// Who the operator is to the API server's server-side apply.
@@ -30,7 +30,7 @@ pub(super) const FIELD_MANAGER: &str = "fanfare-operator";
 /// What every reconcile works with; one for each scope of namespaces that is watched.
 pub(super) struct Context {
     pub client: Client,
-    pub settings: Arc<Settings>,
+    pub settings: Arc<OperatorSettings>,
     pub caches: Caches,
     pub backoff: Backoff,
     pub metrics: Arc<Metrics>,

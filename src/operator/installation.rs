@@ -52,7 +52,7 @@ pub struct LeaseName {
 
 /// One thing that was looked at.
 #[derive(Debug)]
-pub struct Finding {
+pub struct InstallationFinding {
     /// What should be so.
     pub what: String,
     /// Why it is not.
@@ -61,7 +61,7 @@ pub struct Finding {
 
 impl Installation {
     /// Looks at everything, as the account of this client.
-    pub async fn look(&self, client: &Client) -> Vec<Finding> {
+    pub async fn look(&self, client: &Client) -> Vec<InstallationFinding> {
         let end = Instant::now() + self.patience;
         let mut findings = vec![
             until(end, "the operator is ready", async || self.operator_is_ready().await).await,
@@ -152,12 +152,12 @@ impl Installation {
 }
 
 /// Looks again until it is so, or there is no more time.
-async fn until(end: Instant, what: &str, is_so: impl AsyncFn() -> Result<(), String>) -> Finding {
+async fn until(end: Instant, what: &str, is_so: impl AsyncFn() -> Result<(), String>) -> InstallationFinding {
     loop {
         let looked = tokio::time::timeout(ASK_MAX, is_so()).await;
         let trouble = looked.unwrap_or_else(|_| Err(format!("no answer within {ASK_MAX:?}"))).err();
         if trouble.is_none() || Instant::now() + REST > end {
-            return Finding { what: what.to_owned(), trouble };
+            return InstallationFinding { what: what.to_owned(), trouble };
         }
         tokio::time::sleep(REST).await;
     }

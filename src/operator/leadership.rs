@@ -13,7 +13,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::settings::Settings;
+use super::settings::OperatorSettings;
 use crate::causes::in_words;
 
 /// How long a holder that is not heard of is waited for: the next one works within 20 s of the end of the one before, the
@@ -42,7 +42,7 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// A candidate for the Lease that the settings name.
-    pub(super) fn new(client: Client, settings: &Settings) -> Self {
+    pub(super) fn new(client: Client, settings: &OperatorSettings) -> Self {
         let identity = format!("{}_{}", settings.identity, uuid::Uuid::now_v7().simple());
         let api = Api::namespaced(client, &settings.own_namespace);
         let pod = settings.pod_uid.as_ref().map(|uid| OwnerReference {

@@ -14,7 +14,7 @@ use super::caches::{Caches, namespace_of};
 use super::context::Context;
 use super::controller::Kind;
 use super::namespace::Namespace;
-use super::settings::Settings;
+use super::settings::OperatorSettings;
 use super::status::publish;
 use crate::api::Runtime;
 use crate::api::labels::OPERATOR_ANNOTATION;
@@ -36,7 +36,7 @@ pub(super) enum Manager {
 }
 
 /// How an installation is known in its cluster: by its namespace and its Lease.
-pub(super) fn installation(settings: &Settings) -> String {
+pub(super) fn installation(settings: &OperatorSettings) -> String {
     format!("{}/{}", settings.own_namespace, settings.lease_name)
 }
 

@@ -42,7 +42,7 @@ mod verdict;
 mod wake;
 mod watches;
 
-pub use installation::{Finding, Installation, LeaseName};
+pub use installation::{Installation, InstallationFinding, LeaseName};
 pub use runtime::PORTS as RUNTIME_PORTS;
-pub use settings::{EgressRules, Ports, Resources, Settings, Tracing};
-pub use start::{Running, StartError, start};
+pub use settings::{EgressRules, OperatorSettings, Ports, Resources, Tracing};
+pub use start::{OperatorStartError, RunningOperator, start};

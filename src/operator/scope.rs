@@ -33,7 +33,7 @@ use super::context::{Context, FIELD_MANAGER};
 use super::controller::{self, Kind};
 use super::credentials::KnownSecrets;
 use super::replicas::{Made, Replicas};
-use super::settings::Settings;
+use super::settings::OperatorSettings;
 use super::watches::{Links, attend, attend_stream, changes, watching};
 use crate::api::labels::{
     ALLOW_LABEL, API_KEY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL,
@@ -97,7 +97,7 @@ impl Scope<'_> {
     /// Starts every watch and controller of the scope.
     pub(super) fn start(
         &self,
-        settings: &Arc<Settings>,
+        settings: &Arc<OperatorSettings>,
         health: &Health,
         cluster_id: &str,
         term: &CancellationToken,

@@ -8,7 +8,7 @@ use crate::domain::egress_target::EgressTarget;
 
 /// The operator's settings.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct OperatorSettings {
     /// The namespaces it serves; empty for all.
     pub namespaces: Vec<String>,
     /// The namespace it lives in: where its Lease is, and from where replicas' admin ports may be reached.

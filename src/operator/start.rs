@@ -15,7 +15,7 @@ use super::leadership::Candidate;
 use super::managed_by::installation;
 use super::metrics::Metrics;
 use super::scope::Scope;
-use super::settings::Settings;
+use super::settings::OperatorSettings;
 use crate::listen::listen;
 
 /// How long what is under way may take to its end.
@@ -26,7 +26,7 @@ const TERM_END_MAX: Duration = Duration::from_secs(13);
 
 /// Why the operator cannot run.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum OperatorStartError {
     /// The admin address cannot be listened on.
     #[error("cannot listen on {address}: {source}; choose another with --listen")]
     Listen {
@@ -38,14 +38,14 @@ pub enum StartError {
 }
 
 /// A running operator.
-pub struct Running {
+pub struct RunningOperator {
     /// Where the admin port is.
     pub admin: SocketAddr,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
-impl Running {
+impl RunningOperator {
     /// Begins nothing more, brings what is under way to its end, and gives the Lease back.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -65,10 +65,13 @@ impl Running {
 /// Starts it. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// See [`StartError`].
-pub async fn start(client: Client, settings: Settings) -> Result<Running, StartError> {
+/// See [`OperatorStartError`].
+pub async fn start(
+    client: Client,
+    settings: OperatorSettings,
+) -> Result<RunningOperator, OperatorStartError> {
     let (settings, stop) = (Arc::new(settings), CancellationToken::new());
-    let failed = |source| StartError::Listen { address: settings.admin, source };
+    let failed = |source| OperatorStartError::Listen { address: settings.admin, source };
     let listener = listen(settings.admin).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let health = Health {
@@ -89,15 +92,15 @@ pub async fn start(client: Client, settings: Settings) -> Result<Running, StartE
             _ = serving => tracing::error!("the admin port is gone"),
         }
     });
-    Ok(Running { admin: address, stop, tasks })
+    Ok(RunningOperator { admin: address, stop, tasks })
 }
 
-async fn work(client: Client, settings: Arc<Settings>, health: Health, stop: CancellationToken) {
+async fn work(client: Client, settings: Arc<OperatorSettings>, health: Health, stop: CancellationToken) {
     let beginning = Beginning { client: &client, settings: &settings, health: &health, stop: &stop };
     let Some(cluster_id) = beginning.cluster_id().await else { return };
     let Some(image) = beginning.image().await else { return };
     beginning.is_over();
-    let settings = Arc::new(Settings { image, ..Settings::clone(&settings) });
+    let settings = Arc::new(OperatorSettings { image, ..OperatorSettings::clone(&settings) });
     let (leads, mut led) = watch::channel(!settings.elects_leader);
     let resign = CancellationToken::new();
     let mut seeking = JoinSet::new();
@@ -140,7 +143,7 @@ async fn work(client: Client, settings: Arc<Settings>, health: Health, stop: Can
 /// Watches and reconciles until the term ends.
 async fn lead(
     client: &Client,
-    settings: &Arc<Settings>,
+    settings: &Arc<OperatorSettings>,
     health: &Health,
     cluster_id: &str,
     term: CancellationToken,

@@ -48,8 +48,8 @@ pub(super) fn watching() -> watcher::Config {
 /// A watch of one of our kinds: the cache is written, and `concerned` is told of each change, deletions included. What
 /// goes wrong with it is logged and heals by itself; the controller never sees it, as it would rest for all its objects.
 ///
-/// When a list has come anew, everything is looked at once more: what is not in it is gone and nobody told of that, and
-/// whoever was looked at while it came was seen as it was before.
+/// After every relist all objects are reconciled once more: an object that is missing from the list was deleted without an
+/// event, and one that was reconciled during the relist was read from the state before it.
 pub(super) fn changes<K>(
     api: Api<Guarded<K>>,
     writer: Writer<Guarded<K>>,
@@ -220,7 +220,7 @@ impl Links {
         self.wakes.runtimes.wake(refs(&namespace_of(child), runtimes));
     }
 
-    /// Something that only the Runtime itself tells of.
+    /// A change that no watch reports: a replica reported it on its admin port.
     pub(super) fn runtime_changed_elsewhere(&self, namespace: &str, runtime: &str) {
         self.wakes.runtimes.wake(refs(namespace, [runtime.to_owned()]));
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::app::App;
-use super::dispatch::{ChannelHandle, ChannelHandles};
+use super::engine::dispatch::{ChannelHandle, ChannelHandles};
+use super::http::app::App;
 use crate::channels::connect::{SecretSource, connect};
 use crate::channels::wire::Network;
 use crate::compile::references::channel_secrets;
@@ -39,7 +39,7 @@ pub struct Configuration {
 
 /// A channel as it was connected last, to be kept while neither its manifest nor its secrets change.
 struct Connected {
-    from: Arc<compile::Channel>,
+    from: Arc<compile::CompiledChannel>,
     secrets: Vec<Option<Secret>>,
     handle: Arc<ChannelHandle>,
 }
@@ -158,7 +158,7 @@ impl Configuration {
 
     fn connect_one(
         &self,
-        channel: &Arc<compile::Channel>,
+        channel: &Arc<compile::CompiledChannel>,
         values: Vec<Option<Secret>>,
         secrets: &dyn SecretSource,
     ) -> Result<Connected, Unconnected> {
@@ -172,7 +172,7 @@ impl Configuration {
 }
 
 /// The values a channel's manifest refers to now; a change of one of them means to connect anew.
-fn secret_values(channel: &compile::Channel, secrets: &dyn SecretSource) -> Vec<Option<Secret>> {
+fn secret_values(channel: &compile::CompiledChannel, secrets: &dyn SecretSource) -> Vec<Option<Secret>> {
     let keys = channel_secrets(&channel.spec);
     keys.iter().map(|key| secrets.secret(&key.secret, &key.key).ok()).collect()
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::app::App;
 use super::configuration::Configuration;
-use super::dispatch::ChannelHandles;
-use super::engine::{Deps, Engine, Running as RunningEngine};
-use super::ingest::RefusalLog;
-use super::library::Library;
-use super::run::Marks;
-use super::server::Running as RunningServer;
+use super::engine::dispatch::ChannelHandles;
+use super::engine::run::CrashMarkers;
+use super::engine::versions::VersionCache;
+use super::engine::{Deps, Engine, RunningEngine};
+use super::http::RefusalLog;
+use super::http::app::App;
+use super::http::server::RunningServer;
 use super::stores::Stores;
 use crate::channels::wire::Network;
 
@@ -52,15 +52,15 @@ impl Parts {
     }
 
     /// Starts what turns calls into messages. Whom it writes for is marked in a folder that outlives the process.
-    pub fn start_engine(&self, marks: &Path) -> RunningEngine {
-        let marks = Marks::in_folder(marks).unwrap_or_else(|error| {
-            let folder = marks.display();
+    pub fn start_engine(&self, crash_markers: &Path) -> RunningEngine {
+        let crash_markers = CrashMarkers::in_folder(crash_markers).unwrap_or_else(|error| {
+            let folder = crash_markers.display();
             tracing::warn!(%folder, %error, "a run that ends this process will not be known as the reason: the folder cannot be used");
-            Marks::default()
+            CrashMarkers::default()
         });
         let app = Arc::clone(&self.app);
         let stores = &self.stores;
-        let library = Library::new(Arc::clone(&self.tenant), Arc::clone(&stores.calls), move || {
+        let library = VersionCache::new(Arc::clone(&self.tenant), Arc::clone(&stores.calls), move || {
             app.snapshot.load_full()
         });
         Engine::start(Deps {
@@ -73,10 +73,10 @@ impl Parts {
             rates: stores.rates.clone(),
             customers: Arc::clone(&stores.customers),
             audiences: Arc::clone(&stores.audiences),
-            playbooks: Arc::new(library),
+            versions: Arc::new(library),
             channels: self.handles.clone(),
             metrics: Arc::clone(&self.app.metrics),
-            marks: Arc::new(marks),
+            crash_markers: Arc::new(crash_markers),
         })
     }
 

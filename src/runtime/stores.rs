@@ -14,22 +14,22 @@ use crate::store::deliveries::Deliveries;
 use crate::store::in_force::InForce;
 use crate::store::pauses::PauseBook;
 use crate::store::postgres::{
-    self, Database, PostgresAddress, PostgresCustomers, PostgresLedger, Tenant, TenantError,
+    self, PostgresAddress, PostgresCustomers, PostgresDatabase, PostgresLedger, Tenant, TenantError,
 };
 use crate::store::replicas::Replicas;
 use crate::store::run_log::RunLog;
 use crate::store::runs::Runs;
-use crate::store::sqlite::{Ledger, OpenError, SqliteCustomers};
+use crate::store::sqlite::{Ledger, SqliteCustomers, SqliteOpenError};
 
 /// Why there is nothing to work on.
 #[derive(Debug, thiserror::Error)]
 pub enum StoresError {
     /// A file cannot be opened.
     #[error(transparent)]
-    Sqlite(#[from] OpenError),
+    Sqlite(#[from] SqliteOpenError),
     /// The database cannot be used.
     #[error(transparent)]
-    Postgres(#[from] postgres::OpenError),
+    Postgres(#[from] postgres::PostgresOpenError),
     /// The namespace cannot be a tenant.
     #[error(transparent)]
     Tenant(#[from] TenantError),
@@ -65,8 +65,15 @@ pub struct Stores {
 
 /// What must be closed.
 enum Held {
-    Sqlite { ledger: Ledger, customers: Arc<SqliteCustomers> },
-    Postgres { database: Arc<Database>, ledger: Arc<PostgresLedger>, customers: Arc<PostgresCustomers> },
+    Sqlite {
+        ledger: Ledger,
+        customers: Arc<SqliteCustomers>,
+    },
+    Postgres {
+        database: Arc<PostgresDatabase>,
+        ledger: Arc<PostgresLedger>,
+        customers: Arc<PostgresCustomers>,
+    },
 }
 
 impl Stores {
@@ -98,7 +105,7 @@ impl Stores {
     /// # Errors
     /// See [`StoresError`].
     pub async fn on_postgres(address: &PostgresAddress, tenant: &str) -> Result<Self, StoresError> {
-        let database = Arc::new(Database::open(address, &Tenant::new(tenant)?).await?);
+        let database = Arc::new(PostgresDatabase::open(address, &Tenant::new(tenant)?).await?);
         let ledger = Arc::new(PostgresLedger::open(Arc::clone(&database)).await?);
         let customers = Arc::new(PostgresCustomers::open(Arc::clone(&database)));
         Ok(Stores {

@@ -11,7 +11,7 @@ use super::Protocol;
 /// How a message that meets a rule is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Answer {
+pub enum FaultAnswer {
     /// Well; with a delay this is the provider that answers late.
     Ok,
     /// 429 with `Retry-After`, SMTP 451.
@@ -29,7 +29,7 @@ pub enum Answer {
 /// The step of an SMTP dialogue at which a fault answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Step {
+pub enum FaultStep {
     /// The banner.
     Connect,
     /// EHLO and HELO.
@@ -47,27 +47,27 @@ pub enum Step {
     End,
 }
 
-impl Step {
-    const ALL: [(Step, &'static str); 7] = [
-        (Step::Connect, "connect"),
-        (Step::Ehlo, "ehlo"),
-        (Step::Auth, "auth"),
-        (Step::Mail, "mail"),
-        (Step::Rcpt, "rcpt"),
-        (Step::Data, "data"),
-        (Step::End, "end"),
+impl FaultStep {
+    const ALL: [(FaultStep, &'static str); 7] = [
+        (FaultStep::Connect, "connect"),
+        (FaultStep::Ehlo, "ehlo"),
+        (FaultStep::Auth, "auth"),
+        (FaultStep::Mail, "mail"),
+        (FaultStep::Rcpt, "rcpt"),
+        (FaultStep::Data, "data"),
+        (FaultStep::End, "end"),
     ];
 
     fn is_end(&self) -> bool {
-        *self == Step::End
+        *self == FaultStep::End
     }
 }
 
-impl std::str::FromStr for Step {
+impl std::str::FromStr for FaultStep {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Step::ALL.into_iter().find(|(_, word)| *word == text);
+        let found = FaultStep::ALL.into_iter().find(|(_, word)| *word == text);
         found.map(|(step, _)| step).ok_or_else(|| format!("`{text}` is no step"))
     }
 }
@@ -83,7 +83,7 @@ pub struct Rule {
     /// The protocol it is about.
     pub protocol: Protocol,
     /// How such a message is answered.
-    pub answer: Answer,
+    pub answer: FaultAnswer,
     /// Whether the message counts as taken although it is not answered well. `ok` always takes it.
     #[serde(default)]
     pub keep: bool,
@@ -94,8 +94,8 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The step of an SMTP dialogue at which it answers, with `throttle`, `fail` or `close`; the mail's end if not given.
-    #[serde(default, skip_serializing_if = "Step::is_end")]
-    pub step: Step,
+    #[serde(default, skip_serializing_if = "FaultStep::is_end")]
+    pub step: FaultStep,
     /// The words of `throttle` and `fail`: an SMTP reply's, a Twilio error's message, the body of a webhook's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -131,14 +131,14 @@ pub struct RuleError {
 
 impl Rule {
     /// A rule without conditions.
-    pub fn always(protocol: Protocol, answer: Answer) -> Self {
+    pub fn always(protocol: Protocol, answer: FaultAnswer) -> Self {
         Self {
             protocol,
             answer,
             keep: false,
             delay_ms: 0,
             status: None,
-            step: Step::End,
+            step: FaultStep::End,
             text: None,
             code: None,
             retry_after: None,
@@ -152,9 +152,9 @@ impl Rule {
     /// The code it answers with, for `throttle` and `fail`.
     pub(super) fn status(&self) -> u16 {
         self.status.unwrap_or(match (self.protocol, self.answer) {
-            (Protocol::Smtp, Answer::Throttle) => 451,
+            (Protocol::Smtp, FaultAnswer::Throttle) => 451,
             (Protocol::Smtp, _) => 554,
-            (_, Answer::Throttle) => 429,
+            (_, FaultAnswer::Throttle) => 429,
             (_, _) => 500,
         })
     }
@@ -173,7 +173,9 @@ impl Rule {
         if !self.step.is_end() && self.protocol != Protocol::Smtp {
             return Some("only SMTP has steps".to_owned());
         }
-        if !self.step.is_end() && !matches!(self.answer, Answer::Throttle | Answer::Fail | Answer::Close) {
+        if !self.step.is_end()
+            && !matches!(self.answer, FaultAnswer::Throttle | FaultAnswer::Fail | FaultAnswer::Close)
+        {
             return Some("at a step only throttle, fail and close answer".to_owned());
         }
         if self.text.as_ref().is_some_and(|text| text.contains(['\r', '\n'])) {
@@ -211,12 +213,12 @@ impl Rule {
         };
         let mut parts = rest.split(',');
         let answer = match parts.next().unwrap_or_default() {
-            "ok" => Answer::Ok,
-            "throttle" => Answer::Throttle,
-            "fail" => Answer::Fail,
-            "hang" => Answer::Hang,
-            "close" => Answer::Close,
-            "reset" => Answer::Reset,
+            "ok" => FaultAnswer::Ok,
+            "throttle" => FaultAnswer::Throttle,
+            "fail" => FaultAnswer::Fail,
+            "hang" => FaultAnswer::Hang,
+            "close" => FaultAnswer::Close,
+            "reset" => FaultAnswer::Reset,
             other => return Err(format!("`{other}` is no answer")),
         };
         let mut rule = Self::always(protocol.parse()?, answer);
@@ -273,7 +275,7 @@ impl Faults {
     }
 
     /// The rule that decides about a message to these recipients at this step, if one applies.
-    pub(super) fn decide(&mut self, protocol: Protocol, step: Step, to: &[String]) -> Option<Rule> {
+    pub(super) fn decide(&mut self, protocol: Protocol, step: FaultStep, to: &[String]) -> Option<Rule> {
         let Self { rules, random } = self;
         rules.iter_mut().find_map(|(rule, seen)| {
             (rule.protocol == protocol && rule.step == step && applies(rule, seen, random, to))
@@ -311,7 +313,7 @@ mod tests {
     fn applied(rule: &str, messages: usize) -> usize {
         let mut faults = Faults::new(vec![rule.parse().unwrap()], 7);
         let to = ["a@b.c".to_owned()];
-        (0..messages).filter(|_| faults.decide(Protocol::Smtp, Step::End, &to).is_some()).count()
+        (0..messages).filter(|_| faults.decide(Protocol::Smtp, FaultStep::End, &to).is_some()).count()
     }
 
     #[test]
@@ -332,19 +334,19 @@ mod tests {
     fn the_first_rule_that_applies_decides() {
         let rules = ["smtp:hang,count=1", "smtp:fail,keep,status=550"].map(|rule| rule.parse().unwrap());
         let mut faults = Faults::new(rules.to_vec(), 0);
-        assert_eq!(faults.decide(Protocol::Smtp, Step::End, &[]).unwrap().answer, Answer::Hang);
-        assert!(faults.decide(Protocol::Smtp, Step::Rcpt, &[]).is_none());
-        let second = faults.decide(Protocol::Smtp, Step::End, &[]).unwrap();
-        assert_eq!((second.answer, second.keep, second.status()), (Answer::Fail, true, 550));
+        assert_eq!(faults.decide(Protocol::Smtp, FaultStep::End, &[]).unwrap().answer, FaultAnswer::Hang);
+        assert!(faults.decide(Protocol::Smtp, FaultStep::Rcpt, &[]).is_none());
+        let second = faults.decide(Protocol::Smtp, FaultStep::End, &[]).unwrap();
+        assert_eq!((second.answer, second.keep, second.status()), (FaultAnswer::Fail, true, 550));
         assert_eq!(faults.list().map(|(_, applied)| applied).collect::<Vec<_>>(), [1, 1]);
     }
 
     #[test]
     fn a_rule_may_answer_at_a_step_with_words() {
         let rule: Rule = "smtp:fail,status=550,step=rcpt,text=5.7.1 no, not today".parse().unwrap();
-        assert_eq!((rule.step, rule.text.as_deref()), (Step::Rcpt, Some("5.7.1 no, not today")));
+        assert_eq!((rule.step, rule.text.as_deref()), (FaultStep::Rcpt, Some("5.7.1 no, not today")));
         let rule: Rule = "twilio:fail,status=400,code=21610".parse().unwrap();
-        assert_eq!((rule.step, rule.code), (Step::End, Some(21610)));
+        assert_eq!((rule.step, rule.code), (FaultStep::End, Some(21610)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::{Message, Protocol};
+use super::{Protocol, ReceivedMessage};
 
 /// Enough for a person and for most tests; more is read from the record file.
 const MESSAGES_MAX: usize = 10_000;
@@ -35,7 +35,7 @@ pub struct Filter {
 #[derive(Debug, Clone, Serialize)]
 pub struct Page {
     /// The messages.
-    pub items: Vec<Arc<Message>>,
+    pub items: Vec<Arc<ReceivedMessage>>,
     /// Pass this as `after` to read on; none when nothing more is there now.
     pub next: Option<u64>,
 }
@@ -45,13 +45,13 @@ pub(super) struct Inbox(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    messages: VecDeque<Arc<Message>>,
+    messages: VecDeque<Arc<ReceivedMessage>>,
     bytes: usize,
 }
 
 impl Inbox {
     /// Adds a message, at the cost of the oldest ones when it is full.
-    pub(super) fn push(&self, message: Arc<Message>) {
+    pub(super) fn push(&self, message: Arc<ReceivedMessage>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.bytes += message.content.weight();
         kept.messages.push_back(message);
@@ -80,7 +80,7 @@ impl Inbox {
 }
 
 impl Filter {
-    fn wants(&self, message: &Message) -> bool {
+    fn wants(&self, message: &ReceivedMessage) -> bool {
         self.protocol.is_none_or(|protocol| message.protocol == protocol)
             && self.endpoint.as_ref().is_none_or(|endpoint| message.content.endpoint == *endpoint)
             && self.to.as_ref().is_none_or(|to| message.content.to.contains(to))
@@ -90,12 +90,12 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::message::Content;
+    use crate::sandbox::message::ReceivedContent;
 
-    fn message(seq: u64, text: &str) -> Arc<Message> {
-        let content = Content { text: Some(text.to_owned()), ..Content::default() };
+    fn message(seq: u64, text: &str) -> Arc<ReceivedMessage> {
+        let content = ReceivedContent { text: Some(text.to_owned()), ..ReceivedContent::default() };
         let protocol = Protocol::Webhook;
-        Arc::new(Message {
+        Arc::new(ReceivedMessage {
             seq,
             received_at: jiff::Timestamp::UNIX_EPOCH,
             protocol,

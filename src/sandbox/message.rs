@@ -39,7 +39,7 @@ impl std::str::FromStr for Protocol {
 /// One line of the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Message {
+pub struct ReceivedMessage {
     /// Counts from 1 over the whole record file, also across restarts.
     pub seq: u64,
     /// When the whole message was there.
@@ -53,20 +53,20 @@ pub struct Message {
     pub answered: String,
     /// What was received.
     #[serde(flatten)]
-    pub content: Content,
+    pub content: ReceivedContent,
 }
 
 /// What a sender sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Content {
+pub struct ReceivedContent {
     /// The account SID of Twilio, the name of the webhook, the user of an authenticated SMTP session.
     pub endpoint: String,
     /// The envelope's sender, or `From`; empty for webhooks.
     pub from: String,
     /// The envelope's recipients, or `To`; empty for webhooks.
     pub to: Vec<String>,
-    /// What a repeated attempt has in common with the first: `Message-ID`, `webhook-id` or `Idempotency-Key`.
+    /// What a repeated attempt has in common with the first: `ReceivedMessage-ID`, `webhook-id` or `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
     /// A mail's subject, decoded.
@@ -83,7 +83,7 @@ pub struct Content {
     pub headers: BTreeMap<String, String>,
 }
 
-impl Content {
+impl ReceivedContent {
     /// About how much memory it holds, in bytes.
     pub(super) fn weight(&self) -> usize {
         let texts = [&self.message_id, &self.subject, &self.text, &self.html];

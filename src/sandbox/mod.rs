@@ -3,7 +3,7 @@
 //!
 //! Invariant: what is received is on disk before it is answered, so that a checker can trust the record.
 //! In reading order: what it is told (`settings`, `fault`), what it keeps (`message`, `mime`, `recorder`,
-//! `inbox`, `stats`), where a message is taken or refused (`desk`), and the two protocols on top of it.
+//! `inbox`, `stats`), where a message is taken or refused (`state`), and the two protocols on top of it.
 
 mod fault;
 mod settings;
@@ -14,17 +14,17 @@ mod mime;
 mod recorder;
 mod stats;
 
-mod desk;
 mod http;
 mod listen;
 mod server;
 mod smtp;
+mod state;
 
-pub use fault::{Answer, Rule, RuleError, Step};
+pub use fault::{FaultAnswer, FaultStep, Rule, RuleError};
 pub use inbox::{Filter, Page};
-pub use message::{Message, Protocol};
-pub use server::{Running, Sandbox, StartError};
-pub use settings::{Credentials, Record, Settings};
+pub use message::{Protocol, ReceivedMessage};
+pub use server::{RunningSandbox, Sandbox, SandboxStartError};
+pub use settings::{Record, SandboxCredentials, SandboxSettings};
 pub use stats::{ProtocolStats, Stats};
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::inbox::Inbox;
-use super::message::Message;
+use super::message::ReceivedMessage;
 
 /// Messages waiting for the writer; a full queue holds back the senders' answers.
 const QUEUE_MAX: usize = 4_096;
@@ -26,7 +26,7 @@ pub(super) struct Recorder(mpsc::Sender<Entry>);
 
 #[derive(Debug)]
 struct Entry {
-    message: Message,
+    message: ReceivedMessage,
     committed: oneshot::Sender<bool>,
 }
 
@@ -53,7 +53,7 @@ impl Recorder {
     }
 
     /// Returns once the message is on disk. Its sequence number is set here, in the order of the file.
-    pub(super) async fn commit(&self, message: Message) -> Result<(), NotRecorded> {
+    pub(super) async fn commit(&self, message: ReceivedMessage) -> Result<(), NotRecorded> {
         let (committed, outcome) = oneshot::channel();
         self.0.send(Entry { message, committed }).await.map_err(|_| NotRecorded)?;
         if outcome.await.unwrap_or(false) { Ok(()) } else { Err(NotRecorded) }
@@ -138,7 +138,7 @@ fn last_seq(last: &[u8], torn: &[u8]) -> io::Result<u64> {
     }
     match last {
         [] => Ok(0),
-        line => serde_json::from_slice::<Message>(line)
+        line => serde_json::from_slice::<ReceivedMessage>(line)
             .map(|message| message.seq)
             .map_err(|error| not_a_record(format!("its last line is no message: {error}"))),
     }
@@ -147,16 +147,16 @@ fn last_seq(last: &[u8], torn: &[u8]) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::message::{Content, Protocol};
+    use crate::sandbox::message::{Protocol, ReceivedContent};
 
-    fn message() -> Message {
-        Message {
+    fn message() -> ReceivedMessage {
+        ReceivedMessage {
             seq: 0,
             received_at: jiff::Timestamp::UNIX_EPOCH,
             protocol: Protocol::Twilio,
             taken: true,
             answered: "ok".into(),
-            content: Content::default(),
+            content: ReceivedContent::default(),
         }
     }
 
@@ -180,7 +180,7 @@ mod tests {
         let seqs: Vec<u64> = std::fs::read_to_string(&path)
             .unwrap()
             .lines()
-            .map(|line| serde_json::from_str::<Message>(line).unwrap().seq)
+            .map(|line| serde_json::from_str::<ReceivedMessage>(line).unwrap().seq)
             .collect();
         assert_eq!(seqs, [1, 2, 3, 4, 5]);
     }

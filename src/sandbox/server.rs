@@ -11,12 +11,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::desk::Desk;
 use super::fault::Faults;
 use super::inbox::{Filter, Inbox, Page};
 use super::recorder::Recorder;
+use super::state::SandboxState;
 use super::stats::Stats;
-use super::{Record, Settings};
+use super::{Record, SandboxSettings};
 use super::{http, listen, smtp};
 
 /// The start of a sandbox.
@@ -25,7 +25,7 @@ pub struct Sandbox;
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum SandboxStartError {
     /// The record can't be kept there.
     #[error("record {}: {source}", path.display())]
     Record {
@@ -44,14 +44,14 @@ pub enum StartError {
     },
 }
 
-/// A sandbox that serves. Dropping it cuts its connections; [`Running::stop`] ends it in order.
+/// A sandbox that serves. Dropping it cuts its connections; [`RunningSandbox::stop`] ends it in order.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningSandbox {
     /// Where SMTP is served.
     pub smtp_addr: SocketAddr,
     /// Where the Twilio-shaped API, the webhook sink and the control API are served.
     pub http_addr: SocketAddr,
-    desk: Arc<Desk>,
+    state: Arc<SandboxState>,
     stop: DropGuard,
     listeners: JoinSet<()>,
     writer: Option<JoinHandle<()>>,
@@ -59,7 +59,7 @@ pub struct Running {
 
 impl Sandbox {
     /// Binds both ports, opens the record and serves, on the runtime of the caller.
-    pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    pub async fn start(settings: SandboxSettings) -> Result<RunningSandbox, SandboxStartError> {
         let (smtp, smtp_addr) = bind(settings.smtp_listen).await?;
         let (http, http_addr) = bind(settings.http_listen).await?;
         let inbox = Arc::new(Inbox::default());
@@ -69,26 +69,26 @@ impl Sandbox {
             Record::File(path) => keep(Some(path), &inbox)?,
         };
         let faults = Faults::new(settings.faults, settings.fault_seed);
-        let desk = Arc::new(Desk::new(recorder, inbox, faults));
+        let state = Arc::new(SandboxState::new(recorder, inbox, faults));
         let stop = CancellationToken::new();
         let mut listeners = JoinSet::new();
-        let mails = smtp::Service::new(Arc::clone(&desk), settings.smtp_credentials, stop.clone());
+        let mails = smtp::Service::new(Arc::clone(&state), settings.smtp_credentials, stop.clone());
         listeners.spawn(listen::accept(smtp, stop.clone(), move |stream| mails.clone().serve(stream)));
-        let requests = http::Service::new(Arc::clone(&desk), settings.twilio_credentials, stop.clone());
+        let requests = http::Service::new(Arc::clone(&state), settings.twilio_credentials, stop.clone());
         listeners.spawn(listen::accept(http, stop.clone(), move |stream| requests.clone().serve(stream)));
-        Ok(Running { smtp_addr, http_addr, desk, stop: stop.drop_guard(), listeners, writer })
+        Ok(RunningSandbox { smtp_addr, http_addr, state, stop: stop.drop_guard(), listeners, writer })
     }
 }
 
-impl Running {
+impl RunningSandbox {
     /// The latest messages in memory, oldest first.
     pub fn messages(&self, filter: &Filter) -> Page {
-        self.desk.messages(filter)
+        self.state.messages(filter)
     }
 
     /// The counters.
     pub fn stats(&self) -> Stats {
-        self.desk.stats()
+        self.state.stats()
     }
 
     /// What `--ready-file` holds: `{"smtp": "127.0.0.1:…", "http": "127.0.0.1:…", "url": "http://127.0.0.1:…"}`.
@@ -102,11 +102,11 @@ impl Running {
 
     /// Ends all connections and the record's writer. What was answered is on disk before and after this.
     pub async fn stop(self) {
-        let Self { desk, stop, mut listeners, writer, .. } = self;
+        let Self { state, stop, mut listeners, writer, .. } = self;
         stop.disarm().cancel();
         while listeners.join_next().await.is_some() {}
         // With the last sender of the record gone its writer finishes what is queued and ends.
-        drop(desk);
+        drop(state);
         if let Some(writer) = writer {
             let ended = tokio::task::spawn_blocking(move || writer.join().is_ok()).await;
             if !ended.unwrap_or(false) {
@@ -117,7 +117,7 @@ impl Running {
 }
 
 /// `[::]` is everywhere by both families, and `0.0.0.0` where the kernel has no IPv6.
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), SandboxStartError> {
     let is_everywhere = address.is_ipv6() && address.ip().is_unspecified();
     let or_else = is_everywhere.then(|| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()));
     let tried: Vec<SocketAddr> = [address].into_iter().chain(or_else).collect();
@@ -126,13 +126,14 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
-    bound.await.map_err(|source| StartError::Listen { address, source })
+    bound.await.map_err(|source| SandboxStartError::Listen { address, source })
 }
 
 type Kept = (Option<Recorder>, Option<JoinHandle<()>>);
 
-fn keep(path: Option<&Path>, inbox: &Arc<Inbox>) -> Result<Kept, StartError> {
-    let (recorder, writer) = Recorder::start(path, Arc::clone(inbox))
-        .map_err(|source| StartError::Record { path: path.unwrap_or(Path::new("")).to_owned(), source })?;
+fn keep(path: Option<&Path>, inbox: &Arc<Inbox>) -> Result<Kept, SandboxStartError> {
+    let (recorder, writer) = Recorder::start(path, Arc::clone(inbox)).map_err(|source| {
+        SandboxStartError::Record { path: path.unwrap_or(Path::new("")).to_owned(), source }
+    })?;
     Ok((Some(recorder), Some(writer)))
 }

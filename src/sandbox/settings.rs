@@ -10,7 +10,7 @@ use super::Rule;
 
 /// Everything that decides how a sandbox behaves from its start.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct SandboxSettings {
     /// Where SMTP is served; port 0 takes a free one.
     pub smtp_listen: SocketAddr,
     /// Where the Twilio-shaped API, the webhook sink and the control API are served; port 0 takes a free one.
@@ -22,12 +22,12 @@ pub struct Settings {
     /// Seed of the faults' probabilities: the same seed and the same order of messages gives the same faults.
     pub fault_seed: u64,
     /// When set, SMTP requires AUTH with exactly these; otherwise AUTH is offered and takes anything.
-    pub smtp_credentials: Option<Credentials>,
+    pub smtp_credentials: Option<SandboxCredentials>,
     /// When set, the Twilio-shaped API requires this account SID and token; otherwise any Basic credentials.
-    pub twilio_credentials: Option<Credentials>,
+    pub twilio_credentials: Option<SandboxCredentials>,
 }
 
-impl Default for Settings {
+impl Default for SandboxSettings {
     fn default() -> Self {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
@@ -55,20 +55,20 @@ pub enum Record {
 
 /// A user (or account) and its password, as typed: `user:password`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub struct SandboxCredentials {
     /// The user name, or the account SID.
     pub username: String,
     /// The password, or the account's token.
     pub password: String,
 }
 
-impl std::fmt::Debug for Credentials {
+impl std::fmt::Debug for SandboxCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Credentials({}:[redacted])", self.username)
     }
 }
 
-impl std::str::FromStr for Credentials {
+impl std::str::FromStr for SandboxCredentials {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

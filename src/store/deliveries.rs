@@ -11,10 +11,10 @@ use super::StoreError;
 use super::runs::{ChunkId, Fence};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{DeliveryId, MessageDigest};
-use crate::domain::left_out::{Outcome as ReasonOf, Reasons};
+use crate::domain::left_out::{CountedDelivery, Reasons};
 use crate::domain::name::{ChannelName, NodeIndex};
+use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::domain::state::DeliveryState;
-use crate::domain::tally::{JourneyEnd, Tally};
 
 /// One delivery as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,22 +51,22 @@ pub struct Delivery {
     pub segments: Option<u8>,
 }
 
-/// Counts a chunk from its deliveries, in the order of their customers, as [`Tally::of_chunk`] does, reasons included.
-pub fn count_chunk(rows: &[Delivery], keys: &[CustomerKey], position: usize, rest: JourneyEnd) -> Tally {
+/// Counts a chunk from its deliveries, in the order of their customers, as [`RunCounts::of_chunk`] does, reasons included.
+pub fn count_chunk(rows: &[Delivery], keys: &[CustomerKey], position: usize, rest: JourneyEnd) -> RunCounts {
     let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
-    let mut tally = Tally::of_chunk(states, keys, position, rest);
-    let outcomes = rows.iter().map(|row| ReasonOf {
+    let mut run_counts = RunCounts::of_chunk(states, keys, position, rest);
+    let outcomes = rows.iter().map(|row| CountedDelivery {
         customer: row.id.customer,
         state: row.state,
         reason: row.reason.as_deref(),
     });
-    tally.reasons = Reasons::of_chunk(&outcomes.collect::<Vec<_>>());
-    tally
+    run_counts.reasons = Reasons::of_chunk(&outcomes.collect::<Vec<_>>());
+    run_counts
 }
 
 /// A delivery that is about to be sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Opening {
+pub struct SendIntent {
     /// Run, customer and node.
     pub id: DeliveryId,
     /// The channel it leaves by.
@@ -96,8 +96,8 @@ pub struct Outcome {
     pub id: DeliveryId,
     /// The attempt that was opened.
     pub attempt: u32,
-    /// By what right it was opened: another owner may have opened an attempt of the same number since, if this one was
-    /// brought before and did not count.
+    /// The fence under which it was opened. Another owner of the chunk may have opened an attempt with the same number
+    /// since; the fence tells the two apart.
     pub fence: Fence,
     /// Attempts that count from now on; less than `attempt` if this one was not its own fault.
     pub attempts_counted: u32,
@@ -174,7 +174,7 @@ pub struct Step {
     /// Nodes behind which a journey ended.
     pub passed: Vec<Passed>,
     /// What is about to be sent.
-    pub openings: Vec<Opening>,
+    pub openings: Vec<SendIntent>,
     /// How far chunks have been decided.
     pub cursors: Vec<Cursor>,
     /// Whether the same step was brought before and it is unknown whether it was kept; what it opened then is

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::pause::{Pause, Scope};
+use crate::domain::pause::{Pause, PauseScope};
 
 /// How many pauses there may be at once.
 pub const PAUSES_MAX: usize = 10_000;
@@ -22,7 +22,7 @@ pub trait PauseBook: Send + Sync {
     ///
     /// # Errors
     /// See [`StoreError`].
-    async fn resume(&self, scope: &Scope) -> Result<Option<Pause>, StoreError>;
+    async fn resume(&self, scope: &PauseScope) -> Result<Option<Pause>, StoreError>;
 
     /// All that hold, the oldest first.
     ///

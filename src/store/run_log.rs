@@ -13,8 +13,8 @@ use super::runs::{ChunkId, UnfinishedRun};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::left_out::LeftOut;
 use crate::domain::name::{CallId, ChannelName, RunId, ScenarioName, VersionId};
+use crate::domain::run_counts::RunCounts;
 use crate::domain::state::{DeliveryState, RunState};
-use crate::domain::tally::Tally;
 
 /// A run as the log shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,7 @@ pub struct RunRecord {
     /// How the audience was found, in words.
     pub access: Option<String>,
     /// Journeys at their end (in finished chunks) and deliveries by node and state (in all).
-    pub tally: Tally,
+    pub run_counts: RunCounts,
     /// Why it failed.
     pub error: Option<String>,
     /// When it began.

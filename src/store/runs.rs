@@ -13,8 +13,8 @@ use super::calls::AcceptedCall;
 use crate::domain::customer::CustomerKey;
 use crate::domain::left_out::LeftOut;
 use crate::domain::name::{RunId, ScenarioName};
+use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::domain::state::{CallState, RunState};
-use crate::domain::tally::{JourneyEnd, Tally};
 
 /// What matching a call with the scenarios gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub struct RunTotals {
     /// Chunks that are not done.
     pub open_chunks: u64,
     /// The sum of what the finished chunks counted.
-    pub tally: Tally,
+    pub run_counts: RunCounts,
     /// Delivery rows by node, counted from the rows themselves.
     pub deliveries: BTreeMap<u16, u64>,
 }
@@ -197,11 +197,11 @@ pub trait Runs: Send + Sync {
         chunk: ChunkId,
         fence: Fence,
         position: usize,
-        counts: &Tally,
+        counts: &RunCounts,
     ) -> Result<bool, StoreError>;
 
     /// Marks the chunks of a stopped run that were never begun as done, their journeys cancelled or expired as
-    /// the tally of one journey says; gives their number.
+    /// the counts of one journey say; gives their number.
     async fn finish_untouched(&self, run: RunId, end: JourneyEnd) -> Result<u64, StoreError>;
 
     /// Counts a run's chunks and deliveries.
@@ -227,8 +227,7 @@ pub trait Runs: Send + Sync {
 
     /// Counts a process that ended while it wrote for a customer of the run, once however often it is told; gives how
     /// many have, 0 if the run is at its end.
-    async fn count_ending(&self, run: RunId, customer: CustomerKey, process: &str)
-    -> Result<u32, StoreError>;
+    async fn count_crash(&self, run: RunId, customer: CustomerKey, process: &str) -> Result<u32, StoreError>;
 
     /// Counts a step that failed for a reason trying again cannot heal; gives how often that happened.
     async fn count_failure(&self, run: RunId, error: String) -> Result<u32, StoreError>;

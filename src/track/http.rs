@@ -43,7 +43,7 @@ pub struct LineAnswer {
 
 /// Why a request was not answered with what it asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum TrackRefusal {
     /// The body as a whole cannot be read.
     #[error("{0}")]
     Body(#[from] BodyError),
@@ -67,14 +67,14 @@ fn what_was_kept(error: &StoreError) -> &'static str {
 /// `POST /api/v1/customers`. With a scope only what it lists is written, of whom a line proves by what holds `now`.
 ///
 /// # Errors
-/// See [`Refusal`].
+/// See [`TrackRefusal`].
 pub async fn post_customers(
     store: &dyn Customers,
     scope: Option<&TrackScope>,
     content_type: Option<&str>,
     body: &[u8],
     now: Timestamp,
-) -> Result<BatchAnswer, Refusal> {
+) -> Result<BatchAnswer, TrackRefusal> {
     let (writes, mut answers) = sorted_out(content_type, body, |line| match scope {
         Some(scope) => scoped_customer(scope, line, now),
         None => customer(line),
@@ -86,14 +86,14 @@ pub async fn post_customers(
 /// `POST /api/v1/events`. An event without a timestamp happened `now`; a scope as for customers.
 ///
 /// # Errors
-/// See [`Refusal`].
+/// See [`TrackRefusal`].
 pub async fn post_events(
     store: &dyn Customers,
     scope: Option<&TrackScope>,
     content_type: Option<&str>,
     body: &[u8],
     now: Timestamp,
-) -> Result<BatchAnswer, Refusal> {
+) -> Result<BatchAnswer, TrackRefusal> {
     let (writes, mut answers) = sorted_out(content_type, body, |line| match scope {
         Some(scope) => scoped_event(scope, line, now),
         None => event(line, now),
@@ -105,9 +105,9 @@ pub async fn post_events(
 /// `GET /api/v1/customers/{id}`, by the `registered` id.
 ///
 /// # Errors
-/// See [`Refusal`].
-pub async fn get_customer(store: &dyn Customers, registered: &str) -> Result<CustomerView, Refusal> {
-    let missing = || Refusal::NotFound(registered.to_owned());
+/// See [`TrackRefusal`].
+pub async fn get_customer(store: &dyn Customers, registered: &str) -> Result<CustomerView, TrackRefusal> {
+    let missing = || TrackRefusal::NotFound(registered.to_owned());
     let key = store.find(registered).await?.ok_or_else(missing)?;
     let customers = store.load(&[key], &EventNeeds::default()).await?;
     let customer = customers.first().ok_or_else(missing)?;
@@ -119,7 +119,7 @@ fn sorted_out<T>(
     content_type: Option<&str>,
     body: &[u8],
     read: impl Fn(Value) -> Result<T, LineError>,
-) -> Result<(Vec<T>, Vec<LineAnswer>), Refusal> {
+) -> Result<(Vec<T>, Vec<LineAnswer>), TrackRefusal> {
     let mut writes = Vec::new();
     let mut answers = Vec::new();
     for (line, json) in lines_of(content_type, body)? as Vec<NumberedLine> {
@@ -145,7 +145,7 @@ fn answered(
         if let Err(refused) = result {
             answer.kept = false;
             answer.error = Some(match (scope, refused) {
-                // Who else there is, is nobody's business in a page.
+                // A web page must not learn which other customers exist.
                 (Some(_), LineRefused::IdTaken { kind, .. }) => {
                     format!("the id of kind {kind:?} belongs to another customer; remove it from this line")
                 }
@@ -168,23 +168,25 @@ impl IntoResponse for BatchAnswer {
     }
 }
 
-impl Refusal {
+impl TrackRefusal {
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
         match self {
-            Refusal::Body(BodyError::MediaType(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refusal::Body(BodyError::TooLarge | BodyError::TooManyLines) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::Body(BodyError::NotJson(_) | BodyError::NotText | BodyError::Charset(_)) => {
+            TrackRefusal::Body(BodyError::MediaType(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            TrackRefusal::Body(BodyError::TooLarge | BodyError::TooManyLines) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
+            TrackRefusal::Body(BodyError::NotJson(_) | BodyError::NotText | BodyError::Charset(_)) => {
                 StatusCode::BAD_REQUEST
             }
-            Refusal::NotFound(_) => StatusCode::NOT_FOUND,
-            Refusal::Store(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            TrackRefusal::NotFound(_) => StatusCode::NOT_FOUND,
+            TrackRefusal::Store(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
+            TrackRefusal::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for TrackRefusal {
     fn into_response(self) -> Response {
         let status = self.status();
         let title = status.canonical_reason().unwrap_or_default();

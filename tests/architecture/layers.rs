@@ -229,20 +229,72 @@ const LAYERS: &[Layer] = &[
     },
 ];
 
+/// Folders within a layer that are kept apart, each as a row of the table.
+const PARTS: &[Layer] = &[
+    Layer {
+        name: "runtime/engine/live",
+        forbidden: &[
+            "crate::runtime::engine::dispatch",
+            "crate::runtime::engine::run",
+            "crate::runtime::engine::versions",
+        ],
+        instead: "run and dispatch share what is under way: it knows neither",
+    },
+    Layer {
+        name: "runtime/engine/dispatch",
+        forbidden: &["crate::runtime::engine::run", "crate::runtime::engine::versions"],
+        instead: "a dispatcher reports to the chunk (engine/live) and never to the scheduler",
+    },
+    Layer {
+        name: "runtime/engine/versions",
+        forbidden: &["crate::runtime::engine::dispatch", "crate::runtime::engine::run"],
+        instead: "a version binds scenarios to calls; what is done with them is the run's",
+    },
+    Layer {
+        name: "runtime/engine",
+        forbidden: &[
+            "axum",
+            "hyper",
+            "kube",
+            "crate::runtime::cluster",
+            "crate::runtime::configuration",
+            "crate::runtime::http",
+            "crate::runtime::process",
+        ],
+        instead: "the engine is started by runtime/process and asked through its Control: it knows no caller",
+    },
+    Layer {
+        name: "runtime/http",
+        forbidden: &["kube", "crate::runtime::cluster", "crate::runtime::process"],
+        instead: "requests are answered from what is in force and from the store, in a cluster as anywhere",
+    },
+    Layer {
+        name: "runtime/cluster",
+        forbidden: &[
+            "crate::runtime::engine::run",
+            "crate::runtime::http::ingest",
+            "crate::runtime::http::server",
+        ],
+        instead: "it brings configuration from the API server and reports; it serves and sends nothing",
+    },
+];
+
 /// Reading the clock by any of its names.
 const CLOCKS: &[&str] = &["Timestamp::now", "Zoned::now", "SystemTime::now", "Instant::now"];
 const WITHOUT_CLOCK: &[&str] = &["api", "domain", "compile"];
 
-/// What a file mentions and its layer must not know.
+/// What a file mentions and its layer, or its part of one, must not know.
 pub fn check(source: &Source) -> Vec<String> {
     let name = source.layer();
-    let Some(layer) = LAYERS.iter().find(|layer| Some(layer.name) == name.as_deref()) else {
-        return Vec::new();
-    };
-    let mut found: Vec<String> = mentions::of(source)
-        .iter()
-        .filter(|mention| is_forbidden(layer, &mention.path))
-        .map(|m| format!("{}:{} mentions {}: {}", source.path, m.line, m.path, layer.instead))
+    let layer = LAYERS.iter().filter(|layer| Some(layer.name) == name.as_deref());
+    let parts = PARTS.iter().filter(|part| source.path.starts_with(&format!("src/{}/", part.name)));
+    let mentions = mentions::of(source);
+    let mut found: Vec<String> = layer
+        .chain(parts)
+        .flat_map(|layer| {
+            let forbidden = mentions.iter().filter(|mention| is_forbidden(layer, &mention.path));
+            forbidden.map(|m| format!("{}:{} mentions {}: {}", source.path, m.line, m.path, layer.instead))
+        })
         .collect();
     found.dedup();
     found
@@ -335,6 +387,8 @@ mod tests {
     #[test]
     fn a_planted_import_is_caught() {
         assert!(caught("src/domain/x.rs", "use tokio::sync::mpsc;"));
+        assert!(caught("src/runtime/engine/dispatch/x.rs", "use crate::runtime::engine::run::RunScheduler;"));
+        assert!(caught("src/runtime/engine/run/x.rs", "use crate::runtime::http::app::App;"));
         assert!(caught("src/domain/x.rs", "fn f() -> jiff::Timestamp { jiff::Timestamp::now() }"));
         assert!(caught("src/domain/x.rs", "use jiff::Timestamp; fn f() { Timestamp::now(); }"));
         assert!(caught("src/compile/x.rs", "fn f() { std::fs::read(\"x\"); }"));

@@ -5,13 +5,14 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+use fanfare::domain::content::Content;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::channels::connect::{SecretSource, connect};
 use fanfare::channels::egress::{Egress, HostMap};
 use fanfare::channels::wire::{Network, Tls};
-use fanfare::channels::{Attempt, Channel, Content, Outgoing};
+use fanfare::channels::{Attempt, Channel, Outgoing};
 use fanfare::compile::{Sources, compile};
 use fanfare::domain::secret::Secret;
 use harness::Sandbox;
@@ -60,7 +61,7 @@ impl World {
         let network = Network { egress: Arc::new(Egress::new(vec![], hosts)), tls: Tls::default() };
         let compiled = compile(&sources);
         assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
-        let connected = |channel: &Arc<fanfare::compile::Channel>| {
+        let connected = |channel: &Arc<fanfare::compile::CompiledChannel>| {
             (channel.name.as_str().to_owned(), connect(channel, &Known, &network).unwrap())
         };
         let channels = compiled.snapshot.channels.values().map(connected).collect();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fanfare::store::StoreError;
 use fanfare::store::in_force::{Holder, InForce};
-use fanfare::store::postgres::{Database, PostgresLedger, Tenant};
+use fanfare::store::postgres::{PostgresDatabase, PostgresLedger, Tenant};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
@@ -21,7 +21,7 @@ const FOUND_WITHIN: Duration = Duration::from_secs(10);
 
 struct Replica {
     runtime: Runtime,
-    database: Arc<Database>,
+    database: Arc<PostgresDatabase>,
     ledger: PostgresLedger,
 }
 
@@ -32,7 +32,7 @@ impl Replica {
         let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         let address = format!("postgres://fanfare@{}/postgres", hosts.join(",")).parse().unwrap();
         let (database, ledger) = runtime.block_on(async {
-            let database = Arc::new(Database::open(&address, tenant).await.unwrap());
+            let database = Arc::new(PostgresDatabase::open(&address, tenant).await.unwrap());
             let ledger = PostgresLedger::open(Arc::clone(&database)).await.unwrap();
             (database, ledger)
         });

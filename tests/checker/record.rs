@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fanfare::sandbox::{Message, Protocol};
+use fanfare::sandbox::{Protocol, ReceivedMessage};
 
 use super::mark::Mark;
 
@@ -37,7 +37,7 @@ impl Record {
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let mut record = Self::default();
         for line in whole.lines() {
-            let message: Message = serde_json::from_str(line).unwrap();
+            let message: ReceivedMessage = serde_json::from_str(line).unwrap();
             if message.answered != "ok" {
                 *record.unconfirmed.entry(message.protocol).or_default() += 1;
             }
@@ -48,7 +48,7 @@ impl Record {
         record
     }
 
-    fn add(&mut self, message: Message) {
+    fn add(&mut self, message: ReceivedMessage) {
         let content = message.content;
         let mark = content.text.as_deref().or(content.html.as_deref()).and_then(Mark::find);
         let Some(mark) = mark else {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use fanfare::sandbox::{Message, Protocol};
+use fanfare::sandbox::{Protocol, ReceivedMessage};
 use serde_json::{Value, json};
 
 use crate::command::{Example, example_file};
@@ -44,7 +44,7 @@ fn storm_without(name: &str) -> Value {
 }
 
 /// Posts an alert as the feed serves it, waits for all that comes of it, and returns what the sandbox received.
-fn posted(example: &Example, alert: &Value, content_type: &str) -> Vec<Message> {
+fn posted(example: &Example, alert: &Value, content_type: &str) -> Vec<ReceivedMessage> {
     let before = example.sandbox.messages().len();
     let trigger = example.dev.trigger("weather-alert");
     let call = crate::harness::Request::post(&trigger.url).basic(&trigger.username, &trigger.password);
@@ -54,7 +54,7 @@ fn posted(example: &Example, alert: &Value, content_type: &str) -> Vec<Message> 
     example.sandbox.messages().split_off(before)
 }
 
-fn told(messages: &[Message]) -> Told {
+fn told(messages: &[ReceivedMessage]) -> Told {
     let mails = messages.iter().filter(|message| message.protocol == Protocol::Smtp).count();
     (messages.len() - mails, mails)
 }
@@ -138,8 +138,8 @@ fn all_counties() -> Value {
 }
 
 /// One message of each kind, by whom it goes to.
-fn texts(messages: &[Message]) -> BTreeMap<String, (Option<String>, String)> {
-    let text = |message: &Message| {
+fn texts(messages: &[ReceivedMessage]) -> BTreeMap<String, (Option<String>, String)> {
+    let text = |message: &ReceivedMessage| {
         let text = message.content.text.clone().unwrap_or_default();
         (message.content.subject.clone(), text.replace("\r\n", "\n").trim_end().to_owned())
     };

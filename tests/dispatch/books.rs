@@ -1,17 +1,17 @@
 //! Scenarios of tests: a small flow over customers whose mood may change at any time.
 
+use fanfare::domain::content::Content;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fanfare::channels::Content;
 use fanfare::domain::customer::{Customer, EventNeeds};
 use fanfare::domain::delivery::RunKey;
 use fanfare::domain::name::{CallId, ChannelName, NodeIndex, ScenarioName, VersionId};
 use fanfare::domain::selection::Selection;
 use fanfare::domain::value::{Number, Value};
-use fanfare::runtime::run::{Composed, Playbook, PlaybookError, Playbooks, Script};
+use fanfare::runtime::engine::live::{BoundScenario, ComposedMessage, Version, VersionError, VersionSource};
 use fanfare::store::calls::AcceptedCall;
 use fanfare::store::runs::Matched;
 
@@ -56,7 +56,7 @@ fn mood(customer: &Customer) -> i64 {
     }
 }
 
-impl Script for Flow {
+impl BoundScenario for Flow {
     fn selection(&self) -> &Selection {
         &self.selection
     }
@@ -100,7 +100,7 @@ impl Script for Flow {
         self.channels.get(usize::from(node.0 > 0))
     }
 
-    fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<Composed, String> {
+    fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<ComposedMessage, String> {
         if mood(customer) % 7 == 0 {
             return Err("no address".into());
         }
@@ -110,7 +110,7 @@ impl Script for Flow {
         }
         let key = self.key.delivery(&format!("node-{}", node.0), name);
         let body = format!("Hello {name} {}", mood(customer) / 100);
-        Ok(Composed { key, address: format!("@{name}"), content: Content::Sms { body } })
+        Ok(ComposedMessage { key, address: format!("@{name}"), content: Content::Sms { body } })
     }
 }
 
@@ -124,8 +124,8 @@ pub struct Books {
 }
 
 #[async_trait::async_trait]
-impl Playbooks for Books {
-    async fn get(&self, _version: &VersionId) -> Result<Arc<dyn Playbook>, PlaybookError> {
+impl VersionSource for Books {
+    async fn get(&self, _version: &VersionId) -> Result<Arc<dyn Version>, VersionError> {
         Ok(Arc::new(Book(Arc::clone(&self.let_go))))
     }
 
@@ -136,13 +136,13 @@ impl Playbooks for Books {
 
 struct Book(Arc<AtomicBool>);
 
-impl Playbook for Book {
+impl Version for Book {
     fn match_call(&self, call: &AcceptedCall) -> Matched {
         let fired = call.trigger.as_str().split('+').map(ScenarioName::new).collect();
         Matched { fired, not_fired: vec![(ScenarioName::new("other"), "params.alert is `heat`".into())] }
     }
 
-    fn script(&self, call: &AcceptedCall, scenario: &ScenarioName) -> Option<Arc<dyn Script>> {
+    fn bind(&self, call: &AcceptedCall, scenario: &ScenarioName) -> Option<Arc<dyn BoundScenario>> {
         Some(Arc::new(Flow {
             selection: Selection::Everyone,
             needs: EventNeeds::default(),

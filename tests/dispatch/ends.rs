@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use fanfare::domain::pause::{Pause, Scope};
+use fanfare::domain::pause::{Pause, PauseScope};
 use fanfare::store::StoreError;
 use fanfare::store::pauses::PauseBook;
 use tokio::sync::Notify;
@@ -27,7 +27,7 @@ impl PauseBook for Unreadable {
         Ok(None)
     }
 
-    async fn resume(&self, _: &Scope) -> Result<Option<Pause>, StoreError> {
+    async fn resume(&self, _: &PauseScope) -> Result<Option<Pause>, StoreError> {
         Ok(None)
     }
 

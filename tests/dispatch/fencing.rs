@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::name::ScenarioName;
+use fanfare::domain::run_counts::RunCounts;
 use fanfare::domain::state::DeliveryState;
-use fanfare::domain::tally::Tally;
-use fanfare::store::deliveries::{Opened, Opening, Outcome, Step};
+use fanfare::store::deliveries::{Opened, Outcome, SendIntent, Step};
 use fanfare::store::runs::{ChunkId, Fence, Matched, OpenChunks, SelectionLease, Taken};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
@@ -75,7 +75,7 @@ impl Crossing {
     }
 }
 
-async fn open(ledger: &Ledger, opening: Opening) -> Opened {
+async fn open(ledger: &Ledger, opening: SendIntent) -> Opened {
     let step = Step { at: Timestamp::now(), openings: vec![opening], ..Step::default() };
     ledger.deliveries.commit(Arc::new(step)).await.unwrap().opened[0]
 }
@@ -244,7 +244,7 @@ async fn a_chunk_is_not_done_while_somebody_lets_a_delivery_of_it_be_sent_again(
     crossing.until_waiting(1).await;
     let (ledger, chunk, fence) = (crossing.ledger().clone(), crossing.chunk, crossing.fence);
     let done =
-        tokio::spawn(async move { ledger.runs.finish_chunk(chunk, fence, 3, &Tally::default()).await });
+        tokio::spawn(async move { ledger.runs.finish_chunk(chunk, fence, 3, &RunCounts::default()).await });
     crossing.until_waiting(2).await;
     crossing.run("COMMIT").await;
     assert!(again.await.unwrap().unwrap().is_some());

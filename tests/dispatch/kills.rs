@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fanfare::runtime::engine::Running;
+use fanfare::runtime::engine::RunningEngine;
 use tokio_postgres::Client;
 
 use crate::crashes::{CUSTOMERS, Dice, check, moody, until_attempts};
@@ -16,7 +16,7 @@ use crate::world::World;
 struct Working {
     ledger: Ledger,
     customers: Arc<dyn Store>,
-    engine: Running,
+    engine: RunningEngine,
     owner: String,
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::delivery::{DeliveryId, MessageDigest};
 use fanfare::domain::name::{ChannelName, NodeIndex, RunId, ScenarioName};
+use fanfare::domain::run_counts::RunCounts;
 use fanfare::domain::state::{DeliveryState as State, RunState};
-use fanfare::domain::tally::Tally;
-use fanfare::store::deliveries::{Cursor, Decided, Opened, Opening, Outcome, Passed, Step};
+use fanfare::store::deliveries::{Cursor, Decided, Opened, Outcome, Passed, SendIntent, Step};
 use fanfare::store::runs::{ChunkId, Fence, Matched, Taken, TakenChunk};
 use jiff::Timestamp;
 
@@ -44,8 +44,8 @@ async fn take(world: &World, chunk: ChunkId, owner: &str) -> TakenChunk {
     }
 }
 
-pub fn opening(run: RunId, fence: Fence, customer: i64) -> Opening {
-    Opening {
+pub fn opening(run: RunId, fence: Fence, customer: i64) -> SendIntent {
+    SendIntent {
         id: DeliveryId { run, customer: CustomerKey(customer), node: NodeIndex(0) },
         channel: ChannelName::new("sms"),
         chunk: 0,
@@ -59,7 +59,7 @@ pub fn opening(run: RunId, fence: Fence, customer: i64) -> Opening {
     }
 }
 
-async fn open(world: &World, opening: Opening, repeated: bool) -> Opened {
+async fn open(world: &World, opening: SendIntent, repeated: bool) -> Opened {
     let step = Step { at: Timestamp::now(), openings: vec![opening], repeated, ..Step::default() };
     world.ledger.deliveries.commit(Arc::new(step)).await.unwrap().opened[0]
 }
@@ -98,7 +98,7 @@ pub async fn a_delivery_is_opened_once_unless_it_is_the_same_step_again(place: P
     assert_eq!(open(&world, opening(chunk.run, fence, 1), false).await, Opened::Yes);
     assert_eq!(open(&world, opening(chunk.run, fence, 1), false).await, Opened::Lost);
     assert_eq!(open(&world, opening(chunk.run, fence, 1), true).await, Opened::Yes);
-    let other = Opening { digest: MessageDigest([8; 16]), ..opening(chunk.run, fence, 1) };
+    let other = SendIntent { digest: MessageDigest([8; 16]), ..opening(chunk.run, fence, 1) };
     assert_eq!(open(&world, other, true).await, Opened::Lost);
 }
 
@@ -126,7 +126,7 @@ pub async fn neither_chunk_nor_run_is_done_while_something_is_open(place: Place)
     let (chunk, fence) = one_chunk(&world).await;
     let one = opening(chunk.run, fence, 1);
     assert_eq!(open(&world, one.clone(), false).await, Opened::Yes);
-    let counts = Tally::default();
+    let counts = RunCounts::default();
     let finish = || world.ledger.runs.finish_chunk(chunk, fence, 3, &counts);
     let end = || world.ledger.runs.end_run(chunk.run, RunState::Done, None, Timestamp::now());
     assert_eq!(finish().await, Ok(false));

@@ -7,8 +7,8 @@ mod harness;
 
 mod accepting;
 mod books;
+mod crash_counts;
 mod crashes;
-mod endings;
 mod ends;
 mod fencing;
 mod heard;
@@ -57,7 +57,7 @@ mod told {
             a_run_that_was_told_to_stop_opens_nothing_more,
             neither_chunk_nor_run_is_done_while_something_is_open,
             who_lost_a_chunk_decides_nothing_in_it_and_still_brings_outcomes;
-        endings:
+        crash_counts:
             a_run_that_ends_its_process_twice_is_failed_and_the_others_go_on,
             a_run_whose_writing_stands_still_is_failed_and_the_others_go_on;
         stories:

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fanfare::domain::name::{CallId, ChannelName, ScenarioName};
-use fanfare::domain::pause::{Pause, Scope};
+use fanfare::domain::pause::{Pause, PauseScope};
 use fanfare::domain::state::{DeliveryState as State, RunState};
-use fanfare::runtime::dispatch::ChannelHandles;
-use fanfare::runtime::engine::Running;
+use fanfare::runtime::engine::RunningEngine;
+use fanfare::runtime::engine::dispatch::ChannelHandles;
 use jiff::Timestamp;
 
 use crate::harness::Place;
@@ -21,12 +21,12 @@ fn slow() -> Manner {
     Arc::new(|_, _| (true, sent(), Duration::from_millis(10)))
 }
 
-fn pause(scope: Scope) -> Pause {
+fn pause(scope: PauseScope) -> Pause {
     Pause { scope, who: "apikey/desk".into(), reason: "a wrong text".into(), since: Timestamp::now() }
 }
 
-fn scenario(name: &str) -> Scope {
-    Scope::Scenario(ScenarioName::new(name))
+fn scenario(name: &str) -> PauseScope {
+    PauseScope::Scenario(ScenarioName::new(name))
 }
 
 fn seen(world: &World) -> usize {
@@ -51,7 +51,7 @@ fn adds_up(world: &World, run: i64, customers: i64) {
 }
 
 /// A world where each of so many customers gets one message by `sms`, which takes 10 ms each.
-async fn begun(place: Place, customers: i64) -> (World, Running, CallId) {
+async fn begun(place: Place, customers: i64) -> (World, RunningEngine, CallId) {
     let world = World::new(place).await;
     world.populate(customers, |n| n * 26 + 2).await;
     world.connect(slow(), willing());
@@ -91,7 +91,8 @@ pub async fn a_paused_scenario_rests_over_a_restart_while_others_go_on(place: Pl
 pub async fn a_pause_that_is_ended_at_once_loses_and_doubles_nothing(place: Place) {
     let (world, engine, call) = begun(place, 3000).await;
     let control = engine.control();
-    for scope in [scenario("narrow"), Scope::Call(call.clone()), Scope::Runtime, scenario("narrow")] {
+    for scope in [scenario("narrow"), PauseScope::Call(call.clone()), PauseScope::Runtime, scenario("narrow")]
+    {
         let before = seen(&world);
         control.pause(&pause(scope.clone())).await.unwrap().unwrap();
         control.resume(&scope).await.unwrap().unwrap();
@@ -109,11 +110,11 @@ pub async fn a_paused_channel_keeps_its_messages_and_the_other_sends(place: Plac
     world.connect(willing(), willing());
     let engine = world.start();
     let control = engine.control();
-    let sms = Scope::Channel(ChannelName::new("sms"));
+    let sms = PauseScope::Channel(ChannelName::new("sms"));
     control.pause(&pause(sms.clone())).await.unwrap().unwrap();
     let call = world.call("narrow", None).await;
-    control.pause(&pause(Scope::Runtime)).await.unwrap().unwrap();
-    control.resume(&Scope::Runtime).await.unwrap().unwrap();
+    control.pause(&pause(PauseScope::Runtime)).await.unwrap().unwrap();
+    control.resume(&PauseScope::Runtime).await.unwrap().unwrap();
     let other = world.call("narrow", Some(Timestamp::now() + jiff::SignedDuration::from_millis(300))).await;
     // It was expired while its channel rested.
     world.until_ended(&other, SOON).await;
@@ -128,10 +129,10 @@ pub async fn a_paused_channel_keeps_its_messages_and_the_other_sends(place: Plac
 pub async fn what_is_cancelled_while_it_rests_is_counted_exactly(place: Place) {
     let (world, engine, call) = begun(place, 3000).await;
     let control = engine.control();
-    control.pause(&pause(Scope::Call(call.clone()))).await.unwrap().unwrap();
+    control.pause(&pause(PauseScope::Call(call.clone()))).await.unwrap().unwrap();
     assert_eq!(control.cancel(&scenario("wide")).await.unwrap(), 0);
-    assert_eq!(control.cancel(&Scope::Channel(ChannelName::new("pigeon"))).await.unwrap(), 0);
-    assert_eq!(control.cancel(&Scope::Channel(ChannelName::new("sms"))).await.unwrap(), 1);
+    assert_eq!(control.cancel(&PauseScope::Channel(ChannelName::new("pigeon"))).await.unwrap(), 0);
+    assert_eq!(control.cancel(&PauseScope::Channel(ChannelName::new("sms"))).await.unwrap(), 1);
     assert_eq!(world.until_ended(&call, SOON).await, "cancelled");
     engine.stop(Duration::from_secs(1)).await;
     adds_up(&world, 1, 3000);
@@ -147,7 +148,7 @@ pub async fn a_run_that_expires_while_it_rests_comes_to_its_end(place: Place) {
     world.populate(500, |n| n * 26 + 2).await;
     world.connect(willing(), willing());
     let engine = world.start();
-    engine.control().pause(&pause(Scope::Runtime)).await.unwrap().unwrap();
+    engine.control().pause(&pause(PauseScope::Runtime)).await.unwrap().unwrap();
     let call = world.call("narrow", Some(Timestamp::now() + jiff::SignedDuration::from_millis(400))).await;
     world.until_ended(&call, SOON).await;
     engine.stop(Duration::from_secs(1)).await;
@@ -161,10 +162,10 @@ pub async fn a_run_that_expires_while_it_rests_comes_to_its_end(place: Place) {
     world.populate(12_000, |n| n * 26 + 2).await;
     let engine = world.start();
     let control = engine.control();
-    control.resume(&Scope::Runtime).await.unwrap().unwrap();
+    control.resume(&PauseScope::Runtime).await.unwrap().unwrap();
     let call = world.call("narrow", Some(Timestamp::now() + jiff::SignedDuration::from_secs(4))).await;
     until("one is sent", || seen(&world) > 0).await;
-    control.pause(&pause(Scope::Runtime)).await.unwrap().unwrap();
+    control.pause(&pause(PauseScope::Runtime)).await.unwrap().unwrap();
     world.until_ended(&call, SOON).await;
     engine.stop(Duration::from_secs(1)).await;
     assert_eq!(open_runs_and_chunks(&world), 0);

@@ -11,10 +11,10 @@ use fanfare::compile::{Snapshot, Sources, compile};
 use fanfare::domain::name::{CallId, TriggerName};
 use fanfare::domain::secret::Secret;
 use fanfare::domain::value::Value;
-use fanfare::runtime::dispatch::{ChannelHandle, ChannelHandles};
-use fanfare::runtime::engine::{Deps, Engine, Running};
-use fanfare::runtime::library::Library;
-use fanfare::sandbox::{Rule, Running as SandboxRunning, Sandbox, Settings};
+use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles};
+use fanfare::runtime::engine::versions::VersionCache;
+use fanfare::runtime::engine::{Deps, Engine, RunningEngine};
+use fanfare::sandbox::{Rule, RunningSandbox as SandboxRunning, Sandbox, SandboxSettings};
 use fanfare::store::calls::{NewCall, NewRequest};
 use fanfare::store::customers::CustomerWrite;
 use fanfare::store::run_log::{DeliveryFilter, DeliveryRecord};
@@ -29,7 +29,7 @@ pub struct Real {
     pub customers: Arc<dyn Store>,
     pub sandbox: SandboxRunning,
     pub snapshot: Arc<Snapshot>,
-    pub engine: Running,
+    pub engine: RunningEngine,
 }
 
 struct AnySecret;
@@ -43,10 +43,10 @@ impl SecretSource for AnySecret {
 impl Real {
     /// An engine on these sources; channels name their provider's host `sandbox`.
     pub async fn start(place: Place, sources: serde_json::Value, faults: Vec<Rule>) -> Real {
-        Real::start_with(place, sources, Settings { faults, ..Settings::default() }).await
+        Real::start_with(place, sources, SandboxSettings { faults, ..SandboxSettings::default() }).await
     }
 
-    pub async fn start_with(place: Place, mut sources: serde_json::Value, settings: Settings) -> Real {
+    pub async fn start_with(place: Place, mut sources: serde_json::Value, settings: SandboxSettings) -> Real {
         let sandbox = Sandbox::start(settings).await.unwrap();
         sources["namespace"] = "default".into();
         let sources: Sources = serde_json::from_value(sources).unwrap();
@@ -56,8 +56,8 @@ impl Real {
         let (ledger, customers) = place.open_both().await;
         ledger.calls.put_version(&snapshot.version, sources.content(), Timestamp::now()).await.unwrap();
         let in_force = Arc::clone(&snapshot);
-        let playbooks =
-            Arc::new(Library::new("default", Arc::clone(&ledger.calls), move || in_force.clone()));
+        let versions =
+            Arc::new(VersionCache::new("default", Arc::clone(&ledger.calls), move || in_force.clone()));
         let Ledger { calls, runs, deliveries, log, replicas, pauses, rates, .. } = ledger.clone();
         let engine = Engine::start(Deps {
             calls,
@@ -69,10 +69,10 @@ impl Real {
             deliveries,
             customers: customers.clone(),
             audiences: customers.clone(),
-            playbooks,
+            versions,
             channels: handles(&snapshot, &sandbox),
             metrics: Arc::default(),
-            marks: Arc::default(),
+            crash_markers: Arc::default(),
         });
         Real { _place: place, ledger, customers, sandbox, snapshot, engine }
     }

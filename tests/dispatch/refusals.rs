@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use fanfare::channels::{Attempt, Reach};
 use fanfare::domain::name::ChannelName;
-use fanfare::domain::pause::Scope;
+use fanfare::domain::pause::PauseScope;
 use fanfare::domain::state::DeliveryState as State;
-use fanfare::runtime::dispatch::{ChannelHandle, RetryPolicy};
-use fanfare::sandbox::{Answer, Filter, Protocol, Rule, Step};
+use fanfare::runtime::engine::dispatch::{ChannelHandle, RetryPolicy};
+use fanfare::sandbox::{FaultAnswer, FaultStep, Filter, Protocol, Rule};
 use serde_json::json;
 
 use crate::harness::Place;
@@ -46,7 +46,7 @@ async fn world(place: Place, customers: i64, sms: Manner, attempts_max: u32, ret
                 concurrency: handle.concurrency,
                 per_second: handle.per_second,
                 retry: policy(handle),
-                standing: Default::default(),
+                provider_health: Default::default(),
             };
             (name.clone(), Arc::new(changed))
         })
@@ -204,7 +204,7 @@ pub async fn a_channel_whose_endpoint_is_gone_rests_until_a_person_resumes_it(pl
     })
     .await;
     assert_eq!(count(&world, State::Failed), 0, "{:?}", world.counts());
-    control.resume(&Scope::Channel(ChannelName::new("sms"))).await.unwrap();
+    control.resume(&PauseScope::Channel(ChannelName::new("sms"))).await.unwrap();
     assert_eq!(world.until_ended(&call, SOON).await, "done");
     engine.stop(Duration::from_secs(1)).await;
     assert_eq!(count(&world, State::Sent), 60, "{:?}", world.counts());
@@ -215,7 +215,7 @@ pub async fn who_opted_out_at_the_provider_has_withdrawn_the_consent(place: Plac
         status: Some(400),
         code: Some(21610),
         to: Some("+43660".into()),
-        ..Rule::always(Protocol::Twilio, Answer::Fail)
+        ..Rule::always(Protocol::Twilio, FaultAnswer::Fail)
     };
     let real = Real::start(place, storm(), vec![stop]).await;
     real.customer("ann", json!({"name": "Ann", "phone": "+43660"})).await;
@@ -254,15 +254,15 @@ pub async fn mails_that_refuse_us_at_the_recipient_are_sent_in_the_end(place: Pl
         status: Some(status),
         text: Some(text.to_owned()),
         count: Some(1),
-        ..Rule::always(Protocol::Smtp, Answer::Fail)
+        ..Rule::always(Protocol::Smtp, FaultAnswer::Fail)
     };
     let faults = vec![
-        refusal(Step::Connect, 554, "5.7.1 Client host blocked"),
-        refusal(Step::Mail, 553, "5.1.8 Domain of sender address does not exist"),
-        refusal(Step::Rcpt, 553, "5.7.1 <w@example.org>: Sender address rejected: not owned by user"),
-        refusal(Step::Rcpt, 554, "5.7.1 Relay access denied"),
-        refusal(Step::Data, 454, "4.7.0 Daily message quota exceeded"),
-        refusal(Step::End, 550, "5.4.5 Daily user sending limit exceeded"),
+        refusal(FaultStep::Connect, 554, "5.7.1 Client host blocked"),
+        refusal(FaultStep::Mail, 553, "5.1.8 Domain of sender address does not exist"),
+        refusal(FaultStep::Rcpt, 553, "5.7.1 <w@example.org>: Sender address rejected: not owned by user"),
+        refusal(FaultStep::Rcpt, 554, "5.7.1 Relay access denied"),
+        refusal(FaultStep::Data, 454, "4.7.0 Daily message quota exceeded"),
+        refusal(FaultStep::End, 550, "5.4.5 Daily user sending limit exceeded"),
     ];
     let real = Real::start(place, sources, faults).await;
     for name in ["ann", "ben", "cid"] {

@@ -10,8 +10,8 @@ use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::delivery::DeliveryId;
 use fanfare::domain::name::{ChannelName, NodeIndex, RunId};
 use fanfare::domain::state::DeliveryState as State;
-use fanfare::runtime::dispatch::{ChannelHandle, ChannelHandles};
-use fanfare::runtime::engine::Running;
+use fanfare::runtime::engine::RunningEngine;
+use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles};
 use fanfare::store::StoreError;
 use fanfare::store::deliveries::{Committed, Deliveries, Delivery, Step};
 use fanfare::store::runs::ChunkId;
@@ -52,13 +52,13 @@ impl Replica {
             concurrency,
             per_second,
             retry,
-            standing: Default::default(),
+            provider_health: Default::default(),
         };
         handles.insert(name, Arc::new(handle));
         self.channels.store(Arc::new(handles));
     }
 
-    fn start(&self, world: &World) -> Running {
+    fn start(&self, world: &World) -> RunningEngine {
         world.start_on(&self.ledger, &self.customers, &self.channels)
     }
 }
@@ -213,7 +213,10 @@ async fn a_run_that_one_replica_stops_is_halted_in_all_at_once() {
     let third = Replica::of(&world, ["c-sms", "c-mail"], willing(), willing()).await;
     third.channels.store(Arc::default());
     let asked = third.start(&world);
-    assert_eq!(asked.control().cancel(&fanfare::domain::pause::Scope::Call(call.clone())).await.unwrap(), 1);
+    assert_eq!(
+        asked.control().cancel(&fanfare::domain::pause::PauseScope::Call(call.clone())).await.unwrap(),
+        1
+    );
     assert_eq!(world.until_ended(&call, AT_ONCE).await, "cancelled");
     let sent = world.record.lock().unwrap().len();
     for engine in engines.into_iter().chain([asked]) {

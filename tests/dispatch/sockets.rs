@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use fanfare::domain::delivery::DeliveryId;
 use fanfare::domain::state::DeliveryState as State;
-use fanfare::sandbox::{Answer, Filter, Protocol, Rule};
+use fanfare::sandbox::{FaultAnswer, Filter, Protocol, Rule};
 use serde_json::json;
 
 use crate::harness::Place;
 use crate::real::{Real, storm};
 
 /// The first message of each protocol meets the fault.
-fn once(answer: Answer, keep: bool) -> Vec<Rule> {
+fn once(answer: FaultAnswer, keep: bool) -> Vec<Rule> {
     let rule = |protocol| Rule { keep, count: Some(1), ..Rule::always(protocol, answer) };
     vec![rule(Protocol::Twilio), rule(Protocol::Webhook)]
 }
@@ -42,7 +42,7 @@ pub async fn without_a_fault_both_are_sent_once(place: Place) {
 
 pub async fn a_throttled_message_is_sent_when_the_provider_said(place: Place) {
     assert_eq!(
-        outcome(place, once(Answer::Throttle, false)).await,
+        outcome(place, once(FaultAnswer::Throttle, false)).await,
         [(State::Sent, 1, 1), (State::Sent, 1, 1)]
     );
 }
@@ -53,7 +53,8 @@ pub async fn who_is_throttled_for_longer_than_attempts_last_is_sent_once(place: 
         sources["channels"][channel]["retry"] = json!({"attempts": 2});
     }
     // `Throttle` would say when to come back.
-    let rule = |protocol| Rule { status: Some(429), count: Some(5), ..Rule::always(protocol, Answer::Fail) };
+    let rule =
+        |protocol| Rule { status: Some(429), count: Some(5), ..Rule::always(protocol, FaultAnswer::Fail) };
     let faults = vec![rule(Protocol::Twilio), rule(Protocol::Webhook)];
     let real = Real::start(place, sources, faults).await;
     for (name, phone) in [("ann", "+43661"), ("ben", "+43662"), ("cid", "+43663"), ("dan", "+43664")] {
@@ -71,25 +72,31 @@ pub async fn who_is_throttled_for_longer_than_attempts_last_is_sent_once(place: 
 
 pub async fn a_500_is_unknown_held_for_sms_and_sent_again_with_the_same_id_for_webhooks(place: Place) {
     assert_eq!(
-        outcome(place.another(), once(Answer::Fail, false)).await,
+        outcome(place.another(), once(FaultAnswer::Fail, false)).await,
         [(State::Held, 1, 0), (State::Sent, 2, 1)]
     );
     assert_eq!(
-        outcome(place.another(), once(Answer::Fail, true)).await,
+        outcome(place.another(), once(FaultAnswer::Fail, true)).await,
         [(State::Held, 1, 1), (State::Sent, 2, 2)]
     );
 }
 
 pub async fn a_reset_after_the_body_is_unknown(place: Place) {
-    assert_eq!(outcome(place, once(Answer::Reset, true)).await, [(State::Held, 1, 1), (State::Sent, 2, 2)]);
+    assert_eq!(
+        outcome(place, once(FaultAnswer::Reset, true)).await,
+        [(State::Held, 1, 1), (State::Sent, 2, 2)]
+    );
 }
 
 pub async fn a_provider_that_hangs_is_unknown_after_the_timeout(place: Place) {
-    assert_eq!(outcome(place, once(Answer::Hang, true)).await, [(State::Held, 1, 1), (State::Sent, 2, 2)]);
+    assert_eq!(
+        outcome(place, once(FaultAnswer::Hang, true)).await,
+        [(State::Held, 1, 1), (State::Sent, 2, 2)]
+    );
 }
 
 pub async fn a_late_answer_is_an_answer(place: Place) {
-    let late = |protocol| Rule { delay_ms: 400, ..Rule::always(protocol, Answer::Ok) };
+    let late = |protocol| Rule { delay_ms: 400, ..Rule::always(protocol, FaultAnswer::Ok) };
     let faults = vec![late(Protocol::Twilio), late(Protocol::Webhook)];
     assert_eq!(outcome(place, faults).await, [(State::Sent, 1, 1), (State::Sent, 1, 1)]);
 }
@@ -107,7 +114,7 @@ pub async fn a_call_that_fires_nothing_is_done_with_the_reason(place: Place) {
 }
 
 pub async fn a_person_decides_what_is_held(place: Place) {
-    let real = Real::start(place, storm(), once(Answer::Fail, false)).await;
+    let real = Real::start(place, storm(), once(FaultAnswer::Fail, false)).await;
     real.customer("ann", json!({"name": "Ann", "phone": "+43660"})).await;
     let call = real.call("alert", json!({"kind": "storm"})).await;
     let held = real.ended(&call).await[0].delivery.id;
@@ -125,14 +132,14 @@ pub async fn a_person_decides_what_is_held(place: Place) {
 }
 
 pub async fn a_held_delivery_that_is_closed_stays_unknown_and_the_run_adds_up(place: Place) {
-    let real = Real::start(place, storm(), once(Answer::Fail, false)).await;
+    let real = Real::start(place, storm(), once(FaultAnswer::Fail, false)).await;
     real.customer("ann", json!({"name": "Ann", "phone": "+43660"})).await;
     let call = real.call("alert", json!({"kind": "storm"})).await;
     let held = real.ended(&call).await[0].delivery.id;
     assert_eq!(real.engine.control().close(held).await, Ok(true));
     let run = &real.ledger.log.runs_of_call(&call).await.unwrap()[0];
     assert_eq!(run.audience, Some(1));
-    assert_eq!(run.tally.journeys.total(), 1);
-    assert_eq!(run.tally.by_state(), [("sent", 1), ("unknown", 1)].into());
+    assert_eq!(run.run_counts.journeys.total(), 1);
+    assert_eq!(run.run_counts.by_state(), [("sent", 1), ("unknown", 1)].into());
     real.engine.stop(Duration::from_secs(1)).await;
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fanfare::domain::left_out::left_out;
 use fanfare::domain::name::{CallId, ScenarioName};
-use fanfare::domain::pause::{Pause, Scope};
+use fanfare::domain::pause::{Pause, PauseScope};
 use fanfare::domain::state::{CallState, DeliveryState as State};
 use jiff::{SignedDuration, Timestamp};
 
@@ -173,9 +173,9 @@ pub async fn attempts_are_used_up_and_then_it_has_failed(place: Place) {
     let mut handles = (**world.channels.load()).clone();
     let sms = handles.values_mut().find(|handle| handle.retry.on_unknown == fanfare::api::OnUnknown::Hold);
     let sms = sms.unwrap();
-    let retry = fanfare::runtime::dispatch::RetryPolicy { attempts_max: 2, ..sms.retry };
-    *sms = Arc::new(fanfare::runtime::dispatch::ChannelHandle {
-        standing: Default::default(),
+    let retry = fanfare::runtime::engine::dispatch::RetryPolicy { attempts_max: 2, ..sms.retry };
+    *sms = Arc::new(fanfare::runtime::engine::dispatch::ChannelHandle {
+        provider_health: Default::default(),
         channel: Arc::clone(&sms.channel),
         retry,
         window: 1,
@@ -230,7 +230,7 @@ pub async fn whom_a_run_left_out_is_kept_until_another_reaches_its_customers(pla
         let log = Arc::clone(&world.ledger.log);
         async move {
             let run = log.runs_of_call(&call).await.unwrap().remove(0);
-            left_out(&run.tally, run.audience.unwrap())
+            left_out(&run.run_counts, run.audience.unwrap())
         }
     };
     for call in [&first, &second] {
@@ -266,7 +266,7 @@ pub async fn a_call_tells_of_every_end_its_runs_came_to(place: Place) {
     world.connect(willing(), willing());
     let engine = world.start();
     let control = engine.control();
-    let narrow = Scope::Scenario(ScenarioName::new("narrow"));
+    let narrow = PauseScope::Scenario(ScenarioName::new("narrow"));
     let pause = Pause { scope: narrow.clone(), who: "t".into(), reason: "t".into(), since: Timestamp::now() };
     control.pause(&pause).await.unwrap().unwrap();
     let both = world.call("narrow+wide", None).await;

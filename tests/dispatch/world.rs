@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use fanfare::domain::name::{CallId, ChannelName, TriggerName, VersionId};
 use fanfare::domain::state::CallState;
 use fanfare::domain::value::Value;
-use fanfare::runtime::dispatch::{ChannelHandle, ChannelHandles, OnUnknown, RetryPolicy};
-use fanfare::runtime::engine::{Deps, Engine, Running};
+use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles, OnUnknown, RetryPolicy};
+use fanfare::runtime::engine::{Deps, Engine, RunningEngine};
 use fanfare::store::calls::{CallFilter, NewCall, NewRequest};
 use fanfare::store::customers::CustomerWrite;
 use jiff::Timestamp;
@@ -53,7 +53,7 @@ impl World {
             let provider = Provider { name, record: Arc::clone(&self.record), manner };
             let retry = RetryPolicy { attempts_max: 5, retry_for: Duration::from_secs(3600), on_unknown };
             Arc::new(ChannelHandle {
-                standing: Default::default(),
+                provider_health: Default::default(),
                 channel: Arc::new(provider),
                 window: WINDOW,
                 concurrency: 16,
@@ -67,7 +67,7 @@ impl World {
         handles
     }
 
-    pub fn start(&self) -> Running {
+    pub fn start(&self) -> RunningEngine {
         self.start_on(&self.ledger, &self.customers, &self.channels)
     }
 
@@ -77,7 +77,7 @@ impl World {
         ledger: &Ledger,
         customers: &Arc<dyn Store>,
         channels: &ChannelHandles,
-    ) -> Running {
+    ) -> RunningEngine {
         let ledger = ledger.clone();
         Engine::start(Deps {
             calls: ledger.calls,
@@ -89,10 +89,10 @@ impl World {
             deliveries: ledger.deliveries,
             customers: customers.clone(),
             audiences: customers.clone(),
-            playbooks: self.books.clone(),
+            versions: self.books.clone(),
             channels: Arc::clone(channels),
             metrics: Arc::default(),
-            marks: Arc::default(),
+            crash_markers: Arc::default(),
         })
     }
 

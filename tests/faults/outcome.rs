@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fanfare::sandbox::{Message, Protocol};
+use fanfare::sandbox::{Protocol, ReceivedMessage};
 use serde_json::json;
 
 use crate::checker::{Claims, Ledger, Mark, Record, check};
@@ -23,7 +23,7 @@ pub struct Outcome(BTreeMap<(Protocol, Mark), Delivery>, usize);
 struct Delivery {
     state: &'static str,
     reason: Option<String>,
-    attempts: Vec<Message>,
+    attempts: Vec<ReceivedMessage>,
 }
 
 /// Runs one call to its end with these faults; the checker must find nothing to complain about.
@@ -61,8 +61,8 @@ pub fn tell_by(channel: &str, faults: &[String]) -> Outcome {
 }
 
 impl Outcome {
-    fn of(ledger: &Ledger, messages: Vec<Message>) -> Self {
-        let mut attempts = BTreeMap::<Mark, Vec<Message>>::new();
+    fn of(ledger: &Ledger, messages: Vec<ReceivedMessage>) -> Self {
+        let mut attempts = BTreeMap::<Mark, Vec<ReceivedMessage>>::new();
         for message in messages {
             let mark =
                 Mark::find(message.content.text.as_deref().unwrap_or("")).expect("every message is marked");

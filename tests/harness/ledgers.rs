@@ -7,7 +7,7 @@ use fanfare::store::calls::Calls;
 use fanfare::store::channel_rates::ChannelRates;
 use fanfare::store::deliveries::Deliveries;
 use fanfare::store::pauses::PauseBook;
-use fanfare::store::postgres::{Database, PostgresCustomers, PostgresLedger};
+use fanfare::store::postgres::{PostgresCustomers, PostgresDatabase, PostgresLedger};
 use fanfare::store::replicas::Replicas;
 use fanfare::store::run_log::RunLog;
 use fanfare::store::runs::Runs;
@@ -86,7 +86,7 @@ impl Place {
             }
             Place::Postgres(url, tenant) => {
                 let address = url.parse().unwrap();
-                let database = Arc::new(Database::open(&address, tenant).await.unwrap());
+                let database = Arc::new(PostgresDatabase::open(&address, tenant).await.unwrap());
                 let ledger = PostgresLedger::open(Arc::clone(&database)).await.unwrap();
                 (
                     Ledger::postgres(Arc::new(ledger)),

@@ -50,7 +50,7 @@ impl Sandbox {
     }
 
     /// Every whole line of the record file.
-    pub fn messages(&self) -> Vec<fanfare::sandbox::Message> {
+    pub fn messages(&self) -> Vec<fanfare::sandbox::ReceivedMessage> {
         let text = std::fs::read_to_string(&self.record).unwrap();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use fanfare::domain::selection::Comparison;
 use fanfare::store::audiences::{Audiences, IndexProgress, IndexState};
 use fanfare::store::customers::Customers;
-use fanfare::store::postgres::{Database, PostgresCustomers, Tenant};
+use fanfare::store::postgres::{PostgresCustomers, PostgresDatabase, Tenant};
 use fanfare::store::sqlite::SqliteCustomers;
 
 use super::Postgres;
@@ -84,7 +84,7 @@ impl Place {
             }
             Place::Postgres(url, tenant) => {
                 let address = url.parse().unwrap();
-                let database = Arc::new(Database::open(&address, tenant).await.unwrap());
+                let database = Arc::new(PostgresDatabase::open(&address, tenant).await.unwrap());
                 Box::new(PostgresCustomers::open_with_grace(database, grace))
             }
         }

@@ -8,9 +8,9 @@ use base64::Engine as _;
 use fanfare::compile::{Snapshot, Sources, compile};
 use fanfare::domain::credentials::{ApiKeyEntry, Digest, Keyring, Permissions, TriggerAccess};
 use fanfare::domain::secret::Secret;
-use fanfare::runtime::app::App;
-use fanfare::runtime::ingest::RefusalLog;
-use fanfare::runtime::server::{self, Limits, Listen, Running, Surface};
+use fanfare::runtime::http::RefusalLog;
+use fanfare::runtime::http::app::App;
+use fanfare::runtime::http::server::{self, Limits, Listen, RunningServer, Surface};
 use fanfare::store::calls::{CallFilter, CallRecord};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub struct World {
     pub address: SocketAddr,
     /// The port that may be exposed.
     pub exposed: SocketAddr,
-    running: Running,
+    running: RunningServer,
     refusals: JoinHandle<()>,
     stop: CancellationToken,
     sources: Sources,
@@ -82,7 +82,7 @@ impl World {
         let refusals = tokio::spawn(writer.run(stop.clone()));
         let listen = |surface| Listen { address: "127.0.0.1:0".parse().unwrap(), surface };
         let listen = [listen(Surface::Everything), listen(Surface::Calls)];
-        let routes = fanfare::runtime::api::routes(Arc::clone(&app), Arc::clone(&ledger.log), None);
+        let routes = fanfare::runtime::http::api::routes(Arc::clone(&app), Arc::clone(&ledger.log), None);
         let running = server::start_within(&listen, &app, &routes, limits).unwrap();
         let (address, exposed) = (running.addresses[0], running.addresses[1]);
         World { app, ledger, address, exposed, running, refusals, stop, sources, place }

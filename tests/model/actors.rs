@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::name::NodeIndex;
+use fanfare::domain::run_counts::{JourneyEnd, RunCounts};
 use fanfare::domain::state::{DeliveryState, RunState};
-use fanfare::domain::tally::{JourneyEnd, Tally};
-use fanfare::store::deliveries::{Opened, Opening, Outcome, Step};
+use fanfare::store::deliveries::{Opened, Outcome, SendIntent, Step};
 use fanfare::store::runs::{Fence, Taken};
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,7 +22,7 @@ pub struct Actor {
     /// The chunks it has taken, whether or not it still has them.
     pub chunks: BTreeMap<u32, Fence>,
     /// What it may send, and has no outcome of.
-    pub under_way: Vec<Opening>,
+    pub under_way: Vec<SendIntent>,
     /// The last step that opened something; it may not know whether it was kept.
     pub last_step: Option<Arc<Step>>,
 }
@@ -118,7 +118,7 @@ impl Actors {
             n,
             fence,
             position,
-            counts: Tally::of_chunk(model.states_of(n), &chunk.keys, position, rest),
+            counts: RunCounts::of_chunk(model.states_of(n), &chunk.keys, position, rest),
         }
     }
 

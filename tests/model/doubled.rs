@@ -6,7 +6,7 @@ use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::delivery::{DeliveryId, MessageDigest};
 use fanfare::domain::name::{ChannelName, NodeIndex};
 use fanfare::domain::state::DeliveryState;
-use fanfare::store::deliveries::{Committed, Decided, Opened, Opening, Outcome, Step};
+use fanfare::store::deliveries::{Committed, Decided, Opened, Outcome, SendIntent, Step};
 use fanfare::store::runs::{Fence, Taken};
 use jiff::Timestamp;
 
@@ -42,7 +42,7 @@ impl World {
         }
     }
 
-    async fn open(&self, openings: Vec<Opening>) -> Vec<Opened> {
+    async fn open(&self, openings: Vec<SendIntent>) -> Vec<Opened> {
         self.commit(Step { at: Timestamp::now(), openings, ..Step::default() }).await.opened
     }
 
@@ -54,8 +54,8 @@ impl World {
         self.real.picture(self.begun).await.deliveries[0].state
     }
 
-    fn opening(&self, fence: Fence, again: bool) -> Opening {
-        Opening {
+    fn opening(&self, fence: Fence, again: bool) -> SendIntent {
+        SendIntent {
             id: self.id,
             channel: ChannelName::new("sms"),
             chunk: 0,

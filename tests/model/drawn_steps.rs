@@ -3,7 +3,7 @@
 use fanfare::domain::delivery::{DeliveryId, MessageDigest};
 use fanfare::domain::name::{ChannelName, NodeIndex};
 use fanfare::domain::state::DeliveryState;
-use fanfare::store::deliveries::{Cursor, Decided, Opening, Outcome, Passed, Step};
+use fanfare::store::deliveries::{Cursor, Decided, Outcome, Passed, SendIntent, Step};
 use fanfare::store::runs::Fence;
 
 use crate::actors::Actors;
@@ -30,7 +30,7 @@ impl Actors {
         }
     }
 
-    fn outcome(&mut self, opening: &Opening) -> Outcome {
+    fn outcome(&mut self, opening: &SendIntent) -> Outcome {
         use DeliveryState::{Failed, Held, Queued, Retrying, Sent, Unknown};
         let state = self.pick(&[Sent, Sent, Sent, Failed, Unknown, Held, Held, Retrying, Retrying, Queued]);
         let doubtful = matches!(state, Unknown | Held) || state == Retrying && self.chance(2);
@@ -96,7 +96,7 @@ impl Actors {
                 1 => (right.0, 1 + self.random.below(3)),
                 _ => right,
             };
-            step.openings.push(Opening {
+            step.openings.push(SendIntent {
                 id,
                 channel: ChannelName::new("sms"),
                 chunk,

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use fanfare::domain::delivery::DeliveryId;
+use fanfare::domain::run_counts::RunCounts;
 use fanfare::domain::state::{DeliveryState, RunState};
-use fanfare::domain::tally::Tally;
-use fanfare::store::deliveries::{Delivery, Opened, Opening, Outcome, Step};
+use fanfare::store::deliveries::{Delivery, Opened, Outcome, SendIntent, Step};
 use fanfare::store::runs::{Fence, Taken};
 
 use crate::actors::Actors;
@@ -82,7 +82,7 @@ impl History {
     }
 
     /// Whoever opens is the only owner.
-    fn opened(&mut self, opening: &Opening) -> Result<(), String> {
+    fn opened(&mut self, opening: &SendIntent) -> Result<(), String> {
         if self.newest.get(&opening.chunk) != Some(&opening.fence) {
             return Err(format!("opened by one who lost the chunk: {opening:?}"));
         }
@@ -165,11 +165,11 @@ fn final_states_stay(operation: &Operation, seen: &Seen<'_>) -> Result<(), Strin
 /// # Errors
 /// What does not, in words.
 pub fn adds_up(model: &Model, picture: &Picture) -> Result<(), String> {
-    let mut all = Tally::default();
+    let mut all = RunCounts::default();
     for (n, chunk) in picture.chunks.iter().enumerate().filter(|(_, chunk)| chunk.done) {
         let n = u32::try_from(n).unwrap();
         let rows = picture.deliveries.iter().filter(|row| model.chunk_of(row.id.customer) == Some(n));
-        let mut counted = Tally::default();
+        let mut counted = RunCounts::default();
         for row in rows {
             if row.state.is_open() {
                 return Err(format!("chunk {n} is done with {row:?}"));

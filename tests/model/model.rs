@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::delivery::DeliveryId;
-use fanfare::domain::left_out::{Outcome, Reasons};
+use fanfare::domain::left_out::{CountedDelivery, Reasons};
 use fanfare::domain::name::{NodeIndex, RunId};
+use fanfare::domain::run_counts::{JourneyEnd, RunCounts};
 use fanfare::domain::state::{DeliveryState, RunState};
-use fanfare::domain::tally::{JourneyEnd, Tally};
 use fanfare::store::deliveries::Delivery;
 use fanfare::store::runs::{ChunkId, Fence, OpenChunks, RunTotals, SelectionLease, Taken, TakenChunk};
 use jiff::Timestamp;
@@ -32,7 +32,7 @@ pub struct Chunk {
     pub done: bool,
     pub owner: Option<String>,
     pub fence: i64,
-    pub counts: Option<Tally>,
+    pub counts: Option<RunCounts>,
 }
 
 /// The run.
@@ -225,7 +225,7 @@ impl Model {
         Taken::Here(TakenChunk { fence, position, keys })
     }
 
-    fn finish(&mut self, n: u32, fence: Fence, position: usize, counts: &Tally) -> bool {
+    fn finish(&mut self, n: u32, fence: Fence, position: usize, counts: &RunCounts) -> bool {
         let is_open = |state: DeliveryState| state.is_open() && !self.is_mistaken(Mistake::DoneWithOpenOnes);
         let Some(chunk) = self.chunks.get(n as usize) else { return false };
         let has_open = self.states_of(n).any(|(_, _, state)| is_open(state));
@@ -241,9 +241,9 @@ impl Model {
     fn finish_untouched(&mut self, end: JourneyEnd) -> u64 {
         let untouched = self.chunks.iter_mut().filter(|chunk| !chunk.done && chunk.fence == 0);
         let finished = untouched.map(|chunk| {
-            let mut tally = Tally::default();
-            tally.journeys.add(end, chunk.keys.len() as u64);
-            (chunk.done, chunk.counts) = (true, Some(tally));
+            let mut run_counts = RunCounts::default();
+            run_counts.journeys.add(end, chunk.keys.len() as u64);
+            (chunk.done, chunk.counts) = (true, Some(run_counts));
         });
         finished.count() as u64
     }
@@ -253,7 +253,7 @@ impl Model {
         let mut totals = RunTotals { audience, ..RunTotals::default() };
         for chunk in &self.chunks {
             match &chunk.counts {
-                Some(counts) => totals.tally.merge(counts),
+                Some(counts) => totals.run_counts.merge(counts),
                 None => totals.open_chunks += 1,
             }
         }
@@ -308,11 +308,11 @@ impl Model {
         if let Some(counts) = chunk.counts.as_ref().filter(|_| chunk.done) {
             let expired = counts.journeys.expired > 0;
             let rest = if expired { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
-            let mut anew = Tally::of_chunk(self.states_of(n), &chunk.keys, chunk.position, rest);
+            let mut anew = RunCounts::of_chunk(self.states_of(n), &chunk.keys, chunk.position, rest);
             let rows = self.deliveries.values().filter(|row| self.chunk_of(row.id.customer) == Some(n));
             let outcome = |row| {
                 let Delivery { id, state, reason, .. }: &Delivery = row;
-                Outcome { customer: id.customer, state: *state, reason: reason.as_deref() }
+                CountedDelivery { customer: id.customer, state: *state, reason: reason.as_deref() }
             };
             anew.reasons = Reasons::of_chunk(&rows.map(outcome).collect::<Vec<_>>());
             self.chunks[n as usize].counts = Some(anew);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fanfare::domain::delivery::DeliveryId;
+use fanfare::domain::run_counts::{JourneyEnd, RunCounts};
 use fanfare::domain::state::RunState;
-use fanfare::domain::tally::{JourneyEnd, Tally};
 use fanfare::store::deliveries::{Committed, Step};
 use fanfare::store::runs::{ChunkId, Fence, OpenChunks, RunTotals, SelectionLease, Taken};
 use jiff::Timestamp;
@@ -40,7 +40,7 @@ pub enum Operation {
         n: u32,
         fence: Fence,
         position: usize,
-        counts: Tally,
+        counts: RunCounts,
     },
     FinishUntouched {
         end: JourneyEnd,

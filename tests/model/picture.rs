@@ -1,7 +1,7 @@
 //! The rows of one run, as a store holds them and as the model says they are.
 
 use fanfare::domain::delivery::DeliveryId;
-use fanfare::domain::tally::Tally;
+use fanfare::domain::run_counts::RunCounts;
 use fanfare::store::deliveries::Delivery;
 
 /// A chunk's row.
@@ -11,7 +11,7 @@ pub struct ChunkPicture {
     pub owner: Option<String>,
     pub fence: i64,
     pub position: usize,
-    pub counts: Option<Tally>,
+    pub counts: Option<RunCounts>,
 }
 
 /// All that there is of a run.

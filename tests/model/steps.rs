@@ -6,7 +6,7 @@ use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::delivery::DeliveryId;
 use fanfare::domain::name::NodeIndex;
 use fanfare::domain::state::{DeliveryState, RunState};
-use fanfare::store::deliveries::{Committed, Decided, Delivery, Opened, Opening, Outcome, Step};
+use fanfare::store::deliveries::{Committed, Decided, Delivery, Opened, Outcome, SendIntent, Step};
 use fanfare::store::runs::Fence;
 use jiff::Timestamp;
 
@@ -24,7 +24,8 @@ impl Model {
         }
         let lost = !self.decide_and_pass(step);
         let mut seen = HashSet::new();
-        let mut open = |one: &Opening| if seen.insert(one.id) { self.open(one, step) } else { Opened::Lost };
+        let mut open =
+            |one: &SendIntent| if seen.insert(one.id) { self.open(one, step) } else { Opened::Lost };
         let opened: Vec<Opened> = step.openings.iter().map(&mut open).collect();
         for (opening, _) in step.openings.iter().zip(&opened).filter(|(_, opened)| **opened == Opened::Yes) {
             if let Some(node) = opening.behind {
@@ -121,7 +122,7 @@ impl Model {
         }
     }
 
-    fn open(&mut self, opening: &Opening, step: &Step) -> Opened {
+    fn open(&mut self, opening: &SendIntent, step: &Step) -> Opened {
         if !self.holds(opening.chunk, opening.fence) {
             return Opened::Lost;
         }
@@ -137,7 +138,7 @@ impl Model {
         opened
     }
 
-    fn open_first(&mut self, opening: &Opening, step: &Step) -> Opened {
+    fn open_first(&mut self, opening: &SendIntent, step: &Step) -> Opened {
         let key: (CustomerKey, NodeIndex) = (opening.id.customer, opening.id.node);
         if let Some(row) = self.deliveries.get(&key) {
             let is_same = row.state == DeliveryState::Sending
@@ -166,7 +167,7 @@ impl Model {
         Opened::Yes
     }
 
-    fn open_again(&mut self, opening: &Opening, step: &Step) -> Opened {
+    fn open_again(&mut self, opening: &SendIntent, step: &Step) -> Opened {
         let Some(row) = self.row(opening.id) else { return Opened::Lost };
         let waits = matches!(row.state, DeliveryState::Queued | DeliveryState::Retrying)
             && row.attempt + 1 == opening.attempt;

@@ -4,7 +4,7 @@ use fanfare::store::postgres::PostgresAddress;
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<PostgresAddress, String> {
-    text.parse().map_err(|error: fanfare::store::postgres::AddressError| error.to_string())
+    text.parse().map_err(|error: fanfare::store::postgres::DatabaseAddressError| error.to_string())
 }
 
 /// All that anybody may see of it.

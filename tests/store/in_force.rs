@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fanfare::domain::name::VersionId;
 use fanfare::store::in_force::{Holder, InForce, InForceRecord};
-use fanfare::store::postgres::{Database, PostgresLedger};
+use fanfare::store::postgres::{PostgresDatabase, PostgresLedger};
 use fanfare::store::sqlite::Ledger;
 use jiff::Timestamp;
 
@@ -40,7 +40,7 @@ async fn on_sqlite() {
 #[tokio::test]
 async fn on_postgres() {
     let address = Postgres::shared().url().parse().unwrap();
-    let database = Arc::new(Database::open(&address, &Postgres::tenant()).await.unwrap());
+    let database = Arc::new(PostgresDatabase::open(&address, &Postgres::tenant()).await.unwrap());
     let ledger = PostgresLedger::open(Arc::clone(&database)).await.unwrap();
     the_last_record_is_kept_and_a_tenant_has_one_holder(&ledger).await;
     ledger.close().await;

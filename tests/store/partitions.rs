@@ -5,11 +5,11 @@ use std::sync::Arc;
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::delivery::{DeliveryId, MessageDigest};
 use fanfare::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, TriggerName, VersionId};
+use fanfare::domain::run_counts::RunCounts;
 use fanfare::domain::state::{DeliveryState, RunState};
-use fanfare::domain::tally::Tally;
 use fanfare::store::calls::{Calls, NewCall, NewRequest};
-use fanfare::store::deliveries::{Deliveries, Opened, Opening, Outcome, Step};
-use fanfare::store::postgres::{Database, PostgresLedger, Tenant};
+use fanfare::store::deliveries::{Deliveries, Opened, Outcome, SendIntent, Step};
+use fanfare::store::postgres::{PostgresDatabase, PostgresLedger, Tenant};
 use fanfare::store::run_log::RunLog;
 use fanfare::store::runs::{ChunkId, Fence, Matched, Runs};
 use jiff::{Timestamp, ToSpan};
@@ -32,7 +32,7 @@ async fn open(tenant: &Tenant) -> PostgresLedger {
 async fn open_as(tenant: &Tenant, application: &str) -> PostgresLedger {
     let url = format!("{}?application_name={application}", Postgres::shared().url());
     let address = url.parse().unwrap();
-    PostgresLedger::open(Arc::new(Database::open(&address, tenant).await.unwrap())).await.unwrap()
+    PostgresLedger::open(Arc::new(PostgresDatabase::open(&address, tenant).await.unwrap())).await.unwrap()
 }
 
 /// Noon of the day in UTC.
@@ -104,7 +104,7 @@ impl World {
         let chunks = Arc::new(vec![vec![CustomerKey(1)]]);
         self.ledger.set_audience(run, chunks, "by hand".into(), "one").await.unwrap();
         let id = DeliveryId { run, customer: CustomerKey(1), node: NodeIndex(0) };
-        let opening = Opening {
+        let opening = SendIntent {
             id,
             channel: ChannelName::new("sms"),
             chunk: 0,
@@ -138,7 +138,7 @@ impl World {
         let step = Step { at: Timestamp::now(), outcomes: vec![outcome], ..Step::default() };
         self.ledger.commit(Arc::new(step)).await.unwrap();
         let chunk = ChunkId { run: id.run, n: 0 };
-        assert!(self.ledger.finish_chunk(chunk, Fence(1), 1, &Tally::default()).await.unwrap());
+        assert!(self.ledger.finish_chunk(chunk, Fence(1), 1, &RunCounts::default()).await.unwrap());
         assert!(self.ledger.end_run(id.run, RunState::Done, None, Timestamp::now()).await.unwrap());
     }
 

@@ -11,7 +11,7 @@ use fanfare::domain::selection::{Comparison, ConsentStates, EventCount, IndexNee
 use fanfare::domain::value::Value;
 use fanfare::store::audiences::{Access, Audiences};
 use fanfare::store::customers::Customers;
-use fanfare::store::postgres::{Database, PostgresCustomers, Tenant};
+use fanfare::store::postgres::{PostgresCustomers, PostgresDatabase, Tenant};
 use serde_json::json;
 
 use crate::customers::{customer, event};
@@ -32,7 +32,7 @@ impl World {
         let logging = "options=-c%20session_preload_libraries=auto_explain%20-c%20auto_explain.log_min_duration=0\
             %20-c%20auto_explain.log_nested_statements=on";
         let address = format!("{}?{logging}", server.url()).parse().unwrap();
-        let database = Arc::new(Database::open(&address, &Postgres::tenant()).await.unwrap());
+        let database = Arc::new(PostgresDatabase::open(&address, &Postgres::tenant()).await.unwrap());
         let world = World { server, store: PostgresCustomers::open(database) };
         // What the server analyses by itself would come too late or too early for a test.
         world.run("ALTER SYSTEM SET autovacuum = off").await;
@@ -251,7 +251,7 @@ async fn hot_statements_go_by_index_with_statistics_and_without() {
 async fn what_grows_with_the_customers_can_be_distributed_by_them() {
     let name = Postgres::tenant_name();
     let (url, tenant) = (Postgres::shared().url(), Tenant::new(&name).unwrap());
-    Database::open(&url.parse().unwrap(), &tenant).await.unwrap();
+    PostgresDatabase::open(&url.parse().unwrap(), &tenant).await.unwrap();
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     let schema = format!("fanfare_{}", name.replace('-', "_"));

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use fanfare::store::customers::Customers;
-use fanfare::store::postgres::{Database, OpenError, PostgresCustomers, PostgresLedger};
+use fanfare::store::postgres::{PostgresCustomers, PostgresDatabase, PostgresLedger, PostgresOpenError};
 use fanfare::store::replicas::Replicas;
 use serde_json::json;
 
@@ -83,7 +83,7 @@ const SESSION: &str = "pool_mode = session\ndefault_pool_size = 60";
 /// Writes customers, takes a lease and reads what is there.
 async fn is_of_use(url: &str) {
     let tenant = Postgres::tenant();
-    let database = Arc::new(Database::open(&url.parse().unwrap(), &tenant).await.unwrap());
+    let database = Arc::new(PostgresDatabase::open(&url.parse().unwrap(), &tenant).await.unwrap());
     let ledger = PostgresLedger::open(Arc::clone(&database)).await.unwrap();
     let store = PostgresCustomers::open(database);
     ledger.renew("me").await.unwrap();
@@ -119,10 +119,10 @@ async fn is_refused(settings: &str) {
     let bouncer = Bouncer::start(settings);
     let tenant = Postgres::tenant();
     // Also where the schema is there already.
-    drop(Database::open(&Postgres::shared().url().parse().unwrap(), &tenant).await.unwrap());
+    drop(PostgresDatabase::open(&Postgres::shared().url().parse().unwrap(), &tenant).await.unwrap());
     for tenant in [tenant, Postgres::tenant()] {
-        let refused = Database::open(&bouncer.url().parse().unwrap(), &tenant).await.unwrap_err();
-        assert!(matches!(refused, OpenError::Pooled { .. }), "{settings}: {refused}");
+        let refused = PostgresDatabase::open(&bouncer.url().parse().unwrap(), &tenant).await.unwrap_err();
+        assert!(matches!(refused, PostgresOpenError::Pooled { .. }), "{settings}: {refused}");
         assert!(refused.to_string().contains("pool_mode = session"), "{refused}");
     }
 }
@@ -142,7 +142,7 @@ async fn a_pooler_that_keeps_no_sessions_is_refused() {
 async fn a_pooler_that_keeps_sessions_no_longer_is_refused_by_each_new_connection() {
     let mut bouncer = Bouncer::start(SESSION);
     let tenant = Postgres::tenant();
-    let database = Arc::new(Database::open(&bouncer.url().parse().unwrap(), &tenant).await.unwrap());
+    let database = Arc::new(PostgresDatabase::open(&bouncer.url().parse().unwrap(), &tenant).await.unwrap());
     let store = PostgresCustomers::open(database);
     assert_eq!(store.count_customers().await.unwrap(), 0);
     bouncer.process.kill().unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fanfare::store::postgres::{Database, PostgresAddress, PostgresLedger};
+use fanfare::store::postgres::{PostgresAddress, PostgresDatabase, PostgresLedger};
 use jiff::{Timestamp, ToSpan};
 
 use crate::harness::{Place, Postgres};
@@ -14,18 +14,19 @@ fn address() -> PostgresAddress {
 #[tokio::test]
 async fn replicas_that_start_together_bring_the_schema_forward_once() {
     let (address, tenant) = (address(), Postgres::tenant());
-    let opened = futures_util::future::join_all((0..6).map(|_| Database::open(&address, &tenant))).await;
+    let opened =
+        futures_util::future::join_all((0..6).map(|_| PostgresDatabase::open(&address, &tenant))).await;
     for database in &opened {
         assert!(database.is_ok(), "{database:?}");
     }
-    Database::open(&address, &tenant).await.unwrap();
+    PostgresDatabase::open(&address, &tenant).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named_without_its_password() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("postgres://someone:s3cret@127.0.0.1:{free}/nothing").parse().unwrap();
-    let error = Database::open(&address, &Postgres::tenant()).await.unwrap_err().to_string();
+    let error = PostgresDatabase::open(&address, &Postgres::tenant()).await.unwrap_err().to_string();
     assert!(error.contains(&free.to_string()) && !error.contains("s3cret"), "{error}");
 }
 
@@ -39,7 +40,7 @@ fn midnight_of(partition: &str) -> Timestamp {
 async fn whole_days_of_deliveries_go_unless_an_unfinished_run_refers_to_them() {
     let place = Place::postgres();
     let Place::Postgres(_, tenant) = &place else { unreachable!("it is one") };
-    let database = Arc::new(Database::open(&address(), tenant).await.unwrap());
+    let database = Arc::new(PostgresDatabase::open(&address(), tenant).await.unwrap());
     let ledger = PostgresLedger::open(database).await.unwrap();
     let partitions = || {
         let those = "SELECT relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid

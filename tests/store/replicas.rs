@@ -9,7 +9,7 @@ use fanfare::domain::selection::{Comparison, IndexNeed, Selection, Test};
 use fanfare::domain::value::Value;
 use fanfare::store::audiences::{Access, Audiences, IndexProgress};
 use fanfare::store::customers::{CustomerWrite, Customers, LineRefused};
-use fanfare::store::postgres::{Database, PostgresCustomers, Tenant};
+use fanfare::store::postgres::{PostgresCustomers, PostgresDatabase, Tenant};
 use serde_json::json;
 
 use crate::customers::customer;
@@ -17,7 +17,7 @@ use crate::harness::{Postgres, Random, all_complete, until_indexes};
 
 async fn replica(tenant: &Tenant) -> Arc<PostgresCustomers> {
     let address = Postgres::shared().url().parse().unwrap();
-    let database = Arc::new(Database::open(&address, tenant).await.unwrap());
+    let database = Arc::new(PostgresDatabase::open(&address, tenant).await.unwrap());
     Arc::new(PostgresCustomers::open(database))
 }
 

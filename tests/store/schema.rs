@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fanfare::store::customers::Customers;
 use fanfare::store::postgres::{
-    Database, OpenError, PostgresAddress, PostgresCustomers, PostgresLedger, Tenant,
+    PostgresAddress, PostgresCustomers, PostgresDatabase, PostgresLedger, PostgresOpenError, Tenant,
 };
 use regex::Regex;
 use serde_json::json;
@@ -47,18 +47,18 @@ pub async fn until_asked(session: &tokio_postgres::Client, application: &str, li
 #[tokio::test]
 async fn a_newer_schema_that_still_serves_is_worked_on_and_another_is_refused() {
     let tenant = Postgres::tenant();
-    drop(Database::open(&address(), &tenant).await.unwrap());
+    drop(PostgresDatabase::open(&address(), &tenant).await.unwrap());
     let session = session(&tenant).await;
     let known: i32 = session.query_one("SELECT max(version) FROM schema_version", &[]).await.unwrap().get(0);
     let newer = "INSERT INTO schema_version (version, needs) VALUES ($1, $2)";
     session.execute(newer, &[&(known + 7), &known]).await.unwrap();
-    let database = Arc::new(Database::open(&address(), &tenant).await.unwrap());
+    let database = Arc::new(PostgresDatabase::open(&address(), &tenant).await.unwrap());
     let store = PostgresCustomers::open(database);
     assert!(store.upsert_customers(vec![customer("ann", &json!({}))]).await.unwrap()[0].is_ok());
     store.close().await;
     session.execute(newer, &[&(known + 8), &(known + 1)]).await.unwrap();
-    let refused = Database::open(&address(), &tenant).await.unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { .. }), "{refused:?}");
+    let refused = PostgresDatabase::open(&address(), &tenant).await.unwrap_err();
+    assert!(matches!(refused, PostgresOpenError::Newer { .. }), "{refused:?}");
     let words = refused.to_string();
     for number in [known + 8, known + 1, known] {
         assert!(words.contains(&number.to_string()), "{words}");
@@ -79,7 +79,7 @@ async fn who_finds_another_migrating_asks_again_until_it_is_done() {
         format!("{}?application_name={name}", Postgres::shared().url()).parse().unwrap();
     let opening = {
         let tenant = tenant.clone();
-        tokio::spawn(async move { Database::open(&address, &tenant).await.map(drop) })
+        tokio::spawn(async move { PostgresDatabase::open(&address, &tenant).await.map(drop) })
     };
     until_asked(&session, &name, "%pg_try_advisory_lock%").await;
     assert!(!opening.is_finished());
@@ -93,7 +93,7 @@ async fn processes_that_open_a_new_tenant_at_once_all_succeed() {
     let opening = (0..5).map(|_| {
         let (address, tenant) = (address.clone(), tenant.clone());
         tokio::spawn(async move {
-            let database = Arc::new(Database::open(&address, &tenant).await.unwrap());
+            let database = Arc::new(PostgresDatabase::open(&address, &tenant).await.unwrap());
             PostgresLedger::open(database).await.unwrap()
         })
     });
@@ -106,7 +106,7 @@ async fn processes_that_open_a_new_tenant_at_once_all_succeed() {
 #[tokio::test]
 async fn deliveries_can_be_distributed_by_customer() {
     let tenant = Postgres::tenant();
-    let database = Arc::new(Database::open(&address(), &tenant).await.unwrap());
+    let database = Arc::new(PostgresDatabase::open(&address(), &tenant).await.unwrap());
     PostgresLedger::open(database).await.unwrap().close().await;
     let session = session(&tenant).await;
     let tables =

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use fanfare::store::calls::{CallFilter, Calls};
 use fanfare::store::customers::Customers;
-use fanfare::store::postgres::{Database, PostgresCustomers, PostgresLedger};
+use fanfare::store::postgres::{PostgresCustomers, PostgresDatabase, PostgresLedger};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -25,11 +25,11 @@ async fn slow_down(place: &Place, table: &str) {
     place.session().await.batch_execute(&slow).await.unwrap();
 }
 
-async fn open(name: &str) -> (Place, Arc<Database>) {
+async fn open(name: &str) -> (Place, Arc<PostgresDatabase>) {
     let place = Place::postgres();
     let Place::Postgres(url, tenant) = &place else { unreachable!("it is one") };
     let address = format!("{url}?application_name={name}").parse().unwrap();
-    let database = Arc::new(Database::open(&address, tenant).await.unwrap());
+    let database = Arc::new(PostgresDatabase::open(&address, tenant).await.unwrap());
     (place, database)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fanfare::store::customers::Customers;
-use fanfare::store::postgres::{Database, PostgresAddress, PostgresCustomers};
+use fanfare::store::postgres::{PostgresAddress, PostgresCustomers, PostgresDatabase};
 use serde_json::json;
 
 use crate::certificate::Certificate;
@@ -47,7 +47,8 @@ impl World {
             self.port
         );
         let address = PostgresAddress::read(&url, authority).map_err(|error| error.to_string())?;
-        let opened = Database::open(&address, &Postgres::tenant()).await.map_err(|error| error.to_string());
+        let opened =
+            PostgresDatabase::open(&address, &Postgres::tenant()).await.map_err(|error| error.to_string());
         let store = PostgresCustomers::open(Arc::new(opened?));
         assert!(store.upsert_customers(vec![customer("ann", &json!({}))]).await.unwrap()[0].is_ok());
         let (session, connection) =
@@ -106,6 +107,7 @@ async fn an_authority_beside_the_address_is_trusted_unless_the_address_names_one
 #[tokio::test]
 async fn a_server_that_has_no_certificate_is_refused() {
     let url = format!("{}?sslmode=verify-full", Postgres::shared().url());
-    let refused = Database::open(&url.parse().unwrap(), &Postgres::tenant()).await.unwrap_err().to_string();
+    let refused =
+        PostgresDatabase::open(&url.parse().unwrap(), &Postgres::tenant()).await.unwrap_err().to_string();
     assert!(refused.contains("TLS"), "{refused}");
 }

@@ -1,5 +1,6 @@
 //! The channels by themselves, without store and templates: what their clients cost beside a bare one.
 
+use fanfare::domain::content::Content;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -7,11 +8,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fanfare::api::SmtpTls;
 use fanfare::channels::egress::{Egress, HostMap};
-use fanfare::channels::http::Target;
-use fanfare::channels::smtp::{Server, Smtp};
-use fanfare::channels::webhook::{SigningKey, Webhook};
+use fanfare::channels::http::HttpTarget;
+use fanfare::channels::smtp::{Server, SmtpChannel};
+use fanfare::channels::webhook::{SigningKey, WebhookChannel};
 use fanfare::channels::wire::{Network, Tls};
-use fanfare::channels::{Attempt, Channel, Content, Outgoing};
+use fanfare::channels::{Attempt, Channel, Outgoing};
 use fanfare::domain::mail_address::Mailbox;
 use fanfare::domain::secret::Secret;
 use http::{Request, StatusCode};
@@ -35,10 +36,10 @@ pub async fn run(report: &mut Report) {
 async fn webhooks(report: &mut Report, connections: usize) {
     let sink = sink::http::start();
     let total = crate::scaled(300_000);
-    let target = Target::parse(&format!("http://{}/hook", sink.address)).expect("a URL");
+    let target = HttpTarget::parse(&format!("http://{}/hook", sink.address)).expect("a URL");
     let key = SigningKey::new(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).expect("a key");
     let channel: Arc<dyn Channel> =
-        Arc::new(Webhook::new(network(), target, Some(key), TIMEOUT, connections));
+        Arc::new(WebhookChannel::new(network(), target, Some(key), TIMEOUT, connections));
     let (mut rates, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..REPEATS {
         bare.push(bare_client(&sink, connections, total).await);
@@ -74,7 +75,7 @@ async fn mails(report: &mut Report) {
         credentials: None,
     };
     let from = Mailbox::parse("Example Insurance <warnings@example.com>").expect("an address");
-    let channel: Arc<dyn Channel> = Arc::new(Smtp::new(network(), server, from, TIMEOUT, 16));
+    let channel: Arc<dyn Channel> = Arc::new(SmtpChannel::new(network(), server, from, TIMEOUT, 16));
     let html: Arc<str> = mail_of_4_kb().into();
     let mut rates = Vec::new();
     for _ in 0..REPEATS {

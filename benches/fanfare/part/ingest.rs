@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::store::calls::Calls;
-use fanfare::store::postgres::{Database, PostgresLedger, Tenant};
+use fanfare::store::postgres::{PostgresDatabase, PostgresLedger, Tenant};
 use fanfare::store::sqlite::{Ledger, SqliteCustomers};
 use http::StatusCode;
 
@@ -72,7 +72,8 @@ enum Kept {
 
 async fn ledger_on(url: &str) -> Arc<dyn Calls> {
     let tenant = Tenant::new(&Postgres::tenant_name()).expect("a tenant's name");
-    let database = Database::open(&url.parse().expect("a URL"), &tenant).await.expect("the server takes it");
+    let database =
+        PostgresDatabase::open(&url.parse().expect("a URL"), &tenant).await.expect("the server takes it");
     Arc::new(PostgresLedger::open(Arc::new(database)).await.expect("the server takes it"))
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fanfare::store::postgres::{Database, PostgresAddress, PostgresCustomers, Tenant};
+use fanfare::store::postgres::{PostgresAddress, PostgresCustomers, PostgresDatabase, Tenant};
 use fanfare::store::sqlite::SqliteCustomers;
 use tokio_postgres::NoTls;
 
@@ -46,10 +46,10 @@ impl Base {
     }
 
     /// Opens the server's tenant.
-    pub async fn database(&self) -> Arc<Database> {
+    pub async fn database(&self) -> Arc<PostgresDatabase> {
         let address: PostgresAddress = self.url().expect("it is on a server").parse().expect("a URL");
         let tenant = Tenant::new(TENANT).expect("a tenant's name");
-        Arc::new(Database::open(&address, &tenant).await.expect("the server takes it"))
+        Arc::new(PostgresDatabase::open(&address, &tenant).await.expect("the server takes it"))
     }
 
     pub(super) async fn fill(&self, count: u64) {

@@ -15,7 +15,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Answer, Failure, IDLE_FOR};
+use super::{HttpAnswer, HttpFailure, IDLE_FOR};
 use crate::channels::wire::Stream;
 
 /// How much of an answer is read. A provider's error fits; a page does not have to.
@@ -33,10 +33,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) async fn new(stream: Stream) -> Result<Self, Failure> {
+    pub(super) async fn new(stream: Stream) -> Result<Self, HttpFailure> {
         let written = stream.written();
         let handshake = http1::Builder::new().handshake(TokioIo::new(stream)).await;
-        let (sender, driver) = handshake.map_err(|error| Failure::NotConnected(error.to_string()))?;
+        let (sender, driver) = handshake.map_err(|error| HttpFailure::NotConnected(error.to_string()))?;
         Ok(Connection { sender, driver, written, idle_until: Instant::now() + IDLE_FOR, ended: false })
     }
 
@@ -46,7 +46,7 @@ impl Connection {
         &mut self,
         request: Request<Full<Bytes>>,
         deadline: Instant,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<HttpAnswer, HttpFailure> {
         let before = self.written.load(Ordering::Relaxed);
         let response = self.sender.send_request(request);
         let response = timeout_at(deadline, drive(&mut self.driver, &mut self.ended, response)).await;
@@ -57,8 +57,8 @@ impl Connection {
         };
         self.ended = true;
         match self.written.load(Ordering::Relaxed) == before {
-            true => Err(Failure::NothingWritten(reason)),
-            false => Err(Failure::OnItsWay(reason)),
+            true => Err(HttpFailure::NothingWritten(reason)),
+            false => Err(HttpFailure::OnItsWay(reason)),
         }
     }
 
@@ -81,14 +81,14 @@ impl Connection {
             && self.sender.is_ready()
     }
 
-    async fn answer(&mut self, response: Response<Incoming>, deadline: Instant) -> Answer {
+    async fn answer(&mut self, response: Response<Incoming>, deadline: Instant) -> HttpAnswer {
         let (head, body) = response.into_parts();
         let mut read = BytesMut::new();
         let reading = drive(&mut self.driver, &mut self.ended, read_bounded(body, &mut read));
         let whole = timeout_at(deadline, reading).await.unwrap_or(false);
         self.ended |= !whole || !self.becomes_ready().await;
         self.idle_until = Instant::now() + kept_open_for(&head.headers);
-        Answer { status: head.status, headers: head.headers, body: read.freeze() }
+        HttpAnswer { status: head.status, headers: head.headers, body: read.freeze() }
     }
 
     /// Lets the connection see the end of the exchange; it does not wait for anything from the other end.

@@ -17,12 +17,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::wire::Network;
 use connection::Connection;
-pub use origin::{Target, TargetError};
+pub use origin::{HttpTarget, TargetError};
 pub use retry_after::retry_after;
 
 /// What a request came to when no answer did.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum HttpFailure {
     /// There was no connection to send it on.
     #[error("{0}")]
     NotConnected(String),
@@ -36,7 +36,7 @@ pub enum Failure {
 
 /// The server's answer. The body is cut off after 64 KiB.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -48,7 +48,7 @@ pub struct Answer {
 /// Posts to one target over a bounded number of kept connections.
 pub struct Client {
     network: Network,
-    target: Target,
+    target: HttpTarget,
     timeout: Duration,
     /// Kept connections; the one used last is at the end.
     idle: Mutex<VecDeque<Connection>>,
@@ -61,12 +61,12 @@ const IDLE_FOR: Duration = Duration::from_secs(4);
 
 impl Client {
     /// A client for one target that keeps at most `idle_max` connections and gives each request `timeout` in all.
-    pub fn new(network: Network, target: Target, timeout: Duration, idle_max: usize) -> Self {
+    pub fn new(network: Network, target: HttpTarget, timeout: Duration, idle_max: usize) -> Self {
         Client { network, target, timeout, idle: Mutex::default(), idle_max }
     }
 
     /// Posts a body with these headers; `host` is added, and `user-agent` where there is none. Redirects are answers like any other.
-    pub async fn post(&self, mut headers: HeaderMap, body: Bytes) -> Result<Answer, Failure> {
+    pub async fn post(&self, mut headers: HeaderMap, body: Bytes) -> Result<HttpAnswer, HttpFailure> {
         let deadline = Instant::now() + self.timeout;
         headers.insert(header::HOST, self.target.host_header().clone());
         headers.entry(header::USER_AGENT).or_insert_with(|| HeaderValue::from_static(USER_AGENT));
@@ -88,7 +88,7 @@ impl Client {
         self.lock().clear();
     }
 
-    async fn connection(&self, deadline: Instant) -> Result<Connection, Failure> {
+    async fn connection(&self, deadline: Instant) -> Result<Connection, HttpFailure> {
         while let Some(mut kept) = self.take() {
             if kept.is_alive().await {
                 return Ok(kept);
@@ -97,12 +97,12 @@ impl Client {
         let (host, port) = (self.target.host(), self.target.port());
         let opening = async {
             let stream = self.network.connect(host, port, self.target.is_protected()).await;
-            let stream = stream.map_err(|error| Failure::NotConnected(error.to_string()))?;
+            let stream = stream.map_err(|error| HttpFailure::NotConnected(error.to_string()))?;
             Connection::new(stream).await
         };
-        timeout_at(deadline, opening)
-            .await
-            .unwrap_or_else(|_| Err(Failure::NotConnected(format!("no connection to {host}:{port} in time"))))
+        timeout_at(deadline, opening).await.unwrap_or_else(|_| {
+            Err(HttpFailure::NotConnected(format!("no connection to {host}:{port} in time")))
+        })
     }
 
     /// The connection used last: few hot ones are faster than many lukewarm ones.

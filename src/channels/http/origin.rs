@@ -5,7 +5,7 @@ use url::{Position, Url};
 
 /// A URL that requests are posted to.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct HttpTarget {
     host: String,
     port: u16,
     protected: bool,
@@ -32,7 +32,7 @@ pub enum TargetError {
     Credentials,
 }
 
-impl Target {
+impl HttpTarget {
     /// Takes a URL apart.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
         let malformed = |reason: String| TargetError::Malformed { url: text.into(), reason };
@@ -47,7 +47,7 @@ impl Target {
         }
         let host = url.host_str().ok_or_else(|| malformed("it has no host".into()))?;
         let path = &url[Position::BeforePath..Position::AfterQuery];
-        Ok(Target {
+        Ok(HttpTarget {
             host: host.into(),
             port: url.port_or_known_default().unwrap_or(if protected { 443 } else { 80 }),
             protected,
@@ -89,13 +89,13 @@ mod tests {
 
     #[test]
     fn a_url_is_taken_apart() {
-        let target = Target::parse("https://hooks.example.com/a/b?c=d#e").unwrap();
+        let target = HttpTarget::parse("https://hooks.example.com/a/b?c=d#e").unwrap();
         assert_eq!((target.host(), target.port(), target.is_protected()), ("hooks.example.com", 443, true));
         assert_eq!(
             (target.host_header().to_str().unwrap(), target.path().to_string()),
             ("hooks.example.com", "/a/b?c=d".into())
         );
-        let target = Target::parse("http://[::1]:8080").unwrap();
+        let target = HttpTarget::parse("http://[::1]:8080").unwrap();
         assert_eq!((target.host(), target.port(), target.is_protected()), ("[::1]", 8080, false));
         assert_eq!(
             (target.host_header().to_str().unwrap(), target.path().to_string()),
@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_posted_to_is_refused() {
-        assert!(matches!(Target::parse("ftp://example.com/"), Err(TargetError::Scheme(_))));
-        assert!(matches!(Target::parse("https://a:b@example.com/"), Err(TargetError::Credentials)));
-        assert!(matches!(Target::parse("example.com"), Err(TargetError::Malformed { .. })));
+        assert!(matches!(HttpTarget::parse("ftp://example.com/"), Err(TargetError::Scheme(_))));
+        assert!(matches!(HttpTarget::parse("https://a:b@example.com/"), Err(TargetError::Credentials)));
+        assert!(matches!(HttpTarget::parse("example.com"), Err(TargetError::Malformed { .. })));
     }
 }

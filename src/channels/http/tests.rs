@@ -15,14 +15,14 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
 fn client(port: u16, timeout: Duration) -> Client {
     let egress = Egress::for_dev(HostMap::default());
     let network = Network { egress: std::sync::Arc::new(egress), tls: Tls::default() };
-    Client::new(network, Target::parse(&format!("http://127.0.0.1:{port}/in?x=1")).unwrap(), timeout, 4)
+    Client::new(network, HttpTarget::parse(&format!("http://127.0.0.1:{port}/in?x=1")).unwrap(), timeout, 4)
 }
 
-async fn post(client: &Client) -> Result<Answer, Failure> {
+async fn post(client: &Client) -> Result<HttpAnswer, HttpFailure> {
     client.post(HeaderMap::new(), Bytes::from_static(b"[1]")).await
 }
 
-async fn one(script: Vec<Step>) -> Result<Answer, Failure> {
+async fn one(script: Vec<Step>) -> Result<HttpAnswer, HttpFailure> {
     let server = Scripted::play(vec![script]).await;
     post(&client(server.port, Duration::from_millis(300))).await
 }
@@ -45,14 +45,14 @@ async fn a_request_is_written_and_its_answer_read() {
 async fn nobody_listening_is_not_connected() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let failed = post(&client(free, Duration::from_secs(5))).await.unwrap_err();
-    assert!(matches!(failed, Failure::NotConnected(_)), "{failed}");
+    assert!(matches!(failed, HttpFailure::NotConnected(_)), "{failed}");
 }
 
 #[tokio::test]
 async fn a_connection_lost_after_the_request_is_on_its_way() {
     for script in [vec![Hear("[1]")], vec![Hear("[1]"), Reset], vec![Hear("[1]"), say("HTTP/1.1 2")]] {
         let failed = one(script.clone()).await.unwrap_err();
-        assert!(matches!(failed, Failure::OnItsWay(_)), "{script:?}: {failed}");
+        assert!(matches!(failed, HttpFailure::OnItsWay(_)), "{script:?}: {failed}");
     }
 }
 
@@ -68,7 +68,7 @@ async fn an_answer_counts_even_if_its_body_is_cut_short() {
 #[tokio::test]
 async fn an_answer_that_does_not_come_is_on_its_way() {
     let failed = one(vec![Hear("[1]"), Hang]).await.unwrap_err();
-    assert_eq!(failed, Failure::OnItsWay("no answer came in time".into()));
+    assert_eq!(failed, HttpFailure::OnItsWay("no answer came in time".into()));
 }
 
 #[tokio::test]
@@ -119,5 +119,5 @@ async fn a_long_answer_is_cut_off() {
 #[tokio::test]
 async fn what_is_not_http_is_on_its_way() {
     let failed = one(vec![Hear("[1]"), say("220 mail.example ESMTP\r\n")]).await.unwrap_err();
-    assert!(matches!(failed, Failure::OnItsWay(_)), "{failed}");
+    assert!(matches!(failed, HttpFailure::OnItsWay(_)), "{failed}");
 }

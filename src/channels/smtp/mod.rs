@@ -10,6 +10,7 @@ mod reply;
 mod session;
 mod transaction;
 
+use crate::domain::content::Content;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,14 +20,14 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use super::wire::Network;
-use super::{Attempt, Channel, Content, Outgoing, Unrecognized, wrong_content};
+use super::{Attempt, Channel, Outgoing, Unrecognized, wrong_content};
 use crate::domain::mail_address::Mailbox;
 use mail::Mail;
-pub use session::{Credentials, Server};
+pub use session::{Server, SmtpCredentials};
 use transaction::{Connection, Outcome};
 
 /// Sends mails by one server. A repetition has the Message-ID of the first try, by which mailboxes can tell it.
-pub struct Smtp {
+pub struct SmtpChannel {
     network: Network,
     server: Server,
     from: Mailbox,
@@ -39,7 +40,7 @@ pub struct Smtp {
     unrecognized: Unrecognized,
 }
 
-impl Smtp {
+impl SmtpChannel {
     /// A channel to one server that keeps at most `connections` open and gives each mail `timeout` in all.
     pub fn new(
         network: Network,
@@ -50,12 +51,12 @@ impl Smtp {
     ) -> Self {
         let (idle, unrecognized) = (Mutex::default(), Unrecognized::default());
         let (reply_to, headers, idle_max) = (None, Vec::new(), connections);
-        Smtp { network, server, from, reply_to, headers, timeout, idle, idle_max, unrecognized }
+        SmtpChannel { network, server, from, reply_to, headers, timeout, idle, idle_max, unrecognized }
     }
 
     /// With a place for answers and header fields of its own in every mail.
     pub fn with_headers(self, reply_to: Option<Mailbox>, headers: Vec<(String, String)>) -> Self {
-        Smtp { reply_to, headers, ..self }
+        SmtpChannel { reply_to, headers, ..self }
     }
 
     async fn send(&self, to: &Mailbox, data: &[u8]) -> Attempt {
@@ -134,7 +135,7 @@ impl Smtp {
 }
 
 #[async_trait]
-impl Channel for Smtp {
+impl Channel for SmtpChannel {
     async fn attempt(&self, message: &Outgoing) -> Attempt {
         let Content::Email { subject, text, html } = &message.content else { return wrong_content("a mail") };
         let to = match Mailbox::parse(&message.address) {

@@ -18,11 +18,11 @@ pub struct Server {
     /// How the connection is protected.
     pub tls: SmtpTls,
     /// Who we are, if it wants to know.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<SmtpCredentials>,
 }
 
 /// A username and a password.
-pub struct Credentials {
+pub struct SmtpCredentials {
     /// The username.
     pub username: Secret,
     /// The password.
@@ -130,7 +130,7 @@ fn offers(reply: &Reply) -> Offers {
 async fn authenticate(
     line: &mut Line,
     offers: Offers,
-    credentials: &Credentials,
+    credentials: &SmtpCredentials,
 ) -> Result<(), SessionError> {
     let username = without_last_newline(credentials.username.expose());
     let password = without_last_newline(credentials.password.expose());

@@ -29,11 +29,11 @@ fn mail_taken() -> [Step; 4] {
     [Hear("DATA\r\n"), say(GO_ON), Hear("\r\n.\r\n"), say(TAKEN)]
 }
 
-fn smtp(port: u16, credentials: Option<Credentials>) -> Smtp {
+fn smtp(port: u16, credentials: Option<SmtpCredentials>) -> SmtpChannel {
     let network = Network { egress: Arc::new(Egress::for_dev(HostMap::default())), tls: Tls::default() };
     let server = Server { host: "127.0.0.1".into(), port, tls: SmtpTls::None, credentials };
     let from = Mailbox::parse("Example <warnings@example.com>").unwrap();
-    Smtp::new(network, server, from, Duration::from_millis(300), 4)
+    SmtpChannel::new(network, server, from, Duration::from_millis(300), 4)
 }
 
 fn to(address: &str) -> Outgoing {
@@ -248,7 +248,7 @@ async fn a_kept_connection_that_closes_before_the_mail_is_replaced() {
 #[tokio::test]
 async fn credentials_are_given_and_never_shown() {
     let credentials =
-        || Some(Credentials { username: Secret::new("ann"), password: Secret::new("hunter2\n") });
+        || Some(SmtpCredentials { username: Secret::new("ann"), password: Secret::new("hunter2\n") });
     let plain = vec![
         say(GREETING),
         Hear("\r\n"),
@@ -285,7 +285,7 @@ async fn starttls_is_never_skipped() {
     let settings =
         Server { host: "127.0.0.1".into(), port: server.port, tls: SmtpTls::StartTls, credentials: None };
     let from = Mailbox::parse("warnings@example.com").unwrap();
-    let channel = Smtp::new(network, settings, from, Duration::from_millis(300), 4);
+    let channel = SmtpChannel::new(network, settings, from, Duration::from_millis(300), 4);
     let attempt = channel.attempt(&to("ann@example.org")).await;
     assert!(format!("{attempt:?}").contains("does not offer STARTTLS"), "{attempt:?}");
     assert!(!server.heard(0).contains("MAIL"), "{}", server.heard(0));

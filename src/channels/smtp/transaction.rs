@@ -12,7 +12,7 @@ use super::reply::Reply;
 use super::session::Offers;
 use crate::channels::Attempt;
 use crate::domain::mail_address::Address;
-use crate::domain::refusal::smtp::{Step, judge};
+use crate::domain::refusal::smtp::{SmtpStep, judge};
 
 /// A connection that is ready for mails.
 pub(super) struct Connection {
@@ -51,12 +51,12 @@ enum Stage {
 
 impl Stage {
     /// A server that does not even forget the last sender would not take a next one.
-    fn step(self) -> Step {
+    fn step(self) -> SmtpStep {
         match self {
-            Stage::Reset | Stage::Mail => Step::Sender,
-            Stage::Recipient => Step::Recipient,
-            Stage::Data => Step::Data,
-            Stage::End => Step::End,
+            Stage::Reset | Stage::Mail => SmtpStep::Sender,
+            Stage::Recipient => SmtpStep::Recipient,
+            Stage::Data => SmtpStep::Data,
+            Stage::End => SmtpStep::End,
         }
     }
 }

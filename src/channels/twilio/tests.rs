@@ -8,7 +8,7 @@ use crate::channels::egress::{Egress, HostMap};
 use crate::channels::tests::scripted::{Hang, Hear, Scripted, Step};
 use crate::channels::wire::Tls;
 
-fn twilio(port: u16, from: &str) -> Twilio {
+fn twilio(port: u16, from: &str) -> TwilioChannel {
     let network = Network { egress: Arc::new(Egress::for_dev(HostMap::default())), tls: Tls::default() };
     let settings = crate::api::Twilio {
         account_sid: "AC00000000000000000000000000000001".into(),
@@ -18,7 +18,7 @@ fn twilio(port: u16, from: &str) -> Twilio {
         },
         base_url: Some(format!("http://127.0.0.1:{port}/")),
     };
-    Twilio::new(network, &settings, &Secret::new("hunter2\n"), Duration::from_millis(300), 4).unwrap()
+    TwilioChannel::new(network, &settings, &Secret::new("hunter2\n"), Duration::from_millis(300), 4).unwrap()
 }
 
 fn message() -> Outgoing {

@@ -8,11 +8,11 @@ use crate::channels::tests::scripted::{Hang, Hear, Reset, Scripted, Step, say};
 use crate::channels::wire::Tls;
 use crate::domain::secret::Secret;
 
-fn webhook(port: u16) -> Webhook {
+fn webhook(port: u16) -> WebhookChannel {
     let network = Network { egress: Arc::new(Egress::for_dev(HostMap::default())), tls: Tls::default() };
-    let target = Target::parse(&format!("http://127.0.0.1:{port}/hook")).unwrap();
+    let target = HttpTarget::parse(&format!("http://127.0.0.1:{port}/hook")).unwrap();
     let key = SigningKey::new(&Secret::new("secret")).unwrap();
-    Webhook::new(network, target, Some(key), Duration::from_millis(300), 4)
+    WebhookChannel::new(network, target, Some(key), Duration::from_millis(300), 4)
 }
 
 fn message() -> Outgoing {

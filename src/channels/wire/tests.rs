@@ -1,5 +1,6 @@
 //! Protected connections, against a server with a certificate of its own.
 
+use crate::domain::content::Content;
 use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -8,9 +9,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::channels::egress::{Egress, HostMap};
-use crate::channels::smtp::{Server, Smtp};
+use crate::channels::smtp::{Server, SmtpChannel};
 use crate::channels::tests::certificate::Certificate;
-use crate::channels::{Attempt, Channel, Content, Outgoing};
+use crate::channels::{Attempt, Channel, Outgoing};
 
 fn network(tls: Tls, port: u16) -> Network {
     let hosts = ["mail.example", "other.example"].map(|name| format!("{name}=127.0.0.1:{port}"));
@@ -99,7 +100,7 @@ async fn mail_by_start_tls(certificate: &Certificate, port: u16) -> Attempt {
     let tls = crate::api::SmtpTls::StartTls;
     let server = Server { host: "mail.example".into(), port: 587, tls, credentials: None };
     let from = crate::domain::mail_address::Mailbox::parse("a@example.com").unwrap();
-    let channel = Smtp::new(network, server, from, std::time::Duration::from_secs(5), 4);
+    let channel = SmtpChannel::new(network, server, from, std::time::Duration::from_secs(5), 4);
     let content = Content::Email { subject: "S".into(), text: Some("T".into()), html: None };
     channel
         .attempt(&Outgoing { key: "0af3".into(), address: "ann@example.org".into(), content, trace: None })

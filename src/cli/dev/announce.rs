@@ -6,7 +6,7 @@ use std::path::Path;
 use super::ready_file::Ready;
 use crate::cli::output::{counted, line, warn};
 use crate::compile::Snapshot;
-use crate::manifests::{Diagnostic, Severity};
+use crate::manifests::{Diagnostic, DiagnosticSeverity};
 use crate::runtime::configuration::Unconnected;
 
 /// Says what is wrong with the manifests: with a caret on a terminal, as log lines elsewhere.
@@ -17,9 +17,9 @@ pub fn diagnostics(diagnostics: &[Diagnostic]) {
         let (object, field) = (diagnostic.object.as_deref(), diagnostic.field.as_deref());
         match diagnostic.severity {
             _ if for_people => warn(&diagnostic.to_string()),
-            Severity::Error => tracing::error!(file, line, column, object, field, "{message}"),
-            Severity::Warning => tracing::warn!(file, line, column, object, field, "{message}"),
-            Severity::Note => tracing::info!(file, line, column, object, field, "{message}"),
+            DiagnosticSeverity::Error => tracing::error!(file, line, column, object, field, "{message}"),
+            DiagnosticSeverity::Warning => tracing::warn!(file, line, column, object, field, "{message}"),
+            DiagnosticSeverity::Note => tracing::info!(file, line, column, object, field, "{message}"),
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct Credential {
 /// Everything that was generated.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Credentials {
+pub struct DevCredentials {
     /// The key of whoever runs `dev`, with every permission.
     pub owner: Option<Credential>,
     /// Of triggers, by their names.
@@ -70,7 +70,7 @@ pub enum CredentialsError {
     Generate(#[from] GenerateError),
 }
 
-impl Credentials {
+impl DevCredentials {
     /// Reads what the data folder holds; nothing, if it has none yet.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Credentials {
             Ok(text) => {
                 serde_json::from_slice(&text).map_err(|source| CredentialsError::Damaged { path, source })
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Credentials::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(DevCredentials::default()),
             Err(source) => Err(CredentialsError::File { path, source }),
         }
     }
@@ -147,10 +147,10 @@ mod tests {
     fn what_was_generated_stays_and_is_readable_by_its_owner_only() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        let mut first = Credentials::read(folder.path()).unwrap();
+        let mut first = DevCredentials::read(folder.path()).unwrap();
         first.complete(&snapshot(), folder.path()).unwrap();
         assert!(first.owner.is_some() && first.api_keys.contains_key("crm"));
-        let mut second = Credentials::read(folder.path()).unwrap();
+        let mut second = DevCredentials::read(folder.path()).unwrap();
         second.complete(&snapshot(), folder.path()).unwrap();
         assert!(first == second, "a restart generated other credentials");
         let mode = fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
@@ -161,7 +161,7 @@ mod tests {
     fn a_damaged_file_is_named_and_never_replaced() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), "{").unwrap();
-        let error = Credentials::read(folder.path()).err().expect("damage goes unnoticed");
+        let error = DevCredentials::read(folder.path()).err().expect("damage goes unnoticed");
         assert!(error.to_string().contains("credentials.json is damaged"));
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::credentials::{Credentials, CredentialsError};
+use super::credentials::{CredentialsError, DevCredentials};
 use crate::compile::Snapshot;
 
 /// Who may look into a data folder: its owner. It holds credentials and people's data.
@@ -40,7 +40,7 @@ pub enum DataFolderError {
     InUse(PathBuf),
     /// The credentials cannot be read or kept.
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+    DevCredentials(#[from] CredentialsError),
 }
 
 /// The folder, held or shared.
@@ -48,7 +48,7 @@ pub struct DataFolder {
     /// Where it is.
     pub path: PathBuf,
     /// Generated credentials.
-    pub credentials: Credentials,
+    pub credentials: DevCredentials,
     is_shared: bool,
     lock: File,
 }
@@ -97,11 +97,11 @@ impl DataFolder {
             fs::set_permissions(path, fs::Permissions::from_mode(PRIVATE)).map_err(failed)?;
         }
         let lock = File::create(path.join(name)).map_err(failed)?;
-        Ok(DataFolder { path: path.to_owned(), credentials: Credentials::default(), is_shared, lock })
+        Ok(DataFolder { path: path.to_owned(), credentials: DevCredentials::default(), is_shared, lock })
     }
 
     fn with_credentials(mut self) -> Result<Self, DataFolderError> {
-        self.credentials = Credentials::read(&self.path)?;
+        self.credentials = DevCredentials::read(&self.path)?;
         Ok(self)
     }
 
@@ -126,7 +126,7 @@ impl DataFolder {
         {
             let _alone = self.alone()?;
             if self.is_shared {
-                credentials = Credentials::read(&self.path)?;
+                credentials = DevCredentials::read(&self.path)?;
             }
             credentials.complete(snapshot, &self.path)?;
         }

@@ -14,7 +14,7 @@ use crate::cli::client::{Client, ClientError};
 use crate::cli::output::{OutputArgs, line, warn};
 use crate::cli::view::{Accepted, Call};
 use crate::cli::{log, watch};
-use crate::sandbox::{Message, Protocol};
+use crate::sandbox::{Protocol, ReceivedMessage};
 
 /// A page of what the sandbox received.
 #[derive(Debug, Deserialize)]
@@ -142,12 +142,12 @@ async fn last_seen(sandbox: &Client) -> Result<u64, DemoError> {
     Ok(received(sandbox, 0).await?.last().map_or(0, |message| message.seq))
 }
 
-async fn received(sandbox: &Client, after: u64) -> Result<Vec<Message>, DemoError> {
-    let mut all: Vec<Message> = Vec::new();
+async fn received(sandbox: &Client, after: u64) -> Result<Vec<ReceivedMessage>, DemoError> {
+    let mut all: Vec<ReceivedMessage> = Vec::new();
     loop {
         let after = all.last().map_or(after, |message| message.seq).to_string();
         let query = [("after", Some(after.as_str())), ("limit", Some("1000"))];
-        let page: Page<Message> = sandbox.get(&["sandbox", "messages"], &query).await?.json()?;
+        let page: Page<ReceivedMessage> = sandbox.get(&["sandbox", "messages"], &query).await?.json()?;
         if page.items.is_empty() {
             return Ok(all);
         }
@@ -156,7 +156,7 @@ async fn received(sandbox: &Client, after: u64) -> Result<Vec<Message>, DemoErro
 }
 
 /// Two of them in full, of different kinds if there are two kinds.
-fn show_messages(messages: &[Message]) {
+fn show_messages(messages: &[ReceivedMessage]) {
     let of = |protocol| messages.iter().find(|message| message.protocol == protocol);
     for message in [of(Protocol::Twilio), of(Protocol::Smtp)].into_iter().flatten() {
         let to = message.content.to.join(", ");
@@ -170,7 +170,7 @@ fn show_messages(messages: &[Message]) {
     }
 }
 
-fn compare(promise: &Promise, call: &Call, messages: &[Message]) -> Vec<String> {
+fn compare(promise: &Promise, call: &Call, messages: &[ReceivedMessage]) -> Vec<String> {
     let mut broken = Vec::new();
     for promised in &promise.runs {
         let PromisedRun { scenario, state, audience, deliveries } = promised;

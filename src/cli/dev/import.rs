@@ -16,7 +16,7 @@ const BATCH: usize = 1_000;
 
 /// Why the data could not be loaded.
 #[derive(Debug, thiserror::Error)]
-pub enum ImportError {
+pub enum DevImportError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] files::ImportError),
@@ -47,7 +47,7 @@ pub enum ImportError {
 ///
 /// # Errors
 /// A file cannot be read, or a line is wrong: the lines before it are kept.
-pub async fn when_empty(manifests: &Path, store: &dyn Customers) -> Result<(), ImportError> {
+pub async fn when_empty(manifests: &Path, store: &dyn Customers) -> Result<(), DevImportError> {
     let folder = manifests.join("data");
     if !folder.is_dir() || store.count_customers().await? > 0 {
         return Ok(());
@@ -69,8 +69,8 @@ pub async fn when_empty(manifests: &Path, store: &dyn Customers) -> Result<(), I
 }
 
 /// The files whose name begins so, in the order of their names.
-fn list(folder: &Path, prefix: &str) -> Result<Vec<PathBuf>, ImportError> {
-    let failed = |source| ImportError::List { path: folder.to_owned(), source };
+fn list(folder: &Path, prefix: &str) -> Result<Vec<PathBuf>, DevImportError> {
+    let failed = |source| DevImportError::List { path: folder.to_owned(), source };
     let entries = fs::read_dir(folder).map_err(failed)?;
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
     let mut paths = paths.map_err(failed)?;
@@ -79,7 +79,7 @@ fn list(folder: &Path, prefix: &str) -> Result<Vec<PathBuf>, ImportError> {
     Ok(paths)
 }
 
-async fn load<T, W, F>(path: &Path, lines: ImportLines<T>, write: W) -> Result<u64, ImportError>
+async fn load<T, W, F>(path: &Path, lines: ImportLines<T>, write: W) -> Result<u64, DevImportError>
 where
     W: Fn(Vec<T>) -> F,
     F: Future<Output = Result<Vec<LineResult>, StoreError>>,
@@ -103,6 +103,6 @@ where
     Ok(loaded)
 }
 
-fn wrong(path: &Path, line: u64, reason: &dyn std::fmt::Display) -> ImportError {
-    ImportError::Line { path: path.to_owned(), line, reason: reason.to_string() }
+fn wrong(path: &Path, line: u64, reason: &dyn std::fmt::Display) -> DevImportError {
+    DevImportError::Line { path: path.to_owned(), line, reason: reason.to_string() }
 }

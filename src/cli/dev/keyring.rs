@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::credentials::{Credential, Credentials};
+use super::credentials::{Credential, DevCredentials};
 use super::secrets::{SecretUnavailable, UserSecrets};
 use crate::compile::{ApiKey, BasicSource, Snapshot, Trigger};
 use crate::domain::credentials::{ApiKeyEntry, Digest, Keyring, Permissions, TriggerAccess};
@@ -19,7 +19,7 @@ pub struct Gathered {
 }
 
 /// Gathers every credential of the snapshot.
-pub fn gather(snapshot: &Snapshot, generated: &Credentials, secrets: &UserSecrets) -> Gathered {
+pub fn gather(snapshot: &Snapshot, generated: &DevCredentials, secrets: &UserSecrets) -> Gathered {
     let mut gathered = Gathered { keyring: Keyring::default(), unavailable: Vec::new() };
     for trigger in snapshot.triggers.values() {
         let basic = own_credential(trigger, generated, secrets).unwrap_or_else(|reason| {
@@ -56,7 +56,7 @@ pub fn gather(snapshot: &Snapshot, generated: &Credentials, secrets: &UserSecret
 /// They are in a Secret that cannot be read.
 pub fn own_credential(
     trigger: &Trigger,
-    generated: &Credentials,
+    generated: &DevCredentials,
     secrets: &UserSecrets,
 ) -> Result<Option<Credential>, SecretUnavailable> {
     match &trigger.basic {
@@ -69,7 +69,7 @@ pub fn own_credential(
     }
 }
 
-fn add_api_key(keyring: &mut Keyring, key: &ApiKey, generated: &Credentials) {
+fn add_api_key(keyring: &mut Keyring, key: &ApiKey, generated: &DevCredentials) {
     let Some(credential) = generated.api_keys.get(&key.name) else { return };
     let entry = ApiKeyEntry {
         name: format!("key/{}", key.name).into(),

@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use serde::Serialize;
 
-use super::credentials::{Credential, Credentials};
+use super::credentials::{Credential, DevCredentials};
 use super::keyring::own_credential;
 use super::private_file::write_whole;
 use super::secrets::UserSecrets;
@@ -48,7 +48,12 @@ pub struct ReadyTrigger {
 
 impl Ready {
     /// Says what is in force at this server.
-    pub fn of(server: String, snapshot: &Snapshot, generated: &Credentials, secrets: &UserSecrets) -> Self {
+    pub fn of(
+        server: String,
+        snapshot: &Snapshot,
+        generated: &DevCredentials,
+        secrets: &UserSecrets,
+    ) -> Self {
         let ready = |trigger| {
             // One whose Secret cannot be read was named when it was put in force.
             let own = own_credential(trigger, generated, secrets).ok().flatten();

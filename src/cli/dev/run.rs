@@ -21,11 +21,11 @@ use crate::cli::paused;
 use crate::cli::serving::serve;
 use crate::cli::signals::Signals;
 use crate::compile::{Snapshot, Sources};
-use crate::runtime::api;
 use crate::runtime::configuration::Applied;
-use crate::runtime::engine::Running as RunningEngine;
+use crate::runtime::engine::RunningEngine;
+use crate::runtime::http::api;
+use crate::runtime::http::server::{self, Listen, ListenError, RunningServer, Surface};
 use crate::runtime::process::Parts;
-use crate::runtime::server::{self, Listen, ListenError, Running as RunningServer, Surface};
 use crate::runtime::stores::{Stores, StoresError};
 use crate::telemetry;
 
@@ -58,7 +58,7 @@ pub enum DevError {
     Sandbox(#[from] SandboxError),
     /// The data of the folder cannot be imported.
     #[error(transparent)]
-    Import(#[from] import::ImportError),
+    Import(#[from] import::DevImportError),
     /// The address cannot be listened on.
     #[error("{0}; choose another with --listen")]
     Listen(#[from] ListenError),

@@ -16,11 +16,11 @@ use crate::cli::paused;
 use crate::cli::serving::serve;
 use crate::cli::signals::Signals;
 use crate::domain::egress_target::EgressTarget;
-use crate::runtime::admin::Board;
-use crate::runtime::api;
-use crate::runtime::cluster::{ApiServer, ApiServerError, Cluster, Reporter, Scope};
+use crate::runtime::cluster::{ApiServer, ApiServerError, Cluster, ClusterSources, Reporter};
+use crate::runtime::http::admin::AdminState;
+use crate::runtime::http::api;
+use crate::runtime::http::server::{self, Listen, ListenError, RunningServer, Surface};
 use crate::runtime::process::Parts;
-use crate::runtime::server::{self, Listen, ListenError, Running, Surface};
 use crate::telemetry;
 
 /// How often it is said why nothing can be served yet.
@@ -67,20 +67,20 @@ impl RuntimeCommand {
             move |source| RuntimeError::System { what, source }
         };
         let mut signals = Signals::receive().map_err(system("cannot receive signals"))?;
-        let board = Arc::new(Board::default());
+        let admin_state = Arc::new(AdminState::default());
         // There from the beginning, so that whoever looks is told what is waited for.
-        let admin = server::start_routes(self.listen_admin, board.routes());
+        let admin = server::start_routes(self.listen_admin, admin_state.routes());
         let admin = admin.map_err(|source| RuntimeError::Listen { flag: "listen-admin", source })?;
         let starting = async {
             let api_server = ApiServer::find().await?;
-            Ok::<_, RuntimeError>((api_server, store::open(&self, &board).await?))
+            Ok::<_, RuntimeError>((api_server, store::open(&self, &admin_state).await?))
         };
         let (api_server, opened) = tokio::select! {
             () = signals.stop() => return Ok(()),
             started = starting => started?,
         };
-        self.serve_from(api_server, opened, &board, &admin, &mut signals).await?;
-        board.close();
+        self.serve_from(api_server, opened, &admin_state, &admin, &mut signals).await?;
+        admin_state.close();
         admin.drain(ADMIN_DRAIN_MAX).await;
         Ok(())
     }
@@ -89,21 +89,21 @@ impl RuntimeCommand {
         &self,
         api_server: ApiServer,
         opened: Opened,
-        board: &Arc<Board>,
-        admin: &Running,
+        admin_state: &Arc<AdminState>,
+        admin: &RunningServer,
         signals: &mut Signals,
     ) -> Result<(), RuntimeError> {
         let services = ClusterServices::default();
         let network = self.network(&api_server, &services);
         let Opened { stores, folder: _held } = opened;
         let (parts, configuration) = Parts::assemble(stores, &self.namespace, self.tenant(), network);
-        board.set_served(Arc::clone(&parts.app), Arc::clone(&parts.stores.log));
-        let scope = Scope { client: api_server.client, namespace: self.namespace.clone(), services };
-        let reporter = Reporter::new(&parts, Arc::clone(board));
+        admin_state.set_served(Arc::clone(&parts.app), Arc::clone(&parts.stores.log));
+        let scope = ClusterSources { client: api_server.client, namespace: self.namespace.clone(), services };
+        let reporter = Reporter::new(&parts, Arc::clone(admin_state));
         let mut cluster = Cluster::start(scope, &parts, configuration, reporter);
         let has_begun = tokio::select! {
             () = signals.stop() => false,
-            () = begun(&cluster, board) => true,
+            () = begun(&cluster, admin_state) => true,
         };
         if !has_begun {
             cluster.stop().await;
@@ -123,7 +123,7 @@ impl RuntimeCommand {
                 return Err(error);
             }
         };
-        board.set_awaits(None);
+        admin_state.set_awaits(None);
         self.say_ready(&serving, admin)?;
         let served = tokio::select! {
             () = signals.stop() => Ok(()),
@@ -160,7 +160,7 @@ impl RuntimeCommand {
         Network { egress: Arc::new(egress), tls: Tls::default() }
     }
 
-    fn listen(&self, parts: &Parts, routes: &axum::Router) -> Result<Running, RuntimeError> {
+    fn listen(&self, parts: &Parts, routes: &axum::Router) -> Result<RunningServer, RuntimeError> {
         let listen = [
             Listen { address: self.listen_calls, surface: Surface::Calls },
             Listen { address: self.listen_api, surface: Surface::Api },
@@ -171,8 +171,9 @@ impl RuntimeCommand {
         })
     }
 
-    fn say_ready(&self, serving: &Running, admin: &Running) -> Result<(), RuntimeError> {
-        let address = |running: &Running, n: usize, asked| running.addresses.get(n).copied().unwrap_or(asked);
+    fn say_ready(&self, serving: &RunningServer, admin: &RunningServer) -> Result<(), RuntimeError> {
+        let address =
+            |running: &RunningServer, n: usize, asked| running.addresses.get(n).copied().unwrap_or(asked);
         let ready = Ready {
             calls: address(serving, 0, self.listen_calls),
             api: address(serving, 1, self.listen_api),
@@ -189,9 +190,9 @@ impl RuntimeCommand {
 }
 
 /// Waits until something is in force, and says meanwhile what is waited for.
-async fn begun(cluster: &Cluster, board: &Board) {
+async fn begun(cluster: &Cluster, admin_state: &AdminState) {
     loop {
-        board.set_awaits(Some(cluster.awaits()));
+        admin_state.set_awaits(Some(cluster.awaits()));
         if tokio::time::timeout(SAY_EVERY, cluster.begun()).await.is_ok() {
             return;
         }

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use super::args::RuntimeCommand;
 use crate::api::labels::TAKE_OVER_ANNOTATION;
 use crate::cli::dev::data_folder::{DataFolder, DataFolderError};
-use crate::runtime::admin::Board;
+use crate::runtime::http::admin::AdminState;
 use crate::runtime::stores::{Stores, StoresError};
 use crate::store::StoreError;
 use crate::store::in_force::Holder;
-use crate::store::postgres::{self, AddressError, PostgresAddress};
+use crate::store::postgres::{self, DatabaseAddressError, PostgresAddress};
 
 /// The rest between two attempts to reach the database, doubling.
 const FIRST_REST: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ pub(super) enum StoreProblem {
         /// The file.
         file: String,
         /// What is wrong.
-        source: AddressError,
+        source: DatabaseAddressError,
     },
     /// Two would each believe to be alone.
     #[error(
@@ -74,7 +74,7 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// Something is wrong that waiting does not heal.
-pub(super) async fn open(command: &RuntimeCommand, board: &Board) -> Result<Opened, StoreProblem> {
+pub(super) async fn open(command: &RuntimeCommand, admin_state: &AdminState) -> Result<Opened, StoreProblem> {
     let opened = match (&command.data, &command.database_file) {
         (Some(folder), _) => {
             let held = DataFolder::hold(folder)?;
@@ -87,13 +87,13 @@ pub(super) async fn open(command: &RuntimeCommand, board: &Board) -> Result<Open
             loop {
                 match Stores::on_postgres(&address, command.tenant()).await {
                     Ok(stores) => break Opened { stores, folder: None },
-                    Err(error) if is_passing(&error) => wait(board, &error, &mut rest).await,
+                    Err(error) if is_passing(&error) => wait(admin_state, &error, &mut rest).await,
                     Err(error) => return Err(error.into()),
                 }
             }
         }
     };
-    hold(command, &opened.stores, board).await?;
+    hold(command, &opened.stores, admin_state).await?;
     Ok(opened)
 }
 
@@ -104,14 +104,18 @@ fn address(file: &Path, authority: Option<&Path>) -> Result<PostgresAddress, Sto
     read.map_err(|source| StoreProblem::Address { file: name(), source })
 }
 
-async fn hold(command: &RuntimeCommand, stores: &Stores, board: &Board) -> Result<(), StoreProblem> {
+async fn hold(
+    command: &RuntimeCommand,
+    stores: &Stores,
+    admin_state: &AdminState,
+) -> Result<(), StoreProblem> {
     let here = command.holder();
     let from = command.take_over_from.as_ref().map(|text| &text.0);
     let mut rest = FIRST_REST;
     let holder = loop {
         match stores.in_force.hold(&here, from, Timestamp::now()).await {
             Ok(holder) => break holder,
-            Err(error) if error.is_transient() => wait(board, &error, &mut rest).await,
+            Err(error) if error.is_transient() => wait(admin_state, &error, &mut rest).await,
             Err(error) => return Err(StoresError::Store(error).into()),
         }
     };
@@ -123,9 +127,9 @@ async fn hold(command: &RuntimeCommand, stores: &Stores, board: &Board) -> Resul
     Err(StoreProblem::HeldElsewhere { tenant, holder: Box::new(holder), here: Box::new(here), runtime })
 }
 
-async fn wait(board: &Board, error: &(dyn std::error::Error + Sync), rest: &mut Duration) {
+async fn wait(admin_state: &AdminState, error: &(dyn std::error::Error + Sync), rest: &mut Duration) {
     tracing::warn!(%error, "the store cannot be used yet; trying again");
-    board.set_awaits(Some(error.to_string()));
+    admin_state.set_awaits(Some(error.to_string()));
     tokio::time::sleep(*rest).await;
     *rest = (*rest * 2).min(LONGEST_REST);
 }
@@ -134,7 +138,7 @@ fn is_passing(error: &StoresError) -> bool {
     let of_store = |source: &StoreError| source.is_transient();
     match error {
         StoresError::Store(source) => of_store(source),
-        StoresError::Postgres(postgres::OpenError::Store { source, .. }) => of_store(source),
+        StoresError::Postgres(postgres::PostgresOpenError::Store { source, .. }) => of_store(source),
         _ => false,
     }
 }

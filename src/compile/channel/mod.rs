@@ -15,7 +15,7 @@ use crate::domain::name::ChannelName;
 
 /// A channel's settings, without its secrets.
 #[derive(Debug)]
-pub struct Channel {
+pub struct CompiledChannel {
     /// Its name.
     pub name: ChannelName,
     /// As it was declared.
@@ -68,7 +68,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub const ATTEMPTS_UNCOUNTED: u32 = u32::MAX;
 const RETRY_FOR: Duration = Duration::from_secs(3600);
 
-pub(super) fn compile_all(sources: &Sources, problems: &mut Problems) -> BTreeMap<ChannelName, Arc<Channel>> {
+pub(super) fn compile_all(
+    sources: &Sources,
+    problems: &mut Problems,
+) -> BTreeMap<ChannelName, Arc<CompiledChannel>> {
     let mut compiled = BTreeMap::new();
     for (name, spec) in &sources.channels {
         let object = ObjectName { kind: ObjectKind::Channel, name: name.clone() };
@@ -82,12 +85,12 @@ pub(super) fn compile_all(sources: &Sources, problems: &mut Problems) -> BTreeMa
     compiled
 }
 
-fn compile(name: &str, spec: &ChannelSpec, findings: &mut Findings<'_>) -> Option<Channel> {
+fn compile(name: &str, spec: &ChannelSpec, findings: &mut Findings<'_>) -> Option<CompiledChannel> {
     let kind = provider::kind(spec, findings);
     let rate = spec.rate.unwrap_or_default();
     let retry = spec.retry.clone().unwrap_or_default();
     let kind = kind?;
-    Some(Channel {
+    Some(CompiledChannel {
         name: ChannelName::new(name),
         spec: spec.clone(),
         kind,

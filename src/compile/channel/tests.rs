@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn compiled(manifest: &str) -> Result<Arc<Channel>, Vec<(String, String)>> {
+fn compiled(manifest: &str) -> Result<Arc<CompiledChannel>, Vec<(String, String)>> {
     let spec = serde_yaml_ng::from_str(manifest).unwrap();
     let sources = Sources { channels: [("c".to_owned(), spec)].into(), ..Sources::default() };
     let mut problems = Problems::default();

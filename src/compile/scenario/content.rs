@@ -7,7 +7,7 @@ use super::report::Report;
 use super::scope::missing;
 use crate::api::ConfigMapKeySource;
 use crate::domain::expression::{Scope, Severity, nearest};
-use crate::domain::render::{Escaping, Finding, Samples, Template, TemplateError};
+use crate::domain::render::{Escaping, Samples, Template, TemplateError, TemplateFinding};
 
 /// What the texts of one message are compiled with.
 pub(super) struct Contents<'s, 'r, 'p> {
@@ -71,7 +71,7 @@ impl Contents<'_, '_, '_> {
         text: &str,
         escaping: Escaping,
         texts: &BTreeMap<String, String>,
-    ) -> Result<(Template, Vec<Finding>), TemplateError> {
+    ) -> Result<(Template, Vec<TemplateFinding>), TemplateError> {
         let template = Template::compile(text, escaping, self.scope, texts)?;
         let mut findings = template.warnings().to_vec();
         findings.extend(template.prove(self.samples, texts, &mut self.report.renderings_left));
@@ -133,7 +133,7 @@ impl Contents<'_, '_, '_> {
         }
     }
 
-    fn found_in(&mut self, config_map: &str, key: &str, findings: &[Finding]) {
+    fn found_in(&mut self, config_map: &str, key: &str, findings: &[TemplateFinding]) {
         for finding in findings {
             let key = finding.included.as_deref().unwrap_or(key);
             self.report.found_in_text(config_map, key, &finding.problem);

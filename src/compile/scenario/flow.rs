@@ -7,7 +7,7 @@ use super::message;
 use super::report::Report;
 use crate::api::{Node, ScenarioSpec};
 use crate::domain::expression::{Scope, nearest};
-use crate::domain::flow::{Flow, FlowNode, FlowNodeKind, Target};
+use crate::domain::flow::{Flow, FlowNode, FlowNodeKind, NextNode};
 use crate::domain::name::NodeIndex;
 use crate::domain::render::Samples;
 
@@ -51,12 +51,12 @@ fn places<'s>(spec: &'s ScenarioSpec, report: &mut Report<'_>) -> BTreeMap<&'s s
     places
 }
 
-fn following(spec: &ScenarioSpec, index: usize) -> Target {
-    if index + 1 < spec.nodes.len() { node_target(index + 1) } else { Target::End }
+fn following(spec: &ScenarioSpec, index: usize) -> NextNode {
+    if index + 1 < spec.nodes.len() { node_target(index + 1) } else { NextNode::End }
 }
 
-fn node_target(index: usize) -> Target {
-    u16::try_from(index).map_or(Target::End, |index| Target::Node(NodeIndex(index)))
+fn node_target(index: usize) -> NextNode {
+    u16::try_from(index).map_or(NextNode::End, |index| NextNode::Node(NodeIndex(index)))
 }
 
 fn kind(
@@ -91,9 +91,9 @@ fn target(
     places: &BTreeMap<&str, usize>,
     path: &str,
     report: &mut Report<'_>,
-) -> Option<Target> {
+) -> Option<NextNode> {
     if name == "End" {
-        return Some(Target::End);
+        return Some(NextNode::End);
     }
     match places.get(name) {
         Some(to) if *to > from => Some(node_target(*to)),
@@ -116,8 +116,8 @@ fn target(
 
 fn warn_of_unreachable(flow: &Flow, report: &mut Report<'_>) {
     let mut reached = vec![false; flow.nodes.len()];
-    let reach = |target: Target, reached: &mut Vec<bool>| {
-        if let Target::Node(index) = target
+    let reach = |target: NextNode, reached: &mut Vec<bool>| {
+        if let NextNode::Node(index) = target
             && let Some(node) = reached.get_mut(usize::from(index.0))
         {
             *node = true;

@@ -6,7 +6,7 @@ use super::report::Report;
 use super::scope::missing;
 use crate::api::{ChannelSpec, EmailContent, MessageNode, SmsAddresses};
 use crate::domain::expression::Scope;
-use crate::domain::flow::{ContentTemplates, Message, Numbers};
+use crate::domain::flow::{ContentTemplates, FlowMessage, Numbers};
 use crate::domain::name::ChannelName;
 use crate::domain::render::{Escaping, Samples};
 use crate::domain::sms;
@@ -20,7 +20,7 @@ pub(super) fn compile(
     sources: &Sources,
     (scope, samples): (&Scope, &Samples),
     report: &mut Report<'_>,
-) -> Option<Message> {
+) -> Option<FlowMessage> {
     let mut contents = Contents { sources, scope, samples, report };
     let content = content(declared, path, &mut contents);
     let to = declared.to.as_deref().map(|to| contents.inline(&format!("{path}.to"), to, Escaping::None));
@@ -30,7 +30,7 @@ pub(super) fn compile(
         None => None,
     };
     let asked = sources.runtime.as_ref().and_then(|runtime| runtime.sms_addresses);
-    Some(Message {
+    Some(FlowMessage {
         numbers: match (asked, &declared.sms) {
             (Some(SmsAddresses::E164), Some(_)) => Numbers::E164(scope.local.region),
             _ => Numbers::AsWritten,

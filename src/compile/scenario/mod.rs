@@ -40,7 +40,7 @@ pub struct Scenario {
     /// The triggers it listens to, in their order; one may be listed more than once.
     pub listeners: Vec<Listener>,
     /// Whom it concerns.
-    pub audience: Audience,
+    pub audience: CompiledAudience,
     /// What happens to each of them.
     pub flow: Flow,
     /// The events the audience's condition asks for.
@@ -62,7 +62,7 @@ pub struct Listener {
 
 /// Whom a scenario concerns.
 #[derive(Debug)]
-pub enum Audience {
+pub enum CompiledAudience {
     /// Every customer there is.
     Everyone,
     /// The customers for whom it is true.
@@ -73,8 +73,8 @@ impl Scenario {
     /// The indexes by which the audience would be found; empty if only by looking at each customer.
     pub fn index_needs(&self) -> Vec<IndexNeed> {
         match &self.audience {
-            Audience::Everyone => Vec::new(),
-            Audience::Where(condition) => condition.index_needs(),
+            CompiledAudience::Everyone => Vec::new(),
+            CompiledAudience::Where(condition) => condition.index_needs(),
         }
     }
 
@@ -130,8 +130,8 @@ fn compile(
         on_stop: spec.on_stop,
         listeners,
         audience_events: match &audience {
-            Audience::Everyone => EventTypes::default(),
-            Audience::Where(condition) => condition.event_types().clone(),
+            CompiledAudience::Everyone => EventTypes::default(),
+            CompiledAudience::Where(condition) => condition.event_types().clone(),
         },
         audience,
         flow_events: flow.event_types(),
@@ -163,7 +163,7 @@ fn listeners(
     listeners
 }
 
-fn audience(spec: &ScenarioSpec, scope: &Scope, report: &mut Report<'_>) -> Option<Audience> {
+fn audience(spec: &ScenarioSpec, scope: &Scope, report: &mut Report<'_>) -> Option<CompiledAudience> {
     match (&spec.audience.condition, &spec.audience.everyone) {
         (Some(source), None) => {
             let condition = report.condition("spec.audience.where", source, scope)?;
@@ -174,9 +174,9 @@ fn audience(spec: &ScenarioSpec, scope: &Scope, report: &mut Report<'_>) -> Opti
                      trigger's `where`, and here what must hold of a customer, or `everyone: {}`",
                 );
             }
-            Some(Audience::Where(condition))
+            Some(CompiledAudience::Where(condition))
         }
-        (None, Some(_)) => Some(Audience::Everyone),
+        (None, Some(_)) => Some(CompiledAudience::Everyone),
         _ => report.refuse("spec.audience", "exactly one of where and everyone must be set"),
     }
 }

@@ -1,6 +1,6 @@
 //! How an audience will be found, in words: for `validate`, `dev` and a scenario's status.
 
-use super::{Audience, Scenario};
+use super::{CompiledAudience, Scenario};
 use crate::domain::expression::Way;
 use crate::domain::selection::IndexNeed;
 
@@ -8,8 +8,8 @@ impl Scenario {
     /// By index, or by a full scan and why; and what is left to check for each customer found.
     pub fn plan_in_words(&self) -> String {
         let condition = match &self.audience {
-            Audience::Everyone => return "every customer is read, as `everyone` asks".into(),
-            Audience::Where(condition) => condition,
+            CompiledAudience::Everyone => return "every customer is read, as `everyone` asks".into(),
+            CompiledAudience::Where(condition) => condition,
         };
         let indexes: Vec<String> = condition.ways().iter().map(way_in_words).collect();
         let parts = condition.push_down();

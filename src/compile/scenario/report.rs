@@ -61,22 +61,18 @@ impl<'p> Report<'p> {
     }
 
     /// Notes a finding in the text of a field.
-    pub fn found(&mut self, path: &str, problem: &expression::Problem) {
+    pub fn found(&mut self, path: &str, problem: &expression::ExpressionProblem) {
         self.note_found(self.object.clone(), path.to_owned(), problem);
     }
 
     /// Notes a finding in a text of a ConfigMap.
-    pub fn found_in_text(&mut self, config_map: &str, key: &str, problem: &expression::Problem) {
+    pub fn found_in_text(&mut self, config_map: &str, key: &str, problem: &expression::ExpressionProblem) {
         let object = ObjectName { kind: ObjectKind::ConfigMap, name: config_map.to_owned() };
         self.note_found(object, format!("data[{key}]"), problem);
     }
 
-    fn note_found(&mut self, object: ObjectName, path: String, problem: &expression::Problem) {
-        let severity = match problem.severity {
-            expression::Severity::Error => Severity::Error,
-            expression::Severity::Warning => Severity::Warning,
-        };
-        self.note(object, path, Some(problem.span.clone()), severity, problem.to_string());
+    fn note_found(&mut self, object: ObjectName, path: String, problem: &expression::ExpressionProblem) {
+        self.note(object, path, Some(problem.span.clone()), problem.severity, problem.to_string());
     }
 
     fn note(

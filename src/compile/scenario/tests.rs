@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::compile::{
     Before, Compilation, ObjectKind, ObjectName, Severity, Sources, compile, compile_after,
 };
-use crate::domain::flow::{FlowNodeKind, Target};
+use crate::domain::flow::{FlowNodeKind, NextNode};
 use crate::domain::name::{NodeIndex, ScenarioName};
 use crate::domain::render::AttributeSeen;
 use crate::domain::value::Kind;
@@ -82,8 +82,11 @@ fn the_story_compiles() {
     let flow = &scenario.flow;
     assert_eq!(flow.nodes.len(), 3);
     let FlowNodeKind::Condition { otherwise, .. } = &flow.nodes[0].kind else { panic!("a condition") };
-    assert_eq!((*otherwise, flow.nodes[0].next), (Target::Node(NodeIndex(2)), Target::Node(NodeIndex(1))));
-    assert_eq!((flow.nodes[1].next, flow.nodes[2].next), (Target::End, Target::End));
+    assert_eq!(
+        (*otherwise, flow.nodes[0].next),
+        (NextNode::Node(NodeIndex(2)), NextNode::Node(NodeIndex(1)))
+    );
+    assert_eq!((flow.nodes[1].next, flow.nodes[2].next), (NextNode::End, NextNode::End));
     assert_eq!(scenario.consent_defaults.get("mail"), Some(&true));
     assert!(scenario.fires() && !scenario.audience_events.is_empty() && scenario.flow_events.is_empty());
     assert_eq!(flow.message(NodeIndex(1)).unwrap().consent.as_deref(), Some("sms"));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Findings;
 use crate::api::{ApiTriggerSpec, Parameter, ParameterType};
 use crate::domain::expression::{Expression, Facts, RequestFacts, RequestPath, Steps};
-use crate::domain::params::{Parameter as Rules, Raw};
+use crate::domain::params::{DeclaredParameter, Raw};
 use crate::domain::value;
 
 /// What the mappings of one trigger may cost together over its example, in units of a byte looked at: a few tens of
@@ -18,7 +18,7 @@ const EXAMPLE_UNITS_MAX: u64 = 4 * 1024 * 1024;
 /// What an example is made from.
 pub(super) struct Parts<'a> {
     pub spec: &'a ApiTriggerSpec,
-    pub rules: &'a [Rules],
+    pub rules: &'a [DeclaredParameter],
     pub mapping: &'a [Option<Expression>],
     pub for_each: Option<&'a Expression>,
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use super::{Findings, KnownFields};
 use crate::api::ApiTriggerSpec;
 use crate::domain::expression::{Declared, Expression, Place, TriggerScope};
-use crate::domain::params::{Parameter, ParameterKind};
+use crate::domain::params::{DeclaredParameter, ParameterKind};
 use crate::domain::value::Kind;
 
 /// Names and types of the parameters, as expressions see them.
-pub(super) fn scope(name: &str, parameters: &[Parameter]) -> TriggerScope {
-    let declared = |parameter: &Parameter| {
+pub(super) fn scope(name: &str, parameters: &[DeclaredParameter]) -> TriggerScope {
+    let declared = |parameter: &DeclaredParameter| {
         let (kind, word) = seen(parameter.kind);
         (parameter.name.to_string(), Declared { kind, word })
     };
@@ -54,7 +54,7 @@ pub(super) fn for_each(spec: &ApiTriggerSpec, findings: &mut Findings<'_>) -> Op
 
 /// The fields that a call may bring where unknown ones are refused.
 pub(super) fn known_fields(
-    parameters: &[Parameter],
+    parameters: &[DeclaredParameter],
     mapping: &[Option<Expression>],
     of_element: bool,
 ) -> KnownFields {

@@ -18,7 +18,7 @@ use crate::api::{ApiTriggerSpec, UnknownFields};
 use crate::domain::expression::{self, CompileError, Expression, Place, TriggerScope};
 use crate::domain::local_defaults::LocalDefaults;
 use crate::domain::name::TriggerName;
-use crate::domain::params::Parameter;
+use crate::domain::params::DeclaredParameter;
 use crate::domain::rate_window::RateLimit;
 
 pub use example::curl;
@@ -31,7 +31,7 @@ pub struct Trigger {
     /// As it was declared.
     pub spec: ApiTriggerSpec,
     /// Its parameters.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<DeclaredParameter>,
     /// Where each parameter comes from, in their order; `None` for the field of the same name.
     pub mapping: Vec<Option<Expression>>,
     /// What gives the elements that each become a call; `None` if a request is one call.
@@ -142,16 +142,13 @@ impl Findings<'_> {
         }
     }
 
-    fn found_in(&mut self, path: &str, found: &[expression::Problem]) {
+    fn found_in(&mut self, path: &str, found: &[expression::ExpressionProblem]) {
         for problem in found {
             self.problems.push(Problem {
                 object: self.object.clone(),
                 path: path.to_owned(),
                 span: Some(problem.span.clone()),
-                severity: match problem.severity {
-                    expression::Severity::Error => Severity::Error,
-                    expression::Severity::Warning => Severity::Warning,
-                },
+                severity: problem.severity,
                 message: problem.to_string(),
             });
         }

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use super::Findings;
 use crate::api::{Parameter as Declared, ParameterType};
-use crate::domain::params::{Allowed, PATTERNS_BYTES_MAX, Parameter, ParameterKind, Pattern, Raw};
+use crate::domain::params::{Allowed, DeclaredParameter, PATTERNS_BYTES_MAX, ParameterKind, Pattern, Raw};
 use crate::domain::value::{Number, Value};
 
-pub(super) fn compile_all(declared: &[Declared], findings: &mut Findings<'_>) -> Vec<Parameter> {
+pub(super) fn compile_all(declared: &[Declared], findings: &mut Findings<'_>) -> Vec<DeclaredParameter> {
     let mut names = HashSet::new();
     let mut parameters = Vec::with_capacity(declared.len());
     let mut bytes_left = PATTERNS_BYTES_MAX;
@@ -27,9 +27,9 @@ fn compile(
     path: &str,
     bytes_left: &mut usize,
     findings: &mut Findings<'_>,
-) -> Parameter {
+) -> DeclaredParameter {
     let kind = kind(declared.r#type);
-    let mut parameter = Parameter {
+    let mut parameter = DeclaredParameter {
         name: declared.name.as_str().into(),
         kind,
         required: declared.required,
@@ -68,7 +68,7 @@ pub(super) fn kind(declared: ParameterType) -> ParameterKind {
 
 /// A default or an example must pass the very checks that a call's value passes.
 fn fitting(
-    parameter: &Parameter,
+    parameter: &DeclaredParameter,
     value: Option<&serde_json::Value>,
     path: &str,
     findings: &mut Findings<'_>,
@@ -91,7 +91,7 @@ fn allowed(
     findings: &mut Findings<'_>,
 ) -> Option<Allowed> {
     let values = declared.r#enum.as_ref()?;
-    let unruled = Parameter {
+    let unruled = DeclaredParameter {
         name: "enum".into(),
         kind,
         required: true,

@@ -14,7 +14,7 @@ mod track_scope;
 pub use digest::Digest;
 pub use generate::{GenerateError, generate_secret, generate_username};
 pub use kept::{KeptCredentials, KeptError, Pair};
-pub use permission::{Permission, Permissions};
+pub use permission::{KeyPermission, Permissions};
 pub use presented::{Presented, PresentedError};
 pub use ring::{
     ApiKeyEntry, Caller, CredentialName, Keyring, OpenTo, Rejected, TriggerAccess, normal_origin,

@@ -2,7 +2,7 @@
 
 /// Something that may be done with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Permission {
+pub enum KeyPermission {
     /// Call triggers.
     Trigger = 1,
     /// Write customers and events.
@@ -15,24 +15,24 @@ pub enum Permission {
     Control = 16,
 }
 
-impl Permission {
+impl KeyPermission {
     /// Every permission.
-    pub const ALL: [Permission; 5] = [
-        Permission::Trigger,
-        Permission::Track,
-        Permission::ReadLog,
-        Permission::ReadCustomers,
-        Permission::Control,
+    pub const ALL: [KeyPermission; 5] = [
+        KeyPermission::Trigger,
+        KeyPermission::Track,
+        KeyPermission::ReadLog,
+        KeyPermission::ReadCustomers,
+        KeyPermission::Control,
     ];
 
     /// The word of the manifest.
     pub fn word(self) -> &'static str {
         match self {
-            Permission::Trigger => "Trigger",
-            Permission::Track => "Track",
-            Permission::ReadLog => "ReadLog",
-            Permission::ReadCustomers => "ReadCustomers",
-            Permission::Control => "Control",
+            KeyPermission::Trigger => "Trigger",
+            KeyPermission::Track => "Track",
+            KeyPermission::ReadLog => "ReadLog",
+            KeyPermission::ReadCustomers => "ReadCustomers",
+            KeyPermission::Control => "Control",
         }
     }
 }
@@ -44,17 +44,17 @@ pub struct Permissions(u8);
 impl Permissions {
     /// All of them.
     pub fn all() -> Self {
-        Permission::ALL.into_iter().collect()
+        KeyPermission::ALL.into_iter().collect()
     }
 
     /// Whether the permission is among them.
-    pub fn allow(self, permission: Permission) -> bool {
+    pub fn allow(self, permission: KeyPermission) -> bool {
         self.0 & permission as u8 != 0
     }
 }
 
-impl FromIterator<Permission> for Permissions {
-    fn from_iter<T: IntoIterator<Item = Permission>>(permissions: T) -> Self {
+impl FromIterator<KeyPermission> for Permissions {
+    fn from_iter<T: IntoIterator<Item = KeyPermission>>(permissions: T) -> Self {
         Permissions(permissions.into_iter().fold(0, |set, permission| set | permission as u8))
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Digest, Permission, Permissions, Presented, SlowDigest, TrackScope};
+use super::{Digest, KeyPermission, Permissions, Presented, SlowDigest, TrackScope};
 use crate::domain::name::TriggerName;
 
 /// Who called, as the trigger log and a key's scope know it; never the secret.
@@ -143,10 +143,10 @@ impl Keyring {
     /// Whether a page of this origin, as [`normal_origin`] writes it, is listed by a Public key that may do what it asks.
     pub fn is_open_to_page(&self, origin: &str, asked: OpenTo<'_>) -> bool {
         self.public.values().filter(|key| key.origins.contains(origin)).any(|key| match asked {
-            OpenTo::Tracking => key.permissions.allow(Permission::Track),
+            OpenTo::Tracking => key.permissions.allow(KeyPermission::Track),
             OpenTo::Trigger(name) => {
                 let is_listed = |names: &HashSet<TriggerName>| names.iter().any(|it| it.as_str() == name);
-                key.permissions.allow(Permission::Trigger) && key.triggers.as_ref().is_none_or(is_listed)
+                key.permissions.allow(KeyPermission::Trigger) && key.triggers.as_ref().is_none_or(is_listed)
             }
         })
     }
@@ -170,7 +170,7 @@ impl Keyring {
         let entry = self.find(presented, &digest).ok_or(Rejected::Unknown)?;
         let narrowed_out = entry.triggers.as_ref().is_some_and(|triggers| !triggers.contains(trigger));
         let refused = access.is_none_or(|access| !access.api_keys);
-        if refused || narrowed_out || !entry.permissions.allow(Permission::Trigger) {
+        if refused || narrowed_out || !entry.permissions.allow(KeyPermission::Trigger) {
             return Err(Rejected::NotAllowed);
         }
         Ok(self.caller_by(entry, &digest))
@@ -195,7 +195,7 @@ impl Keyring {
     ///
     /// # Errors
     /// See [`Rejected`].
-    pub fn authorize(&self, permission: Permission, presented: &Presented) -> Result<Caller, Rejected> {
+    pub fn authorize(&self, permission: KeyPermission, presented: &Presented) -> Result<Caller, Rejected> {
         let digest = digest_of(presented);
         let entry = self.find(presented, &digest).ok_or(Rejected::Unknown)?;
         if !entry.permissions.allow(permission) {
@@ -211,7 +211,9 @@ impl Keyring {
         let digest = digest_of(presented);
         let is_own = self.triggers.values().any(|access| own_username(access, id, &digest).is_some());
         is_own
-            || self.find(presented, &digest).is_some_and(|entry| entry.permissions.allow(Permission::Trigger))
+            || self
+                .find(presented, &digest)
+                .is_some_and(|entry| entry.permissions.allow(KeyPermission::Trigger))
     }
 
     fn find(&self, presented: &Presented, digest: &Digest) -> Option<&ApiKeyEntry> {
@@ -259,7 +261,12 @@ mod tests {
         Presented::Token(Secret::new(token))
     }
 
-    fn entry(name: &str, secret: &str, permissions: &[Permission], triggers: Option<&[&str]>) -> ApiKeyEntry {
+    fn entry(
+        name: &str,
+        secret: &str,
+        permissions: &[KeyPermission],
+        triggers: Option<&[&str]>,
+    ) -> ApiKeyEntry {
         ApiKeyEntry {
             name: name.into(),
             digest: Digest::of(secret),
@@ -274,11 +281,11 @@ mod tests {
     fn pages_are_let_in_where_a_public_key_lists_them() {
         let mut ring = Keyring::default();
         let origins = |of: &[&str]| Arc::new(of.iter().map(|it| normal_origin(it)).collect::<HashSet<_>>());
-        let page = entry("key/page", "t1", &[Permission::Trigger], Some(&["goal"]));
+        let page = entry("key/page", "t1", &[KeyPermission::Trigger], Some(&["goal"]));
         ring.add_public(ApiKeyEntry { origins: origins(&["HTTPS://Shop.example/"]), ..page });
-        let blog = entry("key/blog", "t2", &[Permission::Track], None);
+        let blog = entry("key/blog", "t2", &[KeyPermission::Track], None);
         ring.add_public(ApiKeyEntry { origins: origins(&["https://blog.example"]), ..blog });
-        let private = entry("key/crm", "s", &[Permission::Trigger, Permission::Track], None);
+        let private = entry("key/crm", "s", &[KeyPermission::Trigger, KeyPermission::Track], None);
         ring.add_private("crm", ApiKeyEntry { origins: origins(&["https://crm.example"]), ..private });
         let open = |origin: &str, asked| ring.is_open_to_page(&normal_origin(origin), asked);
         assert!(open("https://shop.example", OpenTo::Trigger("goal")));
@@ -298,10 +305,13 @@ mod tests {
 
     fn ring() -> Keyring {
         let mut ring = Keyring::default();
-        ring.add_private("crm", entry("key/crm", "s1", &[Permission::Track, Permission::Trigger], None));
-        ring.add_private("one", entry("key/one", "s2", &[Permission::Trigger], Some(&["goal"])));
-        ring.add_private("log", entry("key/log", "s3", &[Permission::ReadLog], None));
-        ring.add_public(entry("key/page", "t1", &[Permission::Trigger], Some(&["goal"])));
+        ring.add_private(
+            "crm",
+            entry("key/crm", "s1", &[KeyPermission::Track, KeyPermission::Trigger], None),
+        );
+        ring.add_private("one", entry("key/one", "s2", &[KeyPermission::Trigger], Some(&["goal"])));
+        ring.add_private("log", entry("key/log", "s3", &[KeyPermission::ReadLog], None));
+        ring.add_public(entry("key/page", "t1", &[KeyPermission::Trigger], Some(&["goal"])));
         let basic =
             vec![(Arc::from("storm-1"), Digest::of("old")), (Arc::from("storm-2"), Digest::of("new"))];
         let slow = vec![];
@@ -383,8 +393,8 @@ mod tests {
     #[test]
     fn the_api_asks_for_a_permission() {
         let ring = ring();
-        assert!(ring.authorize(Permission::ReadLog, &pair("log", "s3")).is_ok());
-        assert_eq!(ring.authorize(Permission::Control, &pair("log", "s3")), Err(Rejected::NotAllowed));
-        assert_eq!(ring.authorize(Permission::ReadLog, &pair("storm-1", "old")), Err(Rejected::Unknown));
+        assert!(ring.authorize(KeyPermission::ReadLog, &pair("log", "s3")).is_ok());
+        assert_eq!(ring.authorize(KeyPermission::Control, &pair("log", "s3")), Err(Rejected::NotAllowed));
+        assert_eq!(ring.authorize(KeyPermission::ReadLog, &pair("storm-1", "old")), Err(Rejected::Unknown));
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::depends::EventTypes;
-use super::evaluate::{self, Step};
+use super::evaluate::{self, ExplainedStep};
 use super::facts::Facts;
 use super::narrow::{self, Narrowed, PushDown, Way};
 use super::parse;
-use super::problem::{CompileError, Problem};
+use super::problem::{CompileError, ExpressionProblem};
 use super::scope::Scope;
 use super::tree::Node;
 use super::truth::Truth;
@@ -19,7 +19,7 @@ pub struct Condition {
     source: Arc<str>,
     pub(crate) root: Arc<Node>,
     events: Arc<EventTypes>,
-    warnings: Arc<[Problem]>,
+    warnings: Arc<[ExpressionProblem]>,
 }
 
 impl Condition {
@@ -46,7 +46,7 @@ impl Condition {
     }
 
     /// What can be used but is probably not meant.
-    pub fn warnings(&self) -> &[Problem] {
+    pub fn warnings(&self) -> &[ExpressionProblem] {
         &self.warnings
     }
 
@@ -86,7 +86,7 @@ impl Condition {
     }
 
     /// Decides and tells how: the parts that were decided in their order, with the values looked at.
-    pub fn explain(&self, facts: Facts<'_>) -> (Truth, Vec<Step>) {
+    pub fn explain(&self, facts: Facts<'_>) -> (Truth, Vec<ExplainedStep>) {
         evaluate::explain(&self.root, facts)
     }
 }

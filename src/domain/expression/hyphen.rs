@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use minijinja::machinery::{Span, Token, tokenize};
 
-use super::problem::Problem;
+use super::problem::ExpressionProblem;
 use super::scope::Scope;
 
 /// Whether a text is one expression or a template with expressions in it.
@@ -25,7 +25,7 @@ pub(crate) struct Rewritten {
     /// What is parsed.
     pub text: String,
     /// Subtractions that look like names.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<ExpressionProblem>,
     /// In the order of the text.
     edits: Vec<Edit>,
     /// Bytes of the author's text in front of the one that was rewritten.
@@ -110,9 +110,12 @@ fn at_a_boundary(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with('-')
 }
 
-fn subtraction(span: Range<usize>, run: &str) -> Problem {
-    Problem::warning(span, format!("`params.{run}` is a subtraction, as no parameter `{run}` is declared"))
-        .remedy("declare the parameter, or put spaces around the minus")
+fn subtraction(span: Range<usize>, run: &str) -> ExpressionProblem {
+    ExpressionProblem::warning(
+        span,
+        format!("`params.{run}` is a subtraction, as no parameter `{run}` is declared"),
+    )
+    .remedy("declare the parameter, or put spaces around the minus")
 }
 
 /// A `params.` and the run of letters, digits, underscores and hyphens behind it.

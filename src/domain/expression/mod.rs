@@ -30,7 +30,7 @@ pub use condition::Condition;
 pub(crate) use convert::{MapObject, convert, from_jinja, parse_duration, parse_timestamp, to_jinja};
 pub use depends::EventTypes;
 pub(crate) use evaluate::Ask as EventsAsked;
-pub use evaluate::{Step, Steps};
+pub use evaluate::{ExplainedStep, Steps};
 pub use facts::{CallFacts, Facts, RequestFacts};
 pub use hyphen::Form;
 pub use narrow::{Narrowed, PushDown, Way};
@@ -42,7 +42,7 @@ pub(crate) use parse::{
 };
 pub use parse::{print_again, print_parsed};
 pub(crate) use problem::nearest;
-pub use problem::{CompileError, Problem, Severity};
+pub use problem::{CompileError, ExpressionProblem, Severity};
 pub use reads::RequestPath;
 pub use scope::{Declared, Place, Scope, TriggerScope};
 pub(crate) use tree::Aggregate;

@@ -16,7 +16,7 @@ pub enum Severity {
 
 /// One finding in one source text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ExpressionProblem {
     /// How much it matters.
     pub severity: Severity,
     /// The bytes of the source that it is about; never outside the source.
@@ -27,15 +27,15 @@ pub struct Problem {
     pub remedy: Option<String>,
 }
 
-impl Problem {
+impl ExpressionProblem {
     /// An error at a place.
     pub fn error(span: Range<usize>, message: impl Into<String>) -> Self {
-        Problem { severity: Severity::Error, span, message: message.into(), remedy: None }
+        ExpressionProblem { severity: Severity::Error, span, message: message.into(), remedy: None }
     }
 
     /// A warning at a place.
     pub fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
-        Problem { severity: Severity::Warning, ..Problem::error(span, message) }
+        ExpressionProblem { severity: Severity::Warning, ..ExpressionProblem::error(span, message) }
     }
 
     /// Says what to do about it.
@@ -46,7 +46,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ExpressionProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)?;
         match &self.remedy {
@@ -61,16 +61,16 @@ impl fmt::Display for Problem {
 #[error("{}", listed(.problems))]
 pub struct CompileError {
     /// What was found, warnings included, in the order of the source; at least one is an error.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ExpressionProblem>,
 }
 
-impl From<Problem> for CompileError {
-    fn from(problem: Problem) -> Self {
+impl From<ExpressionProblem> for CompileError {
+    fn from(problem: ExpressionProblem) -> Self {
         CompileError { problems: vec![problem] }
     }
 }
 
-fn listed(problems: &[Problem]) -> String {
+fn listed(problems: &[ExpressionProblem]) -> String {
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     texts.join("\n")
 }

@@ -3,7 +3,7 @@
 //! A trigger that refuses unknown fields knows by it which fields a mapping uses, and an example is made along it.
 
 use super::Expression;
-use super::tree::{Node, Root, Step, Term, TermKind};
+use super::tree::{Node, PathStep, Root, Term, TermKind};
 
 /// A way into the body or the element, name by name; empty for the whole. It ends before the first index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ fn of_term(term: &Term, into: &mut Vec<RequestPath>) {
     {
         let mut names = Vec::new();
         for step in &path.steps {
-            let Step::Name(name) = step else { break };
+            let PathStep::Name(name) = step else { break };
             names.push(name.to_string());
         }
         let goes_on = names.len() < path.steps.len();

@@ -79,7 +79,7 @@ pub(crate) enum TermKind {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Path {
     pub root: Root,
-    pub steps: Vec<Step>,
+    pub steps: Vec<PathStep>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub(crate) enum Root {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Step {
+pub(crate) enum PathStep {
     Name(Arc<str>),
     /// From the end if negative.
     Index(i64),
@@ -109,8 +109,8 @@ impl Path {
         self.steps
             .iter()
             .map(|step| match step {
-                Step::Name(name) => Some(name.to_string()),
-                Step::Index(_) => None,
+                PathStep::Name(name) => Some(name.to_string()),
+                PathStep::Index(_) => None,
             })
             .collect()
     }
@@ -150,6 +150,6 @@ pub(crate) enum Aggregate {
     Min(Arc<str>),
     Max(Arc<str>),
     Avg(Arc<str>),
-    First(Vec<Step>),
-    Last(Vec<Step>),
+    First(Vec<PathStep>),
+    Last(Vec<PathStep>),
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::evaluate::{Found, Steps, find, find_within};
 use super::facts::Facts;
 use super::parse;
-use super::problem::{CompileError, Problem};
+use super::problem::{CompileError, ExpressionProblem};
 use super::scope::Scope;
 use super::tree::Term;
 use super::truth::Reason;
@@ -17,7 +17,7 @@ use crate::domain::value::Value;
 pub struct Expression {
     source: Arc<str>,
     term: Arc<Term>,
-    warnings: Arc<[Problem]>,
+    warnings: Arc<[ExpressionProblem]>,
 }
 
 impl Expression {
@@ -40,7 +40,7 @@ impl Expression {
     }
 
     /// What can be used but is probably not meant.
-    pub fn warnings(&self) -> &[Problem] {
+    pub fn warnings(&self) -> &[ExpressionProblem] {
         &self.warnings
     }
 

@@ -1,6 +1,7 @@
 //! Writing one message for one customer: consent, address, content, in this order.
 
-use super::message::{ContentTemplates, Message, MessageText, Numbers};
+use super::message::{ContentTemplates, FlowMessage, Numbers};
+use crate::domain::content::Content;
 use crate::domain::phone::{self, Region};
 use crate::domain::render::{Rendered, Subject, Template};
 use crate::domain::sms;
@@ -32,21 +33,21 @@ pub enum Composed {
         /// The address; empty for kinds that need none.
         address: String,
         /// What it says.
-        text: MessageText,
+        text: Content,
     },
     /// This customer gets none, and why.
     Skipped(String),
 }
 
 /// Writes a message.
-pub fn compose(message: &Message, subject: &Subject) -> Composed {
+pub fn compose(message: &FlowMessage, subject: &Subject) -> Composed {
     match ready(message, subject) {
         Ok((address, text)) => Composed::Ready { address, text },
         Err(reason) => Composed::Skipped(reason),
     }
 }
 
-fn ready(message: &Message, subject: &Subject) -> Result<(String, MessageText), String> {
+fn ready(message: &FlowMessage, subject: &Subject) -> Result<(String, Content), String> {
     if let Some(category) = message.consent.as_ref().filter(|category| !consents(subject, category)) {
         return Err(format!("{NO_CONSENT}{category}"));
     }
@@ -57,19 +58,19 @@ fn ready(message: &Message, subject: &Subject) -> Result<(String, MessageText), 
             if let Some(reason) = sms::too_long(&body) {
                 return Err(reason);
             }
-            MessageText::Sms { body }
+            Content::Sms { body }
         }
-        ContentTemplates::Webhook { body } => MessageText::Webhook {
+        ContentTemplates::Webhook { body } => Content::Webhook {
             body: at_most(WEBHOOK_BODY_BYTES_MAX, "body", rendered("body", body, subject)?)?,
         },
         ContentTemplates::Log { text } => {
-            MessageText::Log { text: at_most(LOG_TEXT_BYTES_MAX, "text", rendered("text", text, subject)?)? }
+            Content::Log { text: at_most(LOG_TEXT_BYTES_MAX, "text", rendered("text", text, subject)?)? }
         }
         ContentTemplates::Email { subject: line, text, html } => {
             let part = |name: &str, part: &Option<Template>| {
                 part.as_ref().map(|template| rendered(name, template, subject)).transpose()
             };
-            MessageText::Email {
+            Content::Email {
                 subject: at_most(
                     SUBJECT_BYTES_MAX,
                     "subject",
@@ -87,12 +88,12 @@ fn ready(message: &Message, subject: &Subject) -> Result<(String, MessageText), 
 }
 
 /// Whether nobody could read anything in it. A webhook's body is JSON, which is never empty.
-fn says_nothing(text: &MessageText) -> bool {
+fn says_nothing(text: &Content) -> bool {
     let is_blank = |text: &str| text.trim().is_empty();
     match text {
-        MessageText::Sms { body: text } | MessageText::Log { text } => is_blank(text),
-        MessageText::Email { text, html, .. } => text.iter().chain(html).all(|part| is_blank(part)),
-        MessageText::Webhook { .. } => false,
+        Content::Sms { body: text } | Content::Log { text } => is_blank(text),
+        Content::Email { text, html, .. } => text.iter().chain(html).all(|part| is_blank(part)),
+        Content::Webhook { .. } => false,
     }
 }
 
@@ -101,7 +102,7 @@ fn consents(subject: &Subject, category: &str) -> bool {
     subject.customer.consents.get(category).or_else(default).copied().unwrap_or(false)
 }
 
-fn address(message: &Message, subject: &Subject) -> Result<String, String> {
+fn address(message: &FlowMessage, subject: &Subject) -> Result<String, String> {
     let address = match (&message.to, message.content.address_attribute()) {
         (Some(to), _) => at_most(ADDRESS_BYTES_MAX, "to", rendered("to", to, subject)?)?,
         (None, None) => return Ok(String::new()),

@@ -6,7 +6,7 @@ use crate::domain::render::Template;
 
 /// A message node.
 #[derive(Debug, Clone)]
-pub struct Message {
+pub struct FlowMessage {
     /// The channel it leaves through.
     pub channel: ChannelName,
     /// The category of consent the customer must have given; `None` if it needs none.
@@ -57,36 +57,6 @@ pub enum ContentTemplates {
         text: Template,
     },
 }
-
-/// What a message says to one customer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MessageText {
-    /// A text message.
-    Sms {
-        /// The text.
-        body: String,
-    },
-    /// A mail: text, HTML or both.
-    Email {
-        /// The subject; one line.
-        subject: String,
-        /// The plain text.
-        text: Option<String>,
-        /// The HTML page.
-        html: Option<String>,
-    },
-    /// A request to a webhook.
-    Webhook {
-        /// The JSON body.
-        body: String,
-    },
-    /// A line in the log.
-    Log {
-        /// The line.
-        text: String,
-    },
-}
-
 impl ContentTemplates {
     /// The attribute that holds the address for this kind of message; `None` if it needs no address.
     pub fn address_attribute(&self) -> Option<&'static str> {
@@ -98,7 +68,7 @@ impl ContentTemplates {
     }
 }
 
-impl Message {
+impl FlowMessage {
     /// Every template of it.
     pub fn templates(&self) -> Vec<&Template> {
         let mut templates: Vec<&Template> = self.to.iter().collect();

@@ -11,8 +11,8 @@ mod walk;
 mod tests;
 
 pub use compose::{Composed, NO_ADDRESS, NO_CONSENT, compose};
-pub use message::{ContentTemplates, Message, MessageText, Numbers};
-pub use walk::{Decision, Step, Walked, walk};
+pub use message::{ContentTemplates, FlowMessage, Numbers};
+pub use walk::{Decision, FlowStep, Walked, walk};
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub struct FlowNode {
     /// What happens here.
     pub kind: FlowNodeKind,
     /// Where it goes on.
-    pub next: Target,
+    pub next: NextNode,
 }
 
 /// What happens at a node.
@@ -45,15 +45,15 @@ pub enum FlowNodeKind {
         /// The condition.
         condition: Condition,
         /// Where a customer goes for whom it is not true.
-        otherwise: Target,
+        otherwise: NextNode,
     },
     /// A message is sent.
-    Message(Box<Message>),
+    Message(Box<FlowMessage>),
 }
 
 /// Where a journey goes, and where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Target {
+pub enum NextNode {
     /// To a node that has not been looked at.
     Node(NodeIndex),
     /// To its end.
@@ -62,25 +62,25 @@ pub enum Target {
 
 impl Flow {
     /// Where every journey begins.
-    pub fn start(&self) -> Target {
+    pub fn start(&self) -> NextNode {
         self.target(0)
     }
 
     /// Where a journey goes on behind a node, whatever became of its message.
-    pub fn after(&self, node: NodeIndex) -> Target {
-        self.nodes.get(usize::from(node.0)).map_or(Target::End, |node| node.next)
+    pub fn after(&self, node: NodeIndex) -> NextNode {
+        self.nodes.get(usize::from(node.0)).map_or(NextNode::End, |node| node.next)
     }
 
     /// The node at an index of the list; the end behind the last one.
-    pub fn target(&self, index: usize) -> Target {
+    pub fn target(&self, index: usize) -> NextNode {
         match u16::try_from(index) {
-            Ok(node) if index < self.nodes.len() => Target::Node(NodeIndex(node)),
-            _ => Target::End,
+            Ok(node) if index < self.nodes.len() => NextNode::Node(NodeIndex(node)),
+            _ => NextNode::End,
         }
     }
 
     /// The message of a node.
-    pub fn message(&self, node: NodeIndex) -> Option<&Message> {
+    pub fn message(&self, node: NodeIndex) -> Option<&FlowMessage> {
         match &self.nodes.get(usize::from(node.0))?.kind {
             FlowNodeKind::Message(message) => Some(message),
             FlowNodeKind::Condition { .. } => None,

@@ -1,5 +1,6 @@
 //! Journeys, and messages written or skipped with their reason.
 
+use crate::domain::content::Content;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ fn template(source: &str) -> Template {
     Template::compile(source, Escaping::None, &scope(), &BTreeMap::new()).unwrap()
 }
 
-fn sms(body: &str) -> Message {
-    Message {
+fn sms(body: &str) -> FlowMessage {
+    FlowMessage {
         channel: ChannelName::new("sms"),
         consent: Some("sms".into()),
         to: None,
@@ -26,17 +27,17 @@ fn sms(body: &str) -> Message {
     }
 }
 
-fn message(message: Message, next: Target) -> FlowNode {
+fn message(message: FlowMessage, next: NextNode) -> FlowNode {
     FlowNode { name: "m".into(), kind: FlowNodeKind::Message(Box::new(message)), next }
 }
 
-fn condition(source: &str, next: Target, otherwise: Target) -> FlowNode {
+fn condition(source: &str, next: NextNode, otherwise: NextNode) -> FlowNode {
     let condition = Condition::compile(source, &scope()).unwrap();
     FlowNode { name: "c".into(), kind: FlowNodeKind::Condition { condition, otherwise }, next }
 }
 
-fn at(index: u16) -> Target {
-    Target::Node(NodeIndex(index))
+fn at(index: u16) -> NextNode {
+    NextNode::Node(NodeIndex(index))
 }
 
 /// Adults get a message at 1, others at 2; whoever is unknown goes with the others.
@@ -44,15 +45,15 @@ fn flow() -> Flow {
     Flow {
         nodes: vec![
             condition("customer.age >= 18", at(1), at(2)),
-            message(sms("adult"), Target::End),
+            message(sms("adult"), NextNode::End),
             message(sms("other"), at(3)),
-            condition("customer.vip", at(4), Target::End),
-            message(sms("vip"), Target::End),
+            condition("customer.vip", at(4), NextNode::End),
+            message(sms("vip"), NextNode::End),
         ],
     }
 }
 
-fn walked(position: Target, attributes: &Json) -> Walked {
+fn walked(position: NextNode, attributes: &Json) -> Walked {
     let (customer, call) = (customer(attributes), call(&json!({})));
     walk(&flow(), position, Facts::of_call(&call, NOW.parse().unwrap()).with_customer(&customer))
 }
@@ -60,9 +61,9 @@ fn walked(position: Target, attributes: &Json) -> Walked {
 #[test]
 fn only_a_true_condition_goes_on() {
     let node = |attributes: Json| walked(flow().start(), &attributes).step;
-    assert_eq!(node(json!({"age": 18})), Step::Message { node: NodeIndex(1) });
-    assert_eq!(node(json!({"age": 17})), Step::Message { node: NodeIndex(2) });
-    assert_eq!(node(json!({})), Step::Message { node: NodeIndex(2) });
+    assert_eq!(node(json!({"age": 18})), FlowStep::Message { node: NodeIndex(1) });
+    assert_eq!(node(json!({"age": 17})), FlowStep::Message { node: NodeIndex(2) });
+    assert_eq!(node(json!({})), FlowStep::Message { node: NodeIndex(2) });
     let decision = &walked(at(0), &json!({"age": "5"})).decisions[0];
     let Truth::Unknown(reason) = &decision.truth else { panic!("unknown") };
     assert!(reason.to_string().starts_with("customer.age is the text `5`"));
@@ -71,22 +72,22 @@ fn only_a_true_condition_goes_on() {
 #[test]
 fn a_journey_goes_on_from_its_position_to_its_end() {
     let flow = flow();
-    assert_eq!(flow.after(NodeIndex(1)), Target::End);
+    assert_eq!(flow.after(NodeIndex(1)), NextNode::End);
     assert_eq!(
         walked(flow.after(NodeIndex(2)), &json!({"vip": true})).step,
-        Step::Message { node: NodeIndex(4) }
+        FlowStep::Message { node: NodeIndex(4) }
     );
-    assert_eq!(walked(flow.after(NodeIndex(2)), &json!({})).step, Step::End);
-    assert_eq!(walked(at(99), &json!({})).step, Step::End);
+    assert_eq!(walked(flow.after(NodeIndex(2)), &json!({})).step, FlowStep::End);
+    assert_eq!(walked(at(99), &json!({})).step, FlowStep::End);
 }
 
-fn composed(message: &Message, attributes: &Json, consent: Option<bool>) -> Composed {
+fn composed(message: &FlowMessage, attributes: &Json, consent: Option<bool>) -> Composed {
     composed_within(TimeBudget::default(), message, attributes, consent)
 }
 
 fn composed_within(
     time: TimeBudget,
-    message: &Message,
+    message: &FlowMessage,
     attributes: &Json,
     consent: Option<bool>,
 ) -> Composed {
@@ -102,7 +103,7 @@ fn a_message_needs_consent_address_and_text_in_this_order() {
     let skipped = |reason: &str| Composed::Skipped(reason.to_owned());
     let hello = sms("Hello {{ customer.name }}");
     let ann = json!({"phone": "+431", "name": "Ann"});
-    let text = MessageText::Sms { body: "Hello Ann".into() };
+    let text = Content::Sms { body: "Hello Ann".into() };
     assert_eq!(composed(&hello, &ann, Some(true)), Composed::Ready { address: "+431".into(), text });
     assert_eq!(composed(&hello, &ann, Some(false)), skipped("no consent: sms"));
     assert_eq!(composed(&hello, &ann, None), skipped("no consent: sms"));
@@ -110,18 +111,19 @@ fn a_message_needs_consent_address_and_text_in_this_order() {
     let unnamed = composed(&hello, &json!({"phone": 431}), Some(true));
     assert_eq!(unnamed, skipped("body cannot be written: `customer.name` is missing (line 1)"));
     assert_eq!(composed(&sms("{{ abort('why') }}"), &ann, Some(true)), skipped("aborted: why"));
-    let to = Message { to: Some(template("{{ customer.other | default('') }}")), ..hello };
+    let to = FlowMessage { to: Some(template("{{ customer.other | default('') }}")), ..hello };
     assert_eq!(composed(&to, &ann, Some(true)), skipped("no address"));
 }
 
 #[test]
 fn numbers_are_written_as_e164_where_asked_for() {
-    let austrian = Message { numbers: Numbers::E164("AT".parse().ok()), ..sms("Hi") };
-    let abroad = Message { numbers: Numbers::E164(None), ..sms("Hi") };
-    let to = |message: &Message, phone: Json| match composed(message, &json!({"phone": phone}), Some(true)) {
-        Composed::Ready { address, .. } => address,
-        Composed::Skipped(reason) => reason,
-    };
+    let austrian = FlowMessage { numbers: Numbers::E164("AT".parse().ok()), ..sms("Hi") };
+    let abroad = FlowMessage { numbers: Numbers::E164(None), ..sms("Hi") };
+    let to =
+        |message: &FlowMessage, phone: Json| match composed(message, &json!({"phone": phone}), Some(true)) {
+            Composed::Ready { address, .. } => address,
+            Composed::Skipped(reason) => reason,
+        };
     assert_eq!(to(&austrian, json!("0664/123 45 67")), "+436641234567");
     assert_eq!(to(&austrian, json!(436_641_234_567_i64)), "+436641234567");
     assert_eq!(to(&austrian, json!("whatsapp:0664 1234567")), "whatsapp:+436641234567");
@@ -129,7 +131,7 @@ fn numbers_are_written_as_e164_where_asked_for() {
     assert_eq!(to(&austrian, json!(" ")), "no address");
     assert!(to(&abroad, json!("0664 1234567")).contains("no country code"));
     assert!(to(&abroad, json!("x".repeat(500))).len() < 100);
-    let given = Message { to: Some(template("{{ customer.phone }}")), ..austrian };
+    let given = FlowMessage { to: Some(template("{{ customer.phone }}")), ..austrian };
     assert_eq!(to(&given, json!("0043 664 1234567")), "+436641234567");
     assert_eq!(to(&sms("Hi"), json!("0664/123 45 67")), "0664/123 45 67");
 }
@@ -137,7 +139,7 @@ fn numbers_are_written_as_e164_where_asked_for() {
 #[test]
 fn a_text_without_a_word_is_not_sent() {
     let ann = json!({"phone": "+431", "email": "a@b", "name": " \n"});
-    let mail = |text: Option<&str>, html: Option<&str>| Message {
+    let mail = |text: Option<&str>, html: Option<&str>| FlowMessage {
         channel: ChannelName::new("mail"),
         consent: None,
         to: None,
@@ -148,7 +150,8 @@ fn a_text_without_a_word_is_not_sent() {
             html: html.map(template),
         },
     };
-    let log = Message { content: ContentTemplates::Log { text: template("{{ none }}") }, ..mail(None, None) };
+    let log =
+        FlowMessage { content: ContentTemplates::Log { text: template("{{ none }}") }, ..mail(None, None) };
     for message in [
         sms("{{ customer.name }}"),
         sms("{% if customer.vip %}x{% endif %}"),
@@ -162,7 +165,7 @@ fn a_text_without_a_word_is_not_sent() {
 
 #[test]
 fn a_subject_stays_one_line() {
-    let mail = Message {
+    let mail = FlowMessage {
         channel: ChannelName::new("mail"),
         consent: None,
         to: None,
@@ -178,7 +181,7 @@ fn a_subject_stays_one_line() {
         ("Ann\tB.", "Hi Ann B."),
         ("\u{1b}[1mAnn\u{85}B.\u{7}", "Hi [1mAnn B."),
     ] {
-        let Composed::Ready { text: MessageText::Email { subject, .. }, .. } =
+        let Composed::Ready { text: Content::Email { subject, .. }, .. } =
             composed(&mail, &json!({"email": "a@b", "name": name}), None)
         else {
             panic!("ready")
@@ -188,9 +191,9 @@ fn a_subject_stays_one_line() {
 }
 
 /// A message of a kind whose parts are these.
-fn of_kind(content: ContentTemplates, to: Option<&str>) -> Message {
+fn of_kind(content: ContentTemplates, to: Option<&str>) -> FlowMessage {
     let numbers = Numbers::AsWritten;
-    Message { channel: ChannelName::new("c"), consent: None, to: to.map(template), content, numbers }
+    FlowMessage { channel: ChannelName::new("c"), consent: None, to: to.map(template), content, numbers }
 }
 
 #[test]

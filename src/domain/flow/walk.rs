@@ -1,12 +1,12 @@
 //! From a position to the next message or to the end, with what was decided on the way.
 
-use super::{Flow, FlowNodeKind, Target};
+use super::{Flow, FlowNodeKind, NextNode};
 use crate::domain::expression::{Facts, Truth};
 use crate::domain::name::NodeIndex;
 
 /// Where a walk stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum FlowStep {
     /// At a message.
     Message {
         /// Its node.
@@ -29,21 +29,23 @@ pub struct Decision {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Walked {
     /// Where it stops.
-    pub step: Step,
+    pub step: FlowStep,
     /// What was decided on the way.
     pub decisions: Vec<Decision>,
 }
 
 /// Walks from a position. Pure: the same facts lead the same way.
-pub fn walk(flow: &Flow, position: Target, facts: Facts<'_>) -> Walked {
+pub fn walk(flow: &Flow, position: NextNode, facts: Facts<'_>) -> Walked {
     let mut decisions = Vec::new();
     let mut at = position;
     // Targets run forward, so this ends; the bound holds it to that whatever the flow was made of.
     for _ in 0..=flow.nodes.len() {
-        let Target::Node(index) = at else { break };
+        let NextNode::Node(index) = at else { break };
         let Some(node) = flow.nodes.get(usize::from(index.0)) else { break };
         match &node.kind {
-            FlowNodeKind::Message(_) => return Walked { step: Step::Message { node: index }, decisions },
+            FlowNodeKind::Message(_) => {
+                return Walked { step: FlowStep::Message { node: index }, decisions };
+            }
             FlowNodeKind::Condition { condition, otherwise } => {
                 let truth = condition.decide(facts);
                 at = if truth.is_true() { node.next } else { *otherwise };
@@ -51,5 +53,5 @@ pub fn walk(flow: &Flow, position: Target, facts: Facts<'_>) -> Walked {
             }
         }
     }
-    Walked { step: Step::End, decisions }
+    Walked { step: FlowStep::End, decisions }
 }

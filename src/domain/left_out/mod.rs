@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use self::pattern::{VALUE, class, pattern};
 use super::customer::CustomerKey;
 use super::flow::{NO_ADDRESS, NO_CONSENT};
+use super::run_counts::{RunCounts, journey_end};
 use super::state::DeliveryState;
-use super::tally::{Tally, journey_end};
 
 /// How many reasons are told apart, for each of the states; of more, the rarest are counted together.
 const REASONS_MAX: usize = 32;
@@ -60,7 +60,7 @@ pub struct LeftOut {
 
 /// A delivery, as far as it is counted here.
 #[derive(Debug, Clone, Copy)]
-pub struct Outcome<'a> {
+pub struct CountedDelivery<'a> {
     /// Whose it is.
     pub customer: CustomerKey,
     /// What has become of it.
@@ -71,7 +71,7 @@ pub struct Outcome<'a> {
 
 impl Reasons {
     /// Counts the deliveries of a chunk, in the order of their customers.
-    pub fn of_chunk(deliveries: &[Outcome<'_>]) -> Self {
+    pub fn of_chunk(deliveries: &[CountedDelivery<'_>]) -> Self {
         let mut counted = Counting::default();
         for one in deliveries.chunk_by(|a, b| a.customer == b.customer) {
             counted.add_customer(one);
@@ -151,12 +151,12 @@ struct Counting {
 impl Counting {
     /// Counts each of a customer's reasons once. Who was written to by another way was not left out for want of consent
     /// or address.
-    fn add_customer(&mut self, deliveries: &[Outcome<'_>]) {
+    fn add_customer(&mut self, deliveries: &[CountedDelivery<'_>]) {
         let is_closed =
-            |one: &&Outcome<'_>| matches!(one.state, DeliveryState::Skipped | DeliveryState::Failed);
+            |one: &&CountedDelivery<'_>| matches!(one.state, DeliveryState::Skipped | DeliveryState::Failed);
         let is_reached = deliveries.iter().any(|one| {
             one.state != DeliveryState::Failed
-                && journey_end([one.state]) == super::tally::JourneyEnd::Messaged
+                && journey_end([one.state]) == super::run_counts::JourneyEnd::Messaged
         });
         let mut counted: Vec<usize> = Vec::new();
         for one in deliveries.iter().filter(is_closed) {
@@ -199,18 +199,18 @@ fn shortened(reason: &str) -> String {
     }
 }
 
-/// Whom the run of this tally left out, most customers first. More than a tenth of the audience is told as soon as so many
+/// Whom the run with these counts left out, most customers first. More than a tenth of the audience is told as soon as so many
 /// are; all whom it had a message for, once all are at their end.
-pub fn left_out(tally: &Tally, audience: u64) -> Vec<LeftOut> {
-    let ended = tally.journeys.total();
-    let addressed = ended.saturating_sub(tally.journeys.without_message);
+pub fn left_out(run_counts: &RunCounts, audience: u64) -> Vec<LeftOut> {
+    let ended = run_counts.journeys.total();
+    let addressed = ended.saturating_sub(run_counts.journeys.without_message);
     let is_told = |reason: &&Reason| {
         let is_all = ended >= audience && reason.customers == addressed;
         // Whatever is counted under no name at all has no reason in common.
         let is_one = reason.pattern != VALUE.to_string();
         is_one && reason.customers > 0 && (is_all || reason.customers.saturating_mul(10) > audience)
     };
-    let told = tally.reasons.0.iter().filter(is_told);
+    let told = run_counts.reasons.0.iter().filter(is_told);
     told.map(|reason| LeftOut {
         state: reason.state.clone(),
         customers: reason.customers,

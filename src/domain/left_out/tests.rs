@@ -4,13 +4,13 @@ use DeliveryState::{Failed, Held, Sent, Skipped};
 
 use super::*;
 use crate::domain::name::NodeIndex;
-use crate::domain::tally::JourneyEnd;
+use crate::domain::run_counts::JourneyEnd;
 
 /// A chunk in which each delivery is another customer's, unless one is named twice.
-fn chunk(deliveries: &[(i64, DeliveryState, String)]) -> Tally {
-    let outcomes: Vec<Outcome<'_>> = deliveries
+fn chunk(deliveries: &[(i64, DeliveryState, String)]) -> RunCounts {
+    let outcomes: Vec<CountedDelivery<'_>> = deliveries
         .iter()
-        .map(|(customer, state, reason)| Outcome {
+        .map(|(customer, state, reason)| CountedDelivery {
             customer: CustomerKey(*customer),
             state: *state,
             reason: Some(reason),
@@ -19,19 +19,19 @@ fn chunk(deliveries: &[(i64, DeliveryState, String)]) -> Tally {
     let keys: Vec<CustomerKey> =
         outcomes.iter().map(|one| one.customer).collect::<BTreeSet<_>>().into_iter().collect();
     let states = outcomes.iter().map(|one| (one.customer, NodeIndex(0), one.state));
-    let mut tally = Tally::of_chunk(states, &keys, keys.len(), JourneyEnd::Cancelled);
-    tally.reasons = Reasons::of_chunk(&outcomes);
-    tally
+    let mut run_counts = RunCounts::of_chunk(states, &keys, keys.len(), JourneyEnd::Cancelled);
+    run_counts.reasons = Reasons::of_chunk(&outcomes);
+    run_counts
 }
 
 /// A run of so many customers of whom some come to this state, each with the reason of its number; the others were sent.
-fn run(audience: i64, some: i64, state: DeliveryState, reason: impl Fn(i64) -> String) -> Tally {
+fn run(audience: i64, some: i64, state: DeliveryState, reason: impl Fn(i64) -> String) -> RunCounts {
     let one = |n| if n < some { (n, state, reason(n)) } else { (n, Sent, String::new()) };
     chunk(&(0..audience).map(one).collect::<Vec<_>>())
 }
 
-fn told(tally: &Tally, audience: u64) -> Vec<(u64, String)> {
-    left_out(tally, audience).into_iter().map(|it| (it.customers, it.pattern)).collect()
+fn told(run_counts: &RunCounts, audience: u64) -> Vec<(u64, String)> {
+    left_out(run_counts, audience).into_iter().map(|it| (it.customers, it.pattern)).collect()
 }
 
 fn same(_: i64) -> String {
@@ -50,39 +50,39 @@ fn more_than_a_tenth_is_told_and_a_tenth_is_not() {
         (9, 1, true),
     ] {
         for state in [Skipped, Failed] {
-            let tally = run(audience, some, state, same);
+            let run_counts = run(audience, some, state, same);
             let expected = is_told.then(|| (some.unsigned_abs(), "no value".to_owned()));
             assert_eq!(
-                told(&tally, audience.unsigned_abs()),
+                told(&run_counts, audience.unsigned_abs()),
                 Vec::from_iter(expected),
                 "{some} of {audience}"
             );
         }
     }
-    assert!(left_out(&Tally::default(), 0).is_empty(), "nobody was left out of nobody");
+    assert!(left_out(&RunCounts::default(), 0).is_empty(), "nobody was left out of nobody");
     assert!(left_out(&run(20, 20, Held, same), 20).is_empty());
 }
 
 #[test]
 fn all_are_told_however_few() {
-    let tally = run(1, 1, Skipped, same);
-    assert_eq!(left_out(&tally, 1)[0].in_words(), "the only customer was skipped: no value");
-    let tally = run(3, 3, Failed, same);
-    assert_eq!(left_out(&tally, 3)[0].in_words(), "all 3 customers failed: no value");
+    let run_counts = run(1, 1, Skipped, same);
+    assert_eq!(left_out(&run_counts, 1)[0].in_words(), "the only customer was skipped: no value");
+    let run_counts = run(3, 3, Failed, same);
+    assert_eq!(left_out(&run_counts, 3)[0].in_words(), "all 3 customers failed: no value");
     // All whom it had a message for, though most of the audience have none.
-    let mut tally = run(2, 2, Skipped, same);
-    tally.journeys.add(JourneyEnd::WithoutMessage, 98);
-    assert_eq!(left_out(&tally, 100)[0].in_words(), "2 of 100 customers were skipped: no value");
-    let mut tally = run(2, 1, Skipped, same);
-    tally.journeys.add(JourneyEnd::WithoutMessage, 98);
-    assert!(left_out(&tally, 100).is_empty());
+    let mut run_counts = run(2, 2, Skipped, same);
+    run_counts.journeys.add(JourneyEnd::WithoutMessage, 98);
+    assert_eq!(left_out(&run_counts, 100)[0].in_words(), "2 of 100 customers were skipped: no value");
+    let mut run_counts = run(2, 1, Skipped, same);
+    run_counts.journeys.add(JourneyEnd::WithoutMessage, 98);
+    assert!(left_out(&run_counts, 100).is_empty());
 }
 
 #[test]
 fn what_is_not_over_is_told_once_it_is_certain() {
-    let tally = run(2, 2, Skipped, same);
-    assert!(left_out(&tally, 20).is_empty(), "the others may be sent");
-    assert_eq!(left_out(&tally, 19).len(), 1);
+    let run_counts = run(2, 2, Skipped, same);
+    assert!(left_out(&run_counts, 20).is_empty(), "the others may be sent");
+    assert_eq!(left_out(&run_counts, 19).len(), 1);
 }
 
 #[test]
@@ -97,9 +97,9 @@ fn two_reasons_are_not_one() {
 
 #[test]
 fn a_reason_is_one_whatever_values_it_holds() {
-    let tally =
+    let run_counts =
         run(4000, 4000, Failed, |n| format!("550 5.1.1 <c{n}@example.com>: user unknown (id A{n}x99z)"));
-    let told = left_out(&tally, 4000);
+    let told = left_out(&run_counts, 4000);
     assert_eq!(told[0].in_public_words(), "all 4000 customers failed: 550 5.1.1 …: user unknown (id …)");
     assert!(told[0].in_words().contains("for example 550 5.1.1 <c0@example.com>"), "{told:?}");
 }
@@ -107,15 +107,15 @@ fn a_reason_is_one_whatever_values_it_holds() {
 #[test]
 fn what_is_kept_has_a_bound_and_what_is_common_stays_in_it() {
     let words = |n: i64| (0..14).map(|bit| if n >> bit & 1 == 0 { 'a' } else { 'b' }).collect::<String>();
-    let mut tally = Tally::default();
+    let mut run_counts = RunCounts::default();
     for n in 0..5 {
         let reason = |at: i64| format!("aborted: {}", words(n * 4000 + at));
-        tally.merge(&run(4000, 4000, Skipped, reason));
-        tally.merge(&run(4000, 4000, Failed, |at| if at % 2 == 0 { same(at) } else { words(at) }));
+        run_counts.merge(&run(4000, 4000, Skipped, reason));
+        run_counts.merge(&run(4000, 4000, Failed, |at| if at % 2 == 0 { same(at) } else { words(at) }));
     }
-    assert!(tally.reasons.0.len() <= 2 * REASONS_MAX, "{}", tally.reasons.0.len());
-    assert!(tally.written().len() < 20_000, "{}", tally.written().len());
-    let told = left_out(&tally, 40_000);
+    assert!(run_counts.reasons.0.len() <= 2 * REASONS_MAX, "{}", run_counts.reasons.0.len());
+    assert!(run_counts.written().len() < 20_000, "{}", run_counts.written().len());
+    let told = left_out(&run_counts, 40_000);
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].pattern == "aborted: …" && told[0].customers > 19_000, "{told:?}");
     assert_eq!((told[1].pattern.as_str(), told[1].customers), ("no value", 10_000));
@@ -148,7 +148,7 @@ fn the_words_of_an_author_are_public_only_if_several_customers_have_them() {
 #[test]
 fn counts_of_a_version_before_have_no_reasons() {
     let before = r#"{"journeys":{"messaged":1,"withoutMessage":0,"skipped":0,"cancelled":0,"expired":0},"deliveries":{}}"#;
-    let read: Tally = serde_json::from_str(before).unwrap();
+    let read: RunCounts = serde_json::from_str(before).unwrap();
     assert!(read.reasons.is_empty());
     assert_eq!(read.written(), before);
 }

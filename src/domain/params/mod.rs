@@ -115,7 +115,7 @@ const PATTERN_DEPTH_MAX: u32 = 50;
 
 /// One declared parameter.
 #[derive(Debug, Clone)]
-pub struct Parameter {
+pub struct DeclaredParameter {
     /// Its name.
     pub name: Arc<str>,
     /// Its type.
@@ -147,7 +147,7 @@ pub enum Raw<'a> {
     Value(&'a Value),
 }
 
-impl Parameter {
+impl DeclaredParameter {
     /// Reads and checks one value; `None` when it is absent and may be.
     ///
     /// # Errors
@@ -187,7 +187,7 @@ impl Parameter {
 ///
 /// `stored` is what [`params_to_json`] wrote for the same declarations.
 pub fn params_from_stored(
-    parameters: &[Parameter],
+    parameters: &[DeclaredParameter],
     stored: &serde_json::Map<String, serde_json::Value>,
 ) -> Params {
     let mut params = Params::default();

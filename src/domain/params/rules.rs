@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::value::{Number, Value};
 
-use super::{Allowed, Parameter, at_least, at_most, wrong};
+use super::{Allowed, DeclaredParameter, at_least, at_most, wrong};
 
 /// How deep a value may nest. What is kept must be read back, and a mapping may put a body, which is bounded by its
 /// parser alone, deeper than it was.
@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 64;
 const LISTED_MAX: usize = 20;
 
 /// What was expected instead, when the value breaks a rule of the parameter.
-pub(super) fn broken(parameter: &Parameter, value: &Value) -> Option<String> {
+pub(super) fn broken(parameter: &DeclaredParameter, value: &Value) -> Option<String> {
     if let Some(allowed) = &parameter.allowed
         && !is_allowed(allowed, value)
     {
@@ -63,12 +63,12 @@ fn one_of(allowed: &Allowed, value: &Value) -> String {
     text
 }
 
-fn broken_pattern(parameter: &Parameter, text: &str) -> Option<String> {
+fn broken_pattern(parameter: &DeclaredParameter, text: &str) -> Option<String> {
     let pattern = &parameter.pattern.as_ref()?.0;
     (!pattern.is_match(text)).then(|| format!("a text that matches `{}`", pattern.as_str()))
 }
 
-fn broken_range(parameter: &Parameter, number: Number) -> Option<String> {
+fn broken_range(parameter: &DeclaredParameter, number: Number) -> Option<String> {
     if at_least(number, parameter.minimum) && at_most(number, parameter.maximum) {
         return None;
     }

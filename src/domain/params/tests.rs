@@ -3,8 +3,8 @@
 use super::*;
 use serde_json::json;
 
-fn parameter(kind: ParameterKind) -> Parameter {
-    Parameter {
+fn parameter(kind: ParameterKind) -> DeclaredParameter {
+    DeclaredParameter {
         name: "p".into(),
         kind,
         required: true,
@@ -16,7 +16,7 @@ fn parameter(kind: ParameterKind) -> Parameter {
     }
 }
 
-fn refusal(parameter: &Parameter, json: &serde_json::Value) -> String {
+fn refusal(parameter: &DeclaredParameter, json: &serde_json::Value) -> String {
     parameter.read(Raw::Json(json)).unwrap_err().to_string()
 }
 
@@ -59,7 +59,7 @@ fn a_pattern_is_searched_and_bounds_are_exact() {
 
 #[test]
 fn what_was_stored_comes_back_with_its_kinds() {
-    let declared = [Parameter { name: "until".into(), ..parameter(ParameterKind::Timestamp) }];
+    let declared = [DeclaredParameter { name: "until".into(), ..parameter(ParameterKind::Timestamp) }];
     let value = declared[0].read(Raw::Json(&json!("2026-01-31T19:00:00+01:00"))).unwrap().unwrap();
     let params = Params::from_iter([("until".to_owned(), value)]);
     let stored = params_to_json(&params);

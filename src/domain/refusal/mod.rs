@@ -33,16 +33,16 @@ pub enum Basis {
 
 /// What a table says of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Finding {
+pub struct RefusalFinding {
     /// Whom it is about.
     pub about: About,
     /// How sure that is.
     pub basis: Basis,
 }
 
-impl Finding {
+impl RefusalFinding {
     const fn new(about: About, basis: Basis) -> Self {
-        Finding { about, basis }
+        RefusalFinding { about, basis }
     }
 
     /// Whether everyone is refused or nobody served, so that the message waits for the channel.

@@ -1,6 +1,6 @@
 //! What Twilio's codes say (https://www.twilio.com/docs/api/errors, one page a code).
 
-use super::{About, Basis, Finding};
+use super::{About, Basis, RefusalFinding};
 
 /// What a code says of whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,16 +100,16 @@ const ROWS: &[Row] = &[
 ];
 
 /// What a refusal (4xx) with this code is about; `None` where the answer names no code.
-pub fn judge(status: u16, code: Option<u32>) -> Finding {
+pub fn judge(status: u16, code: Option<u32>) -> RefusalFinding {
     let row = code.and_then(|code| ROWS.iter().find(|row| (row.first..=row.last).contains(&code)));
     match (row, status) {
-        (_, 429) => Finding::new(About::Later, Basis::Certain),
-        (_, 401) => Finding::new(About::Us, Basis::Certain),
-        (Some(row), _) => Finding::new(row.about, row.basis),
+        (_, 429) => RefusalFinding::new(About::Later, Basis::Certain),
+        (_, 401) => RefusalFinding::new(About::Us, Basis::Certain),
+        (Some(row), _) => RefusalFinding::new(row.about, row.basis),
         // Without a code it does not come from the API itself: a wrong base URL, a proxy, a wall.
-        (None, _) if code.is_none() => Finding::new(About::Us, Basis::Certain),
-        (None, 403..=405) => Finding::new(About::Us, Basis::Unrecognized),
-        (None, _) => Finding::new(About::Recipient, Basis::Unrecognized),
+        (None, _) if code.is_none() => RefusalFinding::new(About::Us, Basis::Certain),
+        (None, 403..=405) => RefusalFinding::new(About::Us, Basis::Unrecognized),
+        (None, _) => RefusalFinding::new(About::Recipient, Basis::Unrecognized),
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn every_code_says_whom_it_is_about() {
         for &(status, code, about, basis) in ANSWERS {
-            assert_eq!(judge(status, code), Finding::new(about, basis), "{status} {code:?}");
+            assert_eq!(judge(status, code), RefusalFinding::new(about, basis), "{status} {code:?}");
         }
     }
 

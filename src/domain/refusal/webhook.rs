@@ -1,13 +1,13 @@
 //! What an HTTP status says of a webhook (RFC 9110, 15). The URL is the same for every message, so that only a refusal
 //! of this very body is the message's; any other is the endpoint's, or ours.
 
-use super::{About, Basis, Finding};
+use super::{About, Basis, RefusalFinding};
 
 /// What a status other than 2xx means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// Nothing was taken, and the finding says whom that is about.
-    Refused(Finding),
+    Refused(RefusalFinding),
     /// The endpoint is gone and asks to be left alone (410; Standard Webhooks: "disable the endpoint").
     Gone,
     /// A redirect, which is not followed: nothing was taken where it was posted to, and a signed body is given to no
@@ -31,7 +31,7 @@ const SPOKEN_TO_WRONGLY: [&str; 4] = [
 
 /// What a status means, with what the body says.
 pub fn judge(status: u16, body: &str) -> Meaning {
-    let refused = |about, basis| Meaning::Refused(Finding::new(about, basis));
+    let refused = |about, basis| Meaning::Refused(RefusalFinding::new(about, basis));
     match status {
         410 => Meaning::Gone,
         300..=399 => Meaning::Redirected,
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn every_row_says_whom_it_is_about() {
-        let refused = |about, basis| Meaning::Refused(Finding::new(about, basis));
+        let refused = |about, basis| Meaning::Refused(RefusalFinding::new(about, basis));
         let us = refused(About::Us, Basis::Certain);
         let message = refused(About::Message, Basis::Certain);
         let rows = [
@@ -118,7 +118,7 @@ mod tests {
             "Reason: You're speaking plain HTTP to an SSL-enabled server port.",
             "Client sent an HTTP request to an HTTPS server.\n",
         ] {
-            let us = Meaning::Refused(Finding::new(About::Us, Basis::Certain));
+            let us = Meaning::Refused(RefusalFinding::new(About::Us, Basis::Certain));
             assert_eq!(judge(400, said), us, "{said}");
         }
     }

@@ -9,15 +9,16 @@ use minijinja::machinery::{Token, tokenize};
 
 use super::printed::Printed;
 use crate::domain::expression::meter::{BUILT, COUNTING, RESERVED_PREFIX};
-use crate::domain::expression::{Problem, parse_whole_template};
+use crate::domain::expression::{ExpressionProblem, parse_whole_template};
 
 /// Writes a template anew.
 ///
 /// # Errors
 /// Says that it uses a name that is kept for this, or that it cannot be read.
-pub(super) fn metered(text: &str) -> Result<String, Problem> {
+pub(super) fn metered(text: &str) -> Result<String, ExpressionProblem> {
     let tokens = tokens(text)?;
-    let parsed = parse_whole_template(text).map_err(|error| Problem::error(error.range, error.message))?;
+    let parsed =
+        parse_whole_template(text).map_err(|error| ExpressionProblem::error(error.range, error.message))?;
     let mut walk = Walk { text, tokens: &tokens, changes: Vec::new() };
     if let Stmt::Template(template) = &parsed {
         walk.statements(&template.children);
@@ -28,7 +29,7 @@ pub(super) fn metered(text: &str) -> Result<String, Problem> {
     let mut done = 0;
     for (range, replaced) in changes {
         let (Some(before), Some(original)) = (text.get(done..range.start), text.get(range.clone())) else {
-            return Err(Problem::error(0..text.len(), "this template cannot be read"));
+            return Err(ExpressionProblem::error(0..text.len(), "this template cannot be read"));
         };
         written.push_str(before);
         written.push_str(&replaced);
@@ -84,13 +85,13 @@ pub(super) fn unmetered(text: &str, at: usize) -> (String, usize) {
     (plain, place)
 }
 
-fn unread(text: &str, error: &minijinja::Error) -> Problem {
+fn unread(text: &str, error: &minijinja::Error) -> ExpressionProblem {
     let range = error.range().unwrap_or(0..text.len());
-    Problem::error(range, error.detail().unwrap_or("this is not a template").to_owned())
+    ExpressionProblem::error(range, error.detail().unwrap_or("this is not a template").to_owned())
 }
 
 /// The tokens with their bytes; names that are kept for counting are refused.
-fn tokens(text: &str) -> Result<Vec<(Token<'_>, Range<usize>)>, Problem> {
+fn tokens(text: &str) -> Result<Vec<(Token<'_>, Range<usize>)>, ExpressionProblem> {
     let mut tokens = Vec::new();
     for found in tokenize(text, false, Default::default()) {
         let (token, span) = found.map_err(|error| unread(text, &error))?;
@@ -99,7 +100,7 @@ fn tokens(text: &str) -> Result<Vec<(Token<'_>, Range<usize>)>, Problem> {
             && name.starts_with(RESERVED_PREFIX)
         {
             let said = format!("names that begin with `{RESERVED_PREFIX}` are kept for Fanfare itself");
-            return Err(Problem::error(range, said).remedy("choose another name"));
+            return Err(ExpressionProblem::error(range, said).remedy("choose another name"));
         }
         tokens.push((token, range));
     }

@@ -27,4 +27,4 @@ mod tests;
 pub use context::Subject;
 pub use proof::RenderingsLeft;
 pub use samples::{AttributeSeen, AttributesSeen, SampleParameter, Samples};
-pub use template::{Escaping, Finding, Rendered, Template, TemplateError};
+pub use template::{Escaping, Rendered, Template, TemplateError, TemplateFinding};

@@ -13,9 +13,9 @@ use minijinja::{Environment, ErrorKind};
 use super::context::Subject;
 use super::metered::unmetered;
 use super::samples::{Leaf, NOW, Reads, Samples, path_of};
-use super::template::{Failure, Finding, MAIN, Template, innermost};
+use super::template::{Failure, MAIN, Template, TemplateFinding, innermost};
 use crate::domain::customer::{Customer, CustomerKey};
-use crate::domain::expression::{CallFacts, Problem, expression_around, parse_whole_expression};
+use crate::domain::expression::{CallFacts, ExpressionProblem, expression_around, parse_whole_expression};
 use crate::domain::jinja::each_part;
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::time_budget::TimeBudget;
@@ -44,8 +44,8 @@ impl Template {
         samples: &Samples,
         texts: &BTreeMap<String, String>,
         left: &mut RenderingsLeft,
-    ) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = Vec::new();
+    ) -> Vec<TemplateFinding> {
+        let mut findings: Vec<TemplateFinding> = Vec::new();
         let reads = Reads::of(self);
         let none = (String::new(), BTreeMap::new());
         let calls = if samples.triggers.is_empty() { std::slice::from_ref(&none) } else { &samples.triggers };
@@ -93,7 +93,7 @@ struct Proof<'t> {
     renderings_seen_max: usize,
     trigger: String,
     /// Warnings met on the way.
-    noticed: Vec<Finding>,
+    noticed: Vec<TemplateFinding>,
 }
 
 impl<'t> Proof<'t> {
@@ -119,7 +119,7 @@ impl<'t> Proof<'t> {
         }
     }
 
-    fn of_call(&mut self, trigger: &str, mut leaves: Vec<Leaf>, findings: &mut Vec<Finding>) {
+    fn of_call(&mut self, trigger: &str, mut leaves: Vec<Leaf>, findings: &mut Vec<TemplateFinding>) {
         trigger.clone_into(&mut self.trigger);
         match self.search(&mut leaves) {
             Verdict::Works => {
@@ -129,7 +129,7 @@ impl<'t> Proof<'t> {
             Verdict::Never(failure) => {
                 let reason = self.template.reason(&failure, &self.subject(&leaves));
                 let message = format!("this cannot be written for any customer: {reason}");
-                let finding = self.finding(&failure, |span| Problem::error(span, message));
+                let finding = self.finding(&failure, |span| ExpressionProblem::error(span, message));
                 note(findings, finding);
             }
             Verdict::Undecided => {}
@@ -228,7 +228,7 @@ impl<'t> Proof<'t> {
         let reason = self.template.reason(failure, &self.subject(before));
         let name = leaf.path.join(".");
         let message = format!("with `{name}` = {} this cannot be written: {reason}", value.to_json());
-        let warning = self.finding(failure, |span| Problem::warning(span, message));
+        let warning = self.finding(failure, |span| ExpressionProblem::warning(span, message));
         note(&mut self.noticed, warning);
     }
 
@@ -310,7 +310,7 @@ impl<'t> Proof<'t> {
     }
 
     /// What may be otherwise for some, one after the other: missing, or of another kind.
-    fn warn(&mut self, leaves: &mut [Leaf], findings: &mut Vec<Finding>) {
+    fn warn(&mut self, leaves: &mut [Leaf], findings: &mut Vec<TemplateFinding>) {
         for index in 0..leaves.len() {
             let name = leaves[index].path.join(".");
             if leaves[index].seen.missing {
@@ -345,18 +345,25 @@ impl<'t> Proof<'t> {
         leaves: &[Leaf],
         whom: &str,
         remedy: &str,
-        findings: &mut Vec<Finding>,
+        findings: &mut Vec<TemplateFinding>,
     ) {
         if is_limit(failure) {
             return;
         }
         let reason = self.template.reason(failure, &self.subject(leaves));
         let message = format!("{whom} this cannot be written: {reason}");
-        note(findings, self.finding(failure, |span| Problem::warning(span, message).remedy(remedy)));
+        note(
+            findings,
+            self.finding(failure, |span| ExpressionProblem::warning(span, message).remedy(remedy)),
+        );
     }
 
     /// A finding at the line where it stopped.
-    fn finding(&self, failure: &Failure, problem: impl FnOnce(std::ops::Range<usize>) -> Problem) -> Finding {
+    fn finding(
+        &self,
+        failure: &Failure,
+        problem: impl FnOnce(std::ops::Range<usize>) -> ExpressionProblem,
+    ) -> TemplateFinding {
         let (name, line) = match failure {
             Failure::Jinja(error) => {
                 let error = innermost(error);
@@ -373,7 +380,7 @@ impl<'t> Proof<'t> {
             Some(line) => line_of(source, line),
             None => 0..source.len(),
         });
-        Finding { included: (name != MAIN).then_some(name), problem: problem(span) }
+        TemplateFinding { included: (name != MAIN).then_some(name), problem: problem(span) }
     }
 
     /// What the tag reads where it stopped; `None` if that is not known.
@@ -486,7 +493,7 @@ fn line_of(source: &str, line: usize) -> std::ops::Range<usize> {
 }
 
 /// Notes a finding once, whichever trigger showed it.
-fn note(findings: &mut Vec<Finding>, finding: Finding) {
+fn note(findings: &mut Vec<TemplateFinding>, finding: TemplateFinding) {
     if !findings.contains(&finding) {
         findings.push(finding);
     }

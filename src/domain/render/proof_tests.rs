@@ -17,7 +17,7 @@ const PARAMETERS: &[(&str, Kind, bool)] = &[
     ("note", Kind::Text, true),
 ];
 
-fn prove(source: &str, escaping: Escaping, attributes: AttributesSeen) -> Vec<Finding> {
+fn prove(source: &str, escaping: Escaping, attributes: AttributesSeen) -> Vec<TemplateFinding> {
     let mut scope = scope();
     for trigger in &mut scope.triggers {
         let declared = PARAMETERS

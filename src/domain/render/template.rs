@@ -15,8 +15,8 @@ use super::json_body;
 use super::metered::{metered, unmetered};
 use crate::domain::expression::meter;
 use crate::domain::expression::{
-    CompileError, EventTypes, Problem, Scope, add_whole_template, check_content, compile_whole_expression,
-    lacking, parse_whole_template, range_of,
+    CompileError, EventTypes, ExpressionProblem, Scope, add_whole_template, check_content,
+    compile_whole_expression, lacking, parse_whole_template, range_of,
 };
 use crate::domain::jinja::{LOCAL, Rewriter, local_value};
 use crate::domain::local_defaults::LocalDefaults;
@@ -62,11 +62,11 @@ pub enum Rendered {
 
 /// A finding in a template or in a text it includes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct TemplateFinding {
     /// The included text's name; `None` for the template itself.
     pub included: Option<String>,
     /// What was found, with its bytes in that text.
-    pub problem: Problem,
+    pub problem: ExpressionProblem,
 }
 
 /// A template that cannot be used, with everything that was found.
@@ -74,7 +74,7 @@ pub struct Finding {
 #[error("{}", .findings.iter().map(|finding| finding.problem.to_string()).collect::<Vec<_>>().join("\n"))]
 pub struct TemplateError {
     /// What was found; at least one is an error.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<TemplateFinding>,
 }
 
 /// A compiled template. Cheap to clone; shared between threads.
@@ -84,7 +84,7 @@ pub struct Template {
     pub(super) escaping: Escaping,
     source: Arc<str>,
     events: Arc<EventTypes>,
-    warnings: Arc<[Finding]>,
+    warnings: Arc<[TemplateFinding]>,
 }
 
 impl Template {
@@ -130,7 +130,7 @@ impl Template {
     }
 
     /// What can be used but is probably not meant.
-    pub fn warnings(&self) -> &[Finding] {
+    pub fn warnings(&self) -> &[TemplateFinding] {
         &self.warnings
     }
 
@@ -323,7 +323,7 @@ struct Draft {
     escaping: Escaping,
     added: BTreeSet<String>,
     events: EventTypes,
-    findings: Vec<Finding>,
+    findings: Vec<TemplateFinding>,
     failed: bool,
 }
 
@@ -336,11 +336,11 @@ impl Draft {
             }
             if self.added.len() > INCLUDES_MAX {
                 let message = format!("more than {INCLUDES_MAX} texts are included");
-                return self.refuse(&name, vec![Problem::error(0..source.len(), message)]);
+                return self.refuse(&name, vec![ExpressionProblem::error(0..source.len(), message)]);
             }
             if self.escaping == Escaping::Json && json_body::holds_marks(source) {
                 let message = "a JSON body cannot hold the characters U+FDD0 to U+FDD3";
-                return self.refuse(&name, vec![Problem::error(0..source.len(), message)]);
+                return self.refuse(&name, vec![ExpressionProblem::error(0..source.len(), message)]);
             }
             match check_content(source, scope, texts, &given) {
                 Ok(content) => {
@@ -365,18 +365,19 @@ impl Draft {
             Err(problem) => return self.refuse(name, vec![problem]),
         };
         if let Err(error) = add_whole_template(&mut self.environment, name, text) {
-            self.refuse(name, vec![Problem::error(error.range, error.message)]);
+            self.refuse(name, vec![ExpressionProblem::error(error.range, error.message)]);
         }
     }
 
-    fn refuse(&mut self, name: &str, problems: Vec<Problem>) {
+    fn refuse(&mut self, name: &str, problems: Vec<ExpressionProblem>) {
         self.failed = true;
         self.note(name, problems);
     }
 
-    fn note(&mut self, name: &str, problems: Vec<Problem>) {
+    fn note(&mut self, name: &str, problems: Vec<ExpressionProblem>) {
         let included = (name != MAIN).then(|| name.to_owned());
-        let findings = problems.into_iter().map(|problem| Finding { included: included.clone(), problem });
+        let findings =
+            problems.into_iter().map(|problem| TemplateFinding { included: included.clone(), problem });
         self.findings.extend(findings);
     }
 }

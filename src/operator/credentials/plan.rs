@@ -151,7 +151,7 @@ impl Wishes<'_> {
         self.schedule.map_or(OVERLAP, |schedule| schedule.overlap)
     }
 
-    /// For how long nobody may have used credentials that are said to be out of use.
+    /// How long the previous credentials must have been unused before they are removed.
     fn quiet(&self) -> Duration {
         (self.overlap() / 4).clamp(QUIET_MIN, QUIET_MAX)
     }

@@ -43,7 +43,7 @@ pub(super) enum Verdict {
 }
 
 impl RouteStatus {
-    /// Reads a route's status; a word that cannot be understood is nobody's.
+    /// Reads a route's status; an entry of `parents` that cannot be parsed is left out.
     pub(super) fn of(status: &Value) -> Self {
         let words = status["parents"].as_array().into_iter().flatten();
         RouteStatus { parents: words.filter_map(|word| Parent::deserialize(word).ok()).collect() }

@@ -8,7 +8,7 @@ use super::database::Database;
 use super::{access, exposure, network, workload};
 use crate::api::RuntimeSpec;
 use crate::api::labels::{MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, workload_name};
-use crate::operator::settings::Settings;
+use crate::operator::settings::OperatorSettings;
 
 /// What Public keys of the namespace may write to, so that it is published.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) struct Shape<'a> {
     pub name: &'a str,
     pub namespace: &'a str,
     pub spec: &'a RuntimeSpec,
-    pub settings: &'a Settings,
+    pub settings: &'a OperatorSettings,
     pub cluster_id: &'a str,
     /// The UID of its account, once that is there: a token is of one account, not of a name.
     pub account_uid: Option<String>,

@@ -12,13 +12,13 @@ use crate::api::RuntimeSpec;
 use crate::domain::replica_report::ReplicaReport;
 use crate::operator::conditions::Standing;
 use crate::operator::programmed::Replica;
-use crate::operator::settings::{EgressRules, Ports, Resources, Settings, Tracing};
+use crate::operator::settings::{EgressRules, OperatorSettings, Ports, Resources, Tracing};
 
 const FILES: &str = "storage: {sqlite: {size: 1Gi}}";
 const POSTGRES: &str = "storage: {postgres: {secretRef: {name: database}}}";
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> OperatorSettings {
+    OperatorSettings {
         namespaces: Vec::new(),
         own_namespace: "fanfare-system".into(),
         identity: "one".into(),
@@ -38,13 +38,13 @@ fn settings() -> Settings {
 }
 
 /// The objects of a Runtime with this spec.
-fn objects(spec: &str, settings: &Settings, database: Option<Database>) -> Vec<Value> {
+fn objects(spec: &str, settings: &OperatorSettings, database: Option<Database>) -> Vec<Value> {
     let spec = serde_yaml_ng::from_str(spec).unwrap();
     Shape { database, ..shape(&spec, settings) }.objects()
 }
 
 /// A Runtime with this spec, on a volume of 1Gi where it has one.
-fn shape<'a>(spec: &'a RuntimeSpec, settings: &'a Settings) -> Shape<'a> {
+fn shape<'a>(spec: &'a RuntimeSpec, settings: &'a OperatorSettings) -> Shape<'a> {
     Shape {
         pages: WrittenByPages::default(),
         take_over_from: None,
@@ -77,7 +77,8 @@ fn runtimes_are_told_where_traces_go_and_may_reach_it() {
         sampler_argument: Some("0.05".into()),
         service: "fanfare".into(),
     };
-    let made = json!(objects(FILES, &Settings { tracing: Some(tracing), ..settings() }, None)).to_string();
+    let made =
+        json!(objects(FILES, &OperatorSettings { tracing: Some(tracing), ..settings() }, None)).to_string();
     for variable in [
         r#"{"name":"OTEL_EXPORTER_OTLP_ENDPOINT","value":"http://collector.observability:4318"}"#,
         r#"{"name":"OTEL_TRACES_SAMPLER_ARG","value":"0.05"}"#,
@@ -104,7 +105,7 @@ fn the_api_server_and_dns_are_reached_at_the_ports_behind_their_services() {
     let api_server = ["443/TCP", "6443/TCP", "8443/TCP", "16443/TCP"];
     assert_eq!(ports_out(&objects(FILES, &settings(), None)), [&dns, &api_server]);
     let ports = Ports { api_server: vec![7443], dns: vec![1053] };
-    let made = objects(FILES, &Settings { ports, ..settings() }, None);
+    let made = objects(FILES, &OperatorSettings { ports, ..settings() }, None);
     assert_eq!(ports_out(&made), [vec!["1053/UDP", "1053/TCP"], vec!["7443/TCP"]]);
 }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::content::{Previous, Taken};
 use super::kept::KeptDigests;
-use super::secret_book::{Known, View};
+use super::secret_cache::{Known, View};
 use crate::api::labels::{api_key_secret_name, trigger_secret_name};
 use crate::compile::references::SecretUse;
 use crate::compile::{ApiKey, BasicSource, Snapshot};

@@ -37,7 +37,7 @@ const REST: Duration = Duration::from_millis(50);
 const RESTLESS: Duration = Duration::from_millis(500);
 /// How long a clock is trusted to go on as it did.
 const CLOCK_STANDS_FOR: Duration = Duration::from_secs(60);
-/// How long what the store could not keep rests.
+/// How long to wait before a write to the store that failed is tried again.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(2);
 /// How many ConfigMaps are read at once, and how long one may take.
 const READS_AT_ONCE: usize = 8;
@@ -46,7 +46,7 @@ const READ_MAX: Duration = Duration::from_secs(5);
 const FIRST_READS_MAX: Duration = Duration::from_secs(10);
 
 /// Where configuration comes from.
-pub struct Scope {
+pub struct ClusterSources {
     /// Asks the API server.
     pub client: Client,
     /// The namespace that is served.
@@ -66,7 +66,12 @@ pub struct Cluster {
 impl Cluster {
     /// Takes up what the store says was in force last, then follows the API server. Must be called within a tokio
     /// runtime.
-    pub fn start(scope: Scope, parts: &Parts, configuration: Configuration, reporter: Reporter) -> Self {
+    pub fn start(
+        scope: ClusterSources,
+        parts: &Parts,
+        configuration: Configuration,
+        reporter: Reporter,
+    ) -> Self {
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         let watched = Arc::new(Watched::default());
         watch_all(&scope.client, &scope.namespace, &watched, &stop, &mut tasks);

@@ -2,7 +2,7 @@
 //!
 //! The API server may be away at any time, also at the start: then what the store says was in force last is served.
 //!
-//! Reading order: `watches` fill `objects`, `secret_reader` fills `secret_book`, `live` puts both in force, `reporter`
+//! Reading order: `watches` fill `objects`, `secret_reader` fills `secret_cache`, `live` puts both in force, `reporter`
 //! says what is.
 
 mod api_server;
@@ -12,10 +12,10 @@ mod keyring;
 mod live;
 mod objects;
 mod reporter;
-mod secret_book;
+mod secret_cache;
 mod secret_reader;
 mod watches;
 
 pub use api_server::{ApiServer, ApiServerError, configuration};
-pub use live::{Cluster, Scope};
+pub use live::{Cluster, ClusterSources};
 pub use reporter::Reporter;

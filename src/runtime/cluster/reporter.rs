@@ -11,20 +11,20 @@ use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::secret_book::{Known, View};
+use super::secret_cache::{Known, View};
 use crate::api::State;
 use crate::compile::references::{SecretUse, config_maps};
 use crate::compile::{Settled, spec_digest, texts_digest};
-use crate::domain::pause::{PauseReport, Scope as PauseScope};
+use crate::domain::pause::{PauseReport, PauseScope};
 use crate::domain::replica_report::{
     AudienceReport, ChannelReport, LeftOutReport, ReplicaReport, SecretReport,
 };
 use crate::domain::selection::IndexNeed;
-use crate::runtime::admin::Board;
-use crate::runtime::api::store_answers;
-use crate::runtime::app::App;
 use crate::runtime::configuration::Unconnected;
-use crate::runtime::dispatch::{ChannelHandles, Standing};
+use crate::runtime::engine::dispatch::{ChannelHandles, ProviderHealth};
+use crate::runtime::http::admin::AdminState;
+use crate::runtime::http::api::store_answers;
+use crate::runtime::http::app::App;
 use crate::runtime::process::Parts;
 use crate::store::StoreError;
 use crate::store::audiences::{Audiences, IndexProgress};
@@ -122,7 +122,7 @@ impl Facts {
 pub struct Reporter {
     facts: Arc<Mutex<Facts>>,
     news: Arc<Notify>,
-    board: Arc<Board>,
+    admin_state: Arc<AdminState>,
     handles: ChannelHandles,
     audiences: Arc<dyn Audiences>,
     app: Arc<App>,
@@ -160,11 +160,11 @@ impl Store {
 
 impl Reporter {
     /// Reports about the process on its board.
-    pub fn new(parts: &Parts, board: Arc<Board>) -> Self {
+    pub fn new(parts: &Parts, admin_state: Arc<AdminState>) -> Self {
         Reporter {
             facts: Arc::default(),
             news: Arc::default(),
-            board,
+            admin_state,
             handles: Arc::clone(&parts.handles),
             audiences: Arc::clone(&parts.stores.audiences),
             app: Arc::clone(&parts.app),
@@ -256,17 +256,17 @@ impl Reporter {
         let facts = self.facts();
         let mut report = facts.report.clone();
         let handles = self.handles.load();
-        let standing = |name: &String| {
+        let provider_health = |name: &String| {
             if let Some(reason) = facts.unconnected.get(name) {
                 return ChannelReport::Unconnected(reason.clone());
             }
-            match handles.get(name.as_str()).map(|handle| handle.standing()) {
-                None | Some(Standing::Untried) => ChannelReport::Untried,
-                Some(Standing::Answers) => ChannelReport::Answers,
-                Some(Standing::Down(reason)) => ChannelReport::Down(reason),
+            match handles.get(name.as_str()).map(|handle| handle.provider_health()) {
+                None | Some(ProviderHealth::Untried) => ChannelReport::Untried,
+                Some(ProviderHealth::Answers) => ChannelReport::Answers,
+                Some(ProviderHealth::Down(reason)) => ChannelReport::Down(reason),
             }
         };
-        report.channels = facts.channels.iter().map(|name| (name.clone(), standing(name))).collect();
+        report.channels = facts.channels.iter().map(|name| (name.clone(), provider_health(name))).collect();
         let unrecognized = |name: &String| handles.get(name.as_str())?.channel.unrecognized()?.last();
         report.unrecognized_refusals =
             facts.channels.iter().filter_map(|name| Some((name.clone(), unrecognized(name)?))).collect();
@@ -284,6 +284,6 @@ impl Reporter {
         report.store_problem.clone_from(&store.problem);
         report.store_caution = self.app.calls.caution();
         drop(facts);
-        self.board.show(&report);
+        self.admin_state.show(&report);
     }
 }

@@ -10,7 +10,7 @@ use kube::Api;
 use tokio_util::sync::CancellationToken;
 
 use super::content::Content;
-use super::secret_book::{Asked, Outcome};
+use super::secret_cache::{Asked, Outcome};
 use super::watches::Watched;
 use crate::causes::in_words;
 

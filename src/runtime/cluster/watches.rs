@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::objects::{Kind, Object, Objects, Texts};
-use super::secret_book::SecretBook;
+use super::secret_cache::SecretCache;
 use crate::api::labels::api_key_secret_name;
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 use crate::causes::in_words;
@@ -41,7 +41,7 @@ pub(super) struct Watched {
     /// Told when something is different.
     pub changed: Notify,
     /// The Secrets that objects refer to.
-    pub secrets: Arc<SecretBook>,
+    pub secrets: Arc<SecretCache>,
 }
 
 impl Watched {

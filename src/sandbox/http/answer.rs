@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
-use crate::sandbox::desk::{Reply, Said};
+use crate::sandbox::state::{Reply, Said};
 
 /// All bodies here are whole.
 pub(super) type Body = Full<Bytes>;

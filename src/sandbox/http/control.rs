@@ -8,9 +8,9 @@ use http::{Method, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{self, Body, problem};
-use crate::sandbox::desk::Desk;
 use crate::sandbox::fault::Rule;
 use crate::sandbox::inbox::Filter;
+use crate::sandbox::state::SandboxState;
 
 /// Rules in force at a time.
 const RULES_MAX: usize = 1_000;
@@ -29,16 +29,16 @@ struct InForce {
     applied: u32,
 }
 
-pub(super) fn answer(desk: &Desk, head: &Parts, body: &[u8]) -> Response<Body> {
+pub(super) fn answer(state: &SandboxState, head: &Parts, body: &[u8]) -> Response<Body> {
     match (&head.method, head.uri.path()) {
-        (&Method::GET, "/sandbox/messages") => messages(desk, head.uri.query().unwrap_or("")),
+        (&Method::GET, "/sandbox/messages") => messages(state, head.uri.query().unwrap_or("")),
         (&Method::DELETE, "/sandbox/messages") => {
-            desk.forget();
+            state.forget();
             answer::empty(StatusCode::NO_CONTENT)
         }
-        (&Method::GET, "/sandbox/stats") => answer::json(StatusCode::OK, &desk.stats()),
-        (&Method::GET, "/sandbox/faults") => faults(desk),
-        (&Method::PUT, "/sandbox/faults") => set_faults(desk, body),
+        (&Method::GET, "/sandbox/stats") => answer::json(StatusCode::OK, &state.stats()),
+        (&Method::GET, "/sandbox/faults") => faults(state),
+        (&Method::PUT, "/sandbox/faults") => set_faults(state, body),
         (_, "/sandbox/messages" | "/sandbox/stats" | "/sandbox/faults") => {
             problem(StatusCode::METHOD_NOT_ALLOWED, "the method is not one of this resource")
         }
@@ -46,9 +46,9 @@ pub(super) fn answer(desk: &Desk, head: &Parts, body: &[u8]) -> Response<Body> {
     }
 }
 
-fn messages(desk: &Desk, query: &str) -> Response<Body> {
+fn messages(state: &SandboxState, query: &str) -> Response<Body> {
     match filter(query) {
-        Ok(filter) => answer::json(StatusCode::OK, &desk.messages(&filter)),
+        Ok(filter) => answer::json(StatusCode::OK, &state.messages(&filter)),
         Err(detail) => problem(StatusCode::BAD_REQUEST, &detail),
     }
 }
@@ -71,12 +71,12 @@ fn filter(query: &str) -> Result<Filter, String> {
     Ok(filter)
 }
 
-fn faults(desk: &Desk) -> Response<Body> {
-    let rules = desk.faults().into_iter().map(|(rule, applied)| InForce { rule, applied });
+fn faults(state: &SandboxState) -> Response<Body> {
+    let rules = state.faults().into_iter().map(|(rule, applied)| InForce { rule, applied });
     answer::json(StatusCode::OK, &serde_json::json!({"rules": rules.collect::<Vec<_>>()}))
 }
 
-fn set_faults(desk: &Desk, body: &[u8]) -> Response<Body> {
+fn set_faults(state: &SandboxState, body: &[u8]) -> Response<Body> {
     let rules = match serde_json::from_slice::<Rules>(body) {
         Ok(Rules { rules }) => rules,
         Err(error) => return problem(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -87,6 +87,6 @@ fn set_faults(desk: &Desk, body: &[u8]) -> Response<Body> {
     if let Some(wrong) = rules.iter().find_map(Rule::problem) {
         return problem(StatusCode::BAD_REQUEST, &wrong);
     }
-    desk.set_faults(rules);
+    state.set_faults(rules);
     answer::empty(StatusCode::NO_CONTENT)
 }

@@ -20,8 +20,8 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use self::answer::{Body, Hangup, problem};
-use super::desk::Desk;
-use super::settings::Credentials;
+use super::settings::SandboxCredentials;
+use super::state::SandboxState;
 
 /// One request's body; messages are small.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -31,18 +31,22 @@ const GRACE: Duration = Duration::from_millis(200);
 /// Serves HTTP connections.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
-    desk: Arc<Desk>,
-    credentials: Option<Arc<Credentials>>,
+    state: Arc<SandboxState>,
+    credentials: Option<Arc<SandboxCredentials>>,
     stop: CancellationToken,
 }
 
 impl Service {
-    pub(super) fn new(desk: Arc<Desk>, credentials: Option<Credentials>, stop: CancellationToken) -> Self {
-        Self { desk, credentials: credentials.map(Arc::new), stop }
+    pub(super) fn new(
+        state: Arc<SandboxState>,
+        credentials: Option<SandboxCredentials>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { state, credentials: credentials.map(Arc::new), stop }
     }
 
     pub(super) async fn serve(self, stream: TcpStream) {
-        self.desk.counters.http_connections.fetch_add(1, Relaxed);
+        self.state.counters.http_connections.fetch_add(1, Relaxed);
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection without TCP_NODELAY is slower");
         }
@@ -78,13 +82,13 @@ impl Service {
         let path = head.uri.path();
         if let Some(hook) = path.strip_prefix("/hooks/") {
             return match head.method {
-                Method::POST => webhook::receive(&self.desk, hook, head, body).await,
+                Method::POST => webhook::receive(&self.state, hook, head, body).await,
                 _ => Ok(problem(StatusCode::METHOD_NOT_ALLOWED, "a webhook is a POST")),
             };
         }
         if path.starts_with("/2010-04-01/") {
-            return twilio::receive(&self.desk, self.credentials.as_deref(), head, &body).await;
+            return twilio::receive(&self.state, self.credentials.as_deref(), head, &body).await;
         }
-        Ok(control::answer(&self.desk, head, &body))
+        Ok(control::answer(&self.state, head, &body))
     }
 }

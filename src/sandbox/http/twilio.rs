@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::answer::{self, Body, Hangup};
 use super::webhook;
-use crate::sandbox::desk::{Desk, Said};
-use crate::sandbox::message::{Content, Protocol};
-use crate::sandbox::settings::Credentials;
+use crate::sandbox::message::{Protocol, ReceivedContent};
+use crate::sandbox::settings::SandboxCredentials;
+use crate::sandbox::state::{Said, SandboxState};
 
 /// A message's body, in characters (error 21617).
 const BODY_CHARS_MAX: usize = 1_600;
@@ -35,8 +35,8 @@ struct Refusal {
 }
 
 pub(super) async fn receive(
-    desk: &Desk,
-    credentials: Option<&Credentials>,
+    state: &SandboxState,
+    credentials: Option<&SandboxCredentials>,
     head: &Parts,
     body: &[u8],
 ) -> Result<Response<Body>, Hangup> {
@@ -45,21 +45,21 @@ pub(super) async fn receive(
         Err(refusal) => return Ok(refusal.answer()),
     };
     let to = [form.to.clone()];
-    let describe = || Content {
+    let describe = || ReceivedContent {
         endpoint: account.to_owned(),
         from: form.from.clone(),
         to: to.to_vec(),
         message_id: webhook::message_id(&head.headers),
         text: Some(form.body.clone()),
         headers: webhook::headers(&head.headers),
-        ..Content::default()
+        ..ReceivedContent::default()
     };
-    let reply = desk.receive(Protocol::Twilio, &to, describe).await;
+    let reply = state.receive(Protocol::Twilio, &to, describe).await;
     answer::tell(reply, || queued(account, &form), |status, said| Refusal::of(status).worded(said)).await
 }
 
 fn admit<'a>(
-    credentials: Option<&Credentials>,
+    credentials: Option<&SandboxCredentials>,
     head: &'a Parts,
     body: &[u8],
 ) -> Result<(&'a str, Form), Refusal> {
@@ -68,7 +68,7 @@ fn admit<'a>(
         path.strip_prefix("/2010-04-01/Accounts/").and_then(|rest| rest.strip_suffix("/Messages.json"));
     let account = account.filter(|_| head.method == Method::POST).ok_or(NOT_FOUND)?;
     let claim = claim(&head.headers).ok_or(UNAUTHORIZED)?;
-    let known = |expected: &Credentials| *expected == claim && expected.username == account;
+    let known = |expected: &SandboxCredentials| *expected == claim && expected.username == account;
     if !credentials.is_none_or(known) {
         return Err(UNAUTHORIZED);
     }
@@ -77,7 +77,7 @@ fn admit<'a>(
     Ok((account, form))
 }
 
-fn claim(headers: &HeaderMap) -> Option<Credentials> {
+fn claim(headers: &HeaderMap) -> Option<SandboxCredentials> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let encoded = value.strip_prefix("Basic ")?;
     let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;

@@ -7,24 +7,24 @@ use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode, header};
 
 use super::answer::{self, Body, Hangup};
-use crate::sandbox::desk::Desk;
-use crate::sandbox::message::{Content, Protocol};
+use crate::sandbox::message::{Protocol, ReceivedContent};
+use crate::sandbox::state::SandboxState;
 
 pub(super) async fn receive(
-    desk: &Desk,
+    state: &SandboxState,
     hook: &str,
     head: &Parts,
     body: Bytes,
 ) -> Result<Response<Body>, Hangup> {
     let to = [hook.to_owned()];
-    let describe = || Content {
+    let describe = || ReceivedContent {
         endpoint: hook.to_owned(),
         message_id: message_id(&head.headers),
         text: Some(String::from_utf8_lossy(&body).into_owned()),
         headers: headers(&head.headers),
-        ..Content::default()
+        ..ReceivedContent::default()
     };
-    let reply = desk.receive(Protocol::Webhook, &to, describe).await;
+    let reply = state.receive(Protocol::Webhook, &to, describe).await;
     answer::tell(reply, || answer::empty(StatusCode::OK), answer::worded).await
 }
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::sandbox::settings::Credentials;
+use crate::sandbox::settings::SandboxCredentials;
 
 /// Where an exchange stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Outcome {
     /// Send this and wait for a line.
     Ask(&'static str, Exchange),
     /// The client has said who it is.
-    Claim(Credentials),
+    Claim(SandboxCredentials),
     /// Not understood.
     Refuse(&'static str),
 }
@@ -53,11 +53,11 @@ pub(super) fn go_on(exchange: Exchange, line: &str) -> Outcome {
         Exchange::Plain => {
             let mut fields = text.splitn(3, '\0').skip(1).map(str::to_owned);
             match (fields.next(), fields.next()) {
-                (Some(username), Some(password)) => Outcome::Claim(Credentials { username, password }),
+                (Some(username), Some(password)) => Outcome::Claim(SandboxCredentials { username, password }),
                 _ => Outcome::Refuse("501 5.5.2 Expected authorization, user and password"),
             }
         }
         Exchange::LoginUser => Outcome::Ask("334 UGFzc3dvcmQ6", Exchange::LoginPassword(text)),
-        Exchange::LoginPassword(username) => Outcome::Claim(Credentials { username, password: text }),
+        Exchange::LoginPassword(username) => Outcome::Claim(SandboxCredentials { username, password: text }),
     }
 }

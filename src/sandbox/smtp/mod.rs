@@ -16,11 +16,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use self::session::{Envelope, Session, Step};
-use super::desk::{Desk, Reply, Said};
-use super::message::{Content, Protocol};
+use self::session::{Envelope, FaultStep, Session};
+use super::message::{Protocol, ReceivedContent};
 use super::mime::Mail;
-use super::settings::Credentials;
+use super::settings::SandboxCredentials;
+use super::state::{Reply, Said, SandboxState};
 
 /// One read; a usual mail with its commands fits.
 const READ_BYTES: usize = 16 * 1024;
@@ -28,8 +28,8 @@ const READ_BYTES: usize = 16 * 1024;
 /// Serves SMTP connections.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
-    desk: Arc<Desk>,
-    credentials: Option<Arc<Credentials>>,
+    state: Arc<SandboxState>,
+    credentials: Option<Arc<SandboxCredentials>>,
     stop: CancellationToken,
     queued: Arc<AtomicU64>,
 }
@@ -41,12 +41,16 @@ enum End {
 }
 
 impl Service {
-    pub(super) fn new(desk: Arc<Desk>, credentials: Option<Credentials>, stop: CancellationToken) -> Self {
-        Self { desk, credentials: credentials.map(Arc::new), stop, queued: Arc::default() }
+    pub(super) fn new(
+        state: Arc<SandboxState>,
+        credentials: Option<SandboxCredentials>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { state, credentials: credentials.map(Arc::new), stop, queued: Arc::default() }
     }
 
     pub(super) async fn serve(self, mut stream: TcpStream) {
-        self.desk.counters.smtp_connections.fetch_add(1, Relaxed);
+        self.state.counters.smtp_connections.fetch_add(1, Relaxed);
         let ended = tokio::select! {
             () = self.stop.cancelled() => return,
             ended = self.converse(&mut stream) => ended,
@@ -66,18 +70,18 @@ impl Service {
         stream.set_nodelay(true)?;
         let mut session = Session::new(self.credentials.clone());
         let (mut input, mut output) = (BytesMut::with_capacity(READ_BYTES), Vec::with_capacity(1_024));
-        let at_step = |step, to: &[String]| self.desk.at_step(Protocol::Smtp, step, to);
+        let at_step = |step, to: &[String]| self.state.at_step(Protocol::Smtp, step, to);
         session.greet(&at_step, &mut output);
         loop {
             match session.advance(&at_step, &mut input, &mut output) {
-                Step::More => {
+                FaultStep::More => {
                     flush(stream, &mut output).await?;
                     input.reserve(READ_BYTES);
                     if stream.read_buf(&mut input).await? == 0 {
                         return Ok(End::Closed);
                     }
                 }
-                Step::Mail(envelope) => match self.receive(envelope).await {
+                FaultStep::Mail(envelope) => match self.receive(envelope).await {
                     Reply::Ok => {
                         let number = self.queued.fetch_add(1, Relaxed);
                         session.taken(number, &mut output);
@@ -90,7 +94,7 @@ impl Service {
                     Reply::Close => return Ok(End::Closed),
                     Reply::Reset => return Ok(End::Reset),
                 },
-                Step::Close => {
+                FaultStep::Close => {
                     flush(stream, &mut output).await?;
                     return Ok(End::Closed);
                 }
@@ -100,13 +104,13 @@ impl Service {
 
     async fn receive(&self, envelope: Envelope) -> Reply {
         let to = envelope.to.clone();
-        self.desk.receive(Protocol::Smtp, &to, move || content(envelope)).await
+        self.state.receive(Protocol::Smtp, &to, move || content(envelope)).await
     }
 }
 
-fn content(envelope: Envelope) -> Content {
+fn content(envelope: Envelope) -> ReceivedContent {
     let mail = Mail::parse(&envelope.data);
-    Content {
+    ReceivedContent {
         endpoint: envelope.user,
         from: envelope.from,
         to: envelope.to,

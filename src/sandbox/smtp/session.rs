@@ -8,9 +8,9 @@ use bytes::{Buf, BytesMut};
 use super::auth::{self, Exchange, Outcome};
 use super::command::{self, Command, Refusal};
 use super::data::{Data, Progress, SIZE_MAX};
-use crate::sandbox::desk::{Reply, Said};
-use crate::sandbox::fault::Step as At;
-use crate::sandbox::settings::Credentials;
+use crate::sandbox::fault::FaultStep as At;
+use crate::sandbox::settings::SandboxCredentials;
+use crate::sandbox::state::{Reply, Said};
 
 /// RFC 5321 asks for 512 at least; AUTH PLAIN may be longer.
 const LINE_MAX: usize = 4_096;
@@ -21,7 +21,7 @@ const REFUSALS_MAX: u32 = 100;
 
 /// What the connection does next.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum FaultStep {
     /// Send what there is to send, then read more.
     More,
     /// A whole mail; answer it with [`Session::taken`] or [`Session::refused`].
@@ -53,7 +53,7 @@ enum Mode {
 /// One connection's state.
 #[derive(Debug)]
 pub(super) struct Session {
-    credentials: Option<Arc<Credentials>>,
+    credentials: Option<Arc<SandboxCredentials>>,
     mode: Mode,
     greeted: bool,
     user: Option<String>,
@@ -64,7 +64,7 @@ pub(super) struct Session {
 
 impl Session {
     /// With credentials, nothing is taken before AUTH with exactly these.
-    pub(super) fn new(credentials: Option<Arc<Credentials>>) -> Self {
+    pub(super) fn new(credentials: Option<Arc<SandboxCredentials>>) -> Self {
         let mode = Mode::Command;
         Self { credentials, mode, greeted: false, user: None, mail: None, refusals: 0, closing: false }
     }
@@ -85,12 +85,12 @@ impl Session {
         at_step: AtStep<'_>,
         input: &mut BytesMut,
         output: &mut Vec<u8>,
-    ) -> Step {
+    ) -> FaultStep {
         while !self.closing {
             if let Mode::Data(data) = &mut self.mode {
                 match data.take(input) {
-                    Progress::More => return Step::More,
-                    Progress::Done => return Step::Mail(self.finish_data()),
+                    Progress::More => return FaultStep::More,
+                    Progress::Done => return FaultStep::Mail(self.finish_data()),
                     Progress::TooLarge => {
                         self.finish_data();
                         self.refuse("552 5.3.4 Message too large", output);
@@ -101,7 +101,7 @@ impl Session {
             }
             let Some(end) = input.iter().position(|byte| *byte == b'\n') else {
                 if input.len() <= LINE_MAX {
-                    return Step::More;
+                    return FaultStep::More;
                 }
                 self.close("500 5.5.2 Line too long", output);
                 continue;
@@ -113,7 +113,7 @@ impl Session {
                 Err(_) => self.refuse("500 5.5.2 Not UTF-8", output),
             }
         }
-        Step::Close
+        FaultStep::Close
     }
 
     /// Answers a mail that was taken.
@@ -297,10 +297,10 @@ mod tests {
     use super::*;
 
     /// Feeds a dialogue to a session and returns its replies; a mail is taken.
-    fn dialogue(credentials: Option<Credentials>, input: &str) -> (Vec<String>, Vec<Envelope>) {
+    fn dialogue(credentials: Option<SandboxCredentials>, input: &str) -> (Vec<String>, Vec<Envelope>) {
         let mut session = Session::new(credentials.map(Arc::new));
         let (mut input, mut output, mut mails) = (BytesMut::from(input.as_bytes()), Vec::new(), Vec::new());
-        while let Step::Mail(envelope) = session.advance(&|_, _| None, &mut input, &mut output) {
+        while let FaultStep::Mail(envelope) = session.advance(&|_, _| None, &mut input, &mut output) {
             session.taken(mails.len() as u64, &mut output);
             mails.push(envelope);
         }
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn credentials_are_required_once_set() {
-        let credentials = Some(Credentials { username: "u".into(), password: "p".into() });
+        let credentials = Some(SandboxCredentials { username: "u".into(), password: "p".into() });
         let (replies, _) = dialogue(
             credentials.clone(),
             "HELO x\r\nMAIL FROM:<a@b.c>\r\nAUTH PLAIN AHUAcQ==\r\nAUTH PLAIN AHUAcA==\r\nMAIL FROM:<a@b.c>\r\n",

@@ -8,7 +8,7 @@ const MESSAGES: &str = "/2010-04-01/Accounts/AC1/Messages.json";
 /// Basic credentials `AC1:secret`.
 const BASIC: &str = "Authorization: Basic QUMxOnNlY3JldA==\r\n";
 
-async fn post(running: &Running, path: &str, headers: &str, body: &str) -> Peer {
+async fn post(running: &RunningSandbox, path: &str, headers: &str, body: &str) -> Peer {
     let mut peer = Peer::connect(running.http_addr).await;
     let length = body.len();
     peer.say(&format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"))
@@ -23,7 +23,7 @@ async fn answer(mut peer: Peer) -> (String, Value) {
     (head.to_owned(), serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-async fn ask(running: &Running, method: &str, path: &str, body: &Value) -> (String, Value) {
+async fn ask(running: &RunningSandbox, method: &str, path: &str, body: &Value) -> (String, Value) {
     let mut peer = Peer::connect(running.http_addr).await;
     let body = body.to_string();
     let head =
@@ -32,7 +32,7 @@ async fn ask(running: &Running, method: &str, path: &str, body: &Value) -> (Stri
     answer(peer).await
 }
 
-async fn sms(running: &Running, to: &str) -> Peer {
+async fn sms(running: &RunningSandbox, to: &str) -> Peer {
     let body = format!("To=%2B{to}&From=%2B15005550006&Body=Stay+home");
     post(running, MESSAGES, BASIC, &body).await
 }
@@ -58,9 +58,12 @@ async fn an_sms_is_queued_and_recorded() {
 
 #[tokio::test]
 async fn twilio_refuses_in_twilios_words() {
-    let settings = Settings { twilio_credentials: Some("AC1:other".parse().unwrap()), ..Settings::default() };
+    let settings = SandboxSettings {
+        twilio_credentials: Some("AC1:other".parse().unwrap()),
+        ..SandboxSettings::default()
+    };
     let strict = start(settings).await;
-    let open = start(Settings::default()).await;
+    let open = start(SandboxSettings::default()).await;
     for (running, headers, form, status, code) in [
         (&open, "", "To=%2B4366412345&From=%2B1500&Body=a", 401, 20003),
         (&strict, BASIC, "To=%2B4366412345&From=%2B1500&Body=a", 401, 20003),
@@ -118,7 +121,7 @@ async fn faults_answer_as_they_say() {
 
 #[tokio::test]
 async fn the_control_api_lists_filters_and_forgets() {
-    let running = start(Settings::default()).await;
+    let running = start(SandboxSettings::default()).await;
     for hook in ["a", "b", "a"] {
         let (head, _) = answer(post(&running, &format!("/hooks/{hook}"), "", "{\"n\":1}").await).await;
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
@@ -148,7 +151,7 @@ async fn the_control_api_lists_filters_and_forgets() {
 
 #[tokio::test]
 async fn faults_are_put_and_read_back_while_it_runs() {
-    let running = start(Settings::default()).await;
+    let running = start(SandboxSettings::default()).await;
     let rules = json!({"rules": [{"protocol": "webhook", "answer": "fail", "status": 503, "count": 1}]});
     let (head, _) = ask(&running, "PUT", "/sandbox/faults", &rules).await;
     assert!(head.starts_with("HTTP/1.1 204 "), "{head}");

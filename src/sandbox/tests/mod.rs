@@ -16,20 +16,20 @@ use super::*;
 /// Everything here ends long before.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-async fn start(settings: Settings) -> Running {
+async fn start(settings: SandboxSettings) -> RunningSandbox {
     Sandbox::start(settings).await.unwrap()
 }
 
-fn recording(folder: &Path, faults: &[&str]) -> Settings {
-    Settings {
+fn recording(folder: &Path, faults: &[&str]) -> SandboxSettings {
+    SandboxSettings {
         record: Record::File(folder.join("record.ndjson")),
         faults: faults.iter().map(|rule| rule.parse().unwrap()).collect(),
-        ..Settings::default()
+        ..SandboxSettings::default()
     }
 }
 
 /// The record as a checker would read it.
-fn record(folder: &Path) -> Vec<Message> {
+fn record(folder: &Path) -> Vec<ReceivedMessage> {
     let text = std::fs::read_to_string(folder.join("record.ndjson")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

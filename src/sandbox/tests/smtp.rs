@@ -4,7 +4,7 @@ use super::*;
 
 const MAIL: &str = "Message-ID: <7@fanfare>\r\nSubject: Storm\r\n\r\nStay home.\r\n.\r\n";
 
-async fn greeted(running: &Running) -> Peer {
+async fn greeted(running: &RunningSandbox) -> Peer {
     let mut peer = Peer::connect(running.smtp_addr).await;
     peer.hear_until("220 sandbox ESMTP\r\n").await;
     peer.say("EHLO test\r\n").await;
@@ -101,7 +101,7 @@ async fn it_can_leave_a_mail_unanswered_in_every_way() {
 
 #[tokio::test]
 async fn without_a_record_it_counts() {
-    let running = start(Settings { record: Record::None, ..Settings::default() }).await;
+    let running = start(SandboxSettings { record: Record::None, ..SandboxSettings::default() }).await;
     let mut peer = greeted(&running).await;
     for _ in 0..5 {
         send(&mut peer, "ann@example.org").await;
@@ -116,7 +116,7 @@ async fn without_a_record_it_counts() {
 
 #[tokio::test]
 async fn a_device_is_no_record() {
-    let settings = Settings { record: Record::File("/dev/full".into()), ..Settings::default() };
+    let settings = SandboxSettings { record: Record::File("/dev/full".into()), ..SandboxSettings::default() };
     let error = Sandbox::start(settings).await.unwrap_err();
     assert_eq!(error.to_string(), "record /dev/full: it is no regular file");
 }

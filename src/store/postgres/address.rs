@@ -24,7 +24,7 @@ pub struct PostgresAddress {
 
 /// What is wrong with a database's address.
 #[derive(Debug, thiserror::Error)]
-pub enum AddressError {
+pub enum DatabaseAddressError {
     /// It is no URL of PostgreSQL.
     #[error(
         "`{shown}` is not a PostgreSQL URL ({reason}); write postgres://user:password@host:5432/database"
@@ -64,9 +64,9 @@ impl std::fmt::Display for PostgresAddress {
 }
 
 impl FromStr for PostgresAddress {
-    type Err = AddressError;
+    type Err = DatabaseAddressError;
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+    fn from_str(text: &str) -> Result<Self, DatabaseAddressError> {
         Self::read(text, None)
     }
 }
@@ -76,13 +76,13 @@ impl PostgresAddress {
     /// authority is trusted and no other, unless the address names one itself.
     ///
     /// # Errors
-    /// See [`AddressError`].
-    pub fn read(text: &str, authority: Option<&Path>) -> Result<Self, AddressError> {
+    /// See [`DatabaseAddressError`].
+    pub fn read(text: &str, authority: Option<&Path>) -> Result<Self, DatabaseAddressError> {
         let written = Written::of(text)?;
         let shown = written.shown.clone();
         let (plain, mut asked) = take_tls(text);
         asked.roots = asked.roots.or_else(|| authority.map(Path::to_owned));
-        let wrong = |reason| AddressError::NotAUrl { shown: shown.clone(), reason };
+        let wrong = |reason| DatabaseAddressError::NotAUrl { shown: shown.clone(), reason };
         let mut config: tokio_postgres::Config = plain.parse().map_err(|error| wrong(reason_of(&error)))?;
         if config.get_hosts().iter().all(|host| *host == Host::Tcp(String::new())) {
             return Err(wrong("it names no host".to_owned()));
@@ -130,23 +130,23 @@ fn take_tls(text: &str) -> (String, AskedTls) {
 
 impl AskedTls {
     /// Unless it is said, whatever leaves this machine is protected.
-    fn is_wanted(&self, config: &tokio_postgres::Config) -> Result<bool, AddressError> {
+    fn is_wanted(&self, config: &tokio_postgres::Config) -> Result<bool, DatabaseAddressError> {
         match self.mode.as_deref() {
             Some("verify-full") => Ok(true),
             Some("disable") => Ok(false),
-            Some(other) => Err(AddressError::SslMode(other.to_owned())),
+            Some(other) => Err(DatabaseAddressError::SslMode(other.to_owned())),
             None => Ok(config.get_hosts().iter().any(leaves_this_machine)),
         }
     }
 
-    fn client_config(&self) -> Result<Arc<ClientConfig>, AddressError> {
+    fn client_config(&self) -> Result<Arc<ClientConfig>, DatabaseAddressError> {
         let mut roots = RootCertStore::empty();
         match &self.roots {
             None => {
                 roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             }
             Some(path) => {
-                let wrong = |error: &dyn std::fmt::Display| AddressError::RootCertificate {
+                let wrong = |error: &dyn std::fmt::Display| DatabaseAddressError::RootCertificate {
                     path: path.clone(),
                     reason: error.to_string(),
                 };
@@ -185,9 +185,9 @@ struct Written {
 }
 
 impl Written {
-    fn of(text: &str) -> Result<Self, AddressError> {
+    fn of(text: &str) -> Result<Self, DatabaseAddressError> {
         let refused = |shown: &str, reason: &str| {
-            Err(AddressError::NotAUrl { shown: shown.to_owned(), reason: reason.to_owned() })
+            Err(DatabaseAddressError::NotAUrl { shown: shown.to_owned(), reason: reason.to_owned() })
         };
         let hidden = "the address";
         let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| SCHEMES.contains(scheme))
@@ -247,7 +247,7 @@ fn reason_of(error: &tokio_postgres::Error) -> String {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<PostgresAddress, AddressError> {
+    fn parse(text: &str) -> Result<PostgresAddress, DatabaseAddressError> {
         text.parse()
     }
 

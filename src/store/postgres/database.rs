@@ -101,7 +101,7 @@ impl Tenant {
 
 /// Why a database cannot be used as a store.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum PostgresOpenError {
     /// It cannot be reached, or refuses us.
     #[error("cannot use {address}: {source}")]
     Store {
@@ -151,7 +151,7 @@ pub enum OpenError {
 }
 
 /// One tenant's schema in a database. Cheap to share by `Arc`.
-pub struct Database {
+pub struct PostgresDatabase {
     ledger: Pool,
     customers: Pool,
     log_readers: Arc<Semaphore>,
@@ -163,7 +163,7 @@ pub struct Database {
     _stop: DropGuard,
 }
 
-impl fmt::Debug for Database {
+impl fmt::Debug for PostgresDatabase {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Database")
@@ -173,12 +173,12 @@ impl fmt::Debug for Database {
     }
 }
 
-impl Database {
+impl PostgresDatabase {
     /// Connects, brings the schema forward (once, whoever comes first) and asserts what promises rest on.
     ///
     /// # Errors
-    /// See [`OpenError`].
-    pub async fn open(address: &PostgresAddress, tenant: &Tenant) -> Result<Self, OpenError> {
+    /// See [`PostgresOpenError`].
+    pub async fn open(address: &PostgresAddress, tenant: &Tenant) -> Result<Self, PostgresOpenError> {
         let (schema, stop) = (tenant.schema(), CancellationToken::new());
         let (hosts, keeps_sessions) = (Arc::new(Hosts::of(&address.config)), Arc::default());
         let connector = |own, size| {
@@ -190,7 +190,7 @@ impl Database {
             let looker = connector(settings::LISTENER, 1);
             tokio::spawn(look_for_newer(looker, stop.clone()));
         }
-        let database = Database {
+        let database = PostgresDatabase {
             ledger: pool(ledger, LEDGER_SESSIONS),
             customers: pool(customers, CUSTOMERS_SESSIONS),
             log_readers: Arc::new(Semaphore::new(LOG_READERS_MAX)),
@@ -201,11 +201,14 @@ impl Database {
             trouble: Arc::default(),
             _stop: stop.drop_guard(),
         };
-        let failed = |source| OpenError::Store { address: address.to_string(), source };
+        let failed = |source| PostgresOpenError::Store { address: address.to_string(), source };
         let mut session = match database.customers.get().await {
             Ok(connection) => Session::new(connection, CUSTOMERS_TIME_MAX, &database.trouble),
             Err(PoolError::Backend(error)) if error.is_pooled() => {
-                return Err(OpenError::Pooled { address: address.to_string(), reason: error.to_string() });
+                return Err(PostgresOpenError::Pooled {
+                    address: address.to_string(),
+                    reason: error.to_string(),
+                });
             }
             Err(error) => return Err(failed(not_lent(&error))),
         };
@@ -349,14 +352,14 @@ async fn look_for_newer(looker: Connector, stop: CancellationToken) {
     }
 }
 
-async fn assert_server(session: &mut Session, address: &PostgresAddress) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Store { address: address.to_string(), source };
+async fn assert_server(session: &mut Session, address: &PostgresAddress) -> Result<(), PostgresOpenError> {
+    let failed = |source| PostgresOpenError::Store { address: address.to_string(), source };
     let asserted = "SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'),
         current_setting('fsync'), current_setting('full_page_writes'), current_setting('server_encoding')";
     let row = session.one(asserted, &[]).await.map_err(failed)?;
     let found: i32 = row.get(0);
     if found < VERSION_MIN {
-        return Err(OpenError::TooOld { address: address.to_string(), found: found / 10_000 });
+        return Err(PostgresOpenError::TooOld { address: address.to_string(), found: found / 10_000 });
     }
     let settings = [
         ("synchronous_commit", "on"),
@@ -369,7 +372,7 @@ async fn assert_server(session: &mut Session, address: &PostgresAddress) -> Resu
         // A cluster that also waits for its standbys to apply promises more, not less.
         if value != wanted && !(name == "synchronous_commit" && value == "remote_apply") {
             let setting = format!("{name}={wanted}");
-            return Err(OpenError::NotDurable { address: address.to_string(), setting });
+            return Err(PostgresOpenError::NotDurable { address: address.to_string(), setting });
         }
     }
     Ok(())

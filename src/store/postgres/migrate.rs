@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::address::PostgresAddress;
-use super::database::OpenError;
+use super::database::PostgresOpenError;
 use super::session::Session;
 use crate::store::StoreError;
 
@@ -42,8 +42,8 @@ pub(super) async fn migrate(
     session: &mut Session,
     schema: &str,
     address: &PostgresAddress,
-) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Store { address: address.to_string(), source };
+) -> Result<(), PostgresOpenError> {
+    let failed = |source| PostgresOpenError::Store { address: address.to_string(), source };
     if is_known(session, address).await? {
         return Ok(());
     }
@@ -55,15 +55,15 @@ pub(super) async fn migrate(
 }
 
 /// Whether nothing is to be done.
-async fn is_known(session: &mut Session, address: &PostgresAddress) -> Result<bool, OpenError> {
-    let failed = |source| OpenError::Store { address: address.to_string(), source };
+async fn is_known(session: &mut Session, address: &PostgresAddress) -> Result<bool, PostgresOpenError> {
+    let failed = |source| PostgresOpenError::Store { address: address.to_string(), source };
     if !session.one(IS_THERE, &[]).await.map_err(failed)?.get::<_, bool>(0) {
         return Ok(false);
     }
     let Some(row) = session.first(FOUND, &[]).await.map_err(failed)? else { return Ok(false) };
     let (found, needed, known): (i32, i32, i32) = (row.get(0), row.get(1), known());
     if needed > known {
-        return Err(OpenError::Newer { address: address.to_string(), found, needed, known });
+        return Err(PostgresOpenError::Newer { address: address.to_string(), found, needed, known });
     }
     Ok(found >= known)
 }
@@ -86,8 +86,12 @@ async fn lock(session: &mut Session, schema: &str) -> Result<(), StoreError> {
     }
 }
 
-async fn forward(session: &mut Session, schema: &str, address: &PostgresAddress) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Store { address: address.to_string(), source };
+async fn forward(
+    session: &mut Session,
+    schema: &str,
+    address: &PostgresAddress,
+) -> Result<(), PostgresOpenError> {
+    let failed = |source| PostgresOpenError::Store { address: address.to_string(), source };
     session.run(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await.map_err(failed)?;
     session.run(TABLE).await.map_err(failed)?;
     if is_known(session, address).await? {

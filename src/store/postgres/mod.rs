@@ -17,7 +17,7 @@ mod settings;
 mod socket;
 mod timeline;
 
-pub use address::{AddressError, PostgresAddress};
+pub use address::{DatabaseAddressError, PostgresAddress};
 pub use customers::PostgresCustomers;
-pub use database::{Database, OpenError, Tenant, TenantError};
+pub use database::{PostgresDatabase, PostgresOpenError, Tenant, TenantError};
 pub use ledger::PostgresLedger;

@@ -10,13 +10,13 @@ use super::{Known, REGISTERED};
 use crate::domain::selection::{ConsentStates, Selection, Test};
 use crate::domain::value::{Number, Value};
 use crate::store::documents::decode_plain;
-use crate::store::pick::Paths;
+use crate::store::json_projection::JsonProjection;
 
 /// A selection, ready to be checked on many customers.
 #[derive(Debug)]
 pub(in crate::store) struct Check {
     condition: Condition,
-    attributes: Paths,
+    attributes: JsonProjection,
     ids: Vec<String>,
     consents: Vec<String>,
     /// The histories it counts.
@@ -73,7 +73,7 @@ impl Check {
     pub(super) fn new(known: &Known, selections: &[&Selection]) -> Self {
         let mut check = Check {
             condition: Condition::Always,
-            attributes: Paths::default(),
+            attributes: JsonProjection::default(),
             ids: Vec::new(),
             consents: Vec::new(),
             histories: Vec::new(),

@@ -7,7 +7,7 @@ use super::Known;
 use crate::domain::selection::{Comparison, EventCount, IndexNeed};
 use crate::domain::value::Value;
 use crate::store::customers::microseconds;
-use crate::store::pick::Paths;
+use crate::store::json_projection::JsonProjection;
 use crate::store::side_index::{Entry, kind_number};
 
 /// A count of events, ready to be read.
@@ -46,7 +46,7 @@ pub(in crate::store) struct Start {
 #[derive(Debug)]
 pub(in crate::store) struct Wanted {
     values: Vec<Value>,
-    paths: Paths,
+    paths: JsonProjection,
 }
 
 impl History {
@@ -90,7 +90,7 @@ impl History {
 
 impl Wanted {
     fn new<'a>(properties: impl Iterator<Item = &'a (String, Value)>) -> Self {
-        let mut wanted = Wanted { values: Vec::new(), paths: Paths::default() };
+        let mut wanted = Wanted { values: Vec::new(), paths: JsonProjection::default() };
         for (name, value) in properties {
             wanted.paths.add(std::slice::from_ref(name));
             wanted.values.push(value.clone());

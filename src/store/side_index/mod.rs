@@ -6,7 +6,7 @@ pub(super) use entry::{Entry, kind_number};
 
 use serde::{Deserialize, Serialize};
 
-use super::pick::at_path;
+use super::json_projection::at_path;
 use crate::domain::selection::IndexNeed;
 use crate::domain::value::{Members, Value};
 

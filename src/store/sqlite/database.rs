@@ -21,7 +21,7 @@ pub(super) const CHECKPOINT_PAGES: i64 = 4000;
 
 /// Why a file could not be opened as a store.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum SqliteOpenError {
     /// SQLite could not open or prepare it.
     #[error("cannot open {}: {source}", path.display())]
     Sqlite {
@@ -60,23 +60,23 @@ pub enum OpenError {
 
 /// A SQLite file with its writer thread and its readers. Cheap to share by `Arc`.
 #[derive(Debug)]
-pub struct Database {
+pub struct SqliteDatabase {
     writer: Writer,
     readers: Readers,
     trouble: Arc<Trouble>,
 }
 
-impl Database {
+impl SqliteDatabase {
     /// Opens or creates the file and brings its schema forward. `migrations` only ever grows at its end.
     ///
     /// # Errors
     /// The file can't be opened, is newer than this program, or is not durable.
-    pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, SqliteOpenError> {
         let connection = connect(path, WRITER_CACHE_KIB)?;
         migrate(&connection, path, migrations)?;
-        let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        let failed = |source| SqliteOpenError::Sqlite { path: path.to_owned(), source };
         let trouble = Arc::new(Trouble::default());
-        Ok(Database {
+        Ok(SqliteDatabase {
             writer: Writer::start(connection, Arc::clone(&trouble)).map_err(failed)?,
             readers: Readers::new(path.to_owned()),
             trouble,
@@ -170,9 +170,9 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 }
 
 /// Opens a connection with the settings that a promise rests on.
-pub(super) fn connect(path: &Path, cache_kib: i64) -> Result<Connection, OpenError> {
-    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let io = |source: std::io::Error| OpenError::Io { path: path.to_owned(), source };
+pub(super) fn connect(path: &Path, cache_kib: i64) -> Result<Connection, SqliteOpenError> {
+    let failed = |source| SqliteOpenError::Sqlite { path: path.to_owned(), source };
+    let io = |source: std::io::Error| SqliteOpenError::Io { path: path.to_owned(), source };
     make_private(path).map_err(io)?;
     let connection = Connection::open(path).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(256);
@@ -192,17 +192,17 @@ pub(super) fn connect(path: &Path, cache_kib: i64) -> Result<Connection, OpenErr
         connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(failed)?;
     match (synchronous, journal.as_str()) {
         (2, "wal") => Ok(connection),
-        (2, _) => Err(OpenError::NotDurable { path: path.to_owned(), pragma: "journal_mode=WAL" }),
-        _ => Err(OpenError::NotDurable { path: path.to_owned(), pragma: "synchronous=FULL" }),
+        (2, _) => Err(SqliteOpenError::NotDurable { path: path.to_owned(), pragma: "journal_mode=WAL" }),
+        _ => Err(SqliteOpenError::NotDurable { path: path.to_owned(), pragma: "synchronous=FULL" }),
     }
 }
 
-fn migrate(connection: &Connection, path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+fn migrate(connection: &Connection, path: &Path, migrations: &[&str]) -> Result<(), SqliteOpenError> {
+    let failed = |source| SqliteOpenError::Sqlite { path: path.to_owned(), source };
     let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
     let known = u32::try_from(migrations.len()).expect("migrations are written by hand, one at a time");
     if found > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+        return Err(SqliteOpenError::Newer { path: path.to_owned(), found, known });
     }
     for (number, migration) in (1..=known).zip(migrations).skip(found as usize) {
         let transaction = connection.unchecked_transaction().map_err(failed)?;
@@ -219,15 +219,15 @@ mod tests {
 
     const SCHEMA: &[&str] = &["CREATE TABLE t (n INTEGER PRIMARY KEY, CHECK (n < 100))"];
 
-    fn open(folder: &tempfile::TempDir) -> Database {
-        Database::open(&folder.path().join("t.db"), SCHEMA).unwrap()
+    fn open(folder: &tempfile::TempDir) -> SqliteDatabase {
+        SqliteDatabase::open(&folder.path().join("t.db"), SCHEMA).unwrap()
     }
 
-    async fn insert(database: &Database, n: i64) -> Result<usize, StoreError> {
+    async fn insert(database: &SqliteDatabase, n: i64) -> Result<usize, StoreError> {
         database.write(move |c| c.execute("INSERT INTO t VALUES (?1)", [n])).await
     }
 
-    async fn count(database: &Database) -> i64 {
+    async fn count(database: &SqliteDatabase) -> i64 {
         database.read(|c| c.query_row("SELECT count(*) FROM t", [], |row| row.get(0))).await.unwrap()
     }
 
@@ -257,8 +257,8 @@ mod tests {
     async fn a_newer_schema_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         drop(open(&folder));
-        let opened = Database::open(&folder.path().join("t.db"), &[]);
-        assert!(matches!(opened, Err(OpenError::Newer { found: 1, known: 0, .. })));
+        let opened = SqliteDatabase::open(&folder.path().join("t.db"), &[]);
+        assert!(matches!(opened, Err(SqliteOpenError::Newer { found: 1, known: 0, .. })));
     }
 
     #[tokio::test]
@@ -285,13 +285,13 @@ mod tests {
             let mode = |file: std::fs::DirEntry| file.metadata().unwrap().permissions().mode() & 0o777;
             files.map(|file| mode(file.unwrap())).collect::<Vec<_>>()
         };
-        let database = Database::open(&path, &["CREATE TABLE t (a)"]).unwrap();
+        let database = SqliteDatabase::open(&path, &["CREATE TABLE t (a)"]).unwrap();
         assert_eq!(modes(), [0o600; 3]);
         for name in ["some.db", "some.db-wal", "some.db-shm"] {
             let open = std::fs::Permissions::from_mode(0o644);
             std::fs::set_permissions(folder.path().join(name), open).unwrap();
         }
-        let other = Database::open(&path, &["CREATE TABLE t (a)"]).unwrap();
+        let other = SqliteDatabase::open(&path, &["CREATE TABLE t (a)"]).unwrap();
         assert_eq!(modes(), [0o600; 3]);
         other.close().await;
         database.close().await;

@@ -11,7 +11,7 @@ mod writer;
 
 pub use archive::{ArchiveError, read_archive, write_archive};
 pub use customers::SqliteCustomers;
-pub use database::{Database, OpenError};
+pub use database::{SqliteDatabase, SqliteOpenError};
 pub use ledger::Ledger;
 
 use super::StoreError;

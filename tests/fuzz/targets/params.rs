@@ -5,7 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use fanfare::domain::expression::{Expression, Facts, Place, RequestFacts, Scope};
-use fanfare::domain::params::{Parameter, ParameterKind, Raw, form_fields};
+use fanfare::domain::params::{DeclaredParameter, ParameterKind, Raw, form_fields};
 use fanfare::domain::value::Value;
 use libfuzzer_sys::fuzz_target;
 
@@ -19,8 +19,8 @@ const KINDS: [ParameterKind; 7] = [
     ParameterKind::Object,
 ];
 
-static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
-    let of = |kind| Parameter {
+static PARAMETERS: LazyLock<Vec<DeclaredParameter>> = LazyLock::new(|| {
+    let of = |kind| DeclaredParameter {
         name: "p".into(),
         kind,
         required: true,

@@ -11,7 +11,7 @@ use super::{Found, find};
 use crate::domain::customer::Event;
 use crate::domain::expression::convert::{convert, parse_duration};
 use crate::domain::expression::facts::Facts;
-use crate::domain::expression::tree::{Aggregate, EventTerm, Step, Term, Window};
+use crate::domain::expression::tree::{Aggregate, EventTerm, PathStep, Term, Window};
 use crate::domain::expression::truth::Reason;
 use crate::domain::value::{Kind, Members, Number, Value};
 
@@ -202,8 +202,8 @@ pub(crate) fn properties(event: &Event) -> Members {
     properties
 }
 
-fn part(event: &Event, steps: &[Step]) -> Option<Value> {
-    let Some((Step::Name(name), rest)) = steps.split_first() else {
+fn part(event: &Event, steps: &[PathStep]) -> Option<Value> {
+    let Some((PathStep::Name(name), rest)) = steps.split_first() else {
         return steps.is_empty().then(|| Value::Object(Arc::new(properties(event))));
     };
     match (event.properties.get(name.as_ref()), name.as_ref()) {

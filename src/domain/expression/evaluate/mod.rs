@@ -24,7 +24,7 @@ pub(crate) use events::Ask;
 
 /// A part of a condition that was decided, with the values it looked at.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub struct ExplainedStep {
     /// The bytes of the source.
     pub span: Range<usize>,
     /// What it was.
@@ -81,7 +81,7 @@ pub(crate) struct Evaluator<'a> {
     /// What it may still cost.
     left: u64,
     /// Filled if someone wants to know why.
-    trace: Option<Vec<Step>>,
+    trace: Option<Vec<ExplainedStep>>,
 }
 
 /// Decides.
@@ -90,7 +90,7 @@ pub(crate) fn decide(node: &Node, facts: Facts<'_>) -> Truth {
 }
 
 /// Decides and tells how; what the decision did not need is not in it.
-pub(crate) fn explain(node: &Node, facts: Facts<'_>) -> (Truth, Vec<Step>) {
+pub(crate) fn explain(node: &Node, facts: Facts<'_>) -> (Truth, Vec<ExplainedStep>) {
     let mut evaluator = Evaluator { trace: Some(Vec::new()), ..Evaluator::new(facts) };
     let truth = evaluator.node(node);
     (truth, evaluator.trace.unwrap_or_default())

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::compare::{compare, contains};
-use super::{Evaluator, Found, Step};
+use super::{Evaluator, ExplainedStep, Found};
 use crate::domain::expression::tree::{Node, NodeKind, Term, TermKind};
 use crate::domain::expression::truth::{Reason, Truth, shown};
 use crate::domain::selection::Comparison;
@@ -193,6 +193,6 @@ impl<'a> Evaluator<'a> {
             let separator = if text.is_empty() { "" } else { ", " };
             let _ = write!(text, "{separator}{value}");
         }
-        trace.push(Step { span: node.span.clone(), truth: truth.clone(), text });
+        trace.push(ExplainedStep { span: node.span.clone(), truth: truth.clone(), text });
     }
 }

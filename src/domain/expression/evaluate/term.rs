@@ -6,7 +6,7 @@ use super::events::{Ask, aggregate};
 use super::{Evaluator, Found};
 use crate::domain::expression::convert::{convert, from_jinja, to_jinja};
 use crate::domain::expression::leaf::JinjaLeaf;
-use crate::domain::expression::tree::{CallField, Node, Path, Root, Step, Term, TermKind};
+use crate::domain::expression::tree::{CallField, Node, Path, PathStep, Root, Term, TermKind};
 use crate::domain::expression::truth::{Reason, TOO_MANY_STEPS, Truth};
 use crate::domain::value::{Members, Value};
 
@@ -63,7 +63,7 @@ impl<'a> Evaluator<'a> {
                 None => return missing(),
             },
         };
-        let Some((Step::Name(name), rest)) = path.steps.split_first() else {
+        let Some((PathStep::Name(name), rest)) = path.steps.split_first() else {
             return missing();
         };
         map.get(name.as_ref()).and_then(|value| walk(value, rest)).map_or_else(missing, Found::Value)
@@ -180,15 +180,15 @@ impl<'a> Evaluator<'a> {
 }
 
 /// Follows a path; through anything that has no such part it is missing. A text has characters, as in Jinja.
-pub(super) fn walk<'v>(value: &'v Value, steps: &[Step]) -> Option<Cow<'v, Value>> {
+pub(super) fn walk<'v>(value: &'v Value, steps: &[PathStep]) -> Option<Cow<'v, Value>> {
     let Some((step, rest)) = steps.split_first() else {
         // An element that is null is not there for whoever asks for it.
         return (*value != Value::Null).then_some(Cow::Borrowed(value));
     };
     match (value, step) {
-        (Value::Object(object), Step::Name(name)) => walk(object.get(name.as_ref())?, rest),
-        (Value::List(list), Step::Index(index)) => walk(list.get(position(*index, list.len())?)?, rest),
-        (Value::Text(text), Step::Index(index)) => {
+        (Value::Object(object), PathStep::Name(name)) => walk(object.get(name.as_ref())?, rest),
+        (Value::List(list), PathStep::Index(index)) => walk(list.get(position(*index, list.len())?)?, rest),
+        (Value::Text(text), PathStep::Index(index)) => {
             let character = text.chars().nth(position(*index, text.chars().count())?)?;
             let character = Value::text(character.to_string());
             walk(&character, rest).map(|part| Cow::Owned(part.into_owned()))

@@ -4,7 +4,7 @@ use super::leaf::Ask;
 use super::{Narrowed, Wanted};
 use crate::domain::expression::evaluate::{self, find};
 use crate::domain::expression::facts::Facts;
-use crate::domain::expression::tree::{Aggregate, EventTerm, Step};
+use crate::domain::expression::tree::{Aggregate, EventTerm, PathStep};
 use crate::domain::selection::{Comparison, EventCount, Selection};
 use crate::domain::value::{Number, Value};
 
@@ -75,7 +75,7 @@ fn compared(which: &evaluate::Ask, aggregate: &Aggregate, by: Comparison, value:
             having(which, property, by, value)
         }
         (Aggregate::First(steps) | Aggregate::Last(steps), _) => match steps.as_slice() {
-            [Step::Name(property)] => having(which, property, by, value),
+            [PathStep::Name(property)] => having(which, property, by, value),
             _ => Narrowed::at_most(count(which, Comparison::Greater, 0)),
         },
         _ => Narrowed::decided(false),

@@ -1,6 +1,6 @@
 //! What a leaf of the tree is to a store: a test of an attribute, of an id, of a consent, of events, or nothing it knows.
 
-use crate::domain::expression::tree::{EventTerm, Node, NodeKind, Path, Root, Step, Term, TermKind};
+use crate::domain::expression::tree::{EventTerm, Node, NodeKind, Path, PathStep, Root, Term, TermKind};
 use crate::domain::selection::Comparison;
 
 /// A leaf as a store sees it.
@@ -133,8 +133,8 @@ fn required(term: &Term, into: &mut Vec<Vec<String>>) {
     match &term.kind {
         TermKind::Path(path) if path.root == Root::Customer => {
             let names = path.steps.iter().map_while(|step| match step {
-                Step::Name(name) => Some(name.to_string()),
-                Step::Index(_) => None,
+                PathStep::Name(name) => Some(name.to_string()),
+                PathStep::Index(_) => None,
             });
             let names: Vec<String> = names.collect();
             if !names.is_empty() {

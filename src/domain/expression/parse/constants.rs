@@ -5,7 +5,7 @@
 
 use minijinja::machinery::ast::{BinOpKind, Expr, UnaryOpKind};
 
-use super::super::problem::Problem;
+use super::super::problem::ExpressionProblem;
 use super::super::scope::Place;
 use super::super::tree::{Aggregate, Node, NodeKind, Term, TermKind};
 use super::{Compiler, Purpose};
@@ -22,7 +22,7 @@ impl Compiler<'_> {
     }
 
     /// What is added up or joined is there for everyone who has its parts.
-    fn computed(&self, expr: &Expr<'_>) -> Option<Problem> {
+    fn computed(&self, expr: &Expr<'_>) -> Option<ExpressionProblem> {
         let Expr::BinOp(op) = expr else { return None };
         let what = match op.op {
             BinOpKind::Concat => "a text that is joined",
@@ -36,7 +36,8 @@ impl Compiler<'_> {
             _ => return None,
         };
         let text = self.text(&self.span(expr));
-        let problem = Problem::error(self.span(expr), format!("`{text}` is {what}, which is no comparison"));
+        let problem =
+            ExpressionProblem::error(self.span(expr), format!("`{text}` is {what}, which is no comparison"));
         Some(problem.remedy(format!("compare it: `{text} == …`")))
     }
 
@@ -47,9 +48,9 @@ impl Compiler<'_> {
         if is_false && !self.negated { self.node(expr) } else { self.deciding(expr) }
     }
 
-    fn undeciding(&self, node: &Node) -> Option<Problem> {
+    fn undeciding(&self, node: &Node) -> Option<ExpressionProblem> {
         let text = self.text(&node.span);
-        let error = |message: String| Problem::error(node.span.clone(), message);
+        let error = |message: String| ExpressionProblem::error(node.span.clone(), message);
         if !node.reads() {
             let problem = error(format!("`{text}` is the same for all, so it decides nothing"));
             return Some(problem.remedy(self.instead_of_a_constant(node)));
@@ -68,8 +69,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn undeciding_value(&self, node: &Node, term: &Term, text: &str) -> Option<Problem> {
-        let error = |message: String| Problem::error(node.span.clone(), message);
+    fn undeciding_value(&self, node: &Node, term: &Term, text: &str) -> Option<ExpressionProblem> {
+        let error = |message: String| ExpressionProblem::error(node.span.clone(), message);
         if let TermKind::Path(path) = &term.kind
             && path.steps.is_empty()
         {
@@ -146,7 +147,8 @@ impl Compiler<'_> {
                         let message = format!("`{text}` is the same for all, so it decides nothing");
                         let remedy = "compare it with something, as in `customer.product in [\"a\", \"b\"]`";
                         let remedy = meant.clone().unwrap_or_else(|| remedy.to_owned());
-                        self.problems.push(Problem::error(self.span(operand), message).remedy(remedy));
+                        self.problems
+                            .push(ExpressionProblem::error(self.span(operand), message).remedy(remedy));
                     }
                     self.check_test(operand);
                 }
@@ -161,7 +163,7 @@ impl Compiler<'_> {
         if first.reads() || self.purpose == Purpose::Content {
             return;
         }
-        let problem = Problem::error(
+        let problem = ExpressionProblem::error(
             first.span.clone(),
             format!("`{}` is the same for all, so it decides nothing", first.text),
         );

@@ -12,7 +12,7 @@ use minijinja::machinery::ast;
 
 use super::super::depends::EventTypes;
 use super::super::hyphen::{Form, Rewritten};
-use super::super::problem::{CompileError, Problem, Severity};
+use super::super::problem::{CompileError, ExpressionProblem, Severity};
 use super::super::scope::Scope;
 use super::super::tree::Term;
 use super::depth::too_deep;
@@ -31,7 +31,7 @@ pub(crate) struct CheckedContent {
     /// Every name it gives itself; what it includes may use them.
     pub given: Vec<String>,
     /// What can be used but is probably not meant.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<ExpressionProblem>,
 }
 
 /// What the walk through a template collects.
@@ -96,7 +96,7 @@ impl Compiler<'_> {
         self.walk.frames.pop();
     }
 
-    fn complain(&mut self, problem: Problem) {
+    fn complain(&mut self, problem: ExpressionProblem) {
         self.problems.push(problem);
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use minijinja::machinery::ast::{self, CallArg, Expr};
 
 use super::super::convert::{parse_duration, parse_timestamp};
-use super::super::problem::{Problem, nearest};
-use super::super::tree::{Aggregate, EventTerm, Step, Term, TermKind, Window};
+use super::super::problem::{ExpressionProblem, nearest};
+use super::super::tree::{Aggregate, EventTerm, PathStep, Term, TermKind, Window};
 use super::Compiler;
 use super::guards::text;
 use crate::domain::value::{Kind, Value};
@@ -31,7 +31,7 @@ impl Compiler<'_> {
     }
 
     /// The same, with a path behind it: `events(…).last().seat`.
-    pub(super) fn events_path(&mut self, expr: &Expr<'_>, steps: Vec<Step>) -> Option<Option<TermKind>> {
+    pub(super) fn events_path(&mut self, expr: &Expr<'_>, steps: Vec<PathStep>) -> Option<Option<TermKind>> {
         let (base, links) = chain(expr)?;
         if !self.scope.place.functions().contains(&"events") {
             return None;
@@ -44,7 +44,7 @@ impl Compiler<'_> {
         expr: &Expr<'_>,
         base: &[CallArg<'_>],
         links: &[Link<'_, '_>],
-        steps: Vec<Step>,
+        steps: Vec<PathStep>,
     ) -> Option<TermKind> {
         let Some((last, windows)) = links.split_last() else {
             return self.unfinished(expr);
@@ -61,13 +61,15 @@ impl Compiler<'_> {
     }
 
     fn unfinished<T>(&mut self, expr: &Expr<'_>) -> Option<T> {
-        let problem = Problem::error(self.span(expr), "this says which events, not what to ask of them");
+        let problem =
+            ExpressionProblem::error(self.span(expr), "this says which events, not what to ask of them");
         self.refuse(problem.remedy("add `.count() > 0`, or `.last().…`"))
     }
 
     fn selection(&mut self, expr: &Expr<'_>, args: &[CallArg<'_>]) -> Option<(Term, Properties)> {
         let Some((CallArg::Pos(event_type), rest)) = args.split_first() else {
-            let problem = Problem::error(self.span(expr), "`events` takes the type of the events first");
+            let problem =
+                ExpressionProblem::error(self.span(expr), "`events` takes the type of the events first");
             return self
                 .refuse(problem.remedy("write `events(\"ticket_purchased\", match_id=params.match_id)`"));
         };
@@ -88,7 +90,7 @@ impl Compiler<'_> {
                 }
                 CallArg::Pos(other) | CallArg::PosSplat(other) | CallArg::KwargSplat(other) => {
                     complete = false;
-                    let problem = Problem::error(self.span(other), "properties are named")
+                    let problem = ExpressionProblem::error(self.span(other), "properties are named")
                         .remedy("write `match_id=…`, or `**{\"match-id\": …}` for a name with a hyphen");
                     self.problems.push(problem);
                 }
@@ -100,7 +102,7 @@ impl Compiler<'_> {
     fn unpack(&mut self, map: &ast::Map<'_>, into: &mut Vec<(Arc<str>, Term)>) -> Option<()> {
         for (key, value) in map.keys.iter().zip(&map.values) {
             let Some(name) = text(key) else {
-                let problem = Problem::error(self.span(key), "a property's name is a text");
+                let problem = ExpressionProblem::error(self.span(key), "a property's name is a text");
                 return self.refuse(problem);
             };
             let term = self.term(value)?;
@@ -119,7 +121,9 @@ impl Compiler<'_> {
             _ if term.needs_customer() => "the type of events cannot depend on the customer",
             _ => return Some(term),
         };
-        self.refuse(Problem::error(term.span, message).remedy("name it, or take it from a parameter"))
+        self.refuse(
+            ExpressionProblem::error(term.span, message).remedy("name it, or take it from a parameter"),
+        )
     }
 
     fn window(&mut self, link: &Link<'_, '_>) -> Option<Window> {
@@ -129,10 +133,10 @@ impl Compiler<'_> {
             ("since", [CallArg::Pos(moment)]) => Some(Window::Since(self.moment(moment)?)),
             ("before", [CallArg::Pos(moment)]) => Some(Window::Before(self.moment(moment)?)),
             ("within" | "since" | "before", _) => {
-                self.refuse(Problem::error(span, format!("`.{}` takes one value", link.name)))
+                self.refuse(ExpressionProblem::error(span, format!("`.{}` takes one value", link.name)))
             }
             (name, _) if METHODS.contains(&name) => self.refuse(
-                Problem::error(span, format!("nothing can follow `.{name}()` here"))
+                ExpressionProblem::error(span, format!("nothing can follow `.{name}()` here"))
                     .remedy("put the windows before it"),
             ),
             (name, _) => self.refuse_event_method(span, name),
@@ -145,7 +149,8 @@ impl Compiler<'_> {
             return match self.kind_of(&term) {
                 None | Some(Kind::Text) => Some(Window::WithinText(term)),
                 Some(kind) => {
-                    let problem = Problem::error(term.span, format!("`{}` is a {}", term.text, kind.word()));
+                    let problem =
+                        ExpressionProblem::error(term.span, format!("`{}` is a {}", term.text, kind.word()));
                     self.refuse(problem.remedy("a length of time is a text, such as \"30d\""))
                 }
             };
@@ -157,7 +162,7 @@ impl Compiler<'_> {
         match length {
             Some(length) => Some(Window::Within(length)),
             None => self.refuse(
-                Problem::error(term.span, "this is no length of time")
+                ExpressionProblem::error(term.span, "this is no length of time")
                     .remedy("write `\"365d\"`, `\"12h\"`, `\"30m\"` or `\"90s\"`"),
             ),
         }
@@ -169,7 +174,8 @@ impl Compiler<'_> {
             return match self.kind_of(&term) {
                 None | Some(Kind::Text | Kind::Number | Kind::Timestamp) => Some(term),
                 Some(kind) => {
-                    let problem = Problem::error(term.span, format!("`{}` is a {}", term.text, kind.word()));
+                    let problem =
+                        ExpressionProblem::error(term.span, format!("`{}` is a {}", term.text, kind.word()));
                     self.refuse(
                         problem.remedy("a moment is a timestamp, or a text such as \"2026-11-01T00:00:00Z\""),
                     )
@@ -186,13 +192,13 @@ impl Compiler<'_> {
                 Some(term)
             }
             None => self.refuse(
-                Problem::error(term.span, "this is no moment")
+                ExpressionProblem::error(term.span, "this is no moment")
                     .remedy("write it as `\"2026-11-01T00:00:00Z\"`"),
             ),
         }
     }
 
-    fn aggregate(&mut self, link: &Link<'_, '_>, steps: Vec<Step>) -> Option<Aggregate> {
+    fn aggregate(&mut self, link: &Link<'_, '_>, steps: Vec<PathStep>) -> Option<Aggregate> {
         let span = self.span(link.expr);
         let property = match link.args {
             [CallArg::Pos(property)] => text(property).map(Arc::<str>::from),
@@ -207,10 +213,12 @@ impl Compiler<'_> {
             ("max", Some(property), _) => Aggregate::Max(property),
             ("avg", Some(property), _) => Aggregate::Avg(property),
             ("count" | "first" | "last", _, _) => {
-                return self.refuse(Problem::error(span, format!("`.{}()` takes nothing", link.name)));
+                return self
+                    .refuse(ExpressionProblem::error(span, format!("`.{}()` takes nothing", link.name)));
             }
             ("sum" | "min" | "max" | "avg", None, _) => {
-                let problem = Problem::error(span, format!("`.{}` takes a property's name", link.name));
+                let problem =
+                    ExpressionProblem::error(span, format!("`.{}` takes a property's name", link.name));
                 return self.refuse(problem.remedy(format!("write `.{}(\"price\")`", link.name)));
             }
             ("within" | "since" | "before", _, _) => return self.unfinished(link.expr),
@@ -219,12 +227,12 @@ impl Compiler<'_> {
         if steps.is_empty() {
             return Some(aggregate);
         }
-        let problem = Problem::error(span, format!("the result of `.{}` has no parts", link.name));
+        let problem = ExpressionProblem::error(span, format!("the result of `.{}` has no parts", link.name));
         self.refuse(problem.remedy("only `.first()` and `.last()` have"))
     }
 
     pub(super) fn refuse_event_method<T>(&mut self, span: std::ops::Range<usize>, name: &str) -> Option<T> {
-        let problem = Problem::error(span, format!("events have no method `{name}`"));
+        let problem = ExpressionProblem::error(span, format!("events have no method `{name}`"));
         self.refuse(match nearest(name, METHODS.iter().copied()) {
             Some(near) => problem.remedy(format!("did you mean `.{near}(…)`?")),
             None => problem.remedy(format!("there are: {}", METHODS.join(", "))),

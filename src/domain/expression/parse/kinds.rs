@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use super::super::convert::parse_timestamp;
-use super::super::problem::Problem;
-use super::super::tree::{Aggregate, CallField, Path, Root, Step, Term, TermKind};
+use super::super::problem::ExpressionProblem;
+use super::super::tree::{Aggregate, CallField, Path, PathStep, Root, Term, TermKind};
 use super::Compiler;
 use crate::domain::selection::Comparison;
 use crate::domain::value::{Kind, Number, Value, number_from_text};
@@ -48,11 +48,11 @@ impl Compiler<'_> {
 
     fn kind_of_path(&self, path: &Path) -> Option<Kind> {
         match (path.root, path.steps.as_slice()) {
-            (Root::Params, [Step::Name(name)]) => self.declared_kind(name),
+            (Root::Params, [PathStep::Name(name)]) => self.declared_kind(name),
             (Root::Body | Root::Item, []) => None,
             (_, []) => Some(Kind::Object),
             // What a URL and a header hold are texts, whatever stands in them.
-            (Root::Headers | Root::Query, [Step::Name(_)]) => Some(Kind::Text),
+            (Root::Headers | Root::Query, [PathStep::Name(_)]) => Some(Kind::Text),
             _ => None,
         }
     }
@@ -75,15 +75,17 @@ impl Compiler<'_> {
             (Some(first), Some(second)) if first != second => {
                 let message =
                     format!("{} and {}: this is never true", said(left, first), said(right, second));
-                let problem = Problem::error(span, message).remedy(instead((left, first), (right, second)));
+                let problem =
+                    ExpressionProblem::error(span, message).remedy(instead((left, first), (right, second)));
                 self.problems.push(problem);
             }
             (Some(kind @ (Kind::List | Kind::Object)), _) | (_, Some(kind @ (Kind::List | Kind::Object)))
                 if !equality =>
             {
                 let message = format!("a {} has no order: this is never true", kind.word());
-                self.problems
-                    .push(Problem::error(span, message).remedy("write `… in …`, or compare `… | length`"));
+                self.problems.push(
+                    ExpressionProblem::error(span, message).remedy("write `… in …`, or compare `… | length`"),
+                );
             }
             (Some(Kind::Text), Some(Kind::Text)) if !equality => {
                 self.warn_of_order(left, by, right, &span);
@@ -102,7 +104,7 @@ impl Compiler<'_> {
             && number_from_text(text).is_some()
         {
             let remedy = format!("write `number({}) {} {}`", of.text, symbol(by), text.trim());
-            self.problems.push(Problem::warning(span.clone(), TEXT_ORDER).remedy(remedy));
+            self.problems.push(ExpressionProblem::warning(span.clone(), TEXT_ORDER).remedy(remedy));
         }
     }
 
@@ -146,7 +148,7 @@ impl Compiler<'_> {
             }
             _ => return,
         };
-        self.problems.push(Problem::warning(span, message).remedy(remedy));
+        self.problems.push(ExpressionProblem::warning(span, message).remedy(remedy));
     }
 
     /// Membership in what holds nothing, or nothing of that kind.
@@ -163,7 +165,7 @@ impl Compiler<'_> {
                 let message = format!("this asks whether `{}` is a part of the text {}", item.text, of.text);
                 let remedy =
                     format!("to compare, write `{} == {}` or `in [{}]`", item.text, of.text, listed(of));
-                return self.problems.push(Problem::warning(span, message).remedy(remedy));
+                return self.problems.push(ExpressionProblem::warning(span, message).remedy(remedy));
             }
             (_, Some(kind @ Kind::Object)) => (
                 format!("{} and holds no elements: this is never true", said(of, kind)),
@@ -175,7 +177,7 @@ impl Compiler<'_> {
             ),
             _ => return,
         };
-        self.problems.push(Problem::error(span, message).remedy(remedy));
+        self.problems.push(ExpressionProblem::error(span, message).remedy(remedy));
     }
 
     fn check_elements(&mut self, item: &Term, kind: Option<Kind>, of: &Term, span: Range<usize>) {
@@ -185,7 +187,7 @@ impl Compiler<'_> {
             _ => return,
         };
         if kinds.is_empty() {
-            let problem = Problem::error(of.span.clone(), "the list is empty, so nothing is in it");
+            let problem = ExpressionProblem::error(of.span.clone(), "the list is empty, so nothing is in it");
             return self.problems.push(problem.remedy("write its elements: `in [\"a\", \"b\"]`"));
         }
         if let Some(kind) = kind
@@ -199,11 +201,11 @@ impl Compiler<'_> {
                 (Kind::Text, "number") => "write the elements in quotes".to_owned(),
                 _ => format!("write elements of the kind {}", kind.word()),
             };
-            return self.problems.push(Problem::error(span, message).remedy(remedy));
+            return self.problems.push(ExpressionProblem::error(span, message).remedy(remedy));
         }
         if kinds.contains(&Some(Kind::List)) && is_from_outside(item) {
             let inner = of.text.trim_start_matches('[').trim_end_matches(']').trim().to_owned();
-            let problem = Problem::warning(
+            let problem = ExpressionProblem::warning(
                 span,
                 format!("an element of this list is a list itself, and `{}` seldom is", item.text),
             );
@@ -214,7 +216,7 @@ impl Compiler<'_> {
     /// What is asked of a text.
     pub(super) fn check_text(&mut self, term: &Term) {
         if let Some(kind) = self.kind_of(term).filter(|kind| *kind != Kind::Text) {
-            let problem = Problem::error(
+            let problem = ExpressionProblem::error(
                 term.span.clone(),
                 format!("{}, not a text: this is never true", said(term, kind)),
             );
@@ -241,36 +243,40 @@ impl Compiler<'_> {
             ),
             _ => return,
         };
-        self.problems.push(Problem::warning(term.span.clone(), message).remedy(remedy));
+        self.problems.push(ExpressionProblem::warning(term.span.clone(), message).remedy(remedy));
     }
 
     /// A way into a parameter that has no parts, or not such ones.
-    pub(super) fn check_way(&mut self, span: Range<usize>, name: &str, rest: &[Step]) -> Option<()> {
+    pub(super) fn check_way(&mut self, span: Range<usize>, name: &str, rest: &[PathStep]) -> Option<()> {
         let (Some(kind), Some(step)) = (self.declared_kind(name), rest.first()) else {
             return Some(());
         };
         let written = match step {
-            Step::Name(part) => format!("`.{part}`"),
-            Step::Index(index) => format!("`[{index}]`"),
+            PathStep::Name(part) => format!("`.{part}`"),
+            PathStep::Index(index) => format!("`[{index}]`"),
         };
         let remedy = match (kind, step) {
-            (Kind::List, Step::Index(_)) | (Kind::Object, Step::Name(_)) | (Kind::Text, Step::Index(_)) => {
+            (Kind::List, PathStep::Index(_))
+            | (Kind::Object, PathStep::Name(_))
+            | (Kind::Text, PathStep::Index(_)) => {
                 return Some(());
             }
-            (Kind::List | Kind::Text, Step::Name(part))
+            (Kind::List | Kind::Text, PathStep::Name(part))
                 if matches!(part.as_ref(), "length" | "size" | "count" | "len") =>
             {
                 format!("write `params.{name} | length`")
             }
-            (Kind::List, Step::Name(part)) => {
+            (Kind::List, PathStep::Name(part)) => {
                 format!(
                     "write `params.{name}[0]` for its first element, `\"a\" in params.{name}` for any, `params.{name} | map(attribute=\"{part}\")` for a part of each"
                 )
             }
             _ => format!("write `params.{name}`"),
         };
-        let problem =
-            Problem::error(span, format!("the parameter `{name}` is a {} and has no {written}", kind.word()));
+        let problem = ExpressionProblem::error(
+            span,
+            format!("the parameter `{name}` is a {} and has no {written}", kind.word()),
+        );
         self.refuse(problem.remedy(remedy))
     }
 }
@@ -285,7 +291,7 @@ fn is_from_outside(term: &Term) -> bool {
             // An event's own time is a moment.
             Aggregate::First(steps) | Aggregate::Last(steps) => {
                 !steps.is_empty()
-                    && !matches!(steps.as_slice(), [Step::Name(name)] if name.as_ref() == "timestamp")
+                    && !matches!(steps.as_slice(), [PathStep::Name(name)] if name.as_ref() == "timestamp")
             }
             _ => false,
         },

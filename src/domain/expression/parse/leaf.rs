@@ -7,7 +7,7 @@ use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, UnaryOpKind};
 
 use super::super::leaf::JinjaLeaf;
 use super::super::meter::{self, BUILT, Operation, TOUCHED, WALKED};
-use super::super::problem::{Problem, nearest};
+use super::super::problem::{ExpressionProblem, nearest};
 use super::super::tree::{Term, TermKind};
 use super::names::{FilterClass, PLAIN_TESTS, classify_filter, filter_names, operator_for_test};
 use super::{Compiler, words};
@@ -34,7 +34,7 @@ impl Compiler<'_> {
         let Draft { source, captured } = draft;
         match JinjaLeaf::compile(&source, captured, passes_absence, gives, &self.scope.local) {
             Ok(leaf) => Some(self.made(expr, TermKind::Jinja(Box::new(leaf)))),
-            Err(error) => self.refuse(Problem::error(self.span(expr), error.message)),
+            Err(error) => self.refuse(ExpressionProblem::error(self.span(expr), error.message)),
         }
     }
 
@@ -215,8 +215,10 @@ impl Compiler<'_> {
                     expr
                 }
                 CallArg::PosSplat(expr) | CallArg::KwargSplat(expr) => {
-                    let problem =
-                        Problem::error(self.span(expr), "arguments are written out here, not unpacked");
+                    let problem = ExpressionProblem::error(
+                        self.span(expr),
+                        "arguments are written out here, not unpacked",
+                    );
                     return self.refuse(problem);
                 }
             };
@@ -235,17 +237,17 @@ impl Compiler<'_> {
             FilterClass::Plain => return Some(()),
             FilterClass::Selecting => return self.check_selecting(expr, filter),
             FilterClass::Comparing if !self.decides() => return Some(()),
-            FilterClass::Comparing => Problem::error(
+            FilterClass::Comparing => ExpressionProblem::error(
                 span,
                 format!("the filter `{name}` compares as Jinja does, a text with a number"),
             )
             .remedy("compare by `==`, `<` and `in`, or ask `events(…)` for `.min`, `.max`"),
             FilterClass::ForText => {
-                Problem::error(span, format!("the filter `{name}` is for the text of a message"))
+                ExpressionProblem::error(span, format!("the filter `{name}` is for the text of a message"))
                     .remedy("leave it out")
             }
             FilterClass::Unknown => {
-                let problem = Problem::error(span, format!("there is no filter `{name}`"));
+                let problem = ExpressionProblem::error(span, format!("there is no filter `{name}`"));
                 if let Some(remedy) = words::remedy_for_filter(name) {
                     return self.refuse(problem.remedy(remedy));
                 }
@@ -266,12 +268,17 @@ impl Compiler<'_> {
                 Some(FilterClass::Plain) => Some(()),
                 Some(FilterClass::Comparing) if !self.decides() => Some(()),
                 _ => {
-                    let problem =
-                        Problem::error(self.span(expr), "`map` names a filter that does not compare");
+                    let problem = ExpressionProblem::error(
+                        self.span(expr),
+                        "`map` names a filter that does not compare",
+                    );
                     self.refuse(problem.remedy("write `map(\"lower\")` or `map(attribute=\"name\")`"))
                 }
             },
-            _ => self.refuse(Problem::error(self.span(expr), "`map` takes a filter's name or `attribute=`")),
+            _ => self.refuse(ExpressionProblem::error(
+                self.span(expr),
+                "`map` takes a filter's name or `attribute=`",
+            )),
         }
     }
 
@@ -297,7 +304,7 @@ impl Compiler<'_> {
         match refused {
             None => Some(()),
             Some(message) => self.refuse(
-                Problem::error(self.span(expr), message)
+                ExpressionProblem::error(self.span(expr), message)
                     .remedy("ask `events(…)` with properties, or use `in`"),
             ),
         }

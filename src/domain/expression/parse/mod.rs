@@ -28,7 +28,7 @@ use std::sync::Arc;
 use minijinja::machinery::ast;
 
 use super::hyphen::{Form, Rewritten};
-use super::problem::{CompileError, Problem, Severity};
+use super::problem::{CompileError, ExpressionProblem, Severity};
 use super::scope::Scope;
 use super::tree::{Node, Term};
 pub(crate) use content::check_content;
@@ -70,7 +70,7 @@ pub(crate) struct Compiler<'s> {
     negated: bool,
     /// What is meant where a constant stands among the operands that are read.
     meant: Option<String>,
-    problems: Vec<Problem>,
+    problems: Vec<ExpressionProblem>,
     /// Used by contents only.
     walk: content::Walk,
 }
@@ -78,7 +78,7 @@ pub(crate) struct Compiler<'s> {
 /// Something compiled, with what deserves a warning.
 pub(crate) struct Compiled<T> {
     pub tree: T,
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<ExpressionProblem>,
 }
 
 /// Reads a condition.
@@ -122,10 +122,10 @@ fn compile<T>(
 
 fn check_size(source: &str, inner: &str) -> Result<(), CompileError> {
     if inner.trim().is_empty() {
-        return Err(Problem::error(0..source.len(), "the expression is empty").into());
+        return Err(ExpressionProblem::error(0..source.len(), "the expression is empty").into());
     }
     if source.len() > SOURCE_BYTES_MAX {
-        return Err(Problem::error(
+        return Err(ExpressionProblem::error(
             0..source.len(),
             format!("the expression is longer than {SOURCE_BYTES_MAX} bytes"),
         )
@@ -154,11 +154,13 @@ fn without_marks(inner: &str) -> &str {
 }
 
 fn nests_too_deep(span: Range<usize>) -> CompileError {
-    Problem::error(span, "this nests too deep").remedy("split it, or move a part into a parameter").into()
+    ExpressionProblem::error(span, "this nests too deep")
+        .remedy("split it, or move a part into a parameter")
+        .into()
 }
 
-fn unreadable(error: Unreadable, rewritten: &Rewritten) -> Problem {
-    let problem = Problem::error(rewritten.original(error.range), error.message);
+fn unreadable(error: Unreadable, rewritten: &Rewritten) -> ExpressionProblem {
+    let problem = ExpressionProblem::error(rewritten.original(error.range), error.message);
     match error.remedy {
         Some(remedy) => problem.remedy(remedy),
         None => problem,
@@ -182,7 +184,7 @@ impl<'s> Compiler<'s> {
     }
 
     /// Notes a finding; `None`, so that it can be returned.
-    fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
+    fn refuse<T>(&mut self, problem: ExpressionProblem) -> Option<T> {
         self.problems.push(problem);
         None
     }

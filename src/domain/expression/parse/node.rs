@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use minijinja::machinery::ast::{self, BinOpKind, CompareOpKind, Expr, UnaryOpKind};
 
-use super::super::problem::{Problem, nearest};
+use super::super::problem::{ExpressionProblem, nearest};
 use super::super::tree::{Node, NodeKind, Term, TermKind};
 use super::guards::{is_call_trigger, text};
 use super::names::{PLAIN_TESTS, operator_for_test, test_names};
@@ -82,7 +82,7 @@ impl Compiler<'_> {
         let otherwise = match &choice.false_expr {
             Some(expr) => self.side(expr),
             None if self.negated => {
-                let problem = Problem::error(
+                let problem = ExpressionProblem::error(
                     self.span(&choice.true_expr),
                     "under `not`, a choice without `else` holds for everyone who is not asked",
                 );
@@ -167,7 +167,7 @@ impl Compiler<'_> {
         if let Some(none) = none_word(expr) {
             let other = self.text(&self.span(other));
             let [meant, opposite] = asked;
-            let problem = Problem::error(
+            let problem = ExpressionProblem::error(
                 self.span(expr),
                 format!("nothing is ever equal to `{none}`: customers hold no nulls"),
             );
@@ -184,8 +184,10 @@ impl Compiler<'_> {
             if let Some(name) = text(expr).filter(|_| is_call_trigger(subject))
                 && !self.scope.trigger_names().any(|known| known == name)
             {
-                let problem =
-                    Problem::error(self.span(expr), format!("this scenario has no trigger `{name}`"));
+                let problem = ExpressionProblem::error(
+                    self.span(expr),
+                    format!("this scenario has no trigger `{name}`"),
+                );
                 let known: Vec<&str> = self.scope.trigger_names().collect();
                 let problem = match nearest(name, known.iter().copied()) {
                     Some(near) => problem.remedy(format!("did you mean `{near}`?")),
@@ -202,7 +204,8 @@ impl Compiler<'_> {
             && !takes_one
             && PLAIN_TESTS.iter().chain(&["defined", "undefined"]).any(|n| *n == test.name)
         {
-            let problem = Problem::error(self.span(expr), format!("the test `{}` takes nothing", test.name));
+            let problem =
+                ExpressionProblem::error(self.span(expr), format!("the test `{}` takes nothing", test.name));
             return self.refuse(problem.remedy("put the test in parentheses if something follows it"));
         }
         match test.name {
@@ -214,7 +217,8 @@ impl Compiler<'_> {
             }
             "startingwith" | "endingwith" => {
                 let [ast::CallArg::Pos(with)] = test.args.as_slice() else {
-                    let problem = Problem::error(self.span(expr), format!("`{}` takes one text", test.name));
+                    let problem =
+                        ExpressionProblem::error(self.span(expr), format!("`{}` takes one text", test.name));
                     return self.refuse(problem);
                 };
                 let (of, with) = (self.term(&test.expr)?, self.term(with)?);
@@ -233,20 +237,21 @@ impl Compiler<'_> {
     /// `x is none`, or `x is not none`: `meant` is the test that says the same of a missing value.
     fn refuse_none_test<T>(&mut self, expr: &Expr<'_>, of: &Expr<'_>, meant: &str) -> Option<T> {
         let of = self.text(&self.span(of));
-        let problem = Problem::error(self.span(expr), "customers hold no nulls, so nothing is ever `none`");
+        let problem =
+            ExpressionProblem::error(self.span(expr), "customers hold no nulls, so nothing is ever `none`");
         self.refuse(problem.remedy(format!("write `{of} is {meant}`")))
     }
 
     fn refuse_test<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
         let span = self.span(expr);
         if let Some(operator) = operator_for_test(name) {
-            let problem = Problem::error(
+            let problem = ExpressionProblem::error(
                 span,
                 format!("the test `{name}` compares as Jinja does, a text with a number"),
             );
             return self.refuse(problem.remedy(format!("write `{operator}`")));
         }
-        let problem = Problem::error(span, format!("there is no test `{name}`"));
+        let problem = ExpressionProblem::error(span, format!("there is no test `{name}`"));
         if let Some(remedy) = words::remedy_for_test(name) {
             return self.refuse(problem.remedy(remedy));
         }

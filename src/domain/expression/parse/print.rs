@@ -10,7 +10,7 @@ use minijinja::machinery::ast::{self, BinOpKind, CallArg, CompareOpKind, Expr, S
 use minijinja::value::ValueKind;
 
 use super::super::hyphen::Form;
-use super::super::problem::{CompileError, Problem};
+use super::super::problem::{CompileError, ExpressionProblem};
 use super::whole::{Parsed, parse_whole};
 
 /// Reads a text and writes it in its one spelling. What is read only, and not compiled, may have unknown names.
@@ -37,7 +37,7 @@ pub fn print_again(printed: &str, form: Form) -> Result<String, CompileError> {
 
 fn print(source: &str, form: Form) -> Result<String, CompileError> {
     let parsed = parse_whole(source, form).map_err(|error| {
-        let problem = Problem::error(error.range, error.message);
+        let problem = ExpressionProblem::error(error.range, error.message);
         CompileError::from(match error.remedy {
             Some(remedy) => problem.remedy(remedy),
             None => problem,

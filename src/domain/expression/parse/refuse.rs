@@ -2,7 +2,7 @@
 
 use minijinja::machinery::ast::{self, Expr};
 
-use super::super::problem::{Problem, nearest};
+use super::super::problem::{ExpressionProblem, nearest};
 use super::super::scope::Place;
 use super::names::{FilterClass, classify_filter};
 use super::node::is_none_word;
@@ -12,14 +12,14 @@ impl Compiler<'_> {
     pub(super) fn refuse_method<T>(&mut self, expr: &Expr<'_>, call: &ast::Call<'_>) -> Option<T> {
         let span = self.span(expr);
         let Expr::GetAttr(get) = &call.expr else {
-            return self.refuse(Problem::error(span, "this cannot be called"));
+            return self.refuse(ExpressionProblem::error(span, "this cannot be called"));
         };
         if let Some((begin, name)) = called_first(&get.expr)
             && !self.scope.place.functions().contains(&name)
         {
             return self.refuse_function(begin, name);
         }
-        let problem = Problem::error(span, format!("values have no method `{}`", get.name));
+        let problem = ExpressionProblem::error(span, format!("values have no method `{}`", get.name));
         if let Some(remedy) = words::remedy_for_function(get.name) {
             return self.refuse(problem.remedy(remedy));
         }
@@ -32,15 +32,16 @@ impl Compiler<'_> {
     pub(super) fn refuse_function<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
         let span = self.span(expr);
         if name == "abort" {
-            let problem = Problem::error(span, "`abort` stands in contents only");
+            let problem = ExpressionProblem::error(span, "`abort` stands in contents only");
             return self.refuse(problem.remedy("to pass a customer over, make this condition false"));
         }
         if name == "events" {
-            let problem = Problem::error(span, "a trigger's `where` sees no customer, and so no events");
+            let problem =
+                ExpressionProblem::error(span, "a trigger's `where` sees no customer, and so no events");
             return self.refuse(problem.remedy("move it into the audience"));
         }
         let functions = self.scope.place.functions();
-        let problem = Problem::error(span, format!("there is no function `{name}` here"));
+        let problem = ExpressionProblem::error(span, format!("there is no function `{name}` here"));
         if let Some(remedy) = words::remedy_for_function(name) {
             return self.refuse(problem.remedy(remedy));
         }
@@ -61,7 +62,7 @@ impl Compiler<'_> {
 
     pub(super) fn refuse_root<T>(&mut self, expr: &Expr<'_>, name: &str) -> Option<T> {
         let span = self.span(expr);
-        let problem = Problem::error(span.clone(), format!("there is no `{name}` here"));
+        let problem = ExpressionProblem::error(span.clone(), format!("there is no `{name}` here"));
         if let Some(problem) = self.hyphenated(&span) {
             return self.refuse(problem);
         }
@@ -94,7 +95,7 @@ impl Compiler<'_> {
 
 impl Compiler<'_> {
     /// `tier` of `customer.loyalty-tier`, which is a subtraction: what a name with a hyphen is written like.
-    fn hyphenated(&self, of: &std::ops::Range<usize>) -> Option<Problem> {
+    fn hyphenated(&self, of: &std::ops::Range<usize>) -> Option<ExpressionProblem> {
         let before = self.source.get(..of.start)?.strip_suffix('-')?;
         let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         let begin = before.len() - before.chars().rev().take_while(|c| in_name(*c)).count();
@@ -104,8 +105,10 @@ impl Compiler<'_> {
         let (object, name) =
             whole.split_at_checked(whole.find('-').and_then(|at| whole[..at].rfind('.'))?)?;
         let name = name.trim_start_matches('.');
-        let problem =
-            Problem::error(begin..end, format!("`{whole}` is a subtraction here, as `-` is a minus"));
+        let problem = ExpressionProblem::error(
+            begin..end,
+            format!("`{whole}` is a subtraction here, as `-` is a minus"),
+        );
         Some(match object {
             "params" => problem.remedy(format!("declare the parameter `{name}`, or correct its name")),
             _ => problem.remedy(format!("write `{object}[\"{name}\"]`")),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use minijinja::machinery::ast::{self, BinOpKind, Expr, UnaryOpKind};
 
 use super::super::convert::from_jinja;
-use super::super::problem::{Problem, nearest};
-use super::super::tree::{CallField, Path, Root, Step, Term, TermKind};
+use super::super::problem::{ExpressionProblem, nearest};
+use super::super::tree::{CallField, Path, PathStep, Root, Term, TermKind};
 use super::Compiler;
 use super::node::comparison;
 use crate::domain::value::{Kind, Value};
@@ -73,15 +73,16 @@ impl Compiler<'_> {
     fn literal(&mut self, expr: &Expr<'_>, value: &minijinja::Value) -> Option<Value> {
         let span = self.span(expr);
         match from_jinja(value) {
-            Ok(Some(Value::Text(text))) if text.contains('\0') => {
-                self.refuse(Problem::error(span, "a text holds no U+0000, so nothing is ever equal to this"))
-            }
+            Ok(Some(Value::Text(text))) if text.contains('\0') => self.refuse(ExpressionProblem::error(
+                span,
+                "a text holds no U+0000, so nothing is ever equal to this",
+            )),
             Ok(Some(value)) => Some(value),
             Ok(None) => self.refuse(
-                Problem::error(span, "`none` is no value: what is not there is missing")
+                ExpressionProblem::error(span, "`none` is no value: what is not there is missing")
                     .remedy("use `is defined`, `is undefined` or `default(…)`"),
             ),
-            Err(error) => self.refuse(Problem::error(span, error)),
+            Err(error) => self.refuse(ExpressionProblem::error(span, error)),
         }
     }
 
@@ -124,7 +125,8 @@ impl Compiler<'_> {
                 ast::CallArg::Pos(falsy) | ast::CallArg::Kwarg("boolean", falsy),
             ] => (fallback, Some(falsy)),
             _ => {
-                let problem = Problem::error(self.span(expr), "`default` takes the value to use instead");
+                let problem =
+                    ExpressionProblem::error(self.span(expr), "`default` takes the value to use instead");
                 return self.refuse(problem.remedy("write `default(0)` or `default(\"\")`"));
             }
         };
@@ -134,7 +136,7 @@ impl Compiler<'_> {
             Some(Expr::Const(constant)) => constant.value.is_true(),
             Some(other) => {
                 let span = self.span(other);
-                return self.refuse(Problem::error(
+                return self.refuse(ExpressionProblem::error(
                     span,
                     "whether `default` replaces falsy values is true or false",
                 ));
@@ -159,7 +161,8 @@ impl Compiler<'_> {
             name => return self.refuse_function(expr, name),
         };
         let [ast::CallArg::Pos(argument)] = call.args.as_slice() else {
-            let problem = Problem::error(self.span(expr), format!("`{}` takes one value", function.id));
+            let problem =
+                ExpressionProblem::error(self.span(expr), format!("`{}` takes one value", function.id));
             return self.refuse(problem);
         };
         Some(TermKind::Convert(to, Box::new(self.tolerant_term(argument)?)))
@@ -182,8 +185,8 @@ impl Compiler<'_> {
             "now" if steps.is_empty() => return Some(TermKind::Now),
             "call" => return self.call_field(expr, &steps),
             "consents" if steps.len() == 1 => match &steps[0] {
-                Step::Name(name) => return Some(TermKind::Consent(name.to_string())),
-                Step::Index(_) => Root::Consents,
+                PathStep::Name(name) => return Some(TermKind::Consent(name.to_string())),
+                PathStep::Index(_) => Root::Consents,
             },
             "params" => {
                 self.check_param(expr, &steps, absence)?;
@@ -197,7 +200,7 @@ impl Compiler<'_> {
             "query" => Root::Query,
             "item" => Root::Item,
             _ => {
-                let problem = Problem::error(self.span(expr), format!("`{}` has no parts", var.id));
+                let problem = ExpressionProblem::error(self.span(expr), format!("`{}` has no parts", var.id));
                 return self.refuse(problem);
             }
         };
@@ -210,23 +213,25 @@ impl Compiler<'_> {
     }
 
     /// `ids.registered`: one of the customer's own ids.
-    pub(super) fn id(&mut self, expr: &Expr<'_>, steps: &[Step]) -> Option<TermKind> {
+    pub(super) fn id(&mut self, expr: &Expr<'_>, steps: &[PathStep]) -> Option<TermKind> {
         match steps {
-            [Step::Name(kind)] => Some(TermKind::Id(Arc::clone(kind))),
+            [PathStep::Name(kind)] => Some(TermKind::Id(Arc::clone(kind))),
             _ => {
-                let problem = Problem::error(self.span(expr), "`ids` is not a value by itself");
+                let problem = ExpressionProblem::error(self.span(expr), "`ids` is not a value by itself");
                 self.refuse(problem.remedy("name the kind of id, as in `ids.registered`"))
             }
         }
     }
 
     /// Whether an attribute's name is how people ask for an id, and how it is asked for here.
-    pub(super) fn warn_of_id(&mut self, expr: &Expr<'_>, steps: &[Step]) {
+    pub(super) fn warn_of_id(&mut self, expr: &Expr<'_>, steps: &[PathStep]) {
         let meant = match steps {
-            [Step::Name(name)] if matches!(name.as_ref(), "id" | "ids" | "customer_id" | "customer_ids") => {
+            [PathStep::Name(name)]
+                if matches!(name.as_ref(), "id" | "ids" | "customer_id" | "customer_ids") =>
+            {
                 "registered"
             }
-            [Step::Name(name), Step::Name(kind), ..]
+            [PathStep::Name(name), PathStep::Name(kind), ..]
                 if matches!(name.as_ref(), "id" | "ids" | "customer_ids") =>
             {
                 kind.as_ref()
@@ -235,47 +240,53 @@ impl Compiler<'_> {
         };
         let message =
             format!("this is an attribute, and not one of the customer's ids; those are `ids.{meant}`");
-        let problem = Problem::warning(self.span(expr), message);
+        let problem = ExpressionProblem::warning(self.span(expr), message);
         self.problems.push(problem.remedy(format!("write `ids.{meant}`, unless an attribute is meant")));
     }
 
     /// `customer.tags.length`, which is an attribute of an attribute.
-    fn warn_of_length(&mut self, expr: &Expr<'_>, steps: &[Step]) {
-        let Some((Step::Name(last), [_, ..])) = steps.split_last() else { return };
+    fn warn_of_length(&mut self, expr: &Expr<'_>, steps: &[PathStep]) {
+        let Some((PathStep::Name(last), [_, ..])) = steps.split_last() else { return };
         if !matches!(last.as_ref(), "length" | "size" | "count") {
             return;
         }
         let span = self.span(expr);
         let text = self.text(&span);
         let of = text.strip_suffix(last.as_ref()).map_or("…", |of| of.trim_end_matches('.'));
-        let problem = Problem::warning(span, format!("`{last}` is read as an attribute here"));
+        let problem = ExpressionProblem::warning(span, format!("`{last}` is read as an attribute here"));
         self.problems.push(problem.remedy(format!("write `{of} | length`, unless an attribute is meant")));
     }
 
-    pub(super) fn call_field(&mut self, expr: &Expr<'_>, steps: &[Step]) -> Option<TermKind> {
+    pub(super) fn call_field(&mut self, expr: &Expr<'_>, steps: &[PathStep]) -> Option<TermKind> {
         let names = ["id", "trigger", "receivedAt"];
         let problem = match steps {
-            [Step::Name(name)] => match name.as_ref() {
+            [PathStep::Name(name)] => match name.as_ref() {
                 "id" => return Some(TermKind::Call(CallField::Id)),
                 "trigger" => return Some(TermKind::Call(CallField::Trigger)),
                 "receivedAt" => return Some(TermKind::Call(CallField::ReceivedAt)),
                 name => {
-                    let problem = Problem::error(self.span(expr), format!("a call has no `{name}`"));
+                    let problem =
+                        ExpressionProblem::error(self.span(expr), format!("a call has no `{name}`"));
                     match nearest(name, names) {
                         Some(near) => problem.remedy(format!("did you mean `call.{near}`?")),
                         None => problem.remedy("it has `call.id`, `call.trigger` and `call.receivedAt`"),
                     }
                 }
             },
-            _ => Problem::error(self.span(expr), "`call` is not a value by itself")
+            _ => ExpressionProblem::error(self.span(expr), "`call` is not a value by itself")
                 .remedy("use `call.id`, `call.trigger` or `call.receivedAt`"),
         };
         self.refuse(problem)
     }
 
     /// A param must be declared by every trigger that is possible here, alike.
-    pub(super) fn check_param(&mut self, expr: &Expr<'_>, steps: &[Step], absence: Absence) -> Option<()> {
-        let Some(Step::Name(name)) = steps.first() else {
+    pub(super) fn check_param(
+        &mut self,
+        expr: &Expr<'_>,
+        steps: &[PathStep],
+        absence: Absence,
+    ) -> Option<()> {
+        let Some(PathStep::Name(name)) = steps.first() else {
             return Some(());
         };
         let possible = self.guards.triggers.clone();
@@ -294,7 +305,7 @@ impl Compiler<'_> {
             self.check_way(span.clone(), name, &steps[1..])?;
         }
         if declared == 0 {
-            let problem = Problem::error(span, format!("no parameter `{name}` is declared"));
+            let problem = ExpressionProblem::error(span, format!("no parameter `{name}` is declared"));
             let near = nearest(name, self.scope.parameter_names().filter(|known| *known != name.as_ref()));
             return self.refuse(match near {
                 Some(near) => problem.remedy(format!("did you mean `params.{near}`?")),
@@ -302,8 +313,10 @@ impl Compiler<'_> {
             });
         }
         if words.len() > 1 {
-            let problem =
-                Problem::error(span, format!("the triggers declare `{name}` as {}", words.join(" and as ")));
+            let problem = ExpressionProblem::error(
+                span,
+                format!("the triggers declare `{name}` as {}", words.join(" and as ")),
+            );
             return self.refuse(problem.remedy("declare it alike, or guard it by `call.trigger == \"…\"`"));
         }
         let guarded = absence == Absence::Caught || self.guards.present.iter().any(|known| **known == **name);
@@ -312,7 +325,7 @@ impl Compiler<'_> {
                 .filter(|trigger| !trigger.parameters.contains_key(name.as_ref()))
                 .map(|trigger| format!("`{}`", trigger.name))
                 .collect();
-            let problem = Problem::error(
+            let problem = ExpressionProblem::error(
                 span,
                 format!("{} does not declare the parameter `{name}`", without.join(", ")),
             );
@@ -325,13 +338,13 @@ impl Compiler<'_> {
 }
 
 /// The base of `base.a["b"][0]` and the steps; `None` if a step is not known before the run.
-pub(super) fn unwind<'e, 's>(expr: &'e Expr<'s>) -> Option<(&'e Expr<'s>, Vec<Step>)> {
+pub(super) fn unwind<'e, 's>(expr: &'e Expr<'s>) -> Option<(&'e Expr<'s>, Vec<PathStep>)> {
     let mut steps = Vec::new();
     let mut at = expr;
     loop {
         at = match at {
             Expr::GetAttr(get) => {
-                steps.push(Step::Name(get.name.into()));
+                steps.push(PathStep::Name(get.name.into()));
                 &get.expr
             }
             Expr::GetItem(get) => {
@@ -346,27 +359,27 @@ pub(super) fn unwind<'e, 's>(expr: &'e Expr<'s>) -> Option<(&'e Expr<'s>, Vec<St
     }
 }
 
-fn step(subscript: &Expr<'_>) -> Option<Step> {
+fn step(subscript: &Expr<'_>) -> Option<PathStep> {
     match subscript {
         Expr::Const(constant) => match constant.value.as_str() {
-            Some(name) => Some(Step::Name(name.into())),
-            None if constant.value.is_integer() => constant.value.as_i64().map(Step::Index),
+            Some(name) => Some(PathStep::Name(name.into())),
+            None if constant.value.is_integer() => constant.value.as_i64().map(PathStep::Index),
             None => None,
         },
         Expr::UnaryOp(op) if matches!(op.op, UnaryOpKind::Neg) => match step(&op.expr)? {
-            Step::Index(index) => index.checked_neg().map(Step::Index),
-            Step::Name(_) => None,
+            PathStep::Index(index) => index.checked_neg().map(PathStep::Index),
+            PathStep::Name(_) => None,
         },
         _ => None,
     }
 }
 
 /// Header names do not depend on case.
-fn lower_case(steps: Vec<Step>) -> Vec<Step> {
+fn lower_case(steps: Vec<PathStep>) -> Vec<PathStep> {
     steps
         .into_iter()
         .map(|step| match step {
-            Step::Name(name) => Step::Name(Arc::from(name.to_ascii_lowercase())),
+            PathStep::Name(name) => PathStep::Name(Arc::from(name.to_ascii_lowercase())),
             index => index,
         })
         .collect()

@@ -98,7 +98,7 @@ pub(in crate::domain) fn check_customer(customer: &Customer, params: &Json, case
     }
 }
 
-pub(in crate::domain) fn problems(source: &str) -> Vec<Problem> {
+pub(in crate::domain) fn problems(source: &str) -> Vec<ExpressionProblem> {
     match Condition::compile(source, &scope()) {
         Ok(condition) => condition.warnings().to_vec(),
         Err(error) => error.problems,

@@ -5,12 +5,12 @@
 
 mod rows;
 
-use super::{About, Basis, Finding};
+use super::{About, Basis, RefusalFinding};
 use rows::{CODES, FIRST_WORDS, STATUSES, WORDS};
 
 /// The step of the dialogue at which a server answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum SmtpStep {
     /// The banner.
     Connect,
     /// EHLO or HELO.
@@ -30,36 +30,38 @@ pub enum Step {
 }
 
 /// Whom an answer of 4xx or 5xx is about. `text` is what stands behind the code, all lines of it.
-pub fn judge(step: Step, code: u16, text: &str) -> Finding {
+pub fn judge(step: SmtpStep, code: u16, text: &str) -> RefusalFinding {
     let words = words(text);
     let found = by_words(FIRST_WORDS, &words)
         .or_else(|| status(code, text).and_then(|status| by_status(&status, step)))
         .or_else(|| by_words(WORDS, &words))
         .or_else(|| by_code(code, step));
-    let found = found.unwrap_or_else(|| Finding::new(unrecognized(step, code, text), Basis::Unrecognized));
+    let found =
+        found.unwrap_or_else(|| RefusalFinding::new(unrecognized(step, code, text), Basis::Unrecognized));
     at_its_step(step, found)
 }
 
 /// Before a recipient is named, nothing can be about one; and nothing but its size can be wrong with a mail.
-fn at_its_step(step: Step, found: Finding) -> Finding {
+fn at_its_step(step: SmtpStep, found: RefusalFinding) -> RefusalFinding {
     let about = match (step, found.about) {
-        (Step::Sender, About::Recipient) => About::Us,
-        (Step::Connect | Step::Hello | Step::StartTls | Step::Login, About::Recipient | About::Message) => {
-            About::Us
-        }
+        (SmtpStep::Sender, About::Recipient) => About::Us,
+        (
+            SmtpStep::Connect | SmtpStep::Hello | SmtpStep::StartTls | SmtpStep::Login,
+            About::Recipient | About::Message,
+        ) => About::Us,
         (_, about) => about,
     };
-    Finding { about, ..found }
+    RefusalFinding { about, ..found }
 }
 
 /// What no row knows. Security and policy (X.7.x, and 554, which RFC 5321 has for a host that serves nobody) is about
 /// who sends when it is said before the mail was seen; 4xx about one recipient is greylisting as a rule.
-fn unrecognized(step: Step, code: u16, text: &str) -> About {
+fn unrecognized(step: SmtpStep, code: u16, text: &str) -> About {
     let is_policy = code == 554 || status(code, text).is_some_and(|status| status.starts_with("7."));
     match step {
-        Step::Recipient if is_policy && code >= 500 => About::Us,
-        Step::Recipient => About::Recipient,
-        Step::Data | Step::End => About::Message,
+        SmtpStep::Recipient if is_policy && code >= 500 => About::Us,
+        SmtpStep::Recipient => About::Recipient,
+        SmtpStep::Data | SmtpStep::End => About::Message,
         _ => About::Us,
     }
 }
@@ -98,9 +100,9 @@ fn words(text: &str) -> String {
     kept.join(" ")
 }
 
-fn by_words(rows: &[(&str, About, Basis)], words: &str) -> Option<Finding> {
+fn by_words(rows: &[(&str, About, Basis)], words: &str) -> Option<RefusalFinding> {
     let row = rows.iter().find(|(said, ..)| holds(words, said))?;
-    Some(Finding::new(row.1, row.2))
+    Some(RefusalFinding::new(row.1, row.2))
 }
 
 /// Whether the words hold these, where `*` stands for any others between.
@@ -115,9 +117,9 @@ fn holds(words: &str, said: &str) -> bool {
     })
 }
 
-fn by_status(status: &str, step: Step) -> Option<Finding> {
+fn by_status(status: &str, step: SmtpStep) -> Option<RefusalFinding> {
     let row = STATUSES.iter().find(|(row, steps, ..)| is_like(status, row) && steps.hold(step))?;
-    Some(Finding::new(row.2, row.3))
+    Some(RefusalFinding::new(row.2, row.3))
 }
 
 /// `7.6xx` stands for 7.600 to 7.699.
@@ -125,9 +127,9 @@ fn is_like(status: &str, row: &str) -> bool {
     status.len() == row.len() && row.bytes().zip(status.bytes()).all(|(row, byte)| row == b'x' || row == byte)
 }
 
-fn by_code(code: u16, step: Step) -> Option<Finding> {
+fn by_code(code: u16, step: SmtpStep) -> Option<RefusalFinding> {
     let row = CODES.iter().find(|(row, steps, ..)| *row == code && steps.hold(step))?;
-    Some(Finding::new(row.2, row.3))
+    Some(RefusalFinding::new(row.2, row.3))
 }
 
 #[cfg(test)]

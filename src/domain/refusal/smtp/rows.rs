@@ -1,6 +1,6 @@
 //! The rows of the SMTP table, the first that fits deciding.
 
-use super::{About, Basis, Step};
+use super::{About, Basis, SmtpStep};
 use About::{Later, Message, Recipient, Us};
 use Basis::{Certain, Likely};
 
@@ -16,11 +16,11 @@ pub(super) enum At {
 }
 
 impl At {
-    pub(super) fn hold(self, step: Step) -> bool {
+    pub(super) fn hold(self, step: SmtpStep) -> bool {
         match self {
             At::Any => true,
-            At::Recipient => step == Step::Recipient,
-            At::Mail => matches!(step, Step::Data | Step::End),
+            At::Recipient => step == SmtpStep::Recipient,
+            At::Mail => matches!(step, SmtpStep::Data | SmtpStep::End),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Row by row: what servers answer, as their sources and logs have it, and whom it is about.
 
 use About::{Later, Message, Recipient, Us};
-use Step::{Connect, Data, End, Hello, Login, Sender, StartTls};
+use SmtpStep::{Connect, Data, End, Hello, Login, Sender, StartTls};
 
 use super::*;
 
-const RCPT: Step = Step::Recipient;
+const RCPT: SmtpStep = SmtpStep::Recipient;
 
 #[track_caller]
-fn expect(rows: &[(Step, u16, &str, About)]) {
+fn expect(rows: &[(SmtpStep, u16, &str, About)]) {
     let wrong: Vec<String> = rows
         .iter()
         .filter_map(|(step, code, text, about)| {
@@ -314,14 +314,14 @@ fn what_no_row_knows_is_judged_by_its_step() {
         (End, 554, "5.7.1 Refused", Message),
     ] {
         let found = judge(step, code, text);
-        assert_eq!(found, Finding::new(about, Basis::Unrecognized), "{step:?} {code} {text}");
+        assert_eq!(found, RefusalFinding::new(about, Basis::Unrecognized), "{step:?} {code} {text}");
     }
 }
 
 #[test]
 fn a_customers_address_is_not_read_as_the_servers_words() {
     let found = judge(RCPT, 550, "<relay.denied@example.org>: go away");
-    assert_eq!(found, Finding::new(Recipient, Basis::Unrecognized));
+    assert_eq!(found, RefusalFinding::new(Recipient, Basis::Unrecognized));
     let found = judge(RCPT, 550, "spf dkim@example.org is nobody's 5.1.1");
     assert_eq!(found.about, Recipient);
 }

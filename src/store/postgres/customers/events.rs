@@ -15,7 +15,7 @@ use super::upsert::{Rows, decisions, is_kept, pause, too_often};
 use crate::store::StoreError;
 use crate::store::customers::{EventWrite, LineRefused, LineResult, microseconds};
 use crate::store::documents::encode;
-use crate::store::postgres::Database;
+use crate::store::postgres::PostgresDatabase;
 use crate::store::side_index::EventPlace;
 
 /// Customers first: the events' rows say whose they are.
@@ -27,7 +27,7 @@ const WRITE_EVENTS: &str = "SELECT write_events($1, $2, $3, $4, $5, $6, $7, $8, 
 
 /// Adds all events; each line answers for itself.
 pub(super) async fn insert(
-    database: &Database,
+    database: &PostgresDatabase,
     lines: Vec<EventWrite>,
 ) -> Result<Vec<LineResult>, StoreError> {
     let lines = Arc::new(lines);

@@ -19,7 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 
-use super::Database;
+use super::PostgresDatabase;
 use super::database::BATCH_TIME_MAX;
 use super::session::Session;
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
@@ -27,50 +27,56 @@ use crate::domain::render::AttributesSeen;
 use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
 use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
-use crate::store::care::Care;
+use crate::store::background_task::BackgroundTask;
 use crate::store::customers::{CustomerWrite, Customers, EventWrite, LatestEvents, LineResult};
-use index::caretaker::Caretaker;
+use index::maintenance::IndexMaintenance;
 use index::require::{Needs, states};
 use snapshot::{Reading, in_snapshot};
 
-/// How many snapshots may be read at once: some connections are left to writes and to the care of indexes.
+/// How many snapshots may be read at once: some connections are left to writes and to index maintenance.
 const READERS_MAX: usize = 5;
 
 const FIND: &str = "SELECT customer FROM identity WHERE id = $1 AND kind = $2";
 
-/// Customers and events of one tenant, and the one who takes care of its indexes.
+/// Customers and events of one tenant, and the task that maintains its indexes.
 #[derive(Debug)]
 pub struct PostgresCustomers {
-    database: Arc<Database>,
+    database: Arc<PostgresDatabase>,
     needs: Arc<Needs>,
     required: Arc<Notify>,
     readers: Arc<Semaphore>,
-    care: Care,
+    background_task: BackgroundTask,
 }
 
 impl PostgresCustomers {
-    /// Takes care of the tenant's customers. Must be called within a tokio runtime, where indexes are taken care of
+    /// Serves the tenant's customers. Must be called within a tokio runtime, where indexes are maintained
     /// until [`Self::close`].
-    pub fn open(database: Arc<Database>) -> Self {
+    pub fn open(database: Arc<PostgresDatabase>) -> Self {
         Self::open_with_grace(database, INDEX_GRACE)
     }
 
     /// Like [`Self::open`], keeping indexes that no scenario needs for this long.
-    pub fn open_with_grace(database: Arc<Database>, grace: Duration) -> Self {
+    pub fn open_with_grace(database: Arc<PostgresDatabase>, grace: Duration) -> Self {
         let (needs, required) = (Arc::new(Needs::new()), Arc::new(Notify::new()));
-        let caretaker = Caretaker {
+        let maintenance = IndexMaintenance {
             database: Arc::clone(&database),
             needs: Arc::clone(&needs),
             grace,
             required: Arc::clone(&required),
         };
         let readers = Arc::new(Semaphore::new(READERS_MAX));
-        PostgresCustomers { database, needs, required, readers, care: Care::start(caretaker.take_care()) }
+        PostgresCustomers {
+            database,
+            needs,
+            required,
+            readers,
+            background_task: BackgroundTask::start(maintenance.maintain()),
+        }
     }
 
-    /// Ends the care of indexes; the database is left to whoever else uses it.
+    /// Ends index maintenance; the database is left to whoever else uses it.
     pub async fn close(&self) {
-        self.care.end().await;
+        self.background_task.end().await;
     }
 
     /// Reads several statements on one snapshot of the connection that is lent, when it is its turn.

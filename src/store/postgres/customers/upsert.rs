@@ -15,7 +15,7 @@ use super::index::registry::numbers;
 use super::read::{self, Named};
 use crate::store::StoreError;
 use crate::store::customers::{CustomerWrite, LineResult};
-use crate::store::postgres::Database;
+use crate::store::postgres::PostgresDatabase;
 use crate::store::postgres::error::is_decide_anew;
 use crate::store::postgres::session::{Failed, Params, Session};
 
@@ -23,15 +23,15 @@ const WRITE: &str =
     "SELECT write_customers($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
      $17, $18, $19, $20, $21)";
 
-/// How often a batch is decided before its writer is told to come back. Of those who stand in each other's way one
-/// gets through each time.
+/// How often a batch is decided before its writer is told to retry. Of several writers that conflict on the same
+/// customers, one commits in each round.
 const DECISIONS_MAX: u32 = 12;
 /// The longest pause before a decision is made anew.
 const PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// Writes all lines; each answers for itself.
 pub(super) async fn upsert(
-    database: &Database,
+    database: &PostgresDatabase,
     lines: Vec<CustomerWrite>,
 ) -> Result<Vec<LineResult>, StoreError> {
     let lines = Arc::new(lines);

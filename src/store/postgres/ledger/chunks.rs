@@ -6,7 +6,7 @@ use super::PostgresLedger;
 use super::rows::{get, small, unreadable};
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::RunId;
-use crate::domain::tally::{JourneyEnd, Tally};
+use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::store::StoreError;
 use crate::store::chunk_keys;
 use crate::store::runs::{ChunkId, Fence, OpenChunks, Taken, TakenChunk};
@@ -123,7 +123,7 @@ impl PostgresLedger {
         chunk: ChunkId,
         fence: Fence,
         position: usize,
-        counts: &Tally,
+        counts: &RunCounts,
     ) -> Result<bool, StoreError> {
         let accepted_at = self.accepted_at(chunk.run).await?;
         let position = i64::try_from(position).unwrap_or(i64::MAX);
@@ -143,10 +143,10 @@ impl PostgresLedger {
         let mut session = self.database.ledger().await?;
         let (mut n, mut counts) = (Vec::new(), Vec::new());
         for row in session.query(UNTOUCHED, &[&run.0]).await? {
-            let mut tally = Tally::default();
-            tally.journeys.add(end, get::<i64>(&row, 1)?.unsigned_abs());
+            let mut run_counts = RunCounts::default();
+            run_counts.journeys.add(end, get::<i64>(&row, 1)?.unsigned_abs());
             n.push(get::<i32>(&row, 0)?);
-            counts.push(tally.written());
+            counts.push(run_counts.written());
         }
         let finished = session.query(FINISH_UNTOUCHED, &[&run.0, &n, &counts]).await?;
         Ok(finished.len() as u64)

@@ -8,7 +8,7 @@ use super::listen::RING;
 use super::rows::{accepted_call, call_columns, get, run_state, small};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{RunId, ScenarioName};
-use crate::domain::tally::JourneyEnd;
+use crate::domain::run_counts::JourneyEnd;
 use crate::store::StoreError;
 use crate::store::deliveries::{Deliveries, Step, count_chunk};
 use crate::store::replicas::Told;
@@ -103,7 +103,7 @@ impl PostgresLedger {
         let Some(row) = found else { return Ok(true) };
         let n: i32 = get(&row, 0)?;
         let (position, written) = (small::<usize>(get(&row, 1)?)?, get::<&str>(&row, 2)?);
-        let before = super::run_log::tally(written)?;
+        let before = super::run_log::run_counts(written)?;
         let chunk = ChunkId { run: id.run, n: small(n.into())? };
         let (keys, rows) = (self.chunk_customers(chunk).await?, self.of_chunk(chunk).await?);
         let rest = if before.journeys.expired > 0 { JourneyEnd::Expired } else { JourneyEnd::Cancelled };

@@ -14,7 +14,7 @@ use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{NodeIndex, RunId};
 use crate::store::StoreError;
-use crate::store::postgres::Database;
+use crate::store::postgres::PostgresDatabase;
 use crate::store::replicas::Told;
 use crate::store::runs::ChunkId;
 
@@ -29,7 +29,7 @@ const LISTEN_MAX: Duration = Duration::from_secs(2);
 pub(super) const TOLD_MAX: usize = 1024;
 
 /// Listens until told to stop.
-pub(super) async fn listen(database: Arc<Database>, heard: Heard, stop: CancellationToken) {
+pub(super) async fn listen(database: Arc<PostgresDatabase>, heard: Heard, stop: CancellationToken) {
     let listening = async {
         loop {
             if let Err(error) = listen_once(&database, &heard).await {
@@ -55,7 +55,7 @@ pub(super) struct Heard {
     pub told: tokio::sync::mpsc::Sender<Told>,
 }
 
-async fn listen_once(database: &Database, heard: &Heard) -> Result<(), StoreError> {
+async fn listen_once(database: &PostgresDatabase, heard: &Heard) -> Result<(), StoreError> {
     let (rings, mut rung) = mpsc::channel(TOLD_MAX);
     let unavailable = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string());
     let connected = database.listener(rings).connect().await.map_err(|error| unavailable(&error))?;

@@ -1,15 +1,15 @@
 //! The ledger on PostgreSQL: calls, runs, chunks, leases, keys and deliveries of one tenant.
 //!
-//! One file a concern; each implements that concern's trait of `store` on the same [`Database`].
+//! One file a concern; each implements that concern's trait of `store` on the same [`PostgresDatabase`].
 
 mod calls;
-mod caretaker;
 mod channel_rates;
 mod chunks;
 mod deliveries;
 mod held;
 mod in_force;
 mod listen;
+mod maintenance;
 mod partitions;
 mod pauses;
 mod replicas;
@@ -25,17 +25,17 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::calls::Acceptor;
-use self::caretaker::take_care;
 use self::listen::Heard;
+use self::maintenance::maintain;
 use self::runs_known::RunsKnown;
-use super::Database;
+use super::PostgresDatabase;
 use crate::store::StoreError;
 use crate::store::replicas::Told;
 
 /// The ledger of one tenant. Share it by `Arc`.
 #[derive(Debug)]
 pub struct PostgresLedger {
-    database: Arc<Database>,
+    database: Arc<PostgresDatabase>,
     acceptor: Acceptor,
     /// Told after every commit of new calls, here or on another replica.
     arrived: Arc<Notify>,
@@ -54,7 +54,7 @@ impl PostgresLedger {
     ///
     /// # Errors
     /// See [`StoreError`]; there is no partition for today's deliveries yet, and none can be made.
-    pub async fn open(database: Arc<Database>) -> Result<Self, StoreError> {
+    pub async fn open(database: Arc<PostgresDatabase>) -> Result<Self, StoreError> {
         let (arrived, work, stop) =
             (Arc::new(Notify::new()), Arc::new(Notify::new()), CancellationToken::new());
         partitions::make_ahead(&database, jiff::Timestamp::now()).await?;
@@ -62,8 +62,8 @@ impl PostgresLedger {
         let (told, hears) = mpsc::channel(listen::TOLD_MAX);
         let heard = Heard { work: Arc::clone(&work), told };
         let listening = listen::listen(Arc::clone(&database), heard, stop.clone());
-        let care = take_care(Arc::clone(&database), stop.clone());
-        let tasks = vec![accepting, tokio::spawn(listening), tokio::spawn(care)];
+        let background_task = maintain(Arc::clone(&database), stop.clone());
+        let tasks = vec![accepting, tokio::spawn(listening), tokio::spawn(background_task)];
         Ok(PostgresLedger {
             database,
             acceptor,

@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan};
 
 use super::rows::get;
 use crate::store::StoreError;
-use crate::store::postgres::Database;
+use crate::store::postgres::PostgresDatabase;
 
 /// How many days ahead there is a partition.
 const DAYS_AHEAD: i64 = 3;
@@ -26,7 +26,7 @@ const IN_USE: &str = "SELECT EXISTS (
     SELECT FROM run WHERE state IN (0, 1) AND accepted_at >= $1 AND accepted_at < $2)";
 
 /// Makes the partitions of today and the next days, where they are missing.
-pub(super) async fn make_ahead(database: &Database, now: Timestamp) -> Result<(), StoreError> {
+pub(super) async fn make_ahead(database: &PostgresDatabase, now: Timestamp) -> Result<(), StoreError> {
     let today = now.as_microsecond().div_euclid(DAY_US);
     for day in today..=today + DAYS_AHEAD {
         make(database, day).await?;
@@ -36,7 +36,7 @@ pub(super) async fn make_ahead(database: &Database, now: Timestamp) -> Result<()
 
 /// Attaching waits for nobody who reads or writes other partitions; only the default is held for a moment. Where
 /// another replica is making the same day, that one is waited for.
-async fn make(database: &Database, day: i64) -> Result<(), StoreError> {
+async fn make(database: &PostgresDatabase, day: i64) -> Result<(), StoreError> {
     let (name, from, to) = (name(day)?, day * DAY_US, (day + 1) * DAY_US);
     let mut session = database.customers().await?;
     for _ in 0..LOOKS_MAX {
@@ -69,7 +69,10 @@ fn making(schema: &str, name: &str, from: i64, to: i64) -> String {
 
 /// Drops the partitions all of whose deliveries are of calls accepted before then; those an unfinished run refers to
 /// stay. Gives their names.
-pub(super) async fn drop_before(database: &Database, before: Timestamp) -> Result<Vec<String>, StoreError> {
+pub(super) async fn drop_before(
+    database: &PostgresDatabase,
+    before: Timestamp,
+) -> Result<Vec<String>, StoreError> {
     let first_kept = before.as_microsecond().div_euclid(DAY_US);
     let mut session = database.customers().await?;
     let mut dropped = Vec::new();

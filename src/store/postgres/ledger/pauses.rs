@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::PostgresLedger;
 use super::rows::get;
-use crate::domain::pause::{Pause, Scope};
+use crate::domain::pause::{Pause, PauseScope};
 use crate::store::StoreError;
 use crate::store::pauses::{PAUSES_MAX, PauseBook};
 
@@ -32,7 +32,7 @@ impl PauseBook for PostgresLedger {
         kept.map(|row| pause_of(&row)).transpose().map(Option::flatten)
     }
 
-    async fn resume(&self, scope: &Scope) -> Result<Option<Pause>, StoreError> {
+    async fn resume(&self, scope: &PauseScope) -> Result<Option<Pause>, StoreError> {
         let mut session = self.database.ledger().await?;
         let ended = session.first(DELETE, &[&scope.kind(), &scope.name()]).await?;
         ended.map(|row| pause_of(&row)).transpose().map(Option::flatten)
@@ -49,6 +49,6 @@ impl PauseBook for PostgresLedger {
 fn pause_of(row: &Row) -> Result<Option<Pause>, StoreError> {
     let (kind, name): (&str, &str) = (get(row, 0)?, get(row, 1)?);
     let since = Timestamp::from_microsecond(get(row, 4)?).unwrap_or(Timestamp::UNIX_EPOCH);
-    let Some(scope) = Scope::read(kind, name) else { return Ok(None) };
+    let Some(scope) = PauseScope::read(kind, name) else { return Ok(None) };
     Ok(Some(Pause { scope, who: get(row, 2)?, reason: get(row, 3)?, since }))
 }

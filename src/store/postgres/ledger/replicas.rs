@@ -83,7 +83,7 @@ impl Replicas for PostgresLedger {
 impl PostgresLedger {
     /// Forgets processes that ended long ago.
     pub(super) async fn forget_replicas(
-        database: &crate::store::postgres::Database,
+        database: &crate::store::postgres::PostgresDatabase,
     ) -> Result<(), StoreError> {
         database.ledger().await?.query(FORGET, &[]).await.map(drop)
     }

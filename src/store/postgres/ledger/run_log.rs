@@ -13,8 +13,8 @@ use super::rows::{
 };
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, VersionId};
+use crate::domain::run_counts::RunCounts;
 use crate::domain::state::DeliveryState;
-use crate::domain::tally::Tally;
 use crate::store::StoreError;
 use crate::store::run_log::{
     Backlog, DeliveryFilter, DeliveryRecord, LEFT_OUT_MAX, Reopened, RunLog, RunRecord, ScenarioLeftOut,
@@ -187,7 +187,7 @@ impl PostgresLedger {
             ..RunTotals::default()
         };
         for counts in get::<Vec<&str>>(&row, 2)? {
-            totals.tally.merge(&tally(counts)?);
+            totals.run_counts.merge(&run_counts(counts)?);
         }
         if totals.open_chunks == 0 {
             for row in session.query(TOTALS_BY_NODE, &[&accepted_at, &run.0]).await? {
@@ -200,14 +200,14 @@ impl PostgresLedger {
 }
 
 /// Reads what a chunk was counted as.
-pub(super) fn tally(counts: &str) -> Result<Tally, StoreError> {
+pub(super) fn run_counts(counts: &str) -> Result<RunCounts, StoreError> {
     serde_json::from_str(counts).map_err(|error| super::rows::unreadable(format!("counts ({error})")))
 }
 
 fn run_record(row: &Row) -> Result<RunRecord, StoreError> {
-    let mut counted = Tally::default();
+    let mut counted = RunCounts::default();
     for counts in get::<Vec<&str>>(row, 8)? {
-        counted.merge(&tally(counts)?);
+        counted.merge(&run_counts(counts)?);
     }
     let nodes: Vec<i32> = get::<Option<_>>(row, 9)?.unwrap_or_default();
     let states: Vec<i16> = get::<Option<_>>(row, 10)?.unwrap_or_default();
@@ -222,7 +222,7 @@ fn run_record(row: &Row) -> Result<RunRecord, StoreError> {
         audience: get::<Option<i64>>(row, 3)?.map(i64::unsigned_abs),
         waiting: get::<Option<i64>>(row, 13)?.map_or(0, i64::unsigned_abs),
         access: get(row, 4)?,
-        tally: counted,
+        run_counts: counted,
         error: get(row, 5)?,
         started_at: time(row, 6)?,
         finished_at: optional_time(row, 7)?,

@@ -10,8 +10,8 @@ use super::rows::{accepted_call, call_columns, code, get, run_state, small};
 use crate::domain::customer::CustomerKey;
 use crate::domain::ends::Ends;
 use crate::domain::name::{RunId, ScenarioName};
+use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::domain::state::CallState;
-use crate::domain::tally::{JourneyEnd, Tally};
 use crate::store::StoreError;
 use crate::store::runs::{
     ChunkId, Fence, Matched, OpenChunks, Reached, RunEnd, RunTotals, Runs, SelectionLease, Taken,
@@ -168,7 +168,7 @@ impl Runs for PostgresLedger {
         chunk: ChunkId,
         fence: Fence,
         position: usize,
-        counts: &Tally,
+        counts: &RunCounts,
     ) -> Result<bool, StoreError> {
         self.finish(chunk, fence, position, counts).await
     }
@@ -199,12 +199,7 @@ impl Runs for PostgresLedger {
         Ok(stopped)
     }
 
-    async fn count_ending(
-        &self,
-        run: RunId,
-        customer: CustomerKey,
-        process: &str,
-    ) -> Result<u32, StoreError> {
+    async fn count_crash(&self, run: RunId, customer: CustomerKey, process: &str) -> Result<u32, StoreError> {
         let mut session = self.database.ledger().await?;
         let row = session.one(COUNT_ENDING, &[&run.0, &customer.0, &process]).await?;
         small(get(&row, 0)?)

@@ -18,53 +18,58 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
-use index::caretaker::Caretaker;
+use index::maintenance::IndexMaintenance;
 use index::require::{require, states};
 
-use super::{Database, OpenError};
+use super::{SqliteDatabase, SqliteOpenError};
 use crate::domain::customer::{Customer, CustomerKey, EventNeeds};
 use crate::domain::render::AttributesSeen;
 use crate::domain::selection::{IndexNeed, Selection};
 use crate::store::StoreError;
 use crate::store::audiences::{AccessPlan, Audiences, INDEX_GRACE, IndexState, Selected};
-use crate::store::care::Care;
+use crate::store::background_task::BackgroundTask;
 use crate::store::customers::{CustomerWrite, Customers, EventWrite, LatestEvents, LineResult};
 
 /// The schema, version by version; it only ever grows at its end.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/customers_1.sql")];
 
-/// Customers and events in a SQLite file, and the one who takes care of its indexes.
+/// Customers and events in a SQLite file, and the task that maintains its indexes.
 #[derive(Debug)]
 pub struct SqliteCustomers {
-    database: Arc<Database>,
+    database: Arc<SqliteDatabase>,
     required: Arc<Notify>,
-    care: Care,
+    background_task: BackgroundTask,
 }
 
 impl SqliteCustomers {
-    /// Opens or creates the file. Must be called within a tokio runtime, where indexes are taken care of until
+    /// Opens or creates the file. Must be called within a tokio runtime, where indexes are maintained until
     /// [`Self::close`].
     ///
     /// # Errors
-    /// See [`OpenError`].
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    /// See [`SqliteOpenError`].
+    pub fn open(path: &Path) -> Result<Self, SqliteOpenError> {
         Self::open_with_grace(path, INDEX_GRACE)
     }
 
     /// Like [`Self::open`], keeping indexes that no scenario needs for this long.
     ///
     /// # Errors
-    /// See [`OpenError`].
-    pub fn open_with_grace(path: &Path, grace: Duration) -> Result<Self, OpenError> {
-        let database = Arc::new(Database::open(path, MIGRATIONS)?);
+    /// See [`SqliteOpenError`].
+    pub fn open_with_grace(path: &Path, grace: Duration) -> Result<Self, SqliteOpenError> {
+        let database = Arc::new(SqliteDatabase::open(path, MIGRATIONS)?);
         let required = Arc::new(Notify::new());
-        let caretaker = Caretaker { database: Arc::clone(&database), grace, required: Arc::clone(&required) };
-        Ok(SqliteCustomers { database, required, care: Care::start(caretaker.take_care()) })
+        let maintenance =
+            IndexMaintenance { database: Arc::clone(&database), grace, required: Arc::clone(&required) };
+        Ok(SqliteCustomers {
+            database,
+            required,
+            background_task: BackgroundTask::start(maintenance.maintain()),
+        })
     }
 
-    /// Ends the care of indexes and the writer, and closes the file.
+    /// Ends index maintenance and the writer, and closes the file.
     pub async fn close(&self) {
-        self.care.end().await;
+        self.background_task.end().await;
         self.database.close().await;
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::rows::{small, unreadable};
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::RunId;
-use crate::domain::tally::{JourneyEnd, Tally};
+use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::store::chunk_keys;
 use crate::store::runs::{ChunkId, Fence, TakenChunk};
 
@@ -80,7 +80,7 @@ pub(super) fn finish(
     chunk: ChunkId,
     fence: Fence,
     position: usize,
-    counts: &Tally,
+    counts: &RunCounts,
 ) -> rusqlite::Result<bool> {
     let changed = connection
         .prepare_cached(
@@ -113,7 +113,7 @@ pub(super) fn finish_untouched(
         "UPDATE chunk SET state = 1, counts = ?3 WHERE run = ?1 AND n = ?2 AND state = 0 AND fence = 0",
     )?;
     for (n, size) in &chunks {
-        let mut counts = Tally::default();
+        let mut counts = RunCounts::default();
         counts.journeys.add(end, size.unsigned_abs());
         finish.execute(params![run.0, n, counts.written()])?;
     }

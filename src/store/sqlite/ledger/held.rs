@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::chunks;
 use super::ledger_deliveries::of_chunk;
 use super::rows::{accepted_call, call_columns, run_state, small};
-use super::runs::read_tally;
+use super::runs::read_run_counts;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{RunId, ScenarioName};
-use crate::domain::tally::{JourneyEnd, Tally};
+use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::store::deliveries::count_chunk;
 use crate::store::run_log::Reopened;
 use crate::store::runs::{ChunkId, UnfinishedRun};
@@ -86,7 +86,7 @@ pub(super) fn close(connection: &Connection, id: DeliveryId, now: Timestamp) -> 
         .query_row(params![id.run.0, id.customer.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     if let Some((n, position, counts)) = finished {
-        count_anew(connection, ChunkId { run: id.run, n }, small(position)?, &read_tally(&counts)?)?;
+        count_anew(connection, ChunkId { run: id.run, n }, small(position)?, &read_run_counts(&counts)?)?;
     }
     Ok(true)
 }
@@ -95,7 +95,7 @@ fn count_anew(
     connection: &Connection,
     chunk: ChunkId,
     position: usize,
-    before: &Tally,
+    before: &RunCounts,
 ) -> rusqlite::Result<()> {
     let keys = chunks::customers(connection, chunk)?;
     let rows = of_chunk(connection, chunk)?;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Ledger, chunks, runs};
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::RunId;
-use crate::domain::tally::{JourneyEnd, Tally};
+use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::store::StoreError;
 use crate::store::runs::{
     ChunkId, Fence, Matched, OpenChunks, RunEnd, RunTotals, Runs, SelectionLease, Taken, UnfinishedRun,
@@ -77,7 +77,7 @@ impl Runs for Ledger {
         chunk: ChunkId,
         fence: Fence,
         position: usize,
-        counts: &Tally,
+        counts: &RunCounts,
     ) -> Result<bool, StoreError> {
         let counts = counts.clone();
         self.database.write(move |c| chunks::finish(c, chunk, fence, position, &counts)).await
@@ -103,14 +103,9 @@ impl Runs for Ledger {
         self.database.write(move |c| runs::stop(c, run)).await
     }
 
-    async fn count_ending(
-        &self,
-        run: RunId,
-        customer: CustomerKey,
-        process: &str,
-    ) -> Result<u32, StoreError> {
+    async fn count_crash(&self, run: RunId, customer: CustomerKey, process: &str) -> Result<u32, StoreError> {
         let process = process.to_owned();
-        self.database.write(move |c| runs::count_ending(c, run, customer, &process)).await
+        self.database.write(move |c| runs::count_crash(c, run, customer, &process)).await
     }
 
     async fn count_failure(&self, run: RunId, error: String) -> Result<u32, StoreError> {

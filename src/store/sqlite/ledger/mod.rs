@@ -1,6 +1,6 @@
 //! The ledger's file: calls, runs, chunks, deliveries, keys and versions.
 //!
-//! One file a concern; each implements that concern's trait of `store` on the same [`Database`].
+//! One file a concern; each implements that concern's trait of `store` on the same [`SqliteDatabase`].
 
 mod backlog;
 mod calls;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::{Database, OpenError};
+use super::{SqliteDatabase, SqliteOpenError};
 
 /// Migrations of the ledger's file; this list only ever grows at its end.
 const MIGRATIONS: &[&str] = &[
@@ -37,7 +37,7 @@ const MIGRATIONS: &[&str] = &[
 /// The ledger on SQLite. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    database: Arc<Database>,
+    database: Arc<SqliteDatabase>,
     /// Told after every commit of new calls.
     arrived: Arc<Notify>,
 }
@@ -46,9 +46,9 @@ impl Ledger {
     /// Opens or creates `ledger.db` in the folder.
     ///
     /// # Errors
-    /// See [`OpenError`].
-    pub fn open(folder: &Path) -> Result<Self, OpenError> {
-        let database = Arc::new(Database::open(&folder.join("ledger.db"), MIGRATIONS)?);
+    /// See [`SqliteOpenError`].
+    pub fn open(folder: &Path) -> Result<Self, SqliteOpenError> {
+        let database = Arc::new(SqliteDatabase::open(&folder.join("ledger.db"), MIGRATIONS)?);
         Ok(Ledger { database, arrived: Arc::default() })
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::Ledger;
-use crate::domain::pause::{Pause, Scope};
+use crate::domain::pause::{Pause, PauseScope};
 use crate::store::StoreError;
 use crate::store::pauses::{PAUSES_MAX, PauseBook};
 
@@ -30,7 +30,7 @@ impl PauseBook for Ledger {
         self.database.write(put).await.map(Option::flatten)
     }
 
-    async fn resume(&self, scope: &Scope) -> Result<Option<Pause>, StoreError> {
+    async fn resume(&self, scope: &PauseScope) -> Result<Option<Pause>, StoreError> {
         let scope = scope.clone();
         let delete = move |connection: &rusqlite::Connection| {
             let named = (scope.kind(), scope.name());
@@ -53,5 +53,5 @@ fn pause_of(row: &Row<'_>) -> rusqlite::Result<Option<Pause>> {
     let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
     let since = Timestamp::from_microsecond(row.get(4)?).unwrap_or(Timestamp::UNIX_EPOCH);
     let (who, reason) = (row.get(2)?, row.get(3)?);
-    Ok(Scope::read(&kind, &name).map(|scope| Pause { scope, who, reason, since }))
+    Ok(PauseScope::read(&kind, &name).map(|scope| Pause { scope, who, reason, since }))
 }

@@ -10,7 +10,7 @@ use super::rows::{
     DELIVERY_COLUMNS, delivery, delivery_columns, delivery_state, ends, optional_timestamp, run_state, small,
     timestamp,
 };
-use super::runs::read_tally;
+use super::runs::read_run_counts;
 use super::{Ledger, backlog, held, left_out};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, NodeIndex, RunId, ScenarioName, VersionId};
@@ -89,7 +89,7 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         audience: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
         waiting: row.get::<_, Option<i64>>(9)?.map_or(0, i64::unsigned_abs),
         access: row.get(4)?,
-        tally: crate::domain::tally::Tally::default(),
+        run_counts: crate::domain::run_counts::RunCounts::default(),
         error: row.get(5)?,
         started_at: timestamp(row.get(6)?)?,
         finished_at: optional_timestamp(row, 7)?,
@@ -101,7 +101,7 @@ fn add_finished_chunks(connection: &Connection, record: &mut RunRecord) -> rusql
         .prepare_cached("SELECT counts FROM chunk WHERE run = ?1 AND state = 1 AND counts IS NOT NULL")?;
     let mut rows = statement.query([record.id.0])?;
     while let Some(row) = rows.next()? {
-        record.tally.merge(&read_tally(row.get_ref(0)?.as_str()?)?);
+        record.run_counts.merge(&read_run_counts(row.get_ref(0)?.as_str()?)?);
     }
     Ok(())
 }
@@ -116,7 +116,7 @@ fn add_open_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite:
     let mut rows = statement.query([record.id.0])?;
     while let Some(row) = rows.next()? {
         let count = row.get::<_, i64>(2)?.unsigned_abs();
-        record.tally.add_deliveries(NodeIndex(small(row.get(0)?)?), delivery_state(row.get(1)?)?, count);
+        record.run_counts.add_deliveries(NodeIndex(small(row.get(0)?)?), delivery_state(row.get(1)?)?, count);
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use super::rows::{accepted_call, call_columns, run_state};
 use crate::domain::customer::CustomerKey;
 use crate::domain::ends::Ends;
 use crate::domain::name::RunId;
+use crate::domain::run_counts::RunCounts;
 use crate::domain::state::CallState;
-use crate::domain::tally::Tally;
 use crate::store::runs::{Matched, RunEnd, RunTotals, UnfinishedRun, UnmatchedEnd};
 
 pub(super) fn begin(
@@ -90,7 +90,7 @@ pub(super) fn totals(connection: &Connection, run: RunId) -> rusqlite::Result<Ru
     let mut rows = chunks.query([run.0])?;
     while let Some(row) = rows.next()? {
         match row.get::<_, Option<String>>(1)? {
-            Some(counts) if row.get::<_, i64>(0)? == 1 => totals.tally.merge(&read_tally(&counts)?),
+            Some(counts) if row.get::<_, i64>(0)? == 1 => totals.run_counts.merge(&read_run_counts(&counts)?),
             _ => totals.open_chunks += 1,
         }
     }
@@ -102,7 +102,7 @@ pub(super) fn totals(connection: &Connection, run: RunId) -> rusqlite::Result<Ru
     Ok(totals)
 }
 
-pub(super) fn read_tally(counts: &str) -> rusqlite::Result<Tally> {
+pub(super) fn read_run_counts(counts: &str) -> rusqlite::Result<RunCounts> {
     serde_json::from_str(counts).map_err(|error| super::rows::unreadable(format!("counts ({error})")))
 }
 
@@ -159,7 +159,7 @@ pub(super) fn stop(connection: &Connection, run: RunId) -> rusqlite::Result<bool
     Ok(changed > 0)
 }
 
-pub(super) fn count_ending(
+pub(super) fn count_crash(
     connection: &Connection,
     run: RunId,
     customer: CustomerKey,

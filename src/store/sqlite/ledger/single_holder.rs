@@ -1,4 +1,4 @@
-//! The trait [`Replicas`] on a file: it has one holder, whose lease never ends and who has nobody to tell anything.
+//! The trait [`Replicas`] on a file: one process holds it, so its lease never expires and there are no peers to notify.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::NodeIndex;
-use crate::store::deliveries::{Committed, Cursor, Decided, Opened, Opening, Passed, Step};
+use crate::store::deliveries::{Committed, Cursor, Decided, Opened, Passed, SendIntent, Step};
 use crate::store::runs::{ChunkId, Fence};
 
 pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<Committed> {
@@ -179,7 +179,7 @@ impl Rights {
         Ok(read)
     }
 
-    fn of(&mut self, connection: &Connection, opening: &Opening) -> rusqlite::Result<Opened> {
+    fn of(&mut self, connection: &Connection, opening: &SendIntent) -> rusqlite::Result<Opened> {
         let chunk = ChunkId { run: opening.id.run, n: opening.chunk };
         let (fence, stopping) = self.read(connection, chunk)?;
         Ok(match (fence == opening.fence.0, stopping) {

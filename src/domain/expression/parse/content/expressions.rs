@@ -2,7 +2,7 @@
 
 use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr};
 
-use super::super::super::problem::{Problem, nearest};
+use super::super::super::problem::{ExpressionProblem, nearest};
 use super::super::events::{METHODS, chain};
 use super::super::names::{CONTENT_FILTERS, CONTENT_TESTS, filter_names, method_names};
 use super::super::term::{Absence, unwind};
@@ -130,8 +130,10 @@ impl Compiler<'_> {
         match &call.expr {
             Expr::Var(var) if self.is_local(var.id) || FUNCTIONS.contains(&var.id) => {}
             Expr::Var(var) => {
-                let problem =
-                    Problem::error(self.span(&call.expr), format!("there is no function `{}`", var.id));
+                let problem = ExpressionProblem::error(
+                    self.span(&call.expr),
+                    format!("there is no function `{}`", var.id),
+                );
                 if let Some(remedy) = words::remedy_for_function(var.id) {
                     return self.complain(problem.remedy(remedy));
                 }
@@ -156,7 +158,8 @@ impl Compiler<'_> {
         if is_block || may_be_events || method_names().any(|known| known == get.name) {
             return;
         }
-        let problem = Problem::error(self.span(expr), format!("there is no method `.{}(…)`", get.name));
+        let problem =
+            ExpressionProblem::error(self.span(expr), format!("there is no method `.{}(…)`", get.name));
         self.complain(match nearest(get.name, method_names()) {
             Some(near) => problem.remedy(format!("did you mean `.{near}(…)`?")),
             None => problem,
@@ -213,7 +216,7 @@ impl Compiler<'_> {
     }
 
     fn complain_of_filter(&mut self, expr: &Expr<'_>, name: &str) {
-        let problem = Problem::error(self.span(expr), format!("there is no filter `{name}`"));
+        let problem = ExpressionProblem::error(self.span(expr), format!("there is no filter `{name}`"));
         if let Some(remedy) = words::remedy_for_filter(name) {
             return self.complain(problem.remedy(remedy));
         }
@@ -228,7 +231,8 @@ impl Compiler<'_> {
         let catches = matches!(test.name, "defined" | "undefined");
         self.check_with(&test.expr, if catches { Absence::Caught } else { Absence::Uncaught });
         if !CONTENT_TESTS.contains(&test.name) {
-            let problem = Problem::error(self.span(expr), format!("there is no test `{}`", test.name));
+            let problem =
+                ExpressionProblem::error(self.span(expr), format!("there is no test `{}`", test.name));
             if let Some(remedy) = words::remedy_for_test(test.name) {
                 return self.complain(problem.remedy(remedy));
             }

@@ -2,7 +2,7 @@
 
 use minijinja::machinery::ast::{EmitRaw, Spanned};
 
-use super::super::super::problem::Problem;
+use super::super::super::problem::ExpressionProblem;
 use super::super::Compiler;
 
 /// How other languages open and close a placeholder, the longer ones first.
@@ -26,8 +26,10 @@ impl Compiler<'_> {
                 continue;
             };
             let span = self.rewritten.original(start + at..start + at + length);
-            let problem =
-                Problem::warning(span, format!("`{}` is sent as it stands", &raw.raw[at..at + length]));
+            let problem = ExpressionProblem::warning(
+                span,
+                format!("`{}` is sent as it stands", &raw.raw[at..at + length]),
+            );
             let known = name.split_once('.').map_or(name, |(root, _)| root);
             let meant = match self.scope.place.roots().contains(&known) || self.is_local(known) {
                 true => name.to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minijinja::machinery::ast::{self, Expr, Stmt};
 
-use super::super::super::problem::{Problem, nearest};
+use super::super::super::problem::{ExpressionProblem, nearest};
 use super::super::Compiler;
 
 type Texts = BTreeMap<String, String>;
@@ -100,15 +100,17 @@ impl Compiler<'_> {
     fn include(&mut self, name: &Expr<'_>, texts: &Texts) {
         let span = self.span(name);
         let Some(text) = super::super::guards::text(name) else {
-            let problem =
-                Problem::error(span, "what is included is named by a text, so that it can be checked");
+            let problem = ExpressionProblem::error(
+                span,
+                "what is included is named by a text, so that it can be checked",
+            );
             return self.complain(problem);
         };
         if texts.contains_key(text) {
             self.walk.includes.push(text.to_owned());
             return;
         }
-        let problem = Problem::error(span, format!("there is no text `{text}` to include"));
+        let problem = ExpressionProblem::error(span, format!("there is no text `{text}` to include"));
         self.complain(match nearest(text, texts.keys().map(String::as_str)) {
             Some(near) => problem.remedy(format!("did you mean `{near}`?")),
             None if texts.is_empty() => problem.remedy("only texts of a ConfigMap can include others of it"),
@@ -117,7 +119,7 @@ impl Compiler<'_> {
     }
 
     fn refuse_import(&mut self, name: &Expr<'_>) {
-        let problem = Problem::error(self.span(name), "contents know no `import` and no `extends`");
+        let problem = ExpressionProblem::error(self.span(name), "contents know no `import` and no `extends`");
         self.complain(problem.remedy("use `{% include %}`"));
     }
 }

@@ -10,7 +10,7 @@ use super::entry::Columns;
 use super::keep::{AttributeRows, EventRows};
 use crate::domain::selection::IndexNeed;
 use crate::store::StoreError;
-use crate::store::pick::Paths;
+use crate::store::json_projection::JsonProjection;
 use crate::store::postgres::session::Session;
 use crate::store::side_index::{EventPlace, SideIndex};
 
@@ -59,7 +59,7 @@ async fn add_attributes(
     path: &[String],
     customers: i64,
 ) -> Result<bool, StoreError> {
-    let mut paths = Paths::default();
+    let mut paths = JsonProjection::default();
     paths.add(path);
     let mut put = AttributeRows::default();
     let rows = session.query(CUSTOMERS_AFTER, &[&index.filled_to, &customers]).await?;
@@ -88,7 +88,7 @@ async fn add_events(
     let next = session.one(KEYS_AFTER, &[&index.filled_to, &customers]).await?;
     let (last, count): (Option<i64>, i64) = (next.get(0), next.get(1));
     let Some(last) = last else { return Ok(false) };
-    let mut paths = Paths::default();
+    let mut paths = JsonProjection::default();
     paths.add(&[property.to_owned()]);
     let mut put = EventRows::default();
     for row in session.query(EVENTS_OF, &[&index.filled_to, &last, &event_type]).await? {

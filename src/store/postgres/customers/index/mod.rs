@@ -2,10 +2,10 @@
 //!
 //! Nothing here blocks a writer, and no index is used before it is complete. Of several replicas one fills at a time.
 
-pub(super) mod caretaker;
 mod drop;
 pub(super) mod entry;
 mod fill;
 pub(super) mod keep;
+pub(super) mod maintenance;
 pub(super) mod registry;
 pub(super) mod require;

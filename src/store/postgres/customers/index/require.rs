@@ -13,7 +13,7 @@ use super::registry::side_indexes;
 use crate::domain::selection::IndexNeed;
 use crate::store::StoreError;
 use crate::store::audiences::{IndexProgress, IndexState};
-use crate::store::postgres::Database;
+use crate::store::postgres::PostgresDatabase;
 use crate::store::side_index::{SideIndex, definition};
 
 const REQUIRE: &str = "SELECT require_indexes($1, $2)";
@@ -41,7 +41,7 @@ impl Needs {
     /// Makes these the needs of this replica.
     pub(in crate::store::postgres::customers) async fn require(
         &self,
-        database: &Database,
+        database: &PostgresDatabase,
         needs: &BTreeSet<IndexNeed>,
     ) -> Result<(), StoreError> {
         let mut definitions = self.definitions.lock().await;
@@ -52,7 +52,7 @@ impl Needs {
     }
 
     /// Says again and again what is needed; never returns.
-    pub(super) async fn renew(&self, database: &Database) {
+    pub(super) async fn renew(&self, database: &PostgresDatabase) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
             let definitions = self.definitions.lock().await;
@@ -64,14 +64,14 @@ impl Needs {
         }
     }
 
-    async fn say(&self, database: &Database, definitions: &[String]) -> Result<(), StoreError> {
+    async fn say(&self, database: &PostgresDatabase, definitions: &[String]) -> Result<(), StoreError> {
         database.customers_soon().await?.query(REQUIRE, &[&self.replica, &definitions]).await.map(drop)
     }
 }
 
 /// How far each index is, in the order of the needs.
 pub(in crate::store::postgres::customers) async fn states(
-    database: &Database,
+    database: &PostgresDatabase,
 ) -> Result<Vec<IndexState>, StoreError> {
     let rows = database.customers_soon().await?.query(STATES, &[]).await?;
     let last = rows.first().and_then(|row| row.get::<_, Option<i64>>(5));

@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::batch::commit;
 use crate::store::StoreError;
 use crate::store::calls::{Admitted, NewRequest};
-use crate::store::postgres::Database;
+use crate::store::postgres::PostgresDatabase;
 
 /// How many requests may wait. Beyond them, ingest answers 503.
 const QUEUE_MAX: usize = 8192;
@@ -31,7 +31,7 @@ pub(in crate::store::postgres::ledger) struct Acceptor(Mutex<Option<mpsc::Sender
 
 impl Acceptor {
     /// Starts to accept; the task ends once the acceptor is closed and what was queued is answered.
-    pub fn start(database: Arc<Database>, arrived: Arc<Notify>) -> (Self, JoinHandle<()>) {
+    pub fn start(database: Arc<PostgresDatabase>, arrived: Arc<Notify>) -> (Self, JoinHandle<()>) {
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
         (Acceptor(Mutex::new(Some(queue))), tokio::spawn(accept_until_closed(database, arrived, requests)))
     }
@@ -56,7 +56,7 @@ impl Acceptor {
 }
 
 async fn accept_until_closed(
-    database: Arc<Database>,
+    database: Arc<PostgresDatabase>,
     arrived: Arc<Notify>,
     mut requests: mpsc::Receiver<Pending>,
 ) {

@@ -9,7 +9,7 @@ use super::write;
 use crate::store::StoreError;
 use crate::store::acceptance::Decided;
 use crate::store::calls::{Admitted, NewRequest};
-use crate::store::postgres::Database;
+use crate::store::postgres::PostgresDatabase;
 
 /// How long a caller waits for a database that fails, or does not answer, before it is told to come back.
 const TIME_MAX: Duration = Duration::from_secs(8);
@@ -20,7 +20,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(400);
 const DECISIONS_MAX: u32 = 50;
 
 /// Commits the batch and answers every caller in it.
-pub(super) async fn commit(database: &Database, batch: Vec<Pending>) {
+pub(super) async fn commit(database: &PostgresDatabase, batch: Vec<Pending>) {
     let mut batches = vec![batch];
     while let Some(batch) = batches.pop() {
         let (requests, callers): (Vec<_>, Vec<_>) =
@@ -49,7 +49,7 @@ pub(super) async fn commit(database: &Database, batch: Vec<Pending>) {
 }
 
 async fn accept(
-    database: &Database,
+    database: &PostgresDatabase,
     requests: &[NewRequest],
     deadline: Instant,
 ) -> Result<Vec<Admitted>, StoreError> {
@@ -79,7 +79,7 @@ async fn accept(
 
 /// One try. `None` says that keys or places were taken since they were looked at.
 async fn once(
-    database: &Database,
+    database: &PostgresDatabase,
     requests: &[NewRequest],
     in_doubt: &mut Option<Vec<Judged>>,
 ) -> Result<Option<Vec<Admitted>>, StoreError> {

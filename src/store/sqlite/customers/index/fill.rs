@@ -14,7 +14,7 @@ use super::super::events::type_number;
 use super::keep::{add_attribute, add_event};
 use crate::domain::selection::IndexNeed;
 use crate::domain::value::Value;
-use crate::store::pick::Paths;
+use crate::store::json_projection::JsonProjection;
 use crate::store::side_index::{Entry, EventPlace, SideIndex, kind_number, state};
 use crate::store::sqlite::database::CHECKPOINT_PAGES;
 
@@ -76,7 +76,7 @@ pub(super) fn read_part(connection: &Connection, index: &SideIndex) -> rusqlite:
 }
 
 fn read_customers(connection: &Connection, after: i64, path: &[String]) -> rusqlite::Result<Part> {
-    let mut paths = Paths::default();
+    let mut paths = JsonProjection::default();
     paths.add(path);
     let mut part = Part { rows: Vec::new(), added: 0, reaches: None };
     let mut statement = connection.prepare_cached(CUSTOMERS_AFTER)?;
@@ -102,7 +102,7 @@ fn read_events(
     event_type: Option<i64>,
     property: &str,
 ) -> rusqlite::Result<Part> {
-    let mut paths = Paths::default();
+    let mut paths = JsonProjection::default();
     paths.add(&[property.to_owned()]);
     let mut part = Part { rows: Vec::new(), added: 0, reaches: None };
     let mut statement = connection.prepare_cached(EVENTS_AFTER)?;
@@ -179,7 +179,7 @@ pub(super) fn add_batch(
 
 /// The attribute as it is now: what changed since the snapshot was added by the change itself.
 fn attribute_now(connection: &Connection, customer: i64, path: &[String]) -> rusqlite::Result<Option<Value>> {
-    let mut paths = Paths::default();
+    let mut paths = JsonProjection::default();
     paths.add(path);
     let mut statement = connection.prepare_cached(ATTRIBUTES_NOW)?;
     let found = statement

@@ -2,10 +2,10 @@
 //!
 //! Nothing here blocks a writer for longer than one small batch, and no index is used before it is complete.
 
-pub(super) mod caretaker;
 mod drop;
 mod entry;
 mod fill;
 pub(super) mod keep;
+pub(super) mod maintenance;
 pub(super) mod registry;
 pub(super) mod require;

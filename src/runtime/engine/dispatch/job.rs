@@ -1,0 +1,87 @@
+//! A message on its way to a channel, and a delivery that waits for its next attempt.
+
+use crate::domain::content::Content;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::channels::Outgoing;
+use crate::domain::delivery::{DeliveryId, MessageDigest};
+use crate::domain::name::NodeIndex;
+use crate::domain::sms;
+use crate::runtime::engine::live::{HeldText, LiveChunk};
+
+/// A message that is to be opened and sent.
+pub struct Job {
+    /// Run, customer and node.
+    pub id: DeliveryId,
+    /// The chunk it reports to.
+    pub chunk: Arc<LiveChunk>,
+    /// The customer's place in the chunk, where this opening decides about it.
+    pub place: Option<u32>,
+    /// The message node before it in the journey, which is passed by its opening.
+    pub behind: Option<NodeIndex>,
+    /// Whether the journey has nothing to do behind it.
+    pub last: bool,
+    /// The number this attempt will have.
+    pub attempt: u32,
+    /// Whether it has a row already, waiting.
+    pub again: bool,
+    /// Whether an earlier attempt may have been taken.
+    pub doubtful: bool,
+    /// When its first attempt began, if there was one.
+    pub first_at: Option<Timestamp>,
+    /// The message.
+    pub message: Outgoing,
+    /// What it says, digested.
+    pub digest: MessageDigest,
+    /// Counts its texts among those that its chunk holds.
+    pub held: HeldText,
+}
+
+/// Bytes of the texts of a message.
+pub fn texts_bytes(content: &Content) -> usize {
+    match content {
+        Content::Sms { body } | Content::Webhook { body } => body.len(),
+        Content::Email { subject, text, html } => {
+            subject.len() + text.as_ref().map_or(0, String::len) + html.as_ref().map_or(0, String::len)
+        }
+        Content::Log { text } => text.len(),
+    }
+}
+
+/// How many segments a text message takes; `None` for others.
+pub fn segments(content: &Content) -> Option<u8> {
+    match content {
+        // It was refused before if it takes more than a few.
+        Content::Sms { body } => Some(u8::try_from(sms::segments(body)).unwrap_or(u8::MAX)),
+        Content::Email { .. } | Content::Webhook { .. } | Content::Log { .. } => None,
+    }
+}
+
+/// A delivery whose next attempt is later. Its message is rendered again then.
+pub struct PendingRetry {
+    /// When.
+    pub at: Timestamp,
+    /// Run, customer and node.
+    pub id: DeliveryId,
+    /// The chunk it reports to.
+    pub chunk: Arc<LiveChunk>,
+    /// Whether an earlier attempt may have been taken.
+    pub doubtful: bool,
+    /// Whether the journey has nothing to do behind it.
+    pub last: bool,
+    /// When its first attempt began, if there was one.
+    pub first_at: Option<Timestamp>,
+}
+
+/// Digests what a message says and where it goes.
+pub fn digest(address: &str, content: &Content) -> MessageDigest {
+    let parts: [Option<&str>; 3] = match content {
+        Content::Sms { body } => [Some(body), None, None],
+        Content::Email { subject, text, html } => [Some(subject), text.as_deref(), html.as_deref()],
+        Content::Webhook { body } => [Some(body), None, None],
+        Content::Log { text } => [Some(text), None, None],
+    };
+    MessageDigest::of(std::iter::once(Some(address)).chain(parts))
+}

@@ -1,0 +1,148 @@
+//! Advances one customer from a node to the next message, or to the end, and collects what must be committed for it.
+//!
+//! Pure: the chunk worker commits what is collected here before it queues any of the messages.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{ComposedMessage, HeldText, LiveChunk};
+use crate::channels::Outgoing;
+use crate::domain::customer::Customer;
+use crate::domain::delivery::DeliveryId;
+use crate::domain::name::{ChannelName, NodeIndex};
+use crate::domain::state::DeliveryState;
+use crate::runtime::engine::dispatch::{Job, digest, texts_bytes};
+use crate::store::deliveries::{Decided, Passed};
+
+/// How long a batch is decided before what it gave is written: texts that take long keep neither the customers before
+/// them waiting nor what becomes of these out of sight.
+const TIME_MAX: Duration = Duration::from_millis(250);
+
+/// What a batch of customers gave.
+pub(super) struct StepBuilder {
+    /// When it was begun.
+    pub began: Instant,
+    /// Messages to hand to their channels.
+    pub jobs: Vec<(ChannelName, Job)>,
+    /// Messages that were skipped.
+    pub decided: Vec<Decided>,
+    /// Nodes behind which a journey ended.
+    pub passed: Vec<Passed>,
+    /// Places in the chunk whose journeys need no message, or no further one.
+    pub settled: Vec<u32>,
+    /// Journeys that came to their end, of those that had been begun before.
+    pub ended: usize,
+}
+
+/// Where a journey stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JourneyPosition {
+    /// The customer's place in the chunk, if this is its beginning.
+    pub place: Option<u32>,
+    /// The node to go on from; `None` at the end.
+    pub at: Option<NodeIndex>,
+    /// The message node it comes from.
+    pub behind: Option<NodeIndex>,
+}
+
+impl Default for StepBuilder {
+    fn default() -> Self {
+        StepBuilder {
+            began: Instant::now(),
+            jobs: Vec::new(),
+            decided: Vec::new(),
+            passed: Vec::new(),
+            settled: Vec::new(),
+            ended: 0,
+        }
+    }
+}
+
+impl StepBuilder {
+    /// Whether it holds something that is to be written before anything more is decided.
+    pub(super) fn is_late(&self) -> bool {
+        let is_empty = self.jobs.is_empty() && self.decided.is_empty() && self.settled.is_empty();
+        !is_empty && self.began.elapsed() >= TIME_MAX
+    }
+
+    /// A journey ended behind this node, with nothing to write there.
+    pub(super) fn pass(&mut self, chunk: &LiveChunk, id: DeliveryId) {
+        self.passed.push(Passed { id, chunk: chunk.id.n, fence: chunk.fence });
+    }
+
+    /// Advances one customer to the next message or to the end.
+    pub(super) fn walk(
+        &mut self,
+        chunk: &Arc<LiveChunk>,
+        customer: &Arc<Customer>,
+        mut position: JourneyPosition,
+    ) {
+        let bound = &chunk.run.bound;
+        while let Some(node) = position.at.and_then(|at| bound.next_message(customer, at)) {
+            // Every message node has its channel; a node without one would have no message to send either.
+            let Some(channel) = bound.channel(node).cloned() else { break };
+            let id = DeliveryId { run: chunk.run.id, customer: customer.key, node };
+            let after = bound.after(node);
+            match bound.compose(customer, node) {
+                Ok(composed) => {
+                    let job = first_job(chunk, id, position, after.is_none(), composed);
+                    self.jobs.push((channel, job));
+                    return;
+                }
+                Err(reason) => self.decided.push(Decided {
+                    id,
+                    channel,
+                    chunk: chunk.id.n,
+                    fence: chunk.fence,
+                    state: DeliveryState::Skipped,
+                    doubtful: false,
+                    reason: Some(reason),
+                    retry_at: None,
+                    passed: after.is_none(),
+                    behind: position.behind,
+                }),
+            }
+            position = JourneyPosition { at: after, behind: after.is_some().then_some(node), ..position };
+        }
+        if let Some(node) = position.behind {
+            self.pass(chunk, DeliveryId { run: chunk.run.id, customer: customer.key, node });
+        }
+        self.end(position.place);
+    }
+
+    /// A journey needs nothing more.
+    pub(super) fn end(&mut self, place: Option<u32>) {
+        match place {
+            Some(place) => self.settled.push(place),
+            None => self.ended += 1,
+        }
+    }
+}
+
+fn first_job(
+    chunk: &Arc<LiveChunk>,
+    id: DeliveryId,
+    position: JourneyPosition,
+    last: bool,
+    composed: ComposedMessage,
+) -> Job {
+    Job {
+        id,
+        chunk: Arc::clone(chunk),
+        place: position.place,
+        behind: position.behind,
+        last,
+        attempt: 1,
+        again: false,
+        doubtful: false,
+        first_at: None,
+        digest: digest(&composed.address, &composed.content),
+        held: HeldText::new(chunk, texts_bytes(&composed.content)),
+        message: Outgoing {
+            key: composed.key,
+            address: composed.address,
+            content: composed.content,
+            trace: None,
+        },
+    }
+}

@@ -1,0 +1,139 @@
+//! A compiled scenario bound to one call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::compile::{CompiledAudience, Scenario};
+use crate::domain::customer::{Customer, EventNeeds};
+use crate::domain::delivery::RunKey;
+use crate::domain::expression::{CallFacts, Facts};
+use crate::domain::flow::{self, FlowStep, NextNode};
+use crate::domain::name::{ChannelName, NodeIndex};
+use crate::domain::render::Subject;
+use crate::domain::selection::Selection;
+use crate::runtime::engine::cpu_time;
+use crate::runtime::engine::live::{BoundScenario, ComposedMessage};
+
+/// How long a core may write one message. What people write takes a thousandth of it.
+const TIME_MAX: Duration = Duration::from_millis(100);
+
+/// One scenario for one call; what depends on the call alone is settled once.
+pub(super) struct CallScenario {
+    scenario: Arc<Scenario>,
+    call: Arc<CallFacts>,
+    selection: Selection,
+    exact: bool,
+    audience_needs: EventNeeds,
+    flow_needs: EventNeeds,
+    channels: Vec<ChannelName>,
+    key: RunKey,
+}
+
+impl CallScenario {
+    pub(super) fn new(scenario: Arc<Scenario>, call: CallFacts, tenant: &str) -> Self {
+        let facts = Facts::of_call(&call, call.received_at);
+        let (selection, exact) = match &scenario.audience {
+            CompiledAudience::Everyone => (Selection::Everyone, true),
+            CompiledAudience::Where(condition) => {
+                let narrowed = condition.narrow(facts);
+                (narrowed.selection, narrowed.exact)
+            }
+        };
+        let nodes = (0_u16..).map(NodeIndex).take(scenario.flow.nodes.len());
+        let mut channels: Vec<ChannelName> = nodes
+            .filter_map(|node| scenario.flow.message(node))
+            .map(|message| message.channel.clone())
+            .collect();
+        channels.sort_unstable();
+        channels.dedup();
+        CallScenario {
+            selection,
+            exact,
+            audience_needs: scenario.audience_events.settle(facts),
+            flow_needs: scenario.flow_events.settle(facts),
+            channels,
+            key: RunKey::new(tenant, &call.id, &scenario.name),
+            call: Arc::new(call),
+            scenario,
+        }
+    }
+
+    fn facts<'a>(&'a self, customer: &'a Customer) -> Facts<'a> {
+        Facts::of_call(&self.call, self.call.received_at).with_customer(customer)
+    }
+}
+
+impl BoundScenario for CallScenario {
+    fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    fn selection_is_exact(&self) -> bool {
+        self.exact
+    }
+
+    fn audience_needs(&self) -> &EventNeeds {
+        &self.audience_needs
+    }
+
+    fn flow_needs(&self) -> &EventNeeds {
+        &self.flow_needs
+    }
+
+    fn selects(&self, customer: &Customer) -> bool {
+        match &self.scenario.audience {
+            CompiledAudience::Everyone => true,
+            CompiledAudience::Where(condition) => condition.decide(self.facts(customer)).is_true(),
+        }
+    }
+
+    fn channels(&self) -> &[ChannelName] {
+        &self.channels
+    }
+
+    fn next_message(&self, customer: &Customer, from: NodeIndex) -> Option<NodeIndex> {
+        let walked = flow::walk(&self.scenario.flow, NextNode::Node(from), self.facts(customer));
+        match walked.step {
+            FlowStep::Message { node } => Some(node),
+            FlowStep::End => None,
+        }
+    }
+
+    fn after(&self, node: NodeIndex) -> Option<NodeIndex> {
+        match self.scenario.flow.after(node) {
+            NextNode::Node(next) => Some(next),
+            NextNode::End => None,
+        }
+    }
+
+    fn channel(&self, node: NodeIndex) -> Option<&ChannelName> {
+        self.scenario.flow.message(node).map(|message| &message.channel)
+    }
+
+    fn consent(&self, node: NodeIndex) -> Option<&str> {
+        self.scenario.flow.message(node)?.consent.as_deref()
+    }
+
+    fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<ComposedMessage, String> {
+        let flow = &self.scenario.flow;
+        let (Some(message), Some(name)) =
+            (flow.message(node), flow.nodes.get(usize::from(node.0)).map(|node| &node.name))
+        else {
+            return Err("there is no such message".into());
+        };
+        let subject = Subject {
+            call: Arc::clone(&self.call),
+            customer: Arc::clone(customer),
+            now: self.call.received_at,
+            time: cpu_time::budget(TIME_MAX),
+        };
+        match flow::compose(message, &subject) {
+            flow::Composed::Ready { address, text } => Ok(ComposedMessage {
+                key: self.key.delivery(name, customer.registered()),
+                address,
+                content: text,
+            }),
+            flow::Composed::Skipped(reason) => Err(reason),
+        }
+    }
+}

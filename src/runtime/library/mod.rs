@@ -1,9 +1,0 @@
-//! Configuration as the run engine sees it: versions by their digest, scenarios bound to calls.
-//!
-//! Invariant: nothing is decided here; the compiled snapshot decides.
-
-mod bound;
-mod matching;
-mod versions;
-
-pub use versions::Library;
