@@ -12,6 +12,26 @@ const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ
 /// The extension table: two septets each.
 const EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
+/// The septets of each ASCII character; 0 for those of neither table.
+const ASCII: [u8; 128] = {
+    let mut septets = [0; 128];
+    let mut at = 0;
+    while at < BASIC.len() {
+        if BASIC.as_bytes()[at] < 128 {
+            septets[BASIC.as_bytes()[at] as usize] = 1;
+        }
+        at += 1;
+    }
+    at = 0;
+    while at < EXTENSION.len() {
+        if EXTENSION.as_bytes()[at] < 128 {
+            septets[EXTENSION.as_bytes()[at] as usize] = 2;
+        }
+        at += 1;
+    }
+    septets
+};
+
 /// How many segments a text takes.
 pub fn segments(text: &str) -> usize {
     let (units, alone, several) = match septets(text) {
@@ -46,10 +66,12 @@ pub fn too_long(text: &str) -> Option<String> {
 
 /// The septets of a text; `None` if it has a character that is in neither table.
 fn septets(text: &str) -> Option<usize> {
-    text.chars().try_fold(0, |septets, character| match character {
-        _ if BASIC.contains(character) => Some(septets + 1),
-        _ if EXTENSION.contains(character) => Some(septets + 2),
-        _ => None,
+    text.chars().try_fold(0, |septets, character| match ASCII.get(character as usize) {
+        Some(0) => None,
+        Some(more) => Some(septets + usize::from(*more)),
+        None if BASIC.contains(character) => Some(septets + 1),
+        None if EXTENSION.contains(character) => Some(septets + 2),
+        None => None,
     })
 }
 
@@ -65,6 +87,9 @@ mod tests {
             (&"a".repeat(161), 2),
             (&"a".repeat(306), 2),
             (&"a".repeat(307), 3),
+            (&"[".repeat(80), 1),
+            (&"[".repeat(81), 2),
+            (&format!("{}`", "a".repeat(70)), 2),
             (&"€".repeat(80), 1),
             (&"€".repeat(81), 2),
             (&"ш".repeat(70), 1),

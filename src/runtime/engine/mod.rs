@@ -21,7 +21,7 @@ use self::lease::LeaseClock;
 use self::lease_renewal::keep_lease;
 use self::live::VersionSource;
 use self::run::{
-    Control, CrashMarkers, EngineContext, RunScheduler, count_crashes, relay_retries, take_calls,
+    Control, CrashMarkers, EngineContext, RenderPool, RunScheduler, count_crashes, relay_retries, take_calls,
     watch_pauses, watch_stalled_writing, watch_stops, work,
 };
 use crate::runtime::metrics::Metrics;
@@ -109,6 +109,7 @@ impl Engine {
             versions: deps.versions,
             dispatchers: Arc::clone(&dispatchers),
             crash_markers: deps.crash_markers,
+            render_pool: RenderPool::default(),
             owner: uuid::Uuid::now_v7().to_string().into(),
         });
         let (stop, leave) = (watch::Sender::new(false), watch::Sender::new(false));

@@ -1,17 +1,13 @@
 //! Handles the events of a chunk: journeys that advance behind a delivery, and deliveries that may be retried.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use super::chunk_worker::{ChunkWorker, off_the_workers};
-use super::crash_markers::MarkerGuard;
-use super::retry::{RetryDecision, again, withdrawn};
-use super::step_builder::{JourneyPosition, StepBuilder};
+use super::chunk_worker::ChunkWorker;
+use super::retry::withdrawn;
+use super::step_builder::StepBuilder;
 use super::{ChunkEvent, LiveChunk};
-use crate::domain::customer::{Customer, CustomerKey};
+use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::DeliveryId;
 use crate::store::StoreError;
-use crate::store::deliveries::{Decided, Delivery};
+use crate::store::deliveries::Decided;
 
 impl ChunkWorker {
     /// Handles a batch of events. In a halted run journeys end and deliveries that wait are closed.
@@ -32,88 +28,12 @@ impl ChunkWorker {
         }
         let rows = if again.is_empty() { Vec::new() } else { self.context.deliveries.get(&again).await? };
         let customers = self.load(events.iter().map(|one| one.customer())).await?;
-        let (builder, closed) = off_the_workers(|| {
-            let (mut builder, writing) = (StepBuilder::default(), self.context.crash_markers.begin());
-            for id in going_on {
-                if !self.fits(&builder) {
-                    self.chunk.tell(ChunkEvent::Advance(id));
-                    continue;
-                }
-                writing.is_for(id.run, id.customer);
-                self.go_on(&mut builder, id, &customers);
-            }
-            let closed = self.try_again((&mut builder, &writing), &again, rows, &customers);
-            (builder, closed)
-        });
+        let renderer = self.renderer();
+        let (builder, closed) =
+            self.context.render_pool.run(move || renderer.handle(&going_on, &again, rows, &customers)).await;
         self.hand_over(builder, 0).await?;
         report_closed(&self.chunk, closed);
         Ok(())
-    }
-
-    fn go_on(
-        &self,
-        builder: &mut StepBuilder,
-        id: DeliveryId,
-        customers: &HashMap<CustomerKey, Arc<Customer>>,
-    ) {
-        let at = self.chunk.run.bound.after(id.node);
-        match customers.get(&id.customer) {
-            Some(customer) => {
-                builder.walk(
-                    &self.chunk,
-                    customer,
-                    JourneyPosition { place: None, at, behind: Some(id.node) },
-                );
-            }
-            None => {
-                builder.pass(&self.chunk, id);
-                builder.ended += 1;
-            }
-        }
-    }
-
-    /// Renders waiting deliveries again; gives those that came to a final state instead, and whether their
-    /// journey ends there.
-    fn try_again(
-        &self,
-        (builder, writing): (&mut StepBuilder, &MarkerGuard<'_>),
-        asked: &[DeliveryId],
-        rows: Vec<Delivery>,
-        customers: &HashMap<CustomerKey, Arc<Customer>>,
-    ) -> Vec<(DeliveryId, bool)> {
-        // A row that is gone or not waiting is not ours to try.
-        builder.ended += asked.len() - rows.len();
-        let mut closed = Vec::new();
-        for row in rows {
-            if !self.fits(builder) {
-                self.chunk.tell(ChunkEvent::Retry(row.id));
-                continue;
-            }
-            writing.is_for(row.id.run, row.id.customer);
-            let on_unknown = self.context.dispatchers.on_unknown(&row.channel);
-            match again(&self.chunk, &row, customers.get(&row.id.customer), on_unknown) {
-                RetryDecision::Send(job) => builder.jobs.push((row.channel, *job)),
-                RetryDecision::Close(decided) => {
-                    closed.push((decided.id, decided.passed));
-                    builder.decided.push(decided);
-                }
-                // Its outcome came after all, from one who had lost the chunk.
-                RetryDecision::NotWaiting if self.goes_on_behind(&row) => {
-                    self.go_on(builder, row.id, customers);
-                }
-                RetryDecision::NotWaiting => builder.ended += 1,
-            }
-        }
-        closed
-    }
-
-    /// Whether what was made leaves room, and time, for another text; what does not fit is queued as an event again.
-    fn fits(&self, builder: &StepBuilder) -> bool {
-        !builder.is_late() && (builder.jobs.is_empty() || self.chunk.another_text_fits())
-    }
-
-    fn goes_on_behind(&self, row: &Delivery) -> bool {
-        !row.state.is_open() && !row.passed && self.chunk.run.bound.after(row.id.node).is_some()
     }
 
     /// Deliveries of a halted run that wait are closed with the run's reason.

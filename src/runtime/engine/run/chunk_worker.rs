@@ -7,19 +7,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::recover::{Recovered, recover};
+use super::renderer::{Renderer, has_room};
 use super::scheduler::ChunkSlot;
-use super::step_builder::{JourneyPosition, StepBuilder};
+use super::step_builder::StepBuilder;
 use super::{EngineContext, LiveChunk, LiveRun};
 use crate::domain::customer::{Customer, CustomerKey};
-use crate::domain::name::NodeIndex;
 use crate::store::StoreError;
 use crate::store::deliveries::Step;
 use crate::store::runs::{ChunkId, Taken};
 
 /// How many customers are read and decided at once.
 const BATCH: usize = 256;
-/// How many messages of a chunk may wait for their channels; beyond it the worker waits.
-const UNOPENED_MAX: usize = 512;
 /// How long a worker sleeps at most, so that it notices an expiry.
 const NAP: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -86,8 +84,8 @@ pub(super) async fn run_chunk(
     };
     let Recovered { undecided } = recover(&context, &chunk, &taken, known).await?;
     let undecided = undecided.into_iter();
-    let mut walk = ChunkWorker { context, chunk, keys: taken.keys, undecided, slot: Some(slot) };
-    walk.run().await
+    let mut worker = ChunkWorker { context, chunk, keys: taken.keys, undecided, slot: Some(slot) };
+    worker.run().await
 }
 
 impl ChunkWorker {
@@ -108,60 +106,30 @@ impl ChunkWorker {
             let events = if may_render { self.chunk.take_events(BATCH) } else { Vec::new() };
             if !events.is_empty() {
                 self.handle_events(events, halted).await?;
-            } else if self.slot.is_some() && self.has_room() {
+            } else if self.slot.is_some() && has_room(&self.chunk) {
                 self.decide_some().await?;
             } else if self.slot.is_none() && self.chunk.is_quiet() {
                 return self.finish().await;
             } else {
-                let _bell_or_nap = tokio::time::timeout(NAP, self.chunk.woken()).await;
+                let _woken_or_napped = tokio::time::timeout(NAP, self.chunk.woken()).await;
             }
         }
     }
 
-    fn has_room(&self) -> bool {
-        self.chunk.unopened() < UNOPENED_MAX && self.chunk.another_text_fits()
-    }
-
-    /// Whether deciding goes on: until the run is stopped or paused, the chunk is another's, its texts fill what they
-    /// may, or what is decided is to be written.
-    fn goes_on(&self, builder: &StepBuilder) -> bool {
-        let run = &self.chunk.run;
-        let filled = !builder.jobs.is_empty() && !self.has_room();
-        !(filled
-            || builder.is_late()
-            || self.chunk.is_lost()
-            || run.is_paused()
-            || run.halt(Timestamp::now()).is_some())
-    }
-
     async fn decide_some(&mut self) -> Result<(), StoreError> {
         let some: Vec<(u32, CustomerKey)> = self.undecided.as_slice().iter().take(BATCH).copied().collect();
-        let mut customers = self.load(some.iter().map(|(_, key)| *key)).await?;
-        let (builder, decided) = off_the_workers(|| {
-            let (mut builder, writing) = (StepBuilder::default(), self.context.crash_markers.begin());
-            for (decided, (place, key)) in some.iter().enumerate() {
-                if !self.goes_on(&builder) {
-                    return (builder, decided);
-                }
-                writing.is_for(self.chunk.run.id, *key);
-                match customers.remove(key) {
-                    Some(customer) => {
-                        let at = Some(NodeIndex(0));
-                        builder.walk(
-                            &self.chunk,
-                            &customer,
-                            JourneyPosition { place: Some(*place), at, behind: None },
-                        );
-                    }
-                    // Deleted since the audience was read: the journey ends without a message.
-                    None => builder.end(Some(*place)),
-                }
-            }
-            (builder, some.len())
-        });
+        let customers = self.load(some.iter().map(|(_, key)| *key)).await?;
+        let renderer = self.renderer();
+        let (builder, decided) =
+            self.context.render_pool.run(move || renderer.decide(&some, customers)).await;
         self.undecided.by_ref().take(decided).for_each(drop);
         let fresh = builder.jobs.len();
         self.hand_over(builder, fresh).await
+    }
+
+    /// What decides about customers of the chunk, on another thread.
+    pub(super) fn renderer(&self) -> Renderer {
+        Renderer { context: self.context.clone(), chunk: Arc::clone(&self.chunk) }
     }
 
     pub(super) async fn load(
@@ -204,15 +172,5 @@ impl ChunkWorker {
             self.context.dispatchers.queue(&channel).push(jobs);
         }
         Ok(())
-    }
-}
-
-/// Runs CPU-bound work, rendering above all, without blocking the async worker threads.
-pub(super) fn off_the_workers<T>(work: impl FnOnce() -> T) -> T {
-    use tokio::runtime::{Handle, RuntimeFlavor};
-    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        // A current-thread runtime has no other thread to move tasks to.
-        _ => work(),
     }
 }

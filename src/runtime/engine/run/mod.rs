@@ -12,6 +12,8 @@ mod crashes;
 mod finish;
 mod pauses;
 mod recover;
+mod render_pool;
+mod renderer;
 mod retry;
 mod scheduler;
 mod select;
@@ -21,6 +23,7 @@ mod work;
 
 pub use control::Control;
 pub use crash_markers::CrashMarkers;
+pub use render_pool::RenderPool;
 pub use scheduler::RunScheduler;
 
 pub(super) use calls::{relay_retries, take_calls};
@@ -57,6 +60,8 @@ pub struct EngineContext {
     pub dispatchers: Arc<ChannelDispatchers>,
     /// Whom this process writes for just now.
     pub crash_markers: Arc<CrashMarkers>,
+    /// Where CPU-bound work runs.
+    pub render_pool: RenderPool,
     /// This process, as the owner of chunks.
     pub owner: Arc<str>,
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::chunk_worker::off_the_workers;
-use super::{EngineContext, LiveRun};
+use super::{CrashMarkers, EngineContext, LiveRun};
 use crate::domain::customer::{Customer, CustomerKey};
 use crate::store::StoreError;
 use crate::store::runs::{OpenChunks, SelectionLease, TakenChunk};
@@ -64,7 +63,8 @@ async fn finish(
     let mut members = Vec::new();
     for some in candidates.chunks(CANDIDATES_AT_ONCE) {
         let customers = context.customers.load(some, run.bound.audience_needs()).await?;
-        members.extend(off_the_workers(|| chosen(context, run, &customers)));
+        let (markers, of) = (Arc::clone(&context.crash_markers), Arc::clone(run));
+        members.extend(context.render_pool.run(move || chosen(&markers, &of, &customers)).await);
         if run.is_paused() || run.halt(Timestamp::now()).is_some() {
             return Ok(None);
         }
@@ -72,8 +72,8 @@ async fn finish(
     Ok(Some(members))
 }
 
-fn chosen(context: &EngineContext, run: &LiveRun, customers: &[Customer]) -> Vec<CustomerKey> {
-    let writing = context.crash_markers.begin();
+fn chosen(markers: &CrashMarkers, run: &LiveRun, customers: &[Customer]) -> Vec<CustomerKey> {
+    let writing = markers.begin();
     let selects = |customer: &&Customer| {
         writing.is_for(run.id, customer.key);
         run.bound.selects(customer)
