@@ -58,8 +58,7 @@ fn a_backup_is_restored_on_another_volume_and_rests() {
     assert_eq!(world.knows(&after), Some(false), "what came later is not");
     let taken = world.taken();
     let waits = calls.call();
-    // The whole of an earlier run took less.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    until("the run to wait for a person", SOON, || world.waits_for(&waits).contains("paused").then_some(()));
     assert_eq!(
         (world.is_done(&waits), world.taken()),
         (Some(false), taken),

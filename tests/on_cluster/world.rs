@@ -82,6 +82,13 @@ impl World {
         self.ask_about(id).map(|answer| answer.status != 404)
     }
 
+    /// What the runs of a call wait for, in the log's words.
+    pub fn waits_for(&self, id: &str) -> String {
+        let answer = self.ask_about(id).map(|answer| answer.json());
+        let runs = answer.as_ref().and_then(|call| call["runs"].as_array());
+        runs.into_iter().flatten().map(|run| run["waitsFor"].to_string()).collect()
+    }
+
     fn ask_about(&self, id: &str) -> Option<Answer> {
         let (username, password) = &self.key;
         let asked = Request::get(format!("{}/api/v1/calls/{id}", self.api)).basic(username, password);

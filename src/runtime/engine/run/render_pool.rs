@@ -41,3 +41,46 @@ impl RenderPool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// One thread runs this test and its tasks: work that waited on it would never end.
+    #[tokio::test]
+    async fn work_runs_beside_the_async_threads() {
+        let (send, receive) = mpsc::channel();
+        let pool = RenderPool::default();
+        let (received, ()) = tokio::join!(pool.run(move || receive.recv().unwrap()), async move {
+            send.send(7).unwrap();
+        });
+        assert_eq!(received, 7);
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_work_reaches_its_caller() {
+        let pool = RenderPool::default();
+        let task = tokio::spawn(async move { pool.run(|| panic!("planted")).await });
+        let error = task.await.unwrap_err();
+        assert!(error.into_panic().downcast_ref::<&str>().is_some_and(|said| *said == "planted"));
+    }
+
+    #[tokio::test]
+    async fn work_whose_caller_is_gone_keeps_its_place_until_it_ends() {
+        let (begun, is_begun) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let pool = RenderPool(Arc::new(Semaphore::new(1)));
+        let first = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(move || (begun.send(()), ended.recv().is_ok())).await }
+        });
+        tokio::task::spawn_blocking(move || is_begun.recv().unwrap()).await.unwrap();
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        assert_eq!(pool.0.available_permits(), 0);
+        end.send(()).unwrap();
+        assert_eq!(pool.run(|| 1).await, 1);
+    }
+}
