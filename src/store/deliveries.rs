@@ -28,7 +28,7 @@ pub struct Delivery {
     /// Attempts made, the one under way included.
     pub attempt: u32,
     /// Whether an attempt ended without it being known whether it was taken.
-    pub doubtful: bool,
+    pub maybe_sent: bool,
     /// Where the first attempt went.
     pub address: Option<String>,
     /// What the first attempt said.
@@ -46,7 +46,7 @@ pub struct Delivery {
     /// When it came to a final state.
     pub done_at: Option<Timestamp>,
     /// Whether the journey has gone on behind its node.
-    pub passed: bool,
+    pub advanced: bool,
     /// How many segments it takes, if it is a text message.
     pub segments: Option<u8>,
 }
@@ -78,13 +78,13 @@ pub struct SendIntent {
     /// The number this attempt has; the first is 1.
     pub attempt: u32,
     /// Whether there is a row already, waiting.
-    pub again: bool,
+    pub is_retry: bool,
     /// Where it goes.
     pub address: String,
     /// What it says.
     pub digest: MessageDigest,
     /// The message node before it in the journey, which is passed by this.
-    pub behind: Option<NodeIndex>,
+    pub predecessor: Option<NodeIndex>,
     /// How many segments it takes, if it is a text message.
     pub segments: Option<u8>,
 }
@@ -104,7 +104,7 @@ pub struct Outcome {
     /// The new state.
     pub state: DeliveryState,
     /// Whether this attempt may have been taken without our knowing.
-    pub doubtful: bool,
+    pub maybe_sent: bool,
     /// The provider's own id.
     pub provider_id: Option<String>,
     /// Why, in words.
@@ -112,7 +112,7 @@ pub struct Outcome {
     /// When it is tried again.
     pub retry_at: Option<Timestamp>,
     /// Whether the journey ends or has gone on behind this node.
-    pub passed: bool,
+    pub advanced: bool,
 }
 
 /// A state that was decided without a window: a skip, a late one, one that is held or cancelled.
@@ -129,20 +129,20 @@ pub struct Decided {
     /// The state.
     pub state: DeliveryState,
     /// Whether an attempt may have been taken without our knowing.
-    pub doubtful: bool,
+    pub maybe_sent: bool,
     /// Why, in words.
     pub reason: Option<String>,
     /// When it is tried again, where the state is one that waits.
     pub retry_at: Option<Timestamp>,
     /// Whether the journey ends here or goes on within the same step.
-    pub passed: bool,
+    pub advanced: bool,
     /// The message node before it in the journey, which is passed by this.
-    pub behind: Option<NodeIndex>,
+    pub predecessor: Option<NodeIndex>,
 }
 
 /// A node behind which a journey ended without anything to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Passed {
+pub struct Advanced {
     /// Run, customer and node.
     pub id: DeliveryId,
     /// The chunk, and the right to decide about it: without it nothing is written.
@@ -172,7 +172,7 @@ pub struct Step {
     /// What needed no window.
     pub decided: Vec<Decided>,
     /// Nodes behind which a journey ended.
-    pub passed: Vec<Passed>,
+    pub advanced: Vec<Advanced>,
     /// What is about to be sent.
     pub openings: Vec<SendIntent>,
     /// How far chunks have been decided.
@@ -187,7 +187,7 @@ impl Step {
     pub fn is_empty(&self) -> bool {
         self.outcomes.is_empty()
             && self.decided.is_empty()
-            && self.passed.is_empty()
+            && self.advanced.is_empty()
             && self.openings.is_empty()
             && self.cursors.is_empty()
     }

@@ -7,7 +7,7 @@ use fanfare::domain::delivery::{DeliveryId, MessageDigest};
 use fanfare::domain::name::{ChannelName, NodeIndex, RunId, ScenarioName};
 use fanfare::domain::run_counts::RunCounts;
 use fanfare::domain::state::{DeliveryState as State, RunState};
-use fanfare::store::deliveries::{Cursor, Decided, Opened, Outcome, Passed, SendIntent, Step};
+use fanfare::store::deliveries::{Advanced, Cursor, Decided, Opened, Outcome, SendIntent, Step};
 use fanfare::store::runs::{ChunkId, Fence, Matched, Taken, TakenChunk};
 use jiff::Timestamp;
 
@@ -51,10 +51,10 @@ pub fn opening(run: RunId, fence: Fence, customer: i64) -> SendIntent {
         chunk: 0,
         fence,
         attempt: 1,
-        again: false,
+        is_retry: false,
         address: "+43".into(),
         digest: MessageDigest([7; 16]),
-        behind: None,
+        predecessor: None,
         segments: None,
     }
 }
@@ -71,11 +71,11 @@ pub fn sent(id: DeliveryId, attempt: u32) -> Outcome {
         fence: Fence(1),
         attempts_counted: attempt,
         state: State::Sent,
-        doubtful: false,
+        maybe_sent: false,
         provider_id: None,
         reason: None,
         retry_at: None,
-        passed: true,
+        advanced: true,
     }
 }
 
@@ -155,27 +155,27 @@ pub async fn who_lost_a_chunk_decides_nothing_in_it_and_still_brings_outcomes(pl
         chunk: 0,
         fence,
         state,
-        doubtful: true,
+        maybe_sent: true,
         reason: Some(reason.into()),
         retry_at: Some(Timestamp::now()),
-        passed: false,
-        behind: None,
+        advanced: false,
+        predecessor: None,
     };
     let commit = async |step| world.ledger.deliveries.commit(Arc::new(step)).await.unwrap();
     let get = async |id| world.ledger.deliveries.get(&[id]).await.unwrap().remove(0);
 
     let step = Step {
         decided: vec![decided(one.id, first, State::Cancelled, "mine")],
-        passed: vec![Passed { id: two.id, chunk: 0, fence: first }],
+        advanced: vec![Advanced { id: two.id, chunk: 0, fence: first }],
         ..Step::default()
     };
     assert!(commit(step).await.lost);
-    assert_eq!((get(one.id).await.state, get(two.id).await.passed), (State::Sending, false));
+    assert_eq!((get(one.id).await.state, get(two.id).await.advanced), (State::Sending, false));
 
     // What is under way when the chunk is taken is in doubt, until its outcome comes from whoever has it.
     let doubts = [one.id, two.id].map(|id| decided(id, second, State::Retrying, "in doubt"));
     assert!(!commit(Step { decided: doubts.into(), ..Step::default() }).await.lost);
-    let outcomes = vec![sent(one.id, 1), Outcome { state: State::Held, doubtful: true, ..sent(two.id, 1) }];
+    let outcomes = vec![sent(one.id, 1), Outcome { state: State::Held, maybe_sent: true, ..sent(two.id, 1) }];
     commit(Step { outcomes, ..Step::default() }).await;
     assert_eq!(get(one.id).await.state, State::Sent);
     assert_eq!(get(two.id).await.state, State::Held);

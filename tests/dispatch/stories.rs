@@ -35,8 +35,8 @@ pub async fn one_call_reaches_everyone_once_and_adds_up(place: Place) {
     let sent_rows = rows.iter().filter(|row| row.3 == State::Sent.code()).count();
     assert_eq!(sent_rows, world.record.lock().unwrap().len());
     assert!(rows.iter().all(|row| [State::Sent.code(), State::Skipped.code()].contains(&row.3)));
-    let behind = rows.iter().filter(|row| row.0 == 2 && row.2 == 2).count();
-    assert_eq!(behind, (0..3000).filter(|n| n % 13 != 12 && n % 3 == 0).count());
+    let predecessor = rows.iter().filter(|row| row.0 == 2 && row.2 == 2).count();
+    assert_eq!(predecessor, (0..3000).filter(|n| n % 13 != 12 && n % 3 == 0).count());
 }
 
 pub async fn an_empty_audience_is_a_run_that_is_done(place: Place) {

@@ -61,10 +61,10 @@ impl World {
             chunk: 0,
             fence,
             attempt: 1,
-            again,
+            is_retry: again,
             address: "+43".into(),
             digest: MessageDigest([7; 16]),
-            behind: None,
+            predecessor: None,
             segments: None,
         }
     }
@@ -76,11 +76,11 @@ impl World {
             fence,
             attempts_counted: u32::from(state != DeliveryState::Queued),
             state,
-            doubtful: false,
+            maybe_sent: false,
             provider_id: None,
             reason: None,
             retry_at: None,
-            passed: false,
+            advanced: false,
         }
     }
 }
@@ -93,11 +93,11 @@ async fn is_sent_once(place: Place) {
         chunk: 0,
         fence: Fence(1),
         state: DeliveryState::Queued,
-        doubtful: false,
+        maybe_sent: false,
         reason: None,
         retry_at: None,
-        passed: false,
-        behind: None,
+        advanced: false,
+        predecessor: None,
     };
     let decided = vec![waits.clone(), waits];
     let step = Step { at: Timestamp::now(), decided, ..Step::default() };

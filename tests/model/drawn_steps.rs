@@ -3,7 +3,7 @@
 use fanfare::domain::delivery::{DeliveryId, MessageDigest};
 use fanfare::domain::name::{ChannelName, NodeIndex};
 use fanfare::domain::state::DeliveryState;
-use fanfare::store::deliveries::{Cursor, Decided, Outcome, Passed, SendIntent, Step};
+use fanfare::store::deliveries::{Advanced, Cursor, Decided, Outcome, SendIntent, Step};
 use fanfare::store::runs::Fence;
 
 use crate::actors::Actors;
@@ -33,7 +33,7 @@ impl Actors {
     fn outcome(&mut self, opening: &SendIntent) -> Outcome {
         use DeliveryState::{Failed, Held, Queued, Retrying, Sent, Unknown};
         let state = self.pick(&[Sent, Sent, Sent, Failed, Unknown, Held, Held, Retrying, Retrying, Queued]);
-        let doubtful = matches!(state, Unknown | Held) || state == Retrying && self.chance(2);
+        let maybe_sent = matches!(state, Unknown | Held) || state == Retrying && self.chance(2);
         // What was not its own fault does not count.
         let counted = opening.attempt - u32::from(state == Queued);
         let at = self.tick();
@@ -43,11 +43,11 @@ impl Actors {
             fence: opening.fence,
             attempts_counted: counted,
             state,
-            doubtful,
+            maybe_sent,
             provider_id: (state == Sent).then(|| format!("p{}", at.as_microsecond())),
             reason: (state != Sent).then(|| format!("{} as it was", state.word())),
             retry_at: state.is_open().then_some(at),
-            passed: self.chance(3) && !state.is_open(),
+            advanced: self.chance(3) && !state.is_open(),
         }
     }
 
@@ -67,18 +67,18 @@ impl Actors {
                 chunk,
                 fence,
                 state,
-                doubtful: matches!(state, Retrying | Held | Unknown),
+                maybe_sent: matches!(state, Retrying | Held | Unknown),
                 reason: Some(format!("decided at {}", at.as_microsecond())),
                 retry_at: state.is_open().then_some(at),
-                passed: self.chance(3),
-                behind: (node.0 > 0).then_some(NodeIndex(0)),
+                advanced: self.chance(3),
+                predecessor: (node.0 > 0).then_some(NodeIndex(0)),
             });
         }
     }
 
     pub(super) fn draw_passed(&mut self, step: &mut Step, model: &Model, chunk: u32, fence: Fence) {
         let (customer, node) = (self.customer(model, chunk), self.node());
-        step.passed.push(Passed { id: DeliveryId { run: model.id, customer, node }, chunk, fence });
+        step.advanced.push(Advanced { id: DeliveryId { run: model.id, customer, node }, chunk, fence });
     }
 
     /// First attempts and further ones, mostly as the rows ask for.
@@ -102,10 +102,10 @@ impl Actors {
                 chunk,
                 fence,
                 attempt,
-                again,
+                is_retry: again,
                 address: format!("+43-{}", customer.0),
                 digest: MessageDigest([u8::from(self.chance(5)); 16]),
-                behind: (node.0 > 0).then_some(NodeIndex(0)),
+                predecessor: (node.0 > 0).then_some(NodeIndex(0)),
                 segments: (customer.0 % 3 > 0).then(|| u8::try_from(attempt).unwrap()),
             });
         }

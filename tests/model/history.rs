@@ -120,7 +120,7 @@ impl History {
     /// Without the newest right nothing but an outcome changes anything.
     fn nobody_decides_who_lost(&self, step: &Step, seen: &Seen<'_>) -> Result<(), String> {
         let rights = step.decided.iter().map(|one| (one.chunk, one.fence));
-        let rights = rights.chain(step.passed.iter().map(|one| (one.chunk, one.fence)));
+        let rights = rights.chain(step.advanced.iter().map(|one| (one.chunk, one.fence)));
         let mut rights = rights.chain(step.openings.iter().map(|one| (one.chunk, one.fence))).peekable();
         if rights.peek().is_none() || rights.any(|(n, fence)| self.newest.get(&n) == Some(&fence)) {
             return Ok(());
@@ -148,11 +148,11 @@ fn final_states_stay(operation: &Operation, seen: &Seen<'_>) -> Result<(), Strin
             Operation::Resend { id, .. } | Operation::Close { id, .. } => *id == row.id,
             Operation::Commit(step) => step.outcomes.iter().any(|outcome| {
                 let is_known = matches!(outcome.state, DeliveryState::Sent | DeliveryState::Failed);
-                outcome.id == row.id && is_known && row.doubtful && outcome.attempt == row.attempt
+                outcome.id == row.id && is_known && row.maybe_sent && outcome.attempt == row.attempt
             }),
             _ => false,
         };
-        let after = seen.after(row.id).map(|after| Delivery { passed: row.passed, ..after.clone() });
+        let after = seen.after(row.id).map(|after| Delivery { advanced: row.advanced, ..after.clone() });
         if after.as_ref() != Some(row) && !(may_change && row.state == DeliveryState::Held) {
             return Err(format!("{row:?} was at its end and became {after:?}"));
         }

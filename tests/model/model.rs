@@ -280,7 +280,7 @@ impl Model {
         if !may || row.state != DeliveryState::Held {
             return None;
         }
-        (row.state, row.doubtful, row.retry_at) = (DeliveryState::Queued, false, Some(at));
+        (row.state, row.maybe_sent, row.retry_at) = (DeliveryState::Queued, false, Some(at));
         (row.address, row.digest, row.first_at, row.done_at) = (None, None, None, None);
         row.reason = Some("sent again by a person's decision".into());
         let chunk = &mut self.chunks[n as usize];

@@ -28,7 +28,7 @@ impl Model {
             |one: &SendIntent| if seen.insert(one.id) { self.open(one, step) } else { Opened::Lost };
         let opened: Vec<Opened> = step.openings.iter().map(&mut open).collect();
         for (opening, _) in step.openings.iter().zip(&opened).filter(|(_, opened)| **opened == Opened::Yes) {
-            if let Some(node) = opening.behind {
+            if let Some(node) = opening.predecessor {
                 self.pass(DeliveryId { node, ..opening.id });
             }
         }
@@ -46,23 +46,23 @@ impl Model {
 
     /// Whether all of it was the bringer's to decide.
     fn decide_and_pass(&mut self, step: &Step) -> bool {
-        let (mut seen, mut is_all, mut behind) = (HashSet::new(), true, Vec::new());
+        let (mut seen, mut is_all, mut predecessor) = (HashSet::new(), true, Vec::new());
         for decided in &step.decided {
             let is_held = self.holds(decided.chunk, decided.fence);
             is_all &= is_held;
             // Of two decisions about one delivery the first counts.
             if is_held && seen.insert(decided.id) {
                 self.decide(decided, step.at);
-                behind.extend(decided.behind.map(|node| DeliveryId { node, ..decided.id }));
+                predecessor.extend(decided.predecessor.map(|node| DeliveryId { node, ..decided.id }));
             }
         }
-        for passed in &step.passed {
-            match self.holds(passed.chunk, passed.fence) {
-                true => behind.push(passed.id),
+        for advanced in &step.advanced {
+            match self.holds(advanced.chunk, advanced.fence) {
+                true => predecessor.push(advanced.id),
                 false => is_all = false,
             }
         }
-        behind.into_iter().for_each(|id| self.pass(id));
+        predecessor.into_iter().for_each(|id| self.pass(id));
         is_all
     }
 
@@ -85,20 +85,20 @@ impl Model {
         let replicas = self.rules.replicas;
         let Some(row) = self.row(outcome.id) else { return false };
         let is_known = matches!(outcome.state, DeliveryState::Sent | DeliveryState::Failed);
-        let was_held = row.state == DeliveryState::Held && row.doubtful && is_known && replicas;
-        let waits_in_doubt = row.state == DeliveryState::Retrying && row.doubtful && !only_sending;
+        let was_held = row.state == DeliveryState::Held && row.maybe_sent && is_known && replicas;
+        let waits_in_doubt = row.state == DeliveryState::Retrying && row.maybe_sent && !only_sending;
         let is_under_way = row.state == DeliveryState::Sending || waits_in_doubt || was_held;
         if !is_under_way || ((row.attempt != outcome.attempt || is_anothers) && !any_attempt) {
             return false;
         }
         row.state = outcome.state;
         row.attempt = outcome.attempts_counted;
-        row.doubtful |= outcome.doubtful;
+        row.maybe_sent |= outcome.maybe_sent;
         row.provider_id = outcome.provider_id.clone().or(row.provider_id.take());
         row.reason.clone_from(&outcome.reason);
         row.retry_at = outcome.retry_at;
         row.done_at = (!outcome.state.is_open()).then_some(at);
-        row.passed |= outcome.passed;
+        row.advanced |= outcome.advanced;
         was_held
     }
 
@@ -109,16 +109,16 @@ impl Model {
         let row = self.deliveries.entry(key).or_insert_with(|| fresh(decided.id, decided));
         if row.state.is_open() || overwrites {
             row.state = decided.state;
-            row.doubtful |= decided.doubtful;
+            row.maybe_sent |= decided.maybe_sent;
             row.reason.clone_from(&decided.reason);
             (row.retry_at, row.done_at) = (decided.retry_at, done_at);
-            row.passed |= decided.passed;
+            row.advanced |= decided.advanced;
         }
     }
 
     fn pass(&mut self, id: DeliveryId) {
         if let Some(row) = self.row(id) {
-            row.passed = true;
+            row.advanced = true;
         }
     }
 
@@ -131,7 +131,7 @@ impl Model {
             return Opened::Stopping;
         }
         let opened =
-            if opening.again { self.open_again(opening, step) } else { self.open_first(opening, step) };
+            if opening.is_retry { self.open_again(opening, step) } else { self.open_first(opening, step) };
         if opened == Opened::Yes {
             self.openers.insert(opening.id, opening.fence);
         }
@@ -151,7 +151,7 @@ impl Model {
             channel: opening.channel.clone(),
             state: DeliveryState::Sending,
             attempt: opening.attempt,
-            doubtful: false,
+            maybe_sent: false,
             address: Some(opening.address.clone()),
             digest: Some(opening.digest),
             provider_id: None,
@@ -160,7 +160,7 @@ impl Model {
             last_at: Some(step.at),
             retry_at: None,
             done_at: None,
-            passed: false,
+            advanced: false,
             segments: opening.segments,
         };
         self.deliveries.insert(key, row);
@@ -194,7 +194,7 @@ fn fresh(id: DeliveryId, decided: &Decided) -> Delivery {
         channel: decided.channel.clone(),
         state: DeliveryState::Queued,
         attempt: 0,
-        doubtful: false,
+        maybe_sent: false,
         address: None,
         digest: None,
         provider_id: None,
@@ -203,7 +203,7 @@ fn fresh(id: DeliveryId, decided: &Decided) -> Delivery {
         last_at: None,
         retry_at: None,
         done_at: None,
-        passed: false,
+        advanced: false,
         segments: None,
     }
 }

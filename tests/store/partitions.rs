@@ -110,10 +110,10 @@ impl World {
             chunk: 0,
             fence: Fence(1),
             attempt: 1,
-            again: false,
+            is_retry: false,
             address: "+43".into(),
             digest: MessageDigest([7; 16]),
-            behind: None,
+            predecessor: None,
             segments: None,
         };
         let step = Step { at: Timestamp::now(), openings: vec![opening], ..Step::default() };
@@ -129,11 +129,11 @@ impl World {
             fence: Fence(1),
             attempts_counted: 1,
             state,
-            doubtful: state == DeliveryState::Held,
+            maybe_sent: state == DeliveryState::Held,
             provider_id: None,
             reason: None,
             retry_at: None,
-            passed: true,
+            advanced: true,
         };
         let step = Step { at: Timestamp::now(), outcomes: vec![outcome], ..Step::default() };
         self.ledger.commit(Arc::new(step)).await.unwrap();

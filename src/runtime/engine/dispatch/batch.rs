@@ -51,7 +51,7 @@ impl Batch {
             at,
             outcomes: self.answered.iter().map(|answered| answered.outcome.clone()).collect(),
             decided: self.withdrawn.iter().map(|one| one.decided(channel)).collect(),
-            passed: Vec::new(),
+            advanced: Vec::new(),
             openings: self.opening.iter().map(|job| opening(job, channel)).collect(),
             cursors: self.moved.iter().map(|chunk| chunk.cursor()).collect(),
             repeated: self.repeated,
@@ -76,11 +76,11 @@ impl Withdrawn {
             chunk: self.job.chunk.id.n,
             fence: self.job.chunk.fence,
             state: self.state,
-            doubtful: self.job.doubtful,
+            maybe_sent: self.job.maybe_sent,
             reason: Some(self.reason.clone()),
             retry_at: self.retry_at,
-            passed: self.job.last && !self.state.is_open(),
-            behind: self.job.behind,
+            advanced: self.job.is_terminal && !self.state.is_open(),
+            predecessor: self.job.predecessor,
         }
     }
 }
@@ -92,10 +92,10 @@ fn opening(job: &Job, channel: &ChannelName) -> SendIntent {
         chunk: job.chunk.id.n,
         fence: job.chunk.fence,
         attempt: job.attempt,
-        again: job.again,
+        is_retry: job.is_retry,
         address: job.message.address.clone(),
         digest: job.digest,
-        behind: job.behind,
+        predecessor: job.predecessor,
         segments: segments(&job.message.content),
     }
 }

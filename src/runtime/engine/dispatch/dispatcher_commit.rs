@@ -77,10 +77,10 @@ impl Dispatcher {
     fn without_own_refusals(&mut self, opening: Vec<Job>) -> Vec<Job> {
         let mut going_on = Vec::with_capacity(opening.len());
         for job in opening {
-            match self.health.suspicion().take_own(job.id).filter(|_| job.again) {
+            match self.health.suspicion().take_own(job.id).filter(|_| job.is_retry) {
                 None => going_on.push(job),
                 Some(reason) => self.withdrawn.push(Withdrawn {
-                    state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Failed },
+                    state: if job.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Failed },
                     reason,
                     retry_at: None,
                     job,
@@ -174,7 +174,7 @@ impl Dispatcher {
             }
             None => {
                 self.numbers.ended(state, since(now, &job));
-                job.chunk.ended(job.id, job.last);
+                job.chunk.ended(job.id, job.is_terminal);
             }
         }
     }
@@ -183,7 +183,7 @@ impl Dispatcher {
         let Answered { job, outcome } = answered;
         match outcome.retry_at {
             Some(at) if outcome.state.is_open() => self.waiting.push(waiting(job, at)),
-            _ => job.chunk.ended(job.id, job.last),
+            _ => job.chunk.ended(job.id, job.is_terminal),
         }
     }
 
@@ -199,7 +199,7 @@ impl Dispatcher {
         if opened == Opened::Stopping {
             job.chunk.run.cancel();
         }
-        if job.again && !job.chunk.is_lost() {
+        if job.is_retry && !job.chunk.is_lost() {
             job.chunk.opened(None);
             job.chunk.tell(crate::runtime::engine::live::ChunkEvent::Retry(job.id));
             return;
@@ -225,8 +225,8 @@ impl Dispatcher {
 }
 
 fn waiting(job: Job, at: Timestamp) -> PendingRetry {
-    let Job { id, chunk, doubtful, last, first_at, .. } = job;
-    PendingRetry { at, id, chunk, doubtful, last, first_at }
+    let Job { id, chunk, maybe_sent, is_terminal, first_at, .. } = job;
+    PendingRetry { at, id, chunk, maybe_sent, is_terminal, first_at }
 }
 
 /// How long ago the call of a message came in; the clocks of replicas may differ.

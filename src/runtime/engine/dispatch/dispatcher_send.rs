@@ -111,7 +111,7 @@ impl Dispatcher {
             first_at: job.first_at.unwrap_or(now),
             now,
             expires_at: job.chunk.run.expires_at,
-            doubtful: job.doubtful,
+            maybe_sent: job.maybe_sent,
             channel_down: self.health.is_down(),
             spread: job.digest.0[0],
         };
@@ -120,7 +120,7 @@ impl Dispatcher {
             Some(wait) => suspend(attempt, &tried, &policy, wait),
             None => decide(attempt, &tried, &policy),
         };
-        job.doubtful |= decision.doubtful;
+        job.maybe_sent |= decision.maybe_sent;
         if decision.state.is_open() {
             tracing::debug!(
                 call = %job.chunk.run.call, delivery = %job.id, channel = %self.queue.name,
@@ -200,7 +200,7 @@ impl Dispatcher {
         let decision = AttemptDecision {
             state: DeliveryState::Queued,
             attempts: job.attempt - 1,
-            doubtful: false,
+            maybe_sent: false,
             provider_id: None,
             reason: Some(reason.into()),
             retry_at: Some(Timestamp::now()),
@@ -271,7 +271,7 @@ impl Dispatcher {
         };
         for job in self.queue.fair_queue().take_over(|job| is_late(&job.chunk, job.first_at)) {
             self.withdrawn.push(Withdrawn {
-                state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Failed },
+                state: if job.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Failed },
                 reason: format!("{said}; and its time for retries is over"),
                 retry_at: None,
                 job,
@@ -285,13 +285,13 @@ impl Dispatcher {
     fn withdraw(&mut self, job: Job, halt: Halt) {
         match halt {
             Halt::Expired => self.withdrawn.push(Withdrawn {
-                state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Expired },
+                state: if job.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Expired },
                 reason: "it expired before it was sent".into(),
                 retry_at: None,
                 job,
             }),
-            Halt::Cancelled if job.again || job.behind.is_some() => self.withdrawn.push(Withdrawn {
-                state: if job.doubtful { DeliveryState::Unknown } else { DeliveryState::Cancelled },
+            Halt::Cancelled if job.is_retry || job.predecessor.is_some() => self.withdrawn.push(Withdrawn {
+                state: if job.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Cancelled },
                 reason: "the run was cancelled".into(),
                 retry_at: None,
                 job,
@@ -307,9 +307,9 @@ impl Dispatcher {
             Halt::Failed => (DeliveryState::Cancelled, "the run failed"),
         };
         let decision = AttemptDecision {
-            state: if job.doubtful { DeliveryState::Unknown } else { state },
+            state: if job.maybe_sent { DeliveryState::Unknown } else { state },
             attempts: job.attempt - 1,
-            doubtful: false,
+            maybe_sent: false,
             provider_id: None,
             reason: Some(reason.into()),
             retry_at: None,
@@ -341,10 +341,10 @@ fn outcome(job: &Job, decision: AttemptDecision) -> Outcome {
         fence: job.chunk.fence,
         attempts_counted: decision.attempts,
         state: decision.state,
-        doubtful: decision.doubtful,
+        maybe_sent: decision.maybe_sent,
         provider_id: decision.provider_id,
         reason: decision.reason,
         retry_at: decision.retry_at,
-        passed: job.last && !decision.state.is_open(),
+        advanced: job.is_terminal && !decision.state.is_open(),
     }
 }

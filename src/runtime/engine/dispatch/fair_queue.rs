@@ -19,7 +19,7 @@ pub(super) struct FairQueue {
 #[derive(Default)]
 struct RunQueue {
     /// Those that have been tried before go first.
-    again: VecDeque<Job>,
+    retries: VecDeque<Job>,
     first: VecDeque<Job>,
 }
 
@@ -30,21 +30,21 @@ impl FairQueue {
             self.turns.push_back(run);
             RunQueue::default()
         });
-        let queue = if job.again { &mut run_queue.again } else { &mut run_queue.first };
+        let queue = if job.is_retry { &mut run_queue.retries } else { &mut run_queue.first };
         queue.push_back(job);
         self.len += 1;
     }
 
-    /// Takes up to `most` messages in turns; with `again_only`, none that was never tried.
-    pub(super) fn take(&mut self, most: usize, again_only: bool) -> Vec<Job> {
+    /// Takes up to `most` messages in turns; with `retries_only`, none that was never tried.
+    pub(super) fn take(&mut self, most: usize, retries_only: bool) -> Vec<Job> {
         let mut taken = Vec::new();
         let mut idle = 0;
         while taken.len() < most && idle < self.turns.len() {
             let Some(run) = self.turns.pop_front() else { break };
             let before = taken.len();
             if let Some(run_queue) = self.by_run.get_mut(&run) {
-                run_queue.take(TURN.min(most - before), again_only, &mut taken);
-                if run_queue.again.is_empty() && run_queue.first.is_empty() {
+                run_queue.take(TURN.min(most - before), retries_only, &mut taken);
+                if run_queue.retries.is_empty() && run_queue.first.is_empty() {
                     self.by_run.remove(&run);
                 } else {
                     self.turns.push_back(run);
@@ -71,7 +71,7 @@ impl FairQueue {
     pub(super) fn take_over(&mut self, is_over: impl Fn(&Job) -> bool) -> Vec<Job> {
         let mut taken = Vec::new();
         for run_queue in self.by_run.values_mut() {
-            for jobs in [&mut run_queue.again, &mut run_queue.first] {
+            for jobs in [&mut run_queue.retries, &mut run_queue.first] {
                 if jobs.iter().any(&is_over) {
                     let (over, going_on) = std::mem::take(jobs).into_iter().partition(&is_over);
                     *jobs = going_on;
@@ -90,10 +90,10 @@ impl FairQueue {
 }
 
 impl RunQueue {
-    fn take(&mut self, most: usize, again_only: bool, taken: &mut Vec<Job>) {
+    fn take(&mut self, most: usize, retries_only: bool, taken: &mut Vec<Job>) {
         for _ in 0..most {
-            let next = self.again.pop_front();
-            let next = if again_only { next } else { next.or_else(|| self.first.pop_front()) };
+            let next = self.retries.pop_front();
+            let next = if retries_only { next } else { next.or_else(|| self.first.pop_front()) };
             match next {
                 Some(job) => taken.push(job),
                 None => return,

@@ -20,15 +20,15 @@ pub struct Job {
     /// The customer's place in the chunk, where this opening decides about it.
     pub place: Option<u32>,
     /// The message node before it in the journey, which is passed by its opening.
-    pub behind: Option<NodeIndex>,
+    pub predecessor: Option<NodeIndex>,
     /// Whether the journey has nothing to do behind it.
-    pub last: bool,
+    pub is_terminal: bool,
     /// The number this attempt will have.
     pub attempt: u32,
     /// Whether it has a row already, waiting.
-    pub again: bool,
+    pub is_retry: bool,
     /// Whether an earlier attempt may have been taken.
-    pub doubtful: bool,
+    pub maybe_sent: bool,
     /// When its first attempt began, if there was one.
     pub first_at: Option<Timestamp>,
     /// The message.
@@ -68,9 +68,9 @@ pub struct PendingRetry {
     /// The chunk it reports to.
     pub chunk: Arc<LiveChunk>,
     /// Whether an earlier attempt may have been taken.
-    pub doubtful: bool,
+    pub maybe_sent: bool,
     /// Whether the journey has nothing to do behind it.
-    pub last: bool,
+    pub is_terminal: bool,
     /// When its first attempt began, if there was one.
     pub first_at: Option<Timestamp>,
 }

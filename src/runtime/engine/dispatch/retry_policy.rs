@@ -64,7 +64,7 @@ pub(super) struct Tried {
     /// After this nothing is sent.
     pub expires_at: Option<Timestamp>,
     /// Whether an earlier attempt may have been taken.
-    pub doubtful: bool,
+    pub maybe_sent: bool,
     /// Whether the channel is known to be down, so that this attempt is not the message's fault.
     pub channel_down: bool,
     /// Spreads retries; any number that differs between deliveries.
@@ -78,7 +78,7 @@ pub(super) struct AttemptDecision {
     /// Attempts that count from now on.
     pub attempts: u32,
     /// Whether this attempt may have been taken.
-    pub doubtful: bool,
+    pub maybe_sent: bool,
     pub provider_id: Option<String>,
     pub reason: Option<String>,
     pub retry_at: Option<Timestamp>,
@@ -101,15 +101,15 @@ pub(super) fn decide(attempt: Attempt, tried: &Tried, policy: &RetryPolicy) -> A
         Attempt::NotTaken { reason, retry_after, provider_down } => {
             match provider_down || retry_after.is_some() {
                 true => wait_for_the_channel(tried, policy, reason, retry_after),
-                false => again(tried, policy, reason),
+                false => retry(tried, policy, reason),
             }
         }
         Attempt::Unknown { reason } => match policy.on_unknown {
             OnUnknown::Hold => {
-                AttemptDecision { doubtful: true, ..decision(tried, DeliveryState::Held, Some(reason)) }
+                AttemptDecision { maybe_sent: true, ..decision(tried, DeliveryState::Held, Some(reason)) }
             }
             OnUnknown::Resend => {
-                AttemptDecision { doubtful: true, ..again(&doubtful(tried), policy, reason) }
+                AttemptDecision { maybe_sent: true, ..retry(&maybe_sent(tried), policy, reason) }
             }
         },
     }
@@ -117,12 +117,12 @@ pub(super) fn decide(attempt: Attempt, tried: &Tried, policy: &RetryPolicy) -> A
 
 /// A refusal is about this attempt: an earlier one may have been taken, and the refusal be of its repetition.
 fn refused(tried: &Tried, policy: &RetryPolicy, reason: String) -> AttemptDecision {
-    let state = match (tried.doubtful, policy.on_unknown) {
+    let state = match (tried.maybe_sent, policy.on_unknown) {
         (false, _) => DeliveryState::Failed,
         (true, OnUnknown::Hold) => DeliveryState::Held,
         (true, OnUnknown::Resend) => DeliveryState::Unknown,
     };
-    let reason = match tried.doubtful {
+    let reason = match tried.maybe_sent {
         true => format!("an earlier attempt may have been taken, and the next was refused: {reason}"),
         false => reason,
     };
@@ -133,7 +133,7 @@ fn decision(tried: &Tried, state: DeliveryState, reason: Option<String>) -> Atte
     AttemptDecision {
         state,
         attempts: tried.attempt,
-        doubtful: false,
+        maybe_sent: false,
         provider_id: None,
         reason,
         retry_at: None,
@@ -148,12 +148,12 @@ fn wait_for_the_channel(
     retry_after: Option<Duration>,
 ) -> AttemptDecision {
     if is_past(tried, policy, tried.now) {
-        return give_up(tried, &reason, tried.doubtful, "and its time for retries is over");
+        return give_up(tried, &reason, tried.maybe_sent, "and its time for retries is over");
     }
     // No attempt is made before the time that the provider named.
     let is_alone = !tried.channel_down;
     if is_alone && retry_after.is_some_and(|told| is_past(tried, policy, after(tried, told))) {
-        return give_up(tried, &reason, tried.doubtful, "and its time for retries is over by then");
+        return give_up(tried, &reason, tried.maybe_sent, "and its time for retries is over by then");
     }
     // A channel that is down is probed by whichever message is due; one that is up may refuse this message alone.
     let retry_at = match tried.channel_down {
@@ -173,20 +173,20 @@ fn pace(tried: &Tried, at_least: Duration) -> Timestamp {
     after(tried, waited.clamp(FIRST_WAIT, BACKOFF_MAX).max(at_least))
 }
 
-fn doubtful(tried: &Tried) -> Tried {
-    Tried { doubtful: true, ..*tried }
+fn maybe_sent(tried: &Tried) -> Tried {
+    Tried { maybe_sent: true, ..*tried }
 }
 
-fn again(tried: &Tried, policy: &RetryPolicy, reason: String) -> AttemptDecision {
+fn retry(tried: &Tried, policy: &RetryPolicy, reason: String) -> AttemptDecision {
     if tried.attempt >= policy.attempts_max {
-        return give_up(tried, &reason, tried.doubtful, "and its attempts are used up");
+        return give_up(tried, &reason, tried.maybe_sent, "and its attempts are used up");
     }
     let retry_at = after(tried, backoff(tried));
     if is_past(tried, policy, retry_at) {
-        return give_up(tried, &reason, tried.doubtful, "and its time for retries is over");
+        return give_up(tried, &reason, tried.maybe_sent, "and its time for retries is over");
     }
     if tried.expires_at.is_some_and(|at| at <= retry_at) {
-        let state = if tried.doubtful { DeliveryState::Unknown } else { DeliveryState::Expired };
+        let state = if tried.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Expired };
         return decision(tried, state, Some(format!("{reason}; it expires before its next attempt")));
     }
     AttemptDecision { retry_at: Some(retry_at), ..decision(tried, DeliveryState::Retrying, Some(reason)) }
@@ -254,7 +254,7 @@ mod tests {
             first_at: now,
             now,
             expires_at: None,
-            doubtful: false,
+            maybe_sent: false,
             channel_down: false,
             spread: 0,
         }
@@ -296,14 +296,14 @@ mod tests {
         let hold = RetryPolicy { on_unknown: OnUnknown::Hold, ..POLICY };
         assert_eq!(state(unknown(), &tried(1), &hold), DeliveryState::Held);
         let decision = decide(unknown(), &tried(1), &POLICY);
-        assert_eq!((decision.state, decision.doubtful), (DeliveryState::Retrying, true));
+        assert_eq!((decision.state, decision.maybe_sent), (DeliveryState::Retrying, true));
         assert_eq!(state(unknown(), &tried(3), &POLICY), DeliveryState::Unknown);
-        let doubtful = Tried { doubtful: true, ..tried(3) };
-        assert_eq!(state(not_taken(None), &doubtful, &POLICY), DeliveryState::Unknown);
+        let maybe_sent = Tried { maybe_sent: true, ..tried(3) };
+        assert_eq!(state(not_taken(None), &maybe_sent, &POLICY), DeliveryState::Unknown);
         let refused = || Attempt::Refused { reason: "422 no".into(), reach: Reach::This };
         assert_eq!(state(refused(), &tried(1), &POLICY), DeliveryState::Failed);
-        assert_eq!(state(refused(), &doubtful, &POLICY), DeliveryState::Unknown);
-        assert_eq!(state(refused(), &doubtful, &hold), DeliveryState::Held);
+        assert_eq!(state(refused(), &maybe_sent, &POLICY), DeliveryState::Unknown);
+        assert_eq!(state(refused(), &maybe_sent, &hold), DeliveryState::Held);
     }
 
     #[test]
@@ -344,8 +344,8 @@ mod tests {
             let decision = decide(outage(), &late, &POLICY);
             assert_eq!(decision.state, DeliveryState::Failed);
             assert!(decision.reason.unwrap().contains("its time for retries is over"));
-            let doubtful = Tried { doubtful: true, ..late };
-            assert_eq!(state(outage(), &doubtful, &POLICY), DeliveryState::Unknown);
+            let maybe_sent = Tried { maybe_sent: true, ..late };
+            assert_eq!(state(outage(), &maybe_sent, &POLICY), DeliveryState::Unknown);
         }
     }
 

@@ -100,10 +100,10 @@ impl LiveChunk {
         self.wakeup.notify_one();
     }
 
-    /// A delivery came to its end; `last` says that its journey did too.
-    pub fn ended(&self, id: DeliveryId, last: bool) {
+    /// A delivery came to its end; `is_terminal` says that its journey did too.
+    pub fn ended(&self, id: DeliveryId, is_terminal: bool) {
         let mut progress = self.lock();
-        if last {
+        if is_terminal {
             progress.outstanding = progress.outstanding.saturating_sub(1);
             if progress.outstanding > 0 {
                 return;

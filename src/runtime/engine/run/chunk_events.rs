@@ -18,19 +18,23 @@ impl ChunkWorker {
     ) -> Result<(), StoreError> {
         // A delivery that a person reopened can arrive twice: found when the chunk was taken, and as an event.
         let mut seen = std::collections::HashSet::new();
-        let told = events.iter().filter_map(|one| one.again());
-        let (again, doubled): (Vec<DeliveryId>, Vec<DeliveryId>) = told.partition(|id| seen.insert(*id));
+        let told = events.iter().filter_map(|one| one.retried());
+        let (retried, doubled): (Vec<DeliveryId>, Vec<DeliveryId>) = told.partition(|id| seen.insert(*id));
         self.chunk.end(doubled.len());
         let going_on: Vec<DeliveryId> = events.iter().filter_map(|one| one.going_on()).collect();
         if halted {
             self.chunk.end(going_on.len());
-            return self.write_off(again).await;
+            return self.write_off(retried).await;
         }
-        let rows = if again.is_empty() { Vec::new() } else { self.context.deliveries.get(&again).await? };
+        let rows =
+            if retried.is_empty() { Vec::new() } else { self.context.deliveries.get(&retried).await? };
         let customers = self.load(events.iter().map(|one| one.customer())).await?;
         let renderer = self.renderer();
-        let (builder, closed) =
-            self.context.render_pool.run(move || renderer.handle(&going_on, &again, rows, &customers)).await;
+        let (builder, closed) = self
+            .context
+            .render_pool
+            .run(move || renderer.handle(&going_on, &retried, rows, &customers))
+            .await;
         self.hand_over(builder, 0).await?;
         report_closed(&self.chunk, closed);
         Ok(())
@@ -51,11 +55,11 @@ impl ChunkWorker {
 }
 
 fn report_closed(chunk: &LiveChunk, closed: Vec<(DeliveryId, bool)>) {
-    closed.into_iter().for_each(|(id, last)| chunk.ended(id, last));
+    closed.into_iter().for_each(|(id, is_terminal)| chunk.ended(id, is_terminal));
 }
 
 impl ChunkEvent {
-    fn again(self) -> Option<DeliveryId> {
+    fn retried(self) -> Option<DeliveryId> {
         match self {
             ChunkEvent::Retry(id) => Some(id),
             ChunkEvent::Advance(_) => None,

@@ -149,7 +149,7 @@ impl ChunkWorker {
         let step = Step {
             at: Timestamp::now(),
             decided: builder.decided,
-            passed: builder.passed,
+            advanced: builder.advanced,
             ..Step::default()
         };
         if !step.is_empty() {

@@ -50,11 +50,11 @@ async fn settle_doubts(
         chunk: chunk.id.n,
         fence: chunk.fence,
         state: DeliveryState::Retrying,
-        doubtful: true,
+        maybe_sent: true,
         reason: Some("the process ended before the provider's answer was recorded".into()),
         retry_at: Some(at),
-        passed: false,
-        behind: None,
+        advanced: false,
+        predecessor: None,
     });
     let step = Step { at, decided: doubts.collect(), ..Step::default() };
     if !step.is_empty() {
@@ -69,7 +69,7 @@ async fn settle_doubts(
 fn take_up(context: &EngineContext, chunk: &Arc<LiveChunk>, known: &[Delivery]) {
     let bound = &chunk.run.bound;
     for (place, row) in known.iter().enumerate() {
-        let goes_on = bound.after(row.id.node).is_some() && !row.passed;
+        let goes_on = bound.after(row.id.node).is_some() && !row.advanced;
         let is_last = known.get(place + 1).is_none_or(|next| next.id.customer != row.id.customer);
         if row.state.is_open() {
             chunk.begin(1);
@@ -77,8 +77,8 @@ fn take_up(context: &EngineContext, chunk: &Arc<LiveChunk>, known: &[Delivery]) 
                 at: row.retry_at.unwrap_or(Timestamp::UNIX_EPOCH),
                 id: row.id,
                 chunk: Arc::clone(chunk),
-                doubtful: row.doubtful || row.state == DeliveryState::Sending,
-                last: !goes_on,
+                maybe_sent: row.maybe_sent || row.state == DeliveryState::Sending,
+                is_terminal: !goes_on,
                 first_at: row.first_at,
             }]);
         } else if goes_on && is_last {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::crash_markers::MarkerGuard;
-use super::retry::{RetryDecision, again};
+use super::retry::{RetryDecision, decide_retry};
 use super::step_builder::{JourneyPosition, StepBuilder};
 use super::{ChunkEvent, EngineContext, LiveChunk};
 use crate::domain::customer::{Customer, CustomerKey};
@@ -49,7 +49,7 @@ impl Renderer {
                     builder.walk(
                         &self.chunk,
                         &customer,
-                        JourneyPosition { place: Some(*place), at, behind: None },
+                        JourneyPosition { place: Some(*place), at, predecessor: None },
                     );
                 }
                 // Deleted since the audience was read: the journey ends without a message.
@@ -105,7 +105,7 @@ impl Renderer {
                 builder.walk(
                     &self.chunk,
                     customer,
-                    JourneyPosition { place: None, at, behind: Some(id.node) },
+                    JourneyPosition { place: None, at, predecessor: Some(id.node) },
                 );
             }
             None => {
@@ -134,10 +134,10 @@ impl Renderer {
             }
             writing.is_for(row.id.run, row.id.customer);
             let on_unknown = self.context.dispatchers.on_unknown(&row.channel);
-            match again(&self.chunk, &row, customers.get(&row.id.customer), on_unknown) {
+            match decide_retry(&self.chunk, &row, customers.get(&row.id.customer), on_unknown) {
                 RetryDecision::Send(job) => builder.jobs.push((row.channel, *job)),
                 RetryDecision::Close(decided) => {
-                    closed.push((decided.id, decided.passed));
+                    closed.push((decided.id, decided.advanced));
                     builder.decided.push(decided);
                 }
                 // Its outcome came after all, from one who had lost the chunk.
@@ -156,6 +156,6 @@ impl Renderer {
     }
 
     fn goes_on_behind(&self, row: &Delivery) -> bool {
-        !row.state.is_open() && !row.passed && self.chunk.run.bound.after(row.id.node).is_some()
+        !row.state.is_open() && !row.advanced && self.chunk.run.bound.after(row.id.node).is_some()
     }
 }

@@ -20,7 +20,7 @@ pub(super) enum RetryDecision {
 }
 
 /// Decides about a waiting delivery, rendered from the customer as it is now.
-pub(super) fn again(
+pub(super) fn decide_retry(
     chunk: &Arc<LiveChunk>,
     row: &Delivery,
     customer: Option<&Arc<Customer>>,
@@ -29,9 +29,9 @@ pub(super) fn again(
     if !matches!(row.state, DeliveryState::Queued | DeliveryState::Retrying) {
         return RetryDecision::NotWaiting;
     }
-    let last = row.passed || chunk.run.bound.after(row.id.node).is_none();
-    let close = |state, reason: String| RetryDecision::Close(closed(chunk, row, state, reason, last));
-    if row.doubtful && on_unknown == Some(OnUnknown::Hold) {
+    let is_terminal = row.advanced || chunk.run.bound.after(row.id.node).is_none();
+    let close = |state, reason: String| RetryDecision::Close(closed(chunk, row, state, reason, is_terminal));
+    if row.maybe_sent && on_unknown == Some(OnUnknown::Hold) {
         let reason = row.reason.clone().unwrap_or_else(|| "it may have been taken".into());
         return close(DeliveryState::Held, reason);
     }
@@ -40,13 +40,13 @@ pub(super) fn again(
         None => Err("the customer no longer exists".to_owned()),
     };
     match composed {
-        Err(reason) if row.doubtful => {
+        Err(reason) if row.maybe_sent => {
             close(DeliveryState::Held, format!("it may have been taken, and now: {reason}"))
         }
         Err(reason) => close(DeliveryState::Skipped, reason),
         Ok(composed) => match difference(row, &composed) {
             Some(reason) => close(DeliveryState::Held, reason.to_owned()),
-            None => RetryDecision::Send(Box::new(next_job(chunk, row, composed, last))),
+            None => RetryDecision::Send(Box::new(next_job(chunk, row, composed, is_terminal))),
         },
     }
 }
@@ -62,22 +62,28 @@ pub(super) fn withdrawn(chunk: &LiveChunk, row: &Delivery, halt: Halt) -> Option
         Halt::Cancelled => (DeliveryState::Cancelled, "the run was cancelled"),
         Halt::Failed => (DeliveryState::Cancelled, "the run failed"),
     };
-    let state = if row.doubtful { DeliveryState::Unknown } else { state };
-    Some(closed(chunk, row, state, reason.into(), row.passed))
+    let state = if row.maybe_sent { DeliveryState::Unknown } else { state };
+    Some(closed(chunk, row, state, reason.into(), row.advanced))
 }
 
-fn closed(chunk: &LiveChunk, row: &Delivery, state: DeliveryState, reason: String, passed: bool) -> Decided {
+fn closed(
+    chunk: &LiveChunk,
+    row: &Delivery,
+    state: DeliveryState,
+    reason: String,
+    advanced: bool,
+) -> Decided {
     Decided {
         id: row.id,
         channel: row.channel.clone(),
         chunk: chunk.id.n,
         fence: chunk.fence,
         state,
-        doubtful: false,
+        maybe_sent: false,
         reason: Some(reason),
         retry_at: None,
-        passed,
-        behind: None,
+        advanced,
+        predecessor: None,
     }
 }
 
@@ -85,7 +91,7 @@ fn closed(chunk: &LiveChunk, row: &Delivery, state: DeliveryState, reason: Strin
 fn difference(row: &Delivery, composed: &ComposedMessage) -> Option<&'static str> {
     let (Some(address), Some(first)) = (&row.address, row.digest) else { return None };
     // One that was tried and waits by itself is `Retrying`, whether or not the attempt counts.
-    if row.attempt == 0 && !row.doubtful && row.state == DeliveryState::Queued {
+    if row.attempt == 0 && !row.maybe_sent && row.state == DeliveryState::Queued {
         return None;
     }
     if *address != composed.address {
@@ -95,16 +101,16 @@ fn difference(row: &Delivery, composed: &ComposedMessage) -> Option<&'static str
         .then_some("the message has changed since the first attempt")
 }
 
-fn next_job(chunk: &Arc<LiveChunk>, row: &Delivery, composed: ComposedMessage, last: bool) -> Job {
+fn next_job(chunk: &Arc<LiveChunk>, row: &Delivery, composed: ComposedMessage, is_terminal: bool) -> Job {
     Job {
         id: row.id,
         chunk: Arc::clone(chunk),
         place: None,
-        behind: None,
-        last,
+        predecessor: None,
+        is_terminal,
         attempt: row.attempt + 1,
-        again: true,
-        doubtful: row.doubtful,
+        is_retry: true,
+        maybe_sent: row.maybe_sent,
         first_at: row.first_at,
         digest: digest(&composed.address, &composed.content),
         held: HeldText::new(chunk, texts_bytes(&composed.content)),

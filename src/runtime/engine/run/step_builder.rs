@@ -12,7 +12,7 @@ use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{ChannelName, NodeIndex};
 use crate::domain::state::DeliveryState;
 use crate::runtime::engine::dispatch::{Job, digest, texts_bytes};
-use crate::store::deliveries::{Decided, Passed};
+use crate::store::deliveries::{Advanced, Decided};
 
 /// How long a batch is decided before what it gave is written: texts that take long keep neither the customers before
 /// them waiting nor what becomes of these out of sight.
@@ -27,7 +27,7 @@ pub(super) struct StepBuilder {
     /// Messages that were skipped.
     pub decided: Vec<Decided>,
     /// Nodes behind which a journey ended.
-    pub passed: Vec<Passed>,
+    pub advanced: Vec<Advanced>,
     /// Places in the chunk whose journeys need no message, or no further one.
     pub settled: Vec<u32>,
     /// Journeys that came to their end, of those that had been begun before.
@@ -42,7 +42,7 @@ pub(super) struct JourneyPosition {
     /// The node to go on from; `None` at the end.
     pub at: Option<NodeIndex>,
     /// The message node it comes from.
-    pub behind: Option<NodeIndex>,
+    pub predecessor: Option<NodeIndex>,
 }
 
 impl Default for StepBuilder {
@@ -51,7 +51,7 @@ impl Default for StepBuilder {
             began: Instant::now(),
             jobs: Vec::new(),
             decided: Vec::new(),
-            passed: Vec::new(),
+            advanced: Vec::new(),
             settled: Vec::new(),
             ended: 0,
         }
@@ -67,7 +67,7 @@ impl StepBuilder {
 
     /// A journey ended behind this node, with nothing to write there.
     pub(super) fn pass(&mut self, chunk: &LiveChunk, id: DeliveryId) {
-        self.passed.push(Passed { id, chunk: chunk.id.n, fence: chunk.fence });
+        self.advanced.push(Advanced { id, chunk: chunk.id.n, fence: chunk.fence });
     }
 
     /// Advances one customer to the next message or to the end.
@@ -95,16 +95,17 @@ impl StepBuilder {
                     chunk: chunk.id.n,
                     fence: chunk.fence,
                     state: DeliveryState::Skipped,
-                    doubtful: false,
+                    maybe_sent: false,
                     reason: Some(reason),
                     retry_at: None,
-                    passed: after.is_none(),
-                    behind: position.behind,
+                    advanced: after.is_none(),
+                    predecessor: position.predecessor,
                 }),
             }
-            position = JourneyPosition { at: after, behind: after.is_some().then_some(node), ..position };
+            position =
+                JourneyPosition { at: after, predecessor: after.is_some().then_some(node), ..position };
         }
-        if let Some(node) = position.behind {
+        if let Some(node) = position.predecessor {
             self.pass(chunk, DeliveryId { run: chunk.run.id, customer: customer.key, node });
         }
         self.end(position.place);
@@ -123,18 +124,18 @@ fn first_job(
     chunk: &Arc<LiveChunk>,
     id: DeliveryId,
     position: JourneyPosition,
-    last: bool,
+    is_terminal: bool,
     composed: ComposedMessage,
 ) -> Job {
     Job {
         id,
         chunk: Arc::clone(chunk),
         place: position.place,
-        behind: position.behind,
-        last,
+        predecessor: position.predecessor,
+        is_terminal,
         attempt: 1,
-        again: false,
-        doubtful: false,
+        is_retry: false,
+        maybe_sent: false,
         first_at: None,
         digest: digest(&composed.address, &composed.content),
         held: HeldText::new(chunk, texts_bytes(&composed.content)),

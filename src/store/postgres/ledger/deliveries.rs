@@ -12,7 +12,7 @@ use super::runs_known::Accepted;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::RunId;
 use crate::store::StoreError;
-use crate::store::deliveries::{Committed, Deliveries, Delivery, Opened, Passed, Step};
+use crate::store::deliveries::{Advanced, Committed, Deliveries, Delivery, Opened, Step};
 use crate::store::runs::ChunkId;
 
 const COMMIT: &str = "SELECT commit_step_2($1, $2, $3, $4,
@@ -102,7 +102,7 @@ impl Step {
         let outcomes = self.outcomes.iter().map(|one| one.id.run);
         let decided = self.decided.iter().map(|one| one.id.run);
         let openings = self.openings.iter().map(|one| one.id.run);
-        outcomes.chain(decided).chain(self.passed.iter().map(|one| one.id.run)).chain(openings)
+        outcomes.chain(decided).chain(self.advanced.iter().map(|one| one.id.run)).chain(openings)
     }
 }
 
@@ -154,7 +154,7 @@ impl<'a> Columns<'a> {
         ]);
         columns.outcomes(step);
         columns.decided(step, accepted);
-        columns.passed(step);
+        columns.advanced(step);
         columns.openings(step, accepted);
         columns.cursors(step);
         columns.0.push(column(step.first_outcomes().map(|one| one.fence.0)));
@@ -180,11 +180,11 @@ impl<'a> Columns<'a> {
             column(all().map(|one| number(one.attempt))),
             column(all().map(|one| number(one.attempts_counted))),
             column(all().map(|one| code(one.state.code()))),
-            column(all().map(|one| one.doubtful)),
+            column(all().map(|one| one.maybe_sent)),
             column(all().map(|one| one.provider_id.as_deref())),
             column(all().map(|one| one.reason.as_deref())),
             column(all().map(|one| microseconds(one.retry_at))),
-            column(all().map(|one| one.passed)),
+            column(all().map(|one| one.advanced)),
         ]);
     }
 
@@ -195,22 +195,22 @@ impl<'a> Columns<'a> {
             column(all().map(|one| accepted.of(one.id.run))),
             column(all().map(|one| one.channel.as_str())),
             column(all().map(|one| code(one.state.code()))),
-            column(all().map(|one| one.doubtful)),
+            column(all().map(|one| one.maybe_sent)),
             column(all().map(|one| one.reason.as_deref())),
             column(all().map(|one| microseconds(one.retry_at))),
-            column(all().map(|one| one.passed)),
+            column(all().map(|one| one.advanced)),
             column(all().map(|one| number(one.chunk))),
             column(all().map(|one| one.fence.0)),
         ]);
     }
 
     /// A node that something decided leaves behind is passed with it.
-    fn passed(&mut self, step: &Step) {
-        let behind = step.first_decided().filter_map(|one| {
-            let id = DeliveryId { node: one.behind?, ..one.id };
-            Some(Passed { id, chunk: one.chunk, fence: one.fence })
+    fn advanced(&mut self, step: &Step) {
+        let predecessor = step.first_decided().filter_map(|one| {
+            let id = DeliveryId { node: one.predecessor?, ..one.id };
+            Some(Advanced { id, chunk: one.chunk, fence: one.fence })
         });
-        let all: Vec<Passed> = step.passed.iter().copied().chain(behind).collect();
+        let all: Vec<Advanced> = step.advanced.iter().copied().chain(predecessor).collect();
         self.ids(all.iter().map(|one| one.id));
         self.0.extend([
             column(all.iter().map(|one| number(one.chunk))),
@@ -228,10 +228,10 @@ impl<'a> Columns<'a> {
             column(all().map(|one| number(one.chunk))),
             column(all().map(|one| one.fence.0)),
             column(all().map(|one| number(one.attempt))),
-            column(all().map(|one| one.again)),
+            column(all().map(|one| one.is_retry)),
             column(all().map(|one| one.address.as_str())),
             column(all().map(|one| &one.digest.0[..])),
-            column(all().map(|one| one.behind.map(|node| i32::from(node.0)))),
+            column(all().map(|one| one.predecessor.map(|node| i32::from(node.0)))),
         ]);
     }
 

@@ -88,7 +88,7 @@ pub(super) fn delivery(row: &Row) -> Result<Delivery, StoreError> {
         channel: ChannelName::new(get::<&str>(row, 3)?),
         state: delivery_state(get(row, 4)?)?,
         attempt: small(get::<i32>(row, 5)?.into())?,
-        doubtful: get(row, 6)?,
+        maybe_sent: get(row, 6)?,
         address: get(row, 7)?,
         digest,
         provider_id: get(row, 9)?,
@@ -97,7 +97,7 @@ pub(super) fn delivery(row: &Row) -> Result<Delivery, StoreError> {
         last_at: optional_time(row, 12)?,
         retry_at: optional_time(row, 13)?,
         done_at: optional_time(row, 14)?,
-        passed: get(row, 15)?,
+        advanced: get(row, 15)?,
         segments: get::<Option<i16>>(row, 16)?.map(|count| small(count.into())).transpose()?,
     })
 }

@@ -75,7 +75,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         channel: ChannelName::new(row.get::<_, String>(3)?),
         state: delivery_state(row.get(4)?)?,
         attempt: small(row.get(5)?)?,
-        doubtful: row.get(6)?,
+        maybe_sent: row.get(6)?,
         address: row.get(7)?,
         digest: row.get::<_, Option<[u8; 16]>>(8)?.map(MessageDigest),
         provider_id: row.get(9)?,
@@ -84,7 +84,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         last_at: optional_timestamp(row, 12)?,
         retry_at: optional_timestamp(row, 13)?,
         done_at: optional_timestamp(row, 14)?,
-        passed: row.get(15)?,
+        advanced: row.get(15)?,
         segments: row.get(16)?,
     })
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::NodeIndex;
-use crate::store::deliveries::{Committed, Cursor, Decided, Opened, Passed, SendIntent, Step};
+use crate::store::deliveries::{Advanced, Committed, Cursor, Decided, Opened, SendIntent, Step};
 use crate::store::runs::{ChunkId, Fence};
 
 pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<Committed> {
@@ -18,10 +18,10 @@ pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<C
     let mut rights = Rights::default();
     write_outcomes(connection, step, at)?;
     let decided = write_decided(connection, &mut rights, step, at)?;
-    let passed = write_passed(connection, &mut rights, &step.passed)?;
+    let advanced = write_passed(connection, &mut rights, &step.advanced)?;
     let opened = write_openings(connection, &mut rights, step, at)?;
     move_cursors(connection, &step.cursors)?;
-    Ok(Committed { opened, lost: !(decided && passed) })
+    Ok(Committed { opened, lost: !(decided && advanced) })
 }
 
 /// An outcome is a fact: it is taken from whoever brings it while the delivery is still at that attempt.
@@ -42,12 +42,12 @@ fn write_outcomes(connection: &Connection, step: &Step, at: i64) -> rusqlite::Re
             outcome.attempt,
             outcome.state.code(),
             outcome.attempts_counted,
-            outcome.doubtful,
+            outcome.maybe_sent,
             outcome.provider_id,
             outcome.reason,
             outcome.retry_at.map(Timestamp::as_microsecond),
             done_at,
-            outcome.passed,
+            outcome.advanced,
         ])?;
     }
     Ok(())
@@ -88,27 +88,31 @@ fn write_decided(
             node.0,
             one.channel.as_str(),
             one.state.code(),
-            one.doubtful,
+            one.maybe_sent,
             one.reason,
             one.retry_at.map(Timestamp::as_microsecond),
             (!one.state.is_open()).then_some(at),
-            one.passed,
+            one.advanced,
         ])?;
     }
-    pass(connection, ours.iter().filter_map(|one| behind(one.id, one.behind)))?;
+    pass(connection, ours.iter().filter_map(|one| predecessor(one.id, one.predecessor)))?;
     Ok(ours.len() == decided.len())
 }
 
 /// Whether all of it was ours to decide.
-fn write_passed(connection: &Connection, rights: &mut Rights, passed: &[Passed]) -> rusqlite::Result<bool> {
-    let mut ours = Vec::with_capacity(passed.len());
-    for one in passed {
+fn write_passed(
+    connection: &Connection,
+    rights: &mut Rights,
+    advanced: &[Advanced],
+) -> rusqlite::Result<bool> {
+    let mut ours = Vec::with_capacity(advanced.len());
+    for one in advanced {
         if rights.hold(connection, ChunkId { run: one.id.run, n: one.chunk }, one.fence)? {
             ours.push(one.id);
         }
     }
     pass(connection, ours.iter().copied())?;
-    Ok(ours.len() == passed.len())
+    Ok(ours.len() == advanced.len())
 }
 
 fn write_openings(
@@ -139,7 +143,7 @@ fn write_openings(
             let DeliveryId { run, customer, node } = opening.id;
             let (attempt, address, digest) = (opening.attempt, &opening.address, &opening.digest.0[..]);
             let segments = opening.segments;
-            let changed = if opening.again {
+            let changed = if opening.is_retry {
                 reopen.execute(params![
                     run.0, customer.0, node.0, attempt, address, digest, at, repeated, segments
                 ])?
@@ -156,7 +160,7 @@ fn write_openings(
         answers.push(answer);
     }
     let written = openings.iter().zip(&answers).filter(|(_, answer)| **answer == Opened::Yes);
-    pass(connection, written.filter_map(|(opening, _)| behind(opening.id, opening.behind)))?;
+    pass(connection, written.filter_map(|(opening, _)| predecessor(opening.id, opening.predecessor)))?;
     Ok(answers)
 }
 
@@ -202,7 +206,7 @@ fn read_rights(connection: &Connection, chunk: ChunkId) -> rusqlite::Result<(i64
     Ok(found.unwrap_or((-1, true)))
 }
 
-fn behind(id: DeliveryId, node: Option<NodeIndex>) -> Option<DeliveryId> {
+fn predecessor(id: DeliveryId, node: Option<NodeIndex>) -> Option<DeliveryId> {
     node.map(|node| DeliveryId { node, ..id })
 }
 
