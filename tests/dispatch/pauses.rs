@@ -166,7 +166,7 @@ pub async fn a_run_that_expires_while_it_rests_comes_to_its_end(place: Place) {
     let call = world.call("narrow", Some(Timestamp::now() + jiff::SignedDuration::from_secs(4))).await;
     until("one is sent", || seen(&world) > 0).await;
     control.pause(&pause(PauseScope::Runtime)).await.unwrap().unwrap();
-    assert_eq!(world.until_ended(&call, SOON).await, "partly");
+    assert_eq!(world.until_ended(&call, SOON).await, "expired");
     engine.stop(Duration::from_secs(1)).await;
     assert_eq!(open_runs_and_chunks(&world), 0);
     adds_up(&world, 2, 12_000);
