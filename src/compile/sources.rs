@@ -73,7 +73,8 @@ impl Sources {
         kept.or_else(|| self.texts.get(config_map))
     }
 
-    /// The JSON a version row holds; maps are sorted, so the same content gives the same text.
+    /// The JSON a version row holds. Objects by name are sorted, and values stand as they were written, so the same manifests
+    /// give the same text.
     pub fn content(&self) -> String {
         serde_json::to_string(self).expect("specs hold only texts as keys and no failing serializers")
     }

@@ -1,4 +1,4 @@
-//! ApiTrigger: credentials for whoever calls it, and an address, an example and a command for people.
+//! ApiTrigger: credentials for its callers, and an address, an example and a command for people.
 
 use std::time::Duration;
 
@@ -161,7 +161,7 @@ async fn of_user(context: &Context, namespace: &str, secret: String) -> Result<C
     Ok(Credentials { finding, secret: Some(secret), revision, kept: None })
 }
 
-/// What is said of a Secret of a needed name that somebody else made.
+/// The message about a Secret of a needed name that is not the operator's.
 pub(super) fn not_owned(secret: &str) -> Finding {
     let message = format!(
         "there is a Secret {secret} that Fanfare did not make, and the generated credentials belong there; rename or \

@@ -51,7 +51,8 @@ pub(super) async fn apply(
             // What others put into our lists can contradict ours; then the lists are taken over as they should be.
             applied = api.patch(&name, &merging(), &Patch::Merge(&wanted)).await;
         }
-        found = value_of(Some(&applied.map_err(ReconcileError::api(format!("apply {kind} {name}")))?));
+        found =
+            value_of(Some(&applied.map_err(ReconcileError::write(format!("apply {kind} {name}"), &name))?));
         tracing::info!(kind, name, owner = %owner.name, "applied");
     }
     take_out_foreign(context, &api, &wanted, &found).await?;
@@ -74,7 +75,7 @@ async fn take_out_foreign(
     let patch = merge_patch(found, &stripped.object);
     let patched = api.patch(&name, &merging(), &Patch::Merge(&patch)).await;
     let what = || format!("take out of {kind} {name} what others put into it");
-    let patched = value_of(Some(&patched.map_err(ReconcileError::api(what()))?));
+    let patched = value_of(Some(&patched.map_err(ReconcileError::write(what(), &name))?));
     let left = strip(&patched, wanted, &BTreeSet::new()).foreign;
     let taken: Vec<&String> = stripped.foreign.difference(&left).collect();
     if !taken.is_empty() {

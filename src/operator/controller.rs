@@ -30,7 +30,7 @@ use crate::causes::in_words;
 const CONCURRENCY: u16 = 16;
 /// How long one reconcile may take.
 const TIME_MAX: Duration = Duration::from_secs(30);
-/// How soon it is tried again after somebody else wrote in between.
+/// How soon it is retried after a conflicting write.
 const AFTER_CONFLICT: Duration = Duration::from_millis(100);
 
 /// How often an object is looked at when nothing happens.

@@ -20,7 +20,7 @@ pub enum ReconcileError {
         /// What it answered.
         source: Box<kube::Error>,
     },
-    /// An object of the name that is needed belongs to somebody else.
+    /// An object of the needed name has another owner.
     #[error(
         "there is a {kind} {name} that Fanfare did not make; rename or delete it, so that Fanfare can make its own"
     )]
@@ -59,6 +59,12 @@ pub enum ReconcileError {
     /// It took too long.
     #[error("it took longer than {0:?}")]
     TimedOut(std::time::Duration),
+    /// An object was deleted between its reading and its writing.
+    #[error("{what}: it was deleted meanwhile")]
+    Deleted {
+        /// What was done.
+        what: String,
+    },
     /// It panicked, which is a defect of Fanfare.
     #[error("it panicked; this is a defect of Fanfare: {0}")]
     Panicked(String),
@@ -88,6 +94,17 @@ impl ReconcileError {
         move |source| ReconcileError::Api { what, source: Box::new(source) }
     }
 
+    /// An answer of the API server to a write of the object of this name. It may have been deleted since it was read, as the
+    /// garbage collector does with objects of a former owner; then it is not there, while what it lies in is.
+    pub(super) fn write(what: String, name: &str) -> impl FnOnce(kube::Error) -> Self {
+        move |source| match &source {
+            kube::Error::Api(status) if status.is_not_found() && names(status, name) => {
+                ReconcileError::Deleted { what }
+            }
+            _ => ReconcileError::Api { what, source: Box::new(source) },
+        }
+    }
+
     /// The kind of error, from a closed set: a label of metrics.
     /// One of [`WORDS`].
     pub(super) fn word(&self) -> &'static str {
@@ -100,6 +117,7 @@ impl ReconcileError {
                 kube::Error::Api(_) => "api",
                 _ => "transport",
             },
+            ReconcileError::Deleted { .. } => "conflict",
             ReconcileError::NotOurs { .. } => "not_ours",
             ReconcileError::OfFormer { .. } => "of_former",
             ReconcileError::UnknownKind { .. } => "unknown_kind",
@@ -170,6 +188,11 @@ impl ReconcileError {
     }
 }
 
+/// Whether an answer is about the object of this name, and not about its namespace.
+fn names(status: &kube::core::Status, name: &str) -> bool {
+    status.details.as_ref().is_some_and(|details| details.name == name && details.kind != "namespaces")
+}
+
 #[cfg(test)]
 mod tests {
     use kube::core::Status;
@@ -191,5 +214,23 @@ mod tests {
         assert!(immutable.told().contains("delete it"), "{}", immutable.told());
         let told = ReconcileError::Told(Box::new(immutable));
         assert_eq!((told.word(), told.is_told()), ("immutable", true));
+    }
+
+    #[test]
+    fn an_object_that_was_deleted_before_it_was_written_is_a_conflict_and_a_missing_namespace_is_not() {
+        let missing = |kind: &str, name: &str| {
+            let details = kube::core::response::StatusDetails {
+                name: name.to_owned(),
+                kind: kind.to_owned(),
+                ..Default::default()
+            };
+            let status = Status::failure("not found", "NotFound").with_code(404).with_details(details);
+            ReconcileError::write("apply RoleBinding main".to_owned(), "main")(kube::Error::Api(Box::new(
+                status,
+            )))
+        };
+        assert!(missing("rolebindings", "main").is_conflict());
+        assert_eq!(missing("namespaces", "main").word(), "not_found");
+        assert_eq!(missing("namespaces", "shop").word(), "not_found");
     }
 }

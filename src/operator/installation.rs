@@ -31,7 +31,7 @@ const ANSWER_BYTES_MAX: usize = 4096;
 pub struct Installation {
     /// Where the operator's admin port is: `http://fanfare-operator:8082`.
     pub operator: String,
-    /// The Lease that is held by whoever works, and its namespace; none if the operator is alone.
+    /// The Lease of the leader, and its namespace; none if the operator runs without leader election.
     pub lease: Option<LeaseName>,
     /// How the installation is known: `<namespace>/<name of the Lease>`.
     pub name: String,

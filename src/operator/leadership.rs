@@ -132,7 +132,7 @@ impl Candidate {
         if holder != self.identity && !holder.is_empty() && !is_silent {
             return Ok(false);
         }
-        // With the revision that was read: whoever else writes in between wins.
+        // With the revision that was read: a conflicting write of another process wins.
         self.api.replace(&self.lease, &PostParams::default(), &self.held(lease)).await?;
         self.renewed = Some(begun);
         Ok(true)

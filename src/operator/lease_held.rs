@@ -1,4 +1,4 @@
-//! Whether somebody holds a Lease now, as one sees who only reads it.
+//! Whether a Lease is held now, judged by reading it.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! A scenario in one sentence, for whoever asks `kubectl describe` what it does and whom it reaches.
+//! A scenario in one sentence, for `kubectl describe`: what it does and whom it reaches.
 
 use crate::api::{Audience, Scenario, TriggerEntry};
 

@@ -1,4 +1,4 @@
-//! What whoever installs the operator decides for all namespaces: never a field of a tenant's kind.
+//! What the installation of the operator decides for all namespaces: never a field of a tenant's kind.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! Starts the operator: whoever holds the Lease watches and reconciles, the others stand by.
+//! Starts the operator: the holder of the Lease watches and reconciles, the others stand by.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -50,7 +50,7 @@ pub(super) async fn write<K: Kind, S: Serialize + PartialEq>(
 }
 
 /// Writes a status over the observed one. It is the operator's alone: with server-side apply, a condition or a field
-/// that somebody else wrote would stay for ever.
+/// that another writer set would stay for ever.
 async fn patch_status<K: Kind>(
     context: &Context,
     meta: &ObjectMeta,

@@ -198,7 +198,7 @@ impl Links {
         self.wakes.scenarios.wake(refs(namespace, self.space(namespace).scenarios_of_config_map(name)));
     }
 
-    /// A Secret concerns whoever's credentials it holds or whoever reads it.
+    /// A Secret concerns the object whose credentials it holds, and every object that reads it.
     pub(super) fn secret_changed<K: Resource>(&self, secret: &K) {
         let (namespace, name) = (namespace_of(secret), name_of(secret));
         let made_for = |kind, label, suffix| made_for(secret, kind, label, suffix);

@@ -198,7 +198,7 @@ impl Step {
         self.outcomes.iter().zip(first).filter_map(|(one, first)| first.then_some(one))
     }
 
-    /// For each opening whether it is the first of its delivery here: whoever is told twice to send something brings
+    /// For each opening whether it is the first of its delivery here: a worker that is told twice to send something brings
     /// two, and one may be sent.
     pub(super) fn first_openings(&self) -> Vec<bool> {
         firsts(self.openings.iter().map(|one| one.id))

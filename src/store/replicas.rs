@@ -21,7 +21,7 @@ pub struct Lease {
     pub lost: Option<Vec<(ChunkId, Fence)>>,
 }
 
-/// Something another replica has done that concerns whoever walks a chunk.
+/// Something another replica has done that concerns the worker of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told {
     /// The chunk.

@@ -65,7 +65,7 @@ pub struct DeliveryFilter {
     pub limit: u32,
 }
 
-/// What is not at its end, for whoever watches a runtime.
+/// What is not at its end, for metrics and alerts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Calls that are accepted or running.

@@ -49,7 +49,7 @@ pub struct ChunkId {
     pub n: u32,
 }
 
-/// The right to decide about a chunk: whoever takes it later has a greater number.
+/// The right to decide about a chunk: a fencing token that grows with every owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fence(pub i64);
 

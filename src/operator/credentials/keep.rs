@@ -95,7 +95,7 @@ impl Kept {
 /// Makes sure that the Secret is there and as it should be.
 ///
 /// # Errors
-/// The API server failed, there is no randomness, or a Secret of the name is somebody else's.
+/// The API server failed, there is no randomness, or a Secret of the name has another owner.
 pub(in crate::operator) async fn keep(
     context: &Context,
     owner: &Owner<'_>,

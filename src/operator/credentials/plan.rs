@@ -30,7 +30,7 @@ pub(in crate::operator) struct Schedule {
     pub every: Duration,
     /// For how long the previous ones still work.
     pub overlap: Duration,
-    /// Whether the previous ones end then, even if somebody still uses them.
+    /// Whether the previous ones end then, even while they are still used.
     pub is_strict: bool,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Wishes<'a> {
 pub(super) struct Plan {
     pub state: State,
     pub again_at: Option<Timestamp>,
-    /// When the previous ones end, or should have ended while they wait for whoever uses them.
+    /// When the previous ones end, or should have ended while they wait for their users.
     pub previous_ends_at: Option<Timestamp>,
     /// Whether the previous ones are in use although they end soon.
     pub is_outdated_in_use: bool,

@@ -1,4 +1,4 @@
-//! Asks a process that runs and is not ready what it waits for: its log knows, and whoever looks at the Runtime should too.
+//! Asks a process that runs and is not ready what it waits for: its log says so, and the status of the Runtime should too.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -29,7 +29,7 @@ struct Maker {
 }
 
 impl Made {
-    /// Adds an object that somebody controls.
+    /// Adds an object that has a controller.
     pub(in crate::operator) fn add(&mut self, kind: &'static str, meta: &ObjectMeta) {
         let (Some(namespace), Some(uid), Some(name)) = (&meta.namespace, &meta.uid, &meta.name) else {
             return;

@@ -47,7 +47,7 @@ pub(super) fn policy(shape: &Shape<'_>) -> Value {
     shape.object("networking.k8s.io/v1", "NetworkPolicy", json!({ "spec": spec }))
 }
 
-/// Calls from anywhere: whoever has credentials may call. The API from the namespace, and the admin port from the
+/// Calls from anywhere: every client with credentials may call. The API from the namespace, and the admin port from the
 /// operator's, by which numbers are collected too.
 fn ingress(shape: &Shape<'_>) -> Value {
     let operator = json!({ "matchLabels": { "kubernetes.io/metadata.name": shape.settings.own_namespace } });

@@ -32,7 +32,7 @@ fn scaled(autoscaling: &Autoscaling, found: Option<&DynamicObject>) -> Option<i3
     is_ours(found).then(|| now.max(autoscaling.min_replicas).min(autoscaling.max_replicas))
 }
 
-/// Whether the number is there because it was applied; whoever writes another takes it over.
+/// Whether the number is there because it was applied; another writer of the field takes it over.
 fn is_ours(deployment: &DynamicObject) -> bool {
     deployment.managed_fields().iter().any(|entry| {
         let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);

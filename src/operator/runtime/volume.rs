@@ -44,7 +44,7 @@ pub(super) struct Claim {
     name: String,
     declared: String,
     step: Step,
-    /// Whether somebody has deleted it: it goes when no Pod uses it any more.
+    /// Whether it is being deleted: it goes when no Pod uses it any more.
     is_going: bool,
 }
 
@@ -142,7 +142,7 @@ impl Claim {
         Some(Finding::stalled(ACCEPTED, "VolumeCannotShrink", message))
     }
 
-    /// What is said of one that somebody has deleted.
+    /// The message about one that is being deleted.
     pub(super) fn going(&self) -> Option<Finding> {
         let message = format!(
             "PersistentVolumeClaim {0} was deleted (Terminating): it goes with all customers and calls as soon as no Pod uses \

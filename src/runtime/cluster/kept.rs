@@ -1,7 +1,7 @@
 //! The digests of the credentials that were taken last, as the store keeps them.
 //!
 //! They hold for a Secret that this process has not been able to read yet, and for no other. Passwords that people chose are
-//! kept as slow digests: whoever gets hold of the store can try only a few of them a second.
+//! kept as slow digests: who steals the store can try only a few of them a second.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -51,7 +51,7 @@ pub struct ClusterSources {
     pub client: Client,
     /// The namespace that is served.
     pub namespace: String,
-    /// The addresses of the namespace's Services, for whoever checks where channels connect to.
+    /// The addresses of the namespace's Services, for the check of where channels connect to.
     pub services: ClusterServices,
 }
 
@@ -332,7 +332,7 @@ impl Live {
         Ok(())
     }
 
-    /// Keeps what is in force for whoever starts next. It is reported only then.
+    /// Keeps what is in force for the next process that starts. It is reported only then.
     async fn keep(&mut self, version: VersionId, mut kept: KeptDigests) -> Result<(), StoreError> {
         if kept.is_to_stretch() {
             let before = self.kept.clone();

@@ -1,6 +1,6 @@
 //! What this replica has in force, as its admin port tells the operator.
 //!
-//! Facts come from whoever puts something in force; what changes by itself (providers, indexes, the store) is looked at
+//! Facts come from the code that puts something in force; what changes by itself (providers, indexes, the store) is looked at
 //! each second.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

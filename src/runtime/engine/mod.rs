@@ -187,7 +187,7 @@ impl RunningEngine {
     }
 }
 
-/// Waits for all of them, but not for ever: whoever is told to end would be killed in the midst of what comes after.
+/// Waits for all of them up to a limit: a process that is told to end would be killed before it has released its lease.
 async fn end_within(time_max: Duration, tasks: &mut JoinSet<()>) {
     let ending = async {
         while let Some(ended) = tasks.join_next().await {

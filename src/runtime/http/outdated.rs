@@ -1,4 +1,4 @@
-//! When credentials that are about to end were used last: whoever still has them must be told in time.
+//! When credentials that are about to expire were used last, so that their users can be warned in time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::domain::credentials::Caller;
 
-/// Times are told in steps of so many seconds: each step is news to whoever reads the report.
+/// Times are rounded to so many seconds: each change of a time is a change of the report.
 const STEP_SECONDS: i64 = 5;
 /// More Secrets than a namespace can reasonably have in a rotation at once.
 const SECRETS_MAX: usize = 10_000;

@@ -34,7 +34,7 @@ impl Default for GuessGuard {
 }
 
 impl GuessGuard {
-    /// Notes that a request was turned away for its credentials. Answers whether, and how, whoever sent it is slowed.
+    /// Notes that a request was turned away for its credentials. Returns whether, and how, its sender is slowed down.
     pub fn failed(
         &self,
         presented: Option<&Presented>,

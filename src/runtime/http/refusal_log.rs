@@ -20,7 +20,7 @@ use crate::store::calls::{Calls, RefusalCount, RefusedCall};
 const QUEUE_MAX: usize = 256;
 /// How many refusals of those without a credential, of a trigger and second, are written in full.
 const IN_FULL_A_SECOND: u32 = 10;
-/// How many refusals of all triggers a second get a line of the process's log, whoever asked.
+/// How many refusals a second, of all triggers and callers together, get a line of the process's log.
 const LINES_A_SECOND: u32 = 50;
 /// How long counts are gathered before they are written.
 const COUNTS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ pub struct RefusalLog {
     counts: Arc<RefusalCounts>,
 }
 
-/// Writes what [`RefusalLog`] took; whoever starts the runtime runs and joins it.
+/// Writes what [`RefusalLog`] took; the process that starts the runtime runs and joins it.
 pub struct RefusalWriter {
     queue: mpsc::Receiver<Waiting>,
     counts: Arc<RefusalCounts>,

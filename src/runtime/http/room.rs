@@ -1,4 +1,4 @@
-//! Room in memory that a process shares: whoever needs some waits until it is there, and gives it back when it is dropped.
+//! A bound on memory that all requests of a process share: a request waits until there is room, and releases it on drop.
 
 use std::time::Duration;
 

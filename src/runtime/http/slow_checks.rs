@@ -22,7 +22,7 @@ impl Default for SlowChecks {
     }
 }
 
-/// It was nobody's turn for too long.
+/// No check could start for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoTurn;
 
@@ -35,7 +35,7 @@ impl SlowChecks {
         let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&self.0).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(NoTurn) };
         let proving = tokio::task::spawn_blocking(move || {
-            // The turn lasts as long as the work, whoever has given up meanwhile.
+            // The permit is held as long as the work runs, also when the request was given up meanwhile.
             let _turn = turn;
             slow.iter().any(|slow| slow.prove(&digest))
         });

@@ -33,9 +33,9 @@ const WAIT_MAX: Duration = Duration::from_secs(3);
 const LEDGER_TIME_MAX: Duration = Duration::from_secs(6);
 /// How long a short statement about customers may take: who brings a batch, or an edit, waits for it.
 const SOON_TIME_MAX: Duration = Duration::from_secs(12);
-/// How long whoever brings a batch waits for all of it before it is told to come back.
+/// How long the writer of a batch waits for all of it before it is told to retry.
 pub(super) const BATCH_TIME_MAX: Duration = Duration::from_secs(8);
-/// How long a statement of those who read the log may take: somebody waits for a page.
+/// How long a statement that reads the log may take: a person waits for the page.
 const LOG_TIME_MAX: Duration = Duration::from_secs(20);
 /// How many may read the log at once: the other connections are left to customers.
 const LOG_READERS_MAX: usize = 2;
@@ -174,7 +174,7 @@ impl fmt::Debug for PostgresDatabase {
 }
 
 impl PostgresDatabase {
-    /// Connects, brings the schema forward (once, whoever comes first) and asserts what promises rest on.
+    /// Connects, migrates the schema (once, by the first process) and asserts the settings that the promises rest on.
     ///
     /// # Errors
     /// See [`PostgresOpenError`].
@@ -234,7 +234,7 @@ impl PostgresDatabase {
         self.lend(&self.customers, SOON_TIME_MAX).await
     }
 
-    /// A connection that lives, for whoever reads the log, when it is its turn.
+    /// A live connection for a reader of the log, in turn.
     pub(super) async fn log(&self) -> Result<Session, StoreError> {
         let turn = Arc::clone(&self.log_readers).acquire_owned();
         let busy = |_| StoreError::Unavailable("others read the log just now".into());

@@ -20,7 +20,7 @@ const OWN_KEYS: [&str; 1] = ["side_index_kept"];
 /// statement's name, operator, system, internal.
 const SPOILING_CLASSES: [&str; 7] = ["08", "25", "26", "0A", "57", "58", "XX"];
 
-/// What a failure means for whoever asked.
+/// What a failure means for the caller.
 pub(super) fn store_error(error: &tokio_postgres::Error) -> StoreError {
     match error.as_db_error() {
         Some(db) if is_barred(db) => StoreError::Barred(words(db)),

@@ -1,4 +1,4 @@
-//! Brings a tenant's schema forward, once, whoever of several replicas comes first.
+//! Migrates a tenant's schema, once, by whichever of several replicas comes first.
 //!
 //! Migrations only go forward, and the version before must keep working on each: replicas are replaced one by one.
 

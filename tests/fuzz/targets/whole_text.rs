@@ -13,7 +13,7 @@ pub fn check(text: &str, form: Form) {
     }
     for (at, _) in text.char_indices().rev().take(ENDS_MAX) {
         let (kept, end) = text.split_at(at);
-        if says_nothing(end, form) || ends_in_a_number(kept, end) {
+        if says_nothing(end, form) || ends_in_a_number(kept, end) || splits_a_tag(kept, end, form) {
             continue;
         }
         if print_parsed(kept, form).is_ok_and(|shorter| shorter == printed) {
@@ -53,8 +53,15 @@ fn says_nothing(end: &str, form: Form) -> bool {
                 || print_parsed(end, form).is_ok_and(|end| end.is_empty())))
 }
 
-/// `1.50` is `1.5`.
+/// `1.50` is `1.5`, `0x0` is `0`, and a double has no more than seventeen digits.
 fn ends_in_a_number(kept: &str, end: &str) -> bool {
     let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_');
-    kept.ends_with(is_number) && end.trim_end().chars().all(|c| matches!(c, '0' | '.' | '_'))
+    let end = end.trim_end();
+    let end = if kept.ends_with('0') { end.trim_start_matches(['x', 'X', 'b', 'B', 'o', 'O']) } else { end };
+    kept.ends_with(is_number) && end.chars().all(is_number)
+}
+
+/// `{% raw %}{{% endraw %}` is the text `{`, with which it begins as well.
+fn splits_a_tag(kept: &str, end: &str, form: Form) -> bool {
+    form == Form::Template && kept.ends_with('{') && end.starts_with(['%', '{', '#'])
 }

@@ -11,6 +11,7 @@ use super::dispatcher::{Dispatcher, Stop};
 use super::handle::ChannelHandle;
 use super::job::{Job, PendingRetry, segments};
 use crate::domain::state::DeliveryState;
+use crate::runtime::engine::live::ChunkEvent;
 use crate::runtime::metrics::LedgerWork;
 use crate::store::StoreError;
 use crate::store::deliveries::{Committed, Opened};
@@ -201,7 +202,7 @@ impl Dispatcher {
         }
         if job.is_retry && !job.chunk.is_lost() {
             job.chunk.opened(None);
-            job.chunk.tell(crate::runtime::engine::live::ChunkEvent::Retry(job.id));
+            job.chunk.tell(ChunkEvent::Retry(job.id));
             return;
         }
         if opened == Opened::Lost {

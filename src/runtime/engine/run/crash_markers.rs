@@ -93,7 +93,7 @@ impl CrashMarkers {
     /// Markers in a file of the folder, which is created if needed. Several processes may share the folder.
     ///
     /// # Errors
-    /// It cannot be written, or belongs to somebody else.
+    /// It cannot be written, or belongs to another user.
     pub fn in_folder(folder: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let (found, own) = (fs::symlink_metadata(folder)?, fs::metadata("/proc/self")?);

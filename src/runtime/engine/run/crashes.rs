@@ -63,7 +63,7 @@ async fn count(
     }
 }
 
-/// Watches who is written for; ends when somebody stands still, as the thread that writes cannot be ended otherwise
+/// Watches the markers; ends when a thread stalls, as the thread that renders cannot be ended otherwise
 /// than with its process.
 pub(in crate::runtime) async fn watch_stalled_writing(
     scheduler: Arc<RunScheduler>,

@@ -141,7 +141,7 @@ fn presented(parts: &Parts) -> Option<Presented> {
     }
 }
 
-/// Turns somebody away whom nobody knows, and slows them down if they guess.
+/// Refuses a caller without valid credentials, and slows it down if it guesses.
 fn unknown(parts: &Parts, api: &ApiState, presented: Option<&Presented>, now: Timestamp) -> ApiProblem {
     let peer = parts.extensions.get().copied();
     let slowed = api.app.guesses.failed(presented, peer, now);

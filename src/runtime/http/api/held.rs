@@ -1,6 +1,6 @@
 //! Deciding held deliveries: send again, knowing that it may double, or close as it is.
 //!
-//! Dispatch decides and writes; this asks it in the name of whoever has the permission `Control`.
+//! Dispatch decides and writes; this calls it for callers with the permission `Control`.
 
 use axum::Json;
 use axum::extract::State;

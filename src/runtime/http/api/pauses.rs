@@ -1,6 +1,6 @@
 //! Stopping what is under way: pause and resume, or cancel, a call, a scenario, a channel or everything.
 //!
-//! The engine does it and the store keeps it; this asks in the name of whoever has the permission `Control`.
+//! The engine does it and the store keeps it; this calls it for callers with the permission `Control`.
 
 use axum::Json;
 use axum::Router;
@@ -35,7 +35,7 @@ pub struct PauseView {
     kind: String,
     /// The name within its kind; empty for the whole runtime.
     name: String,
-    /// The key of whoever asked for it.
+    /// The key of the caller who asked for it.
     who: String,
     /// Why, in their words.
     reason: String,
@@ -47,7 +47,7 @@ pub struct PauseView {
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PauseRequest {
-    /// Kept beside the pause, for whoever wonders; at most 500 characters.
+    /// Kept and shown with the pause; at most 500 characters.
     reason: String,
 }
 

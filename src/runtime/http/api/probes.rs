@@ -48,13 +48,13 @@ pub(in crate::runtime) async fn store_answers(calls: &dyn Calls) -> Result<(), S
     soon(calls.check()).await
 }
 
-/// What the store says, if it says it while somebody still waits for it.
+/// The answer of the store, within the time that a probe waits.
 async fn soon<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let late = || StoreError::Unavailable(format!("it did not answer within {STORE_TIME_MAX:?}"));
     tokio::time::timeout(STORE_TIME_MAX, asked).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// The process's numbers, in Prometheus' text format, or in OpenMetrics for whoever asks for it.
+/// The process's numbers, in Prometheus' text format, or in OpenMetrics if the request asks for it.
 #[utoipa::path(get, path = "/metrics", tag = "probes", responses(
     (status = 200, description = "Numbers", content((String = "text/plain; version=0.0.4"), (String = "application/openmetrics-text; version=1.0.0"))),
 ))]

@@ -24,7 +24,7 @@ const LEFT_IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// A body whose connection is told of its end.
 pub(super) struct WatchedBody {
-    /// Absent once it was given to whoever takes what is left.
+    /// Absent once it was handed over to be drained.
     body: Option<Incoming>,
     connection: Arc<Connection>,
     /// Whether the peer waits to be asked for the body.
@@ -77,7 +77,7 @@ impl Drop for WatchedBody {
     }
 }
 
-/// Takes what is left of a body until its end, or until the bounds; whoever then drops it ends the connection.
+/// Drains the rest of a body to its end or to the bounds; dropping it then closes the connection.
 async fn throw_away(mut left: Incoming) {
     let mut taken = 0_usize;
     while taken < LEFT_BYTES_MAX {

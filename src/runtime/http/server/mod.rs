@@ -206,7 +206,7 @@ pub(super) struct HeldBack(pub Duration);
 type Answer = Response<Either<Full<Bytes>, Body>>;
 
 impl Door {
-    /// Answers a request of a connection, and holds the answer back where somebody guesses.
+    /// Answers a request of a connection, and delays the answer to a client that guesses credentials.
     async fn serve(
         self,
         request: Request<Incoming>,

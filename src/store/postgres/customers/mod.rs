@@ -1,6 +1,6 @@
 //! Customers, their events and the side tables audiences are found by, for many replicas at once.
 //!
-//! A batch is decided on what was read and written in one statement that asserts it; whoever was overtaken decides
+//! A batch is decided on what was read and written in one statement that asserts it; a writer that was overtaken decides
 //! anew. No row is locked while this process thinks.
 
 mod batch;
@@ -74,7 +74,7 @@ impl PostgresCustomers {
         }
     }
 
-    /// Ends index maintenance; the database is left to whoever else uses it.
+    /// Ends index maintenance; the database is left open for its other users.
     pub async fn close(&self) {
         self.background_task.end().await;
     }

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::store::chunk_keys;
 use crate::store::runs::{ChunkId, Fence, OpenChunks, Taken, TakenChunk};
 
-/// The fence of whoever takes a chunk first.
+/// The fence of the first owner of a chunk.
 const FIRST_FENCE: Fence = Fence(1);
 
 const SET_AUDIENCE: &str = "

@@ -42,7 +42,7 @@ const RUN: &str = concat!(
     " FROM run r JOIN call c ON c.seq = r.call WHERE r.id = $1 AND c.seq = (SELECT call FROM run WHERE id = $1)"
 );
 
-/// How often a chunk is counted anew because somebody else did meanwhile.
+/// How often a chunk is counted anew because another process counted it meanwhile.
 const COUNTS_MAX: usize = 16;
 
 impl PostgresLedger {
@@ -94,7 +94,7 @@ impl PostgresLedger {
         Err(StoreError::Unavailable("others keep counting the chunk; its counts are not yet right".into()))
     }
 
-    /// Whether the counts of the delivery's chunk are right now; false if somebody else counted meanwhile.
+    /// Whether the counts of the delivery's chunk are right now; false if another process counted meanwhile.
     async fn count_chunk_of(&self, id: DeliveryId) -> Result<bool, StoreError> {
         let found = {
             let mut session = self.database.ledger().await?;

@@ -35,7 +35,7 @@ const UNDECIDED: &str =
 const LEFT_OUT: &str =
     "SELECT scenario, call, told, since, at, is_over FROM left_out ORDER BY scenario LIMIT $1";
 
-/// Finished chunks as they were counted, and the rows of those that somebody has taken and not finished: one
+/// Finished chunks as they were counted, and the rows of those that are taken and not finished: one
 /// statement, so that a chunk which is finished meanwhile is in one of them.
 const RUNS_OF_CALL: &str = "
     SELECT r.id, r.scenario, r.state, r.audience, r.access, r.error, r.started_at, r.finished_at,

@@ -9,7 +9,7 @@ use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::store::chunk_keys;
 use crate::store::runs::{ChunkId, Fence, TakenChunk};
 
-/// The fence of whoever takes a chunk first.
+/// The fence of the first owner of a chunk.
 const FIRST_FENCE: Fence = Fence(1);
 
 pub(super) fn set_audience(
@@ -47,7 +47,7 @@ pub(super) fn open(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<
     statement.query_map([run.0], |row| row.get(0))?.collect()
 }
 
-/// A file has one holder, so whoever asks is its only owner: a lease of a process that is gone is void.
+/// One process holds a file, so the caller is its only owner: the lease of an earlier process is void.
 pub(super) fn take(
     connection: &Connection,
     chunk: ChunkId,

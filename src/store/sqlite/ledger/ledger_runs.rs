@@ -45,7 +45,7 @@ impl Runs for Ledger {
         self.database.read(runs::stopping).await
     }
 
-    /// A file has one holder: whoever asks is its only owner.
+    /// One process holds a file: the caller is its only owner.
     async fn lease_selection(&self, _run: RunId, _owner: &str) -> Result<SelectionLease, StoreError> {
         Ok(SelectionLease::Here)
     }

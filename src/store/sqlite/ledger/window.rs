@@ -24,7 +24,7 @@ pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<C
     Ok(Committed { opened, lost: !(decided && advanced) })
 }
 
-/// An outcome is a fact: it is taken from whoever brings it while the delivery is still at that attempt.
+/// An outcome is a fact: it is accepted from any process while the delivery is still at that attempt.
 fn write_outcomes(connection: &Connection, step: &Step, at: i64) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached(
         "UPDATE delivery SET state = ?5, attempt = ?6, doubtful = doubtful OR ?7,
