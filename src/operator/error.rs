@@ -222,7 +222,10 @@ mod tests {
             let details = kube::core::response::StatusDetails {
                 name: name.to_owned(),
                 kind: kind.to_owned(),
-                ..Default::default()
+                group: String::new(),
+                uid: String::new(),
+                causes: Vec::new(),
+                retry_after_seconds: 0,
             };
             let status = Status::failure("not found", "NotFound").with_code(404).with_details(details);
             ReconcileError::write("apply RoleBinding main".to_owned(), "main")(kube::Error::Api(Box::new(
