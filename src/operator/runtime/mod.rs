@@ -118,6 +118,11 @@ async fn serve(context: &Context, runtime: &Runtime, namespace: &str) -> Result<
     if let Some(error) = failed.as_ref().filter(|error| !error.is_in_the_way()) {
         tracing::warn!(namespace, name, %error, "the objects of the Runtime could not all be made");
     }
+    // What was read is out of date: it is read again at once, and nothing is said of it.
+    let failed = match failed {
+        Some(error) if error.is_conflict() => return Err(error),
+        failed => failed,
+    };
     let replicas = context.replicas.of(namespace, &name);
     let last = runtime.status.as_ref().and_then(|status| status.url.as_deref());
     let exposed = exposure::look(context, &shape, &owner, last).await?;
