@@ -101,7 +101,7 @@ impl ReconcileError {
             kube::Error::Api(status) if status.is_not_found() && names(status, name) => {
                 ReconcileError::Deleted { what }
             }
-            _ => ReconcileError::Api { what, source: Box::new(source) },
+            _ => ReconcileError::api(what)(source),
         }
     }
 

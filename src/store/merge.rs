@@ -73,10 +73,7 @@ pub(super) fn changed(
 /// Lays a line's attributes, and then its parts of attributes, over those that are there.
 fn lay_over(attributes: &mut Members, line: &CustomerWrite) {
     for (name, change) in &line.attributes {
-        match change {
-            Some(value) => attributes.insert(name.clone(), value.clone()),
-            None => attributes.shift_remove(name),
-        };
+        change_part(attributes, std::slice::from_ref(name), change.as_ref());
     }
     for (path, change) in &line.parts {
         change_part(attributes, path, change.as_ref());

@@ -5,7 +5,7 @@ use syn::visit::{self, Visit};
 use crate::mentions;
 use crate::source::Source;
 
-/// What one layer must not mention outside its tests, and what to do instead.
+/// What one layer, or a folder within one, must not mention outside its tests, and what to do instead.
 struct Layer {
     name: &'static str,
     forbidden: &'static [&'static str],
@@ -163,6 +163,52 @@ const LAYERS: &[Layer] = &[
         instead: "SQL belongs into store, what a person types or sees in a terminal into cli",
     },
     Layer {
+        name: "runtime/engine/live",
+        forbidden: &[
+            "crate::runtime::engine::dispatch",
+            "crate::runtime::engine::run",
+            "crate::runtime::engine::versions",
+        ],
+        instead: "run and dispatch share what is under way: it knows neither",
+    },
+    Layer {
+        name: "runtime/engine/dispatch",
+        forbidden: &["crate::runtime::engine::run", "crate::runtime::engine::versions"],
+        instead: "a dispatcher reports to the chunk (engine/live) and never to the scheduler",
+    },
+    Layer {
+        name: "runtime/engine/versions",
+        forbidden: &["crate::runtime::engine::dispatch", "crate::runtime::engine::run"],
+        instead: "a version binds scenarios to calls; what is done with them is the run's",
+    },
+    Layer {
+        name: "runtime/engine",
+        forbidden: &[
+            "axum",
+            "hyper",
+            "kube",
+            "crate::runtime::cluster",
+            "crate::runtime::configuration",
+            "crate::runtime::http",
+            "crate::runtime::process",
+        ],
+        instead: "the engine is started by runtime/process and asked through its Control: it knows no caller",
+    },
+    Layer {
+        name: "runtime/http",
+        forbidden: &["kube", "crate::runtime::cluster", "crate::runtime::process"],
+        instead: "requests are answered from what is in force and from the store, in a cluster as anywhere",
+    },
+    Layer {
+        name: "runtime/cluster",
+        forbidden: &[
+            "crate::runtime::engine::run",
+            "crate::runtime::http::ingest",
+            "crate::runtime::http::server",
+        ],
+        instead: "it brings configuration from the API server and reports; it serves and sends nothing",
+    },
+    Layer {
         name: "operator",
         forbidden: &[
             "rusqlite",
@@ -229,68 +275,15 @@ const LAYERS: &[Layer] = &[
     },
 ];
 
-/// Folders within a layer that are kept apart, each as a row of the table.
-const PARTS: &[Layer] = &[
-    Layer {
-        name: "runtime/engine/live",
-        forbidden: &[
-            "crate::runtime::engine::dispatch",
-            "crate::runtime::engine::run",
-            "crate::runtime::engine::versions",
-        ],
-        instead: "run and dispatch share what is under way: it knows neither",
-    },
-    Layer {
-        name: "runtime/engine/dispatch",
-        forbidden: &["crate::runtime::engine::run", "crate::runtime::engine::versions"],
-        instead: "a dispatcher reports to the chunk (engine/live) and never to the scheduler",
-    },
-    Layer {
-        name: "runtime/engine/versions",
-        forbidden: &["crate::runtime::engine::dispatch", "crate::runtime::engine::run"],
-        instead: "a version binds scenarios to calls; what is done with them is the run's",
-    },
-    Layer {
-        name: "runtime/engine",
-        forbidden: &[
-            "axum",
-            "hyper",
-            "kube",
-            "crate::runtime::cluster",
-            "crate::runtime::configuration",
-            "crate::runtime::http",
-            "crate::runtime::process",
-        ],
-        instead: "the engine is started by runtime/process and asked through its Control: it knows no caller",
-    },
-    Layer {
-        name: "runtime/http",
-        forbidden: &["kube", "crate::runtime::cluster", "crate::runtime::process"],
-        instead: "requests are answered from what is in force and from the store, in a cluster as anywhere",
-    },
-    Layer {
-        name: "runtime/cluster",
-        forbidden: &[
-            "crate::runtime::engine::run",
-            "crate::runtime::http::ingest",
-            "crate::runtime::http::server",
-        ],
-        instead: "it brings configuration from the API server and reports; it serves and sends nothing",
-    },
-];
-
 /// Reading the clock by any of its names.
 const CLOCKS: &[&str] = &["Timestamp::now", "Zoned::now", "SystemTime::now", "Instant::now"];
 const WITHOUT_CLOCK: &[&str] = &["api", "domain", "compile"];
 
-/// What a file mentions and its layer, or its part of one, must not know.
+/// What a file mentions and its layer, or a part of one that it is in, must not know.
 pub fn check(source: &Source) -> Vec<String> {
-    let name = source.layer();
-    let layer = LAYERS.iter().filter(|layer| Some(layer.name) == name.as_deref());
-    let parts = PARTS.iter().filter(|part| source.path.starts_with(&format!("src/{}/", part.name)));
+    let layers = LAYERS.iter().filter(|layer| is_in(source, layer.name));
     let mentions = mentions::of(source);
-    let mut found: Vec<String> = layer
-        .chain(parts)
+    let mut found: Vec<String> = layers
         .flat_map(|layer| {
             let forbidden = mentions.iter().filter(|mention| is_forbidden(layer, &mention.path));
             forbidden.map(|m| format!("{}:{} mentions {}: {}", source.path, m.line, m.path, layer.instead))
@@ -298,6 +291,11 @@ pub fn check(source: &Source) -> Vec<String> {
         .collect();
     found.dedup();
     found
+}
+
+/// Whether a file is the module of this name, or within it.
+fn is_in(source: &Source, module: &str) -> bool {
+    source.path == format!("src/{module}.rs") || source.path.starts_with(&format!("src/{module}/"))
 }
 
 fn is_forbidden(layer: &Layer, path: &str) -> bool {
