@@ -1,7 +1,6 @@
 //! Text messages by Twilio's Messages API, or a provider that speaks it
 //! (https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource).
 
-use crate::domain::content::Content;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +15,7 @@ use super::http::{Client, HttpAnswer, HttpTarget, TargetError, retry_after};
 use super::webhook::{of_failure, said};
 use super::wire::Network;
 use super::{Attempt, Channel, Outgoing, Reach, Unrecognized, wrong_content};
+use crate::domain::content::Content;
 use crate::domain::refusal::{About, twilio};
 use crate::domain::secret::Secret;
 

@@ -3,7 +3,6 @@
 
 mod signature;
 
-use crate::domain::content::Content;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +13,7 @@ use jiff::Timestamp;
 use super::http::{Client, HttpAnswer, HttpFailure, HttpTarget, retry_after};
 use super::wire::Network;
 use super::{Attempt, Channel, Outgoing, Reach, Unrecognized, wrong_content};
+use crate::domain::content::Content;
 use crate::domain::refusal::alike;
 use crate::domain::refusal::webhook::{self, Meaning};
 pub use signature::{SigningKey, SigningKeyError};

@@ -5,7 +5,6 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
-use fanfare::domain::content::Content;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use fanfare::channels::egress::{Egress, HostMap};
 use fanfare::channels::wire::{Network, Tls};
 use fanfare::channels::{Attempt, Channel, Outgoing};
 use fanfare::compile::{Sources, compile};
+use fanfare::domain::content::Content;
 use fanfare::domain::secret::Secret;
 use harness::Sandbox;
 use serde_json::json;

@@ -1,11 +1,11 @@
 //! Scenarios of tests: a small flow over customers whose mood may change at any time.
 
-use fanfare::domain::content::Content;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fanfare::domain::content::Content;
 use fanfare::domain::customer::{Customer, EventNeeds};
 use fanfare::domain::delivery::RunKey;
 use fanfare::domain::name::{CallId, ChannelName, NodeIndex, ScenarioName, VersionId};

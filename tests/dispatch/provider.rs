@@ -1,10 +1,10 @@
 //! A provider in process that keeps what it takes and answers as its script says.
 
-use fanfare::domain::content::Content;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fanfare::channels::{Attempt, Channel, Outgoing};
+use fanfare::domain::content::Content;
 
 /// One attempt as the provider saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]

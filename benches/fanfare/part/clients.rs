@@ -1,6 +1,5 @@
 //! The channels by themselves, without store and templates: what their clients cost beside a bare one.
 
-use fanfare::domain::content::Content;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use fanfare::channels::smtp::{Server, SmtpChannel};
 use fanfare::channels::webhook::{SigningKey, WebhookChannel};
 use fanfare::channels::wire::{Network, Tls};
 use fanfare::channels::{Attempt, Channel, Outgoing};
+use fanfare::domain::content::Content;
 use fanfare::domain::mail_address::Mailbox;
 use fanfare::domain::secret::Secret;
 use http::{Request, StatusCode};

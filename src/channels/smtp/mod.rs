@@ -10,7 +10,6 @@ mod reply;
 mod session;
 mod transaction;
 
-use crate::domain::content::Content;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::wire::Network;
 use super::{Attempt, Channel, Outgoing, Unrecognized, wrong_content};
+use crate::domain::content::Content;
 use crate::domain::mail_address::Mailbox;
 use mail::Mail;
 pub use session::{Server, SmtpCredentials};

@@ -1,6 +1,5 @@
 //! Protected connections, against a server with a certificate of its own.
 
-use crate::domain::content::Content;
 use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -12,6 +11,7 @@ use crate::channels::egress::{Egress, HostMap};
 use crate::channels::smtp::{Server, SmtpChannel};
 use crate::channels::tests::certificate::Certificate;
 use crate::channels::{Attempt, Channel, Outgoing};
+use crate::domain::content::Content;
 
 fn network(tls: Tls, port: u16) -> Network {
     let hosts = ["mail.example", "other.example"].map(|name| format!("{name}=127.0.0.1:{port}"));

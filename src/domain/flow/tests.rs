@@ -1,12 +1,12 @@
 //! Journeys, and messages written or skipped with their reason.
 
-use crate::domain::content::Content;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::domain::content::Content;
 use crate::domain::expression::tests::{NOW, call, customer, scope};
 use crate::domain::expression::{Facts, Truth};
 use crate::domain::name::ChannelName;

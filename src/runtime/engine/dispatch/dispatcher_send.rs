@@ -1,6 +1,5 @@
 //! The sending half of a channel's loop: attempts, what is learnt from them, and what is put back or given up.
 
-use crate::domain::content::Content;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use super::job::Job;
 use super::retry_policy::{AttemptDecision, RetryPolicy, Tried, decide, suspend};
 use super::suspicion::Refusal;
 use crate::channels::{Attempt, Channel, Reach};
+use crate::domain::content::Content;
 use crate::domain::state::DeliveryState;
 use crate::runtime::engine::live::{ChunkEvent, Halt, LiveChunk};
 use crate::runtime::engine::traces;

@@ -1,15 +1,15 @@
 //! A message on its way to a channel, and a delivery that waits for its next attempt.
 
-use crate::domain::content::Content;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::channels::Outgoing;
+use crate::domain::content::Content;
 use crate::domain::delivery::{DeliveryId, MessageDigest};
 use crate::domain::name::NodeIndex;
 use crate::domain::sms;
-use crate::runtime::engine::live::{HeldText, LiveChunk};
+use crate::runtime::engine::live::{ComposedMessage, HeldText, LiveChunk};
 
 /// A message that is to be opened and sent.
 pub struct Job {
@@ -39,8 +39,38 @@ pub struct Job {
     pub held: HeldText,
 }
 
+impl Job {
+    /// The first attempt at a message. Place and predecessor, if there are any, are the caller's to set.
+    pub fn first(
+        chunk: &Arc<LiveChunk>,
+        id: DeliveryId,
+        composed: ComposedMessage,
+        is_terminal: bool,
+    ) -> Self {
+        Job {
+            id,
+            chunk: Arc::clone(chunk),
+            place: None,
+            predecessor: None,
+            is_terminal,
+            attempt: 1,
+            is_retry: false,
+            maybe_sent: false,
+            first_at: None,
+            digest: digest(&composed.address, &composed.content),
+            held: HeldText::new(chunk, texts_bytes(&composed.content)),
+            message: Outgoing {
+                key: composed.key,
+                address: composed.address,
+                content: composed.content,
+                trace: None,
+            },
+        }
+    }
+}
+
 /// Bytes of the texts of a message.
-pub fn texts_bytes(content: &Content) -> usize {
+fn texts_bytes(content: &Content) -> usize {
     match content {
         Content::Sms { body } | Content::Webhook { body } => body.len(),
         Content::Email { subject, text, html } => {

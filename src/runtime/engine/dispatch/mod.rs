@@ -23,5 +23,5 @@ pub use channel_dispatchers::{ChannelDispatchers, telling};
 pub use channel_queue::ChannelQueue;
 pub use dispatcher::DispatcherDependencies;
 pub use handle::{ChannelHandle, ChannelHandles, ProviderHealth, SharedHealth};
-pub use job::{Job, PendingRetry, digest, texts_bytes};
+pub use job::{Job, PendingRetry, digest};
 pub use retry_policy::{OnUnknown, RetryPolicy};

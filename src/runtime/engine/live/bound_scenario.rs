@@ -2,11 +2,11 @@
 //!
 //! The compiled snapshot implements these; the engine decides nothing that a scenario decides.
 
-use crate::domain::content::Content;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::domain::content::Content;
 use crate::domain::customer::{Customer, EventNeeds};
 use crate::domain::name::{ChannelName, NodeIndex, ScenarioName, VersionId};
 use crate::domain::selection::Selection;

@@ -34,9 +34,7 @@ pub(super) use work::work;
 
 use std::sync::Arc;
 
-use super::live::{
-    ChunkEvent, ComposedMessage, Halt, HeldText, LiveChunk, LiveRun, VersionError, VersionSource,
-};
+use super::live::{ChunkEvent, ComposedMessage, Halt, LiveChunk, LiveRun, VersionError, VersionSource};
 use crate::runtime::engine::dispatch::ChannelDispatchers;
 use crate::store::audiences::Audiences;
 use crate::store::customers::Customers;

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{ComposedMessage, Halt, HeldText, LiveChunk};
-use crate::channels::Outgoing;
+use super::{ComposedMessage, Halt, LiveChunk};
 use crate::domain::customer::Customer;
 use crate::domain::state::DeliveryState;
-use crate::runtime::engine::dispatch::{Job, OnUnknown, digest, texts_bytes};
+use crate::runtime::engine::dispatch::{Job, OnUnknown, digest};
 use crate::store::deliveries::{Decided, Delivery};
 
 /// What becomes of it.
@@ -103,22 +102,10 @@ fn difference(row: &Delivery, composed: &ComposedMessage) -> Option<&'static str
 
 fn next_job(chunk: &Arc<LiveChunk>, row: &Delivery, composed: ComposedMessage, is_terminal: bool) -> Job {
     Job {
-        id: row.id,
-        chunk: Arc::clone(chunk),
-        place: None,
-        predecessor: None,
-        is_terminal,
         attempt: row.attempt + 1,
         is_retry: true,
         maybe_sent: row.maybe_sent,
         first_at: row.first_at,
-        digest: digest(&composed.address, &composed.content),
-        held: HeldText::new(chunk, texts_bytes(&composed.content)),
-        message: Outgoing {
-            key: composed.key,
-            address: composed.address,
-            content: composed.content,
-            trace: None,
-        },
+        ..Job::first(chunk, row.id, composed, is_terminal)
     }
 }

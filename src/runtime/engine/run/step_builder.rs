@@ -5,13 +5,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{ComposedMessage, HeldText, LiveChunk};
-use crate::channels::Outgoing;
+use super::LiveChunk;
 use crate::domain::customer::Customer;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{ChannelName, NodeIndex};
 use crate::domain::state::DeliveryState;
-use crate::runtime::engine::dispatch::{Job, digest, texts_bytes};
+use crate::runtime::engine::dispatch::Job;
 use crate::store::deliveries::{Advanced, Decided};
 
 /// How long a batch is decided before what it gave is written: texts that take long keep neither the customers before
@@ -85,7 +84,9 @@ impl StepBuilder {
             let after = bound.after(node);
             match bound.compose(customer, node) {
                 Ok(composed) => {
-                    let job = first_job(chunk, id, position, after.is_none(), composed);
+                    let JourneyPosition { place, predecessor, .. } = position;
+                    let job = Job::first(chunk, id, composed, after.is_none());
+                    let job = Job { place, predecessor, ..job };
                     self.jobs.push((channel, job));
                     return;
                 }
@@ -117,33 +118,5 @@ impl StepBuilder {
             Some(place) => self.settled.push(place),
             None => self.ended += 1,
         }
-    }
-}
-
-fn first_job(
-    chunk: &Arc<LiveChunk>,
-    id: DeliveryId,
-    position: JourneyPosition,
-    is_terminal: bool,
-    composed: ComposedMessage,
-) -> Job {
-    Job {
-        id,
-        chunk: Arc::clone(chunk),
-        place: position.place,
-        predecessor: position.predecessor,
-        is_terminal,
-        attempt: 1,
-        is_retry: false,
-        maybe_sent: false,
-        first_at: None,
-        digest: digest(&composed.address, &composed.content),
-        held: HeldText::new(chunk, texts_bytes(&composed.content)),
-        message: Outgoing {
-            key: composed.key,
-            address: composed.address,
-            content: composed.content,
-            trace: None,
-        },
     }
 }
