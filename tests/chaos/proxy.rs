@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,14 @@ pub enum Half {
 struct Way {
     target: u16,
     behaviour: Mutex<Behaviour>,
-    open: Mutex<Vec<(TcpStream, TcpStream)>>,
+    open: Mutex<Vec<Arc<Connection>>>,
+}
+
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
+    /// The server does not learn that the client has gone.
+    is_lost: AtomicBool,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -55,17 +63,25 @@ impl Proxy {
 
     /// Cuts every connection.
     pub fn cut(&self) {
-        for (client, server) in self.way.open.lock().unwrap().drain(..) {
+        for connection in self.way.open.lock().unwrap().drain(..) {
             // One that has ended cannot be cut, which is as well.
-            let _ = client.shutdown(Shutdown::Both);
-            let _ = server.shutdown(Shutdown::Both);
+            let _ = connection.client.shutdown(Shutdown::Both);
+            let _ = connection.server.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Cuts every connection at the client's end only: to the server they are open.
+    pub fn lose(&self) {
+        for connection in &*self.way.open.lock().unwrap() {
+            connection.is_lost.store(true, Ordering::SeqCst);
+            let _ = connection.client.shutdown(Shutdown::Both);
         }
     }
 
     /// Closes one way of every connection.
     pub fn half_close(&self, half: Half) {
-        for (client, server) in &*self.way.open.lock().unwrap() {
-            let told = if half == Half::ToClient { client } else { server };
+        for connection in &*self.way.open.lock().unwrap() {
+            let told = if half == Half::ToClient { &connection.client } else { &connection.server };
             let _ = told.shutdown(Shutdown::Write);
         }
     }
@@ -85,20 +101,28 @@ impl Way {
     fn take(self: &Arc<Self>, client: TcpStream) {
         // Without a server there is no connection, as without a proxy.
         let Ok(server) = TcpStream::connect(("127.0.0.1", self.target)) else { return };
-        let pair = || Some((client.try_clone().ok()?, server.try_clone().ok()?));
-        let (Some(kept), Some(there), Some(back)) = (pair(), pair(), pair()) else { return };
         let _ = client.set_nodelay(true);
         let _ = server.set_nodelay(true);
+        let connection = Arc::new(Connection { client, server, is_lost: AtomicBool::new(false) });
         let mut open = self.open.lock().unwrap();
-        open.retain(|(client, _)| client.peer_addr().is_ok());
-        open.push(kept);
+        open.retain(|kept| kept.is_lost.load(Ordering::SeqCst) || kept.client.peer_addr().is_ok());
+        open.push(Arc::clone(&connection));
         drop(open);
-        let (first, second) = (Arc::clone(self), Arc::clone(self));
-        std::thread::spawn(move || first.pass(there.0, there.1));
-        std::thread::spawn(move || second.pass(back.1, back.0));
+        let (way, asked) = (Arc::clone(self), Arc::clone(&connection));
+        std::thread::spawn(move || {
+            way.pass(&asked.client, &asked.server);
+            if !asked.is_lost.load(Ordering::SeqCst) {
+                let _ = asked.server.shutdown(Shutdown::Write);
+            }
+        });
+        let way = Arc::clone(self);
+        std::thread::spawn(move || {
+            way.pass(&connection.server, &connection.client);
+            let _ = connection.client.shutdown(Shutdown::Write);
+        });
     }
 
-    fn pass(&self, mut from: TcpStream, mut to: TcpStream) {
+    fn pass(&self, mut from: &TcpStream, mut to: &TcpStream) {
         let mut piece = vec![0; PIECE];
         while let Ok(length) = from.read(&mut piece) {
             self.wait();
@@ -106,7 +130,6 @@ impl Way {
                 break;
             }
         }
-        let _ = to.shutdown(Shutdown::Write);
     }
 
     fn wait(&self) {

@@ -53,12 +53,14 @@ fn says_nothing(end: &str, form: Form) -> bool {
                 || print_parsed(end, form).is_ok_and(|end| end.is_empty())))
 }
 
-/// `1.50` is `1.5`, `0x0` is `0`, and a double has no more than seventeen digits.
+/// `1.50` is `1.5`, `0x0` and `0.e88` are `0`, and a double has no more than seventeen digits.
 fn ends_in_a_number(kept: &str, end: &str) -> bool {
     let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_');
     let end = end.trim_end();
     let end = if kept.ends_with('0') { end.trim_start_matches(['x', 'X', 'b', 'B', 'o', 'O']) } else { end };
-    kept.ends_with(is_number) && end.chars().all(is_number)
+    let (digits, exponent) = end.split_once(['e', 'E']).unwrap_or((end, ""));
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    kept.ends_with(is_number) && digits.chars().all(is_number) && exponent.chars().all(is_number)
 }
 
 /// `{% raw %}{{% endraw %}` is the text `{`, with which it begins as well.
