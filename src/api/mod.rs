@@ -44,7 +44,7 @@ pub use runtime::{
 pub use runtime_policies::{ConsentAssumption, ConsentDefault};
 pub use scenario::{
     Audience, ConditionNode, Everyone, MessageNode, Node, OnStop, Scenario, ScenarioSpec, ScenarioStatus,
-    State, TriggerEntry,
+    State, TimeOfDay, TriggerEntry, WaitNode,
 };
 pub use status::{ObservedObject, SecretRevision};
 

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::status::{Condition, ObservedObject};
-use super::{EmailContent, LocalRef, LogContent, SmsContent, WebhookContent};
+use super::{DurationText, EmailContent, LocalRef, LogContent, SmsContent, WebhookContent};
 
 /// What is done when something happened: the calls it listens to, the customers it concerns, and the messages they get.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,9 +98,9 @@ pub struct Audience {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Everyone {}
 
-/// One step of a customer's way. Exactly one of `condition` and `message`.
+/// One step of a customer's way. Exactly one of `condition`, `message` and `wait`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = ("has(self.condition) != has(self.message)", "exactly one of condition and message must be set"))]
+#[x_kube(validation = ("[has(self.condition), has(self.message), has(self.wait)].filter(x, x).size() == 1", "exactly one of condition, message and wait must be set"))]
 pub struct Node {
     /// The node's name, unique within the scenario.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
@@ -111,6 +111,9 @@ pub struct Node {
     /// Send a message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageNode>,
+    /// Wait before going on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<WaitNode>,
     /// The node to go on with: a later one, or `End`. Left out, the next one in the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^(End|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"))]
@@ -126,6 +129,44 @@ pub struct ConditionNode {
     /// Where a customer goes for whom it is not true: a later node, or `End`.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^(End|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"))]
     pub r#else: String,
+}
+
+/// A pause in a customer's way. Exactly one of `for`, `until` and `untilTime`. What conditions and texts behind it read of the
+/// customer, and `now`, is what holds when the wait is over. A call's expiry ends a wait too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("[has(self.__for__), has(self.until), has(self.untilTime)].filter(x, x).size() == 1", "exactly one of for, until and untilTime must be set"),
+    validation = ("!has(self.before) || has(self.until)", "before goes with until")
+)]
+pub struct WaitNode {
+    /// So long, from when the customer comes here: `2h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#for: Option<DurationText>,
+    /// Until a point in time, as an expression: `params.departure`. One that is past, or cannot be told, is not waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub until: Option<String>,
+    /// So long before `until`: `1h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<DurationText>,
+    /// Until the next time that a clock shows this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_time: Option<TimeOfDay>,
+}
+
+/// A time of day in a time zone. Where daylight saving leaves it out, the first moment after it counts; where it comes twice,
+/// the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct TimeOfDay {
+    /// The time: `09:00`.
+    #[schemars(length(min = 5, max = 5), regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
+    pub at: String,
+    /// `Customer` for the zone that the customer's attribute `time_zone` names, or a zone such as `Europe/Vienna`. Left out,
+    /// and for a customer without one, the Runtime's `timeZone`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub zone: Option<String>,
 }
 
 /// A message to one customer. Exactly one of `sms`, `email`, `webhook` and `log`, as the channel needs it.

@@ -91,6 +91,12 @@ pub(super) struct Run {
     /// How many of them have no delivery yet.
     #[serde(default)]
     pub(super) waiting: u64,
+    /// How many of them wait at a node.
+    #[serde(default)]
+    pub(super) at_waits: u64,
+    /// When the first of these goes on.
+    #[serde(default)]
+    pub(super) next_wake_at: Option<String>,
     /// What it waits for.
     #[serde(default)]
     pub(super) waits_for: Vec<String>,
@@ -150,6 +156,10 @@ impl Run {
         let mut parts: Vec<String> = counted(&self.deliveries).collect();
         if self.waiting > 0 {
             parts.push(format!("{} without a delivery yet", self.waiting));
+        }
+        if self.at_waits > 0 {
+            let until = self.next_wake_at.as_ref().map(|at| format!(", the first until {at}"));
+            parts.push(format!("{} at a wait{}", self.at_waits, until.unwrap_or_default()));
         }
         match parts.is_empty() {
             true => "no deliveries".to_owned(),

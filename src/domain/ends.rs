@@ -22,7 +22,7 @@ impl Ends {
     /// How a run ended; none while it is under way.
     pub fn of(run: RunState) -> Self {
         match run {
-            RunState::Selecting | RunState::Running => Ends::NONE,
+            RunState::Selecting | RunState::Running | RunState::Waiting => Ends::NONE,
             RunState::Done => Ends::DONE,
             RunState::Failed => Ends::FAILED,
             RunState::Cancelled => Ends::CANCELLED,

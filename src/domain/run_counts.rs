@@ -2,7 +2,7 @@
 //!
 //! A journey is counted once, by the best that came of it; a delivery by its node and state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,22 @@ pub struct RunCounts {
     /// Customers who were skipped or failed, by reason.
     #[serde(default, skip_serializing_if = "Reasons::is_empty")]
     pub reasons: Reasons,
+    /// Journeys that count by a message before a wait and were stopped, or expired, while they waited.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stopped_waiting: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// What of a chunk's journeys is in other chunks of the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JourneysElsewhere {
+    /// Customers who have left the chunk to wait: their journeys are counted where they are woken into.
+    pub left: BTreeSet<CustomerKey>,
+    /// What became of the deliveries before the wait behind which the chunk begins.
+    pub earlier: Vec<(CustomerKey, DeliveryState)>,
 }
 
 impl RunCounts {
@@ -79,9 +95,11 @@ impl RunCounts {
     }
 
     /// Counts a chunk from its deliveries, in the order of their customers. Journeys with deliveries count by what
-    /// came of them; of the others, those before `position` ended without a message, and the rest as `rest` says.
+    /// came of them; of the others, those before `position` ended without a message, and the rest as `rest` says. Those who
+    /// have left the chunk are not counted here, but their deliveries are.
     pub fn of_chunk(
         deliveries: impl IntoIterator<Item = (CustomerKey, NodeIndex, DeliveryState)>,
+        elsewhere: &JourneysElsewhere,
         keys: &[CustomerKey],
         position: usize,
         rest: JourneyEnd,
@@ -92,16 +110,27 @@ impl RunCounts {
             run_counts.add_deliveries(node, state, 1);
             journeys.entry(customer).or_default().push(state);
         }
-        let first_undecided = keys.get(position);
-        let is_decided = |key: &CustomerKey| first_undecided.is_none_or(|first| key < first);
-        let before = journeys.keys().filter(|key| is_decided(key)).count();
-        let behind = journeys.len() - before;
-        for states in journeys.into_values() {
-            run_counts.journeys.add(journey_end(states), 1);
+        let has_left = |key: &CustomerKey| elsewhere.left.contains(key);
+        let undecided =
+            keys.iter().skip(position).filter(|key| !has_left(key) && !journeys.contains_key(key));
+        let undecided: BTreeSet<CustomerKey> = undecided.copied().collect();
+        for (customer, state) in &elsewhere.earlier {
+            journeys.entry(*customer).or_default().push(*state);
         }
-        let position = position.min(keys.len());
-        run_counts.journeys.add(JourneyEnd::WithoutMessage, position.saturating_sub(before) as u64);
-        run_counts.journeys.add(rest, (keys.len() - position).saturating_sub(behind) as u64);
+        for (customer, states) in journeys.iter().filter(|(key, _)| !has_left(key)) {
+            let mut end = journey_end(states.iter().copied());
+            if undecided.contains(customer) {
+                match end {
+                    JourneyEnd::Messaged => run_counts.stopped_waiting += 1,
+                    _ => end = rest,
+                }
+            }
+            run_counts.journeys.add(end, 1);
+        }
+        for key in keys.iter().filter(|key| !has_left(key) && !journeys.contains_key(key)) {
+            let end = if undecided.contains(key) { rest } else { JourneyEnd::WithoutMessage };
+            run_counts.journeys.add(end, 1);
+        }
         run_counts
     }
 
@@ -132,6 +161,7 @@ impl RunCounts {
             }
         }
         self.reasons.merge(&other.reasons);
+        self.stopped_waiting += other.stopped_waiting;
     }
 
     /// Deliveries by state, all nodes together.
@@ -154,7 +184,7 @@ impl RunCounts {
         if self.journeys.expired > 0 || any(DeliveryState::Expired) {
             return RunState::Expired;
         }
-        halted.filter(|_| self.journeys.total() == 0).unwrap_or(RunState::Done)
+        halted.filter(|_| self.journeys.total() == 0 || self.stopped_waiting > 0).unwrap_or(RunState::Done)
     }
 
     /// Checks both equations of a run that claims to be done: every member of the audience has come to an end,
@@ -297,11 +327,41 @@ mod tests {
         let keys: Vec<CustomerKey> = (10..20).map(CustomerKey).collect();
         let rows = [(11, Sent), (13, Skipped), (17, Held)];
         let rows = rows.map(|(key, state)| (CustomerKey(key), NodeIndex(0), state));
-        let run_counts = RunCounts::of_chunk(rows, &keys, 5, JourneyEnd::Cancelled);
+        let run_counts =
+            RunCounts::of_chunk(rows, &JourneysElsewhere::default(), &keys, 5, JourneyEnd::Cancelled);
         let counted = JourneyCounts { messaged: 2, without_message: 3, skipped: 1, cancelled: 4, expired: 0 };
         assert_eq!(run_counts.journeys, counted);
-        let run_counts = RunCounts::of_chunk(rows, &keys, 10, JourneyEnd::Cancelled);
+        let run_counts =
+            RunCounts::of_chunk(rows, &JourneysElsewhere::default(), &keys, 10, JourneyEnd::Cancelled);
         assert_eq!((run_counts.journeys.without_message, run_counts.journeys.cancelled), (7, 0));
+    }
+
+    #[test]
+    fn who_waits_elsewhere_is_counted_once() {
+        let keys: Vec<CustomerKey> = (0..6).map(CustomerKey).collect();
+        let rows = [(0, Sent), (1, Sent), (2, Skipped)];
+        let rows = rows.map(|(key, state)| (CustomerKey(key), NodeIndex(0), state));
+        let left = BTreeSet::from([CustomerKey(1), CustomerKey(4)]);
+        let elsewhere = JourneysElsewhere { left, earlier: Vec::new() };
+        let before = RunCounts::of_chunk(rows, &elsewhere, &keys, 6, JourneyEnd::WithoutMessage);
+        let counted = JourneyCounts { messaged: 1, without_message: 2, skipped: 1, ..Default::default() };
+        assert_eq!((before.journeys, before.by_state()["sent"]), (counted, 2));
+
+        let (woken, earlier) = ([CustomerKey(1), CustomerKey(4)], vec![(CustomerKey(1), Sent)]);
+        let elsewhere = JourneysElsewhere { left: BTreeSet::new(), earlier };
+        let through = RunCounts::of_chunk([], &elsewhere, &woken, 2, JourneyEnd::WithoutMessage);
+        assert_eq!((through.journeys.messaged, through.journeys.without_message), (1, 1));
+        assert!(through.deliveries.is_empty(), "they are counted where they were made");
+        assert_eq!(before.journeys.total() + through.journeys.total(), 6);
+
+        let stopped = RunCounts::of_chunk([], &elsewhere, &woken, 0, JourneyEnd::Cancelled);
+        assert_eq!(
+            (stopped.journeys.messaged, stopped.journeys.cancelled, stopped.stopped_waiting),
+            (1, 1, 1)
+        );
+        let mut only_messaged = stopped.clone();
+        only_messaged.journeys.cancelled = 0;
+        assert_eq!(only_messaged.end_of_run(Some(RunState::Expired)), RunState::Expired);
     }
 
     #[test]

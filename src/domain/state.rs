@@ -70,6 +70,7 @@ states! {
         Failed = 3, "failed", "a step of it failed three times for a reason that trying again cannot heal; or two processes ended, or one stood still, while they wrote for one of its customers";
         Cancelled = 4, "cancelled", "it was stopped before all of it was sent";
         Expired = 5, "expired", "its time was over before all of it was sent";
+        Waiting = 6, "waiting", "all that is left of it are customers who wait at a node";
     }
 }
 

@@ -13,7 +13,7 @@ use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{DeliveryId, MessageDigest};
 use crate::domain::left_out::{CountedDelivery, Reasons};
 use crate::domain::name::{ChannelName, NodeIndex};
-use crate::domain::run_counts::{JourneyEnd, RunCounts};
+use crate::domain::run_counts::{JourneyEnd, JourneysElsewhere, RunCounts};
 use crate::domain::state::DeliveryState;
 
 /// One delivery as it is kept.
@@ -52,9 +52,15 @@ pub struct Delivery {
 }
 
 /// Counts a chunk from its deliveries, in the order of their customers, as [`RunCounts::of_chunk`] does, reasons included.
-pub fn count_chunk(rows: &[Delivery], keys: &[CustomerKey], position: usize, rest: JourneyEnd) -> RunCounts {
+pub fn count_chunk(
+    rows: &[Delivery],
+    elsewhere: &JourneysElsewhere,
+    keys: &[CustomerKey],
+    position: usize,
+    rest: JourneyEnd,
+) -> RunCounts {
     let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
-    let mut run_counts = RunCounts::of_chunk(states, keys, position, rest);
+    let mut run_counts = RunCounts::of_chunk(states, elsewhere, keys, position, rest);
     let outcomes = rows.iter().map(|row| CountedDelivery {
         customer: row.id.customer,
         state: row.state,
@@ -151,6 +157,21 @@ pub struct Advanced {
     pub fence: Fence,
 }
 
+/// A journey that begins to wait, and leaves its chunk by that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JourneyWait {
+    /// The chunk it leaves.
+    pub chunk: ChunkId,
+    /// The right to decide about it: without it nothing is written.
+    pub fence: Fence,
+    /// Whose journey it is.
+    pub customer: CustomerKey,
+    /// The node it waits at.
+    pub node: NodeIndex,
+    /// When it goes on.
+    pub until: Timestamp,
+}
+
 /// How far a chunk has been decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
@@ -173,6 +194,8 @@ pub struct Step {
     pub decided: Vec<Decided>,
     /// Nodes behind which a journey ended.
     pub advanced: Vec<Advanced>,
+    /// Journeys that begin to wait.
+    pub waits: Vec<JourneyWait>,
     /// What is about to be sent.
     pub openings: Vec<SendIntent>,
     /// How far chunks have been decided.
@@ -188,6 +211,7 @@ impl Step {
         self.outcomes.is_empty()
             && self.decided.is_empty()
             && self.advanced.is_empty()
+            && self.waits.is_empty()
             && self.openings.is_empty()
             && self.cursors.is_empty()
     }
@@ -242,8 +266,12 @@ pub trait Deliveries: Send + Sync {
     /// Writes the step in one durable commit; answers for each opening whether it may be sent.
     async fn commit(&self, step: Arc<Step>) -> Result<Committed, StoreError>;
 
-    /// All deliveries of a chunk, by customer and node.
+    /// All deliveries of a chunk, by customer and node: of a journey that came from another chunk, or has left for one, only
+    /// those that were made in this.
     async fn of_chunk(&self, chunk: ChunkId) -> Result<Vec<Delivery>, StoreError>;
+
+    /// What of the chunk's journeys is in other chunks: who has left it to wait, and what came of them before.
+    async fn journeys_elsewhere(&self, chunk: ChunkId) -> Result<JourneysElsewhere, StoreError>;
 
     /// The deliveries with these ids, in their order; those that do not exist are left out.
     async fn get(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError>;

@@ -29,6 +29,10 @@ pub struct RunRecord {
     pub audience: Option<u64>,
     /// Those of them who are not decided about, or whose messages have not reached a channel: they have no delivery yet.
     pub waiting: u64,
+    /// Those of them who wait at a node.
+    pub at_waits: u64,
+    /// When the first of these goes on.
+    pub next_wake_at: Option<Timestamp>,
     /// How the audience was found, in words.
     pub access: Option<String>,
     /// Journeys at their end (in finished chunks) and deliveries by node and state (in all).
@@ -70,10 +74,14 @@ pub struct DeliveryFilter {
 pub struct Backlog {
     /// Calls that are accepted or running.
     pub calls: u64,
-    /// When the oldest of them came in.
+    /// When the oldest of them came in that is neither at a wait nor behind one.
     pub oldest_call: Option<Timestamp>,
     /// Runs that are selecting or running.
     pub runs: u64,
+    /// Runs of which all that is left waits at nodes.
+    pub resting_runs: u64,
+    /// When the first of all journeys that wait goes on; what is past is late.
+    pub next_wake_at: Option<Timestamp>,
     /// Deliveries that wait, by channel and state: queued, retrying or held.
     pub deliveries: Vec<(ChannelName, DeliveryState, u64)>,
     /// Customers who were selected and have no delivery yet, by scenario.

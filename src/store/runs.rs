@@ -12,7 +12,7 @@ use super::StoreError;
 use super::calls::AcceptedCall;
 use crate::domain::customer::CustomerKey;
 use crate::domain::left_out::LeftOut;
-use crate::domain::name::{RunId, ScenarioName};
+use crate::domain::name::{CallId, NodeIndex, RunId, ScenarioName, VersionId};
 use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::domain::state::{CallState, RunState};
 
@@ -62,7 +62,45 @@ pub struct TakenChunk {
     pub position: usize,
     /// The customers, in ascending order.
     pub keys: Vec<CustomerKey>,
+    /// Where its journeys go on, if they waited; else they begin.
+    pub woken: Option<Woken>,
 }
+
+/// Journeys that waited at a node and go on behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Woken {
+    /// The node.
+    pub node: NodeIndex,
+    /// When they were woken: `now` for what comes behind the node.
+    pub at: Timestamp,
+}
+
+/// What came of looking for journeys whose time has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WokenChunks {
+    /// The chunks they go on in, each with the number of its journeys.
+    pub chunks: Vec<(ChunkId, u64)>,
+    /// Whether more may be due.
+    pub is_more_due: bool,
+    /// When the next is due, if any waits.
+    pub next_at: Option<Timestamp>,
+}
+
+/// A run of which all that is left waits at nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingRun {
+    /// The run.
+    pub id: RunId,
+    /// The scenario it executes.
+    pub scenario: ScenarioName,
+    /// The version it began with.
+    pub version: VersionId,
+    /// Its call.
+    pub call: CallId,
+}
+
+/// How many journeys are woken into one chunk.
+pub(super) const WOKEN_MAX: u32 = 4096;
 
 /// Whose it is to read an audience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +140,8 @@ pub struct RunTotals {
     pub audience: u64,
     /// Chunks that are not done.
     pub open_chunks: u64,
+    /// Whether a journey of it waits at a node.
+    pub is_waiting: bool,
     /// The sum of what the finished chunks counted.
     pub run_counts: RunCounts,
     /// Delivery rows by node, counted from the rows themselves.
@@ -207,6 +247,20 @@ pub trait Runs: Send + Sync {
     /// Counts a run's chunks and deliveries.
     async fn run_totals(&self, run: RunId) -> Result<RunTotals, StoreError>;
 
+    /// Wakes journeys whose time has come: each of at most `groups` that waited at one node of one chunk goes on in a chunk
+    /// of its own, with its run under way again. Journeys of runs that are at their end are let go.
+    async fn wake_due(&self, now: Timestamp, groups: u32) -> Result<WokenChunks, StoreError>;
+
+    /// Wakes all journeys of a run that wait, whatever their time; gives how many chunks that made.
+    async fn wake_run(&self, run: RunId, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Lets a run rest whose journeys all wait or have ended: nobody looks at it until one is woken. False if something else
+    /// of it is left, or it was told to stop.
+    async fn rest_run(&self, run: RunId) -> Result<bool, StoreError>;
+
+    /// The runs that rest.
+    async fn waiting_runs(&self) -> Result<Vec<WaitingRun>, StoreError>;
+
     /// Ends a run, and its call with the last one; false if it is at its end already or a chunk of it is open. Keeps whom
     /// it left out as its scenario's, or that the scenario reaches its customers again.
     async fn end_run_as(&self, run: RunId, end: RunEnd, now: Timestamp) -> Result<bool, StoreError>;
@@ -222,7 +276,7 @@ pub trait Runs: Send + Sync {
         self.end_run_as(run, RunEnd { state, error, reached: Reached::Unknown }, now).await
     }
 
-    /// Tells a run to cancel what has not been sent; false if it is at its end.
+    /// Tells a run to cancel what has not been sent, which ends a rest; false if it is at its end.
     async fn stop_run(&self, run: RunId) -> Result<bool, StoreError>;
 
     /// Counts a process that ended while it wrote for a customer of the run, once however often it is told; gives how

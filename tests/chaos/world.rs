@@ -63,6 +63,7 @@ impl Stage {
         let customers = Customers { north: customers };
         let channel = "retry: {attempts: 20}";
         let manifests = Manifests::write(&folder.join("manifests"), customers, WINDOW, channel);
+        manifests.add_follow_up();
         let sandbox = Sandbox::start(&folder, faults);
         println!("in {}", folder.display());
         Self { folder, customers, manifests, sandbox }
@@ -135,7 +136,7 @@ impl Stage {
             faults,
             replicas: REPLICAS as u64,
             window: WINDOW.into(),
-            stories: Manifests::stories(self.customers),
+            stories: Manifests::stories_with_follow_up(self.customers),
             calls_max: traffic.calls.load(Relaxed) as usize,
         }
     }

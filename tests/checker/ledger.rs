@@ -28,7 +28,8 @@ pub struct Run {
     pub state: i64,
     pub audience: Option<i64>,
     pub error: Option<String>,
-    /// The `registered` ids in its chunks, in their order.
+    /// The `registered` ids in the chunks of its audience, in their order. Those of journeys that were woken hold some of them
+    /// again.
     pub members: Vec<String>,
     pub open_chunks: i64,
     /// Journeys by outcome, summed over the chunks' counts.
@@ -121,7 +122,8 @@ fn fill(connection: &Connection, id: i64, mut run: Run, customers: &BTreeMap<i64
     let registered = |key: i64| customers.get(&key).cloned().unwrap_or_else(|| format!("key {key}"));
     let mut statement = connection
         .prepare(
-            "SELECT k.customers, c.state, c.counts FROM chunk c JOIN chunk_customers k USING (run, n)
+            "SELECT CASE WHEN c.from_chunk IS NULL THEN k.customers ELSE x'' END, c.state, c.counts
+             FROM chunk c JOIN chunk_customers k USING (run, n)
              WHERE c.run = ?1 ORDER BY c.n",
         )
         .unwrap();

@@ -10,7 +10,8 @@ const CALLS: &str =
     "SELECT c.id, c.state, v.content FROM call c LEFT JOIN version v ON v.id = c.version WHERE c.state <> 6";
 const RUNS: &str = "SELECT r.id, c.id, r.scenario, r.state, r.audience, r.error
     FROM run r JOIN call c ON c.seq = r.call ORDER BY r.id";
-const CHUNKS: &str = "SELECT c.run, k.customers, c.state, c.counts
+const CHUNKS: &str =
+    "SELECT c.run, CASE WHEN c.from_chunk IS NULL THEN k.customers ELSE '' END, c.state, c.counts
     FROM chunk c JOIN chunk_customers k ON k.run = c.run AND k.n = c.n ORDER BY c.run, c.n";
 const DELIVERIES: &str =
     "SELECT run, customer, node, channel, state, reason FROM delivery ORDER BY run, customer, node";

@@ -8,10 +8,13 @@ use std::time::Duration;
 use fanfare::domain::content::Content;
 use fanfare::domain::customer::{Customer, EventNeeds};
 use fanfare::domain::delivery::RunKey;
+use fanfare::domain::flow::FlowStep;
 use fanfare::domain::name::{CallId, ChannelName, NodeIndex, ScenarioName, VersionId};
 use fanfare::domain::selection::Selection;
 use fanfare::domain::value::{Number, Value};
-use fanfare::runtime::engine::live::{BoundScenario, ComposedMessage, Version, VersionError, VersionSource};
+use fanfare::runtime::engine::live::{
+    BoundScenario, ComposedMessage, Moment, Version, VersionError, VersionSource,
+};
 use fanfare::store::calls::AcceptedCall;
 use fanfare::store::runs::Matched;
 
@@ -23,9 +26,14 @@ pub struct Flow {
     channels: Vec<ChannelName>,
     key: RunKey,
     two_steps: bool,
+    /// How long a journey waits behind its first message, at node 3; behind that is node 4, by `mail`.
+    wait: Option<Duration>,
     planted: Option<Planted>,
     let_go: Arc<AtomicBool>,
 }
+
+const WAIT: u16 = 3;
+const BEHIND_WAIT: u16 = 4;
 
 /// What writing for customer `c2` does.
 #[derive(Clone, Copy)]
@@ -81,26 +89,46 @@ impl BoundScenario for Flow {
         &self.channels
     }
 
-    fn next_message(&self, customer: &Customer, from: NodeIndex) -> Option<NodeIndex> {
+    fn next_stop(&self, customer: &Customer, from: NodeIndex, moment: Moment) -> FlowStep {
         let mood = mood(customer);
+        let message = |node| FlowStep::Message { node: NodeIndex(node) };
         match from.0 {
-            0 | 1 if mood % 13 == 12 => None,
-            0 if mood % 2 == 0 => Some(NodeIndex(0)),
-            0 | 1 => Some(NodeIndex(1)),
-            2 if mood % 3 == 0 => Some(NodeIndex(2)),
-            _ => None,
+            0 | 1 if mood % 13 == 12 => FlowStep::End,
+            0 if mood % 2 == 0 => message(0),
+            0 | 1 => message(1),
+            2 if mood % 3 == 0 => message(2),
+            WAIT if self.wait.is_some_and(|_| mood % 5 != 4) => FlowStep::Wait {
+                node: NodeIndex(WAIT),
+                until: moment.decided_at + self.wait.unwrap_or_default(),
+            },
+            BEHIND_WAIT if mood % 3 != 2 => message(BEHIND_WAIT),
+            _ => FlowStep::End,
         }
     }
 
+    fn waits(&self) -> bool {
+        self.wait.is_some()
+    }
+
     fn after(&self, node: NodeIndex) -> Option<NodeIndex> {
-        (self.two_steps && node.0 < 2).then_some(NodeIndex(2))
+        match node.0 {
+            0 | 1 if self.wait.is_some() => Some(NodeIndex(WAIT)),
+            0 | 1 if self.two_steps => Some(NodeIndex(2)),
+            WAIT => Some(NodeIndex(BEHIND_WAIT)),
+            _ => None,
+        }
     }
 
     fn channel(&self, node: NodeIndex) -> Option<&ChannelName> {
         self.channels.get(usize::from(node.0 > 0))
     }
 
-    fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<ComposedMessage, String> {
+    fn compose(
+        &self,
+        customer: &Arc<Customer>,
+        node: NodeIndex,
+        _now: jiff::Timestamp,
+    ) -> Result<ComposedMessage, String> {
         if mood(customer) % 7 == 0 {
             return Err("no address".into());
         }
@@ -114,7 +142,7 @@ impl BoundScenario for Flow {
     }
 }
 
-/// Knows `narrow` with one message a journey, `wide` with two, and `ends` and `still`, which are narrow but for one
+/// Knows `narrow` with one message a journey, `wide` with two, `waits` and `waits-long` with one, a wait and another, and `ends` and `still`, which are narrow but for one
 /// customer.
 #[derive(Default)]
 pub struct Books {
@@ -127,6 +155,11 @@ pub struct Books {
 impl VersionSource for Books {
     async fn get(&self, _version: &VersionId) -> Result<Arc<dyn Version>, VersionError> {
         Ok(Arc::new(Book(Arc::clone(&self.let_go))))
+    }
+
+    fn in_force(&self) -> VersionId {
+        // A new one whenever something else is stopped.
+        VersionId::new(format!("stopped {}", self.stopped.lock().unwrap().len()))
     }
 
     fn stops(&self, _version: &VersionId, scenario: &ScenarioName) -> bool {
@@ -149,6 +182,11 @@ impl Version for Book {
             channels: vec![ChannelName::new("sms"), ChannelName::new("mail")],
             key: RunKey::new("test", &CallId::new(call.id.as_str()), scenario),
             two_steps: scenario.as_str() == "wide",
+            wait: match scenario.as_str() {
+                "waits" => Some(Duration::from_millis(300)),
+                "waits-long" => Some(Duration::from_secs(3600)),
+                _ => None,
+            },
             planted: match scenario.as_str() {
                 "ends" => Some(Planted::Ends),
                 "still" => Some(Planted::StandsStill),
@@ -156,5 +194,9 @@ impl Version for Book {
             },
             let_go: Arc::clone(&self.0),
         }))
+    }
+
+    fn sends_by(&self, _scenario: &ScenarioName, _channel: &ChannelName) -> bool {
+        true
     }
 }

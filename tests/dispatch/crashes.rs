@@ -52,7 +52,10 @@ async fn crash_again_and_again(place: Place, seed: u64) -> usize {
     world.populate(CUSTOMERS, |n| n).await;
     world.connect(moody(seed), moody(seed + 1));
     let (mut crashes, mut in_doubt) = (0, 0);
-    let calls = [world.call("narrow", None).await, world.call("wide", None).await];
+    let mut calls = Vec::new();
+    for scenario in ["narrow", "wide", "waits"] {
+        calls.push(world.call(scenario, None).await);
+    }
     for _ in 0..8 {
         let started = Timestamp::now();
         let engine = world.start();
@@ -98,7 +101,7 @@ pub async fn until_attempts(world: &World, more: u64) {
 
 pub fn check(world: &World, crashes: usize, seed: u64) {
     let rows = world.rows();
-    for run in [1, 2] {
+    for run in [1, 2, 3] {
         assert_eq!(world.audience(run), CUSTOMERS, "seed {seed}");
         assert_eq!(world.journeys(run).values().sum::<i64>(), CUSTOMERS, "seed {seed}: first equation");
     }
@@ -113,21 +116,33 @@ pub fn check(world: &World, crashes: usize, seed: u64) {
     let both = nodes.values().filter(|nodes| nodes.contains(&0) && nodes.contains(&1)).count();
     assert_eq!(both, 0, "seed {seed}: nobody goes both ways");
     // Customers whose mood never changed have exactly the journey it leads to.
-    for (run, two_steps) in [(1, false), (2, true)] {
+    for (run, second) in [(1, Second::None), (2, Second::AtOnce), (3, Second::BehindWait)] {
         for mood in CUSTOMERS / 3..CUSTOMERS {
             let walked = nodes.get(&(run, mood + 1)).cloned().unwrap_or_default();
-            assert_eq!(walked, expected_nodes(mood, two_steps), "seed {seed}: run {run}, mood {mood}");
+            assert_eq!(walked, expected_nodes(mood, second), "seed {seed}: run {run}, mood {mood}");
         }
     }
     check_record(&world.record.lock().unwrap(), crashes, seed);
 }
 
-fn expected_nodes(mood: i64, two_steps: bool) -> HashSet<i64> {
+/// The second message of a run's journeys.
+#[derive(Clone, Copy)]
+enum Second {
+    None,
+    AtOnce,
+    BehindWait,
+}
+
+fn expected_nodes(mood: i64, second: Second) -> HashSet<i64> {
     if mood % 13 == 12 {
         return HashSet::new();
     }
     let first = mood % 2;
-    let second = (two_steps && mood % 3 == 0).then_some(2);
+    let second = match second {
+        Second::None => None,
+        Second::AtOnce => (mood % 3 == 0).then_some(2),
+        Second::BehindWait => (mood % 5 != 4 && mood % 3 != 2).then_some(4),
+    };
     std::iter::once(first).chain(second).collect()
 }
 

@@ -65,7 +65,10 @@ async fn kill_again_and_again(seed: u64) {
         working.push(Working::start(&world, &session).await);
     }
     let mut kills = 0;
-    let calls = [world.call("narrow", None).await, world.call("wide", None).await];
+    let mut calls = Vec::new();
+    for scenario in ["narrow", "wide", "waits"] {
+        calls.push(world.call(scenario, None).await);
+    }
     for _ in 0..8 {
         until_attempts(&world, dice.roll(180)).await;
         if world.place.count("SELECT count(*) FROM call WHERE finished_at IS NULL") == 0 {

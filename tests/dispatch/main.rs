@@ -23,6 +23,7 @@ mod replicas;
 mod rights;
 mod sockets;
 mod stories;
+mod waits;
 mod world;
 
 /// Tells each story in a new place of a database.
@@ -92,6 +93,14 @@ mod told {
             a_channel_whose_endpoint_is_gone_rests_until_a_person_resumes_it,
             who_opted_out_at_the_provider_has_withdrawn_the_consent,
             mails_that_refuse_us_at_the_recipient_are_sent_in_the_end;
+        waits:
+            who_waits_goes_on_once_and_the_run_adds_up,
+            a_run_that_rests_is_told_and_survives_a_restart,
+            a_run_that_rests_is_cancelled_by_a_person,
+            a_run_that_rests_ends_with_its_scenario,
+            a_wait_ends_when_its_call_expires,
+            who_is_woken_while_the_scenario_is_paused_goes_on_when_it_is_resumed,
+            what_was_held_before_the_wait_is_sent_again_while_the_run_rests;
         crashes:
             nothing_is_lost_doubled_or_decided_twice;
         sockets:

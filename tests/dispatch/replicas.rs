@@ -9,6 +9,7 @@ use fanfare::channels::{Attempt, Channel, Outgoing};
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::delivery::DeliveryId;
 use fanfare::domain::name::{ChannelName, NodeIndex, RunId};
+use fanfare::domain::run_counts::JourneysElsewhere;
 use fanfare::domain::state::DeliveryState as State;
 use fanfare::runtime::engine::RunningEngine;
 use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles};
@@ -293,6 +294,10 @@ impl Deliveries for Hesitant {
 
     async fn of_chunk(&self, chunk: ChunkId) -> Result<Vec<Delivery>, StoreError> {
         self.inner.of_chunk(chunk).await
+    }
+
+    async fn journeys_elsewhere(&self, chunk: ChunkId) -> Result<JourneysElsewhere, StoreError> {
+        self.inner.journeys_elsewhere(chunk).await
     }
 
     async fn get(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {

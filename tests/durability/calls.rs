@@ -27,6 +27,7 @@ impl Place {
         let disk = Disk::new(folder.path());
         let manifests =
             Manifests::write(&folder.path().join("manifests"), CUSTOMERS, WINDOW, "retry: {attempts: 20}");
+        manifests.add_follow_up();
         let sandbox = Sandbox::start(folder.path(), &[]);
         Self { _folder: folder, disk, manifests, sandbox }
     }
@@ -42,7 +43,7 @@ impl Place {
             faults: cuts,
             replicas: 1,
             window: WINDOW.into(),
-            stories: Manifests::stories(CUSTOMERS),
+            stories: Manifests::stories_with_follow_up(CUSTOMERS),
             calls_max: usize::MAX,
         };
         check(&claims, &Record::read(&self.sandbox.record), &Ledger::read(&self.disk.data))

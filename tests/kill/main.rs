@@ -56,6 +56,7 @@ fn kills_lose_nothing_and_double_nothing() {
 /// the driver was answered.
 fn run(folder: &Path, customers: Customers, kills: u64, random: &mut Random) -> Claims {
     let manifests = Manifests::write(&folder.join("manifests"), customers, WINDOW, "retry: {attempts: 20}");
+    manifests.add_follow_up();
     let sandbox = Sandbox::start(folder, &[]);
     let server = Server::start(&manifests.folder, &folder.join("data"), &sandbox);
 
@@ -90,7 +91,7 @@ fn run(folder: &Path, customers: Customers, kills: u64, random: &mut Random) -> 
         faults: killed,
         replicas: 1,
         window: WINDOW.into(),
-        stories: Manifests::stories(customers),
+        stories: Manifests::stories_with_follow_up(customers),
         calls_max: traffic.calls.load(Relaxed) as usize,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::name::NodeIndex;
-use fanfare::domain::run_counts::{JourneyEnd, RunCounts};
+use fanfare::domain::run_counts::{JourneyEnd, JourneysElsewhere, RunCounts};
 use fanfare::domain::state::{DeliveryState, RunState};
 use fanfare::store::deliveries::{Opened, Outcome, SendIntent, Step};
 use fanfare::store::runs::{Fence, Taken};
@@ -118,7 +118,13 @@ impl Actors {
             n,
             fence,
             position,
-            counts: RunCounts::of_chunk(model.states_of(n), &chunk.keys, position, rest),
+            counts: RunCounts::of_chunk(
+                model.states_of(n),
+                &JourneysElsewhere::default(),
+                &chunk.keys,
+                position,
+                rest,
+            ),
         }
     }
 

@@ -6,7 +6,7 @@ use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::delivery::DeliveryId;
 use fanfare::domain::left_out::{CountedDelivery, Reasons};
 use fanfare::domain::name::{NodeIndex, RunId};
-use fanfare::domain::run_counts::{JourneyEnd, RunCounts};
+use fanfare::domain::run_counts::{JourneyEnd, JourneysElsewhere, RunCounts};
 use fanfare::domain::state::{DeliveryState, RunState};
 use fanfare::store::deliveries::Delivery;
 use fanfare::store::runs::{ChunkId, Fence, OpenChunks, RunTotals, SelectionLease, Taken, TakenChunk};
@@ -222,7 +222,7 @@ impl Model {
         chunk.owner = Some(owner.to_owned());
         chunk.fence += 1;
         let (fence, position, keys) = (Fence(chunk.fence), chunk.position, chunk.keys.clone());
-        Taken::Here(TakenChunk { fence, position, keys })
+        Taken::Here(TakenChunk { fence, position, keys, woken: None })
     }
 
     fn finish(&mut self, n: u32, fence: Fence, position: usize, counts: &RunCounts) -> bool {
@@ -308,7 +308,13 @@ impl Model {
         if let Some(counts) = chunk.counts.as_ref().filter(|_| chunk.done) {
             let expired = counts.journeys.expired > 0;
             let rest = if expired { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
-            let mut anew = RunCounts::of_chunk(self.states_of(n), &chunk.keys, chunk.position, rest);
+            let mut anew = RunCounts::of_chunk(
+                self.states_of(n),
+                &JourneysElsewhere::default(),
+                &chunk.keys,
+                chunk.position,
+                rest,
+            );
             let rows = self.deliveries.values().filter(|row| self.chunk_of(row.id.customer) == Some(n));
             let outcome = |row| {
                 let Delivery { id, state, reason, .. }: &Delivery = row;

@@ -44,6 +44,20 @@ impl Manifests {
         self.write_whole("storm.yaml", &storm(version));
     }
 
+    /// Adds the scenario `follow-up`, in which everyone waits before the first message and before the second.
+    pub fn add_follow_up(&self) {
+        self.write_whole("follow-up.yaml", &follow_up());
+    }
+
+    /// What the checker has to know about the scenarios, `follow-up` among them.
+    pub fn stories_with_follow_up(customers: Customers) -> BTreeMap<String, Story> {
+        let steps = [None, Some("first"), None, Some("second")];
+        let follow_up = Story::new(&steps, &[&["first", "second"]], customers.with_a_car());
+        let mut stories = Self::stories(customers);
+        stories.insert("follow-up".to_owned(), follow_up);
+        stories
+    }
+
     /// What the checker has to know about both scenarios.
     pub fn stories(customers: Customers) -> BTreeMap<String, Story> {
         let storm = Story::new(&STORM_STEPS, &[&["sms"], &["mail", "hook"]], customers.in_the_north());
@@ -119,6 +133,40 @@ spec:
       email:
         subject: About your car
         text: 'Park under a roof. {mark}'
+"#
+    )
+}
+
+fn follow_up() -> String {
+    let mark = |step| Mark::template("follow-up", "v1", step);
+    let (first, second) = (mark("first"), mark("second"));
+    format!(
+        r#"apiVersion: fanfare.dev/v1alpha1
+kind: Scenario
+metadata: {{name: follow-up}}
+spec:
+  triggers:
+  - triggerRef: {{name: alert}}
+  audience:
+    where: events("policy_purchased", product="car").count() > 0
+  nodes:
+  - name: calm-down
+    wait: {{for: 300ms}}
+  - name: first
+    message:
+      channelRef: {{name: mail}}
+      consent: None
+      email:
+        subject: How is your car?
+        text: 'Tell us. {first}'
+  - name: take-your-time
+    wait: {{for: 1s}}
+  - name: second
+    message:
+      channelRef: {{name: hook}}
+      consent: None
+      webhook:
+        body: '{{"mark": "{second}"}}'
 "#
     )
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::Sources;
 use super::message;
 use super::report::Report;
+use super::wait;
 use crate::api::{Node, ScenarioSpec};
 use crate::domain::expression::{Scope, nearest};
 use crate::domain::flow::{Flow, FlowNode, FlowNodeKind, NextNode};
@@ -68,19 +69,23 @@ fn kind(
     report: &mut Report<'_>,
 ) -> Option<FlowNodeKind> {
     let path = format!("spec.nodes[{index}]");
-    match (&node.condition, &node.message) {
-        (Some(declared), None) => {
+    match (&node.condition, &node.message, &node.wait) {
+        (Some(declared), None, None) => {
             let condition = report.condition(&format!("{path}.condition.if"), &declared.r#if, scope);
             let otherwise =
                 target(&declared.r#else, index, places, &format!("{path}.condition.else"), report);
             Some(FlowNodeKind::Condition { condition: condition?, otherwise: otherwise? })
         }
-        (None, Some(declared)) => {
+        (None, None, Some(declared)) => {
+            let wait = wait::compile(declared, &format!("{path}.wait"), scope, report)?;
+            Some(FlowNodeKind::Wait(Box::new(wait)))
+        }
+        (None, Some(declared), None) => {
             let path = format!("{path}.message");
             let message = message::compile(declared, &path, sources, (scope, samples), report)?;
             Some(FlowNodeKind::Message(Box::new(message)))
         }
-        _ => report.refuse(path, "exactly one of condition and message must be set"),
+        _ => report.refuse(path, "exactly one of condition, message and wait must be set"),
     }
 }
 

@@ -9,6 +9,7 @@ mod message;
 mod plan;
 mod report;
 mod scope;
+mod wait;
 
 #[cfg(test)]
 mod tests;
@@ -123,6 +124,7 @@ fn compile(
     let audience = audience(spec, &scope, report);
     let samples = scope::samples(spec, &scope, sources);
     let flow = flow::compile(spec, sources, (&scope, &samples), report);
+    wait::warn_of_expiry(spec, sources, report);
     let audience = audience?;
     Some(Scenario {
         name: ScenarioName::new(name),

@@ -1,7 +1,7 @@
 //! Noting what is wrong with a scenario, with the field and the place in its text.
 
 use super::super::{ObjectKind, ObjectName, Problem, Problems, Severity};
-use crate::domain::expression::{self, CompileError, Condition, Scope};
+use crate::domain::expression::{self, CompileError, Condition, Expression, Scope};
 use crate::domain::render::RenderingsLeft;
 
 /// Collects the problems of one scenario.
@@ -52,6 +52,20 @@ impl<'p> Report<'p> {
             Ok(condition) => {
                 condition.warnings().iter().for_each(|warning| self.found(path, warning));
                 Some(condition)
+            }
+            Err(CompileError { problems }) => {
+                problems.iter().for_each(|problem| self.found(path, problem));
+                None
+            }
+        }
+    }
+
+    /// Compiles an expression and notes what is wrong with it.
+    pub fn expression(&mut self, path: &str, source: &str, scope: &Scope) -> Option<Expression> {
+        match Expression::compile(source, scope) {
+            Ok(expression) => {
+                expression.warnings().iter().for_each(|warning| self.found(path, warning));
+                Some(expression)
             }
             Err(CompileError { problems }) => {
                 problems.iter().for_each(|problem| self.found(path, problem));

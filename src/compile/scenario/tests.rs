@@ -329,3 +329,63 @@ fn of_what_a_missing_trigger_would_declare_nothing_is_said() {
         [format!("{field}: ApiTrigger weather-alert is there, but wrong itself; correct that first")]
     );
 }
+
+fn waiting(wait: Json) -> Json {
+    let mut story = story();
+    story["nodes"].as_array_mut().unwrap().insert(0, json!({"name": "later", "wait": wait}));
+    story
+}
+
+#[test]
+fn a_wait_says_how_long_or_until_when() {
+    for right in [
+        json!({"for": "2h"}),
+        json!({"until": "params.valid-until"}),
+        json!({"until": "customer.birthday", "before": "1d"}),
+        json!({"untilTime": {"at": "09:00"}}),
+        json!({"untilTime": {"at": "00:30", "zone": "Customer"}}),
+        json!({"untilTime": {"at": "23:59", "zone": "Asia/Tokyo"}}),
+    ] {
+        let compilation = compiled(waiting(right.clone()));
+        assert_eq!(compilation.problems, [], "{right}");
+        assert!(compilation.snapshot.scenarios[&ScenarioName::new("s")].flow.waits());
+    }
+    let wrong = [
+        (json!({}), "", "exactly one of for, until and untilTime"),
+        (json!({"for": "2h", "until": "params.valid-until"}), "", "exactly one of for, until and untilTime"),
+        (json!({"for": "2h", "before": "1h"}), ".before", "before goes with until"),
+        (json!({"for": "0s"}), ".for", "longer than nothing"),
+        (json!({"for": "9999d"}), ".for", "longer than 5 years"),
+        (json!({"for": "2 hours"}), ".for", "expected a length of time"),
+        (json!({"until": "params.nope"}), ".until", "no parameter `nope`"),
+        (json!({"untilTime": {"at": "9:00"}}), ".untilTime.at", "such as 09:00"),
+        (json!({"untilTime": {"at": "25:00"}}), ".untilTime.at", "such as 09:00"),
+        (
+            json!({"untilTime": {"at": "09:00", "zone": "Europe/Viena"}}),
+            ".untilTime.zone",
+            "no time zone `Europe/Viena`",
+        ),
+    ];
+    for (wait, path, part) in wrong {
+        let (found, message) = error(waiting(wait.clone()));
+        assert_eq!(found, format!("spec.nodes[0].wait{path}"), "{wait}");
+        assert!(message.contains(part), "{wait}: {message}");
+    }
+}
+
+#[test]
+fn a_wait_that_outlasts_the_calls_is_warned_of() {
+    let mut sources = sources(waiting(json!({"for": "2h"})));
+    let warned = |sources: &Sources| {
+        let problems = compile(sources).problems;
+        problems.iter().map(|problem| (problem.path.clone(), problem.message.clone())).collect::<Vec<_>>()
+    };
+    let trigger = sources.triggers.get_mut("weather-alert").unwrap();
+    trigger.expires = Some(serde_json::from_value(json!({"after": "3h"})).unwrap());
+    assert_eq!(warned(&sources), []);
+    let trigger = sources.triggers.get_mut("weather-alert").unwrap();
+    trigger.expires = Some(serde_json::from_value(json!({"after": "2h"})).unwrap());
+    let [(path, message)] = warned(&sources).try_into().unwrap();
+    assert_eq!(path, "spec.nodes[0].wait.for");
+    assert!(message.starts_with("calls of weather-alert expire before 2h are over"), "{message}");
+}

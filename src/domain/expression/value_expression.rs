@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::depends::EventTypes;
 use super::evaluate::{Found, Steps, find, find_within};
 use super::facts::Facts;
 use super::parse;
@@ -42,6 +43,13 @@ impl Expression {
     /// What can be used but is probably not meant.
     pub fn warnings(&self) -> &[ExpressionProblem] {
         &self.warnings
+    }
+
+    /// The types of events it asks for.
+    pub fn event_types(&self) -> EventTypes {
+        let mut events = Vec::new();
+        self.term.events(&mut events);
+        EventTypes::of(&events)
     }
 
     pub(super) fn term(&self) -> &Term {

@@ -5,6 +5,7 @@
 
 mod compose;
 mod message;
+mod wait;
 mod walk;
 
 #[cfg(test)]
@@ -12,12 +13,13 @@ mod tests;
 
 pub use compose::{Composed, NO_ADDRESS, NO_CONSENT, compose};
 pub use message::{ContentTemplates, FlowMessage, Numbers};
+pub use wait::{Wait, WaitZone};
 pub use walk::{Decision, FlowStep, Walked, walk};
 
 use std::sync::Arc;
 
 use super::expression::{Condition, EventTypes};
-use super::name::NodeIndex;
+use super::name::{ChannelName, NodeIndex};
 
 /// The nodes of a scenario, in their order.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +51,8 @@ pub enum FlowNodeKind {
     },
     /// A message is sent.
     Message(Box<FlowMessage>),
+    /// The journey waits.
+    Wait(Box<Wait>),
 }
 
 /// Where a journey goes, and where it stands.
@@ -83,8 +87,25 @@ impl Flow {
     pub fn message(&self, node: NodeIndex) -> Option<&FlowMessage> {
         match &self.nodes.get(usize::from(node.0))?.kind {
             FlowNodeKind::Message(message) => Some(message),
-            FlowNodeKind::Condition { .. } => None,
+            FlowNodeKind::Condition { .. } | FlowNodeKind::Wait(_) => None,
         }
+    }
+
+    /// The channels its messages leave by, each once.
+    pub fn channels(&self) -> Vec<ChannelName> {
+        let messages = self.nodes.iter().filter_map(|node| match &node.kind {
+            FlowNodeKind::Message(message) => Some(message.channel.clone()),
+            FlowNodeKind::Condition { .. } | FlowNodeKind::Wait(_) => None,
+        });
+        let mut channels: Vec<ChannelName> = messages.collect();
+        channels.sort_unstable();
+        channels.dedup();
+        channels
+    }
+
+    /// Whether a journey may wait on its way.
+    pub fn waits(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.kind, FlowNodeKind::Wait(_)))
     }
 
     /// The types of events that its conditions and contents ask for.
@@ -93,6 +114,11 @@ impl Flow {
         for node in &self.nodes {
             match &node.kind {
                 FlowNodeKind::Condition { condition, .. } => types.extend(condition.event_types()),
+                FlowNodeKind::Wait(wait) => {
+                    if let Wait::Until { time, .. } = &**wait {
+                        types.extend(&time.event_types());
+                    }
+                }
                 FlowNodeKind::Message(message) => {
                     message.templates().into_iter().for_each(|template| types.extend(template.event_types()));
                 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::domain::content::Content;
 use crate::domain::expression::tests::{NOW, call, customer, scope};
-use crate::domain::expression::{Facts, Truth};
+use crate::domain::expression::{Expression, Facts, Truth};
 use crate::domain::name::ChannelName;
 use crate::domain::render::{Escaping, Subject, Template};
 use crate::domain::time_budget::TimeBudget;
@@ -55,7 +56,8 @@ fn flow() -> Flow {
 
 fn walked(position: NextNode, attributes: &Json) -> Walked {
     let (customer, call) = (customer(attributes), call(&json!({})));
-    walk(&flow(), position, Facts::of_call(&call, NOW.parse().unwrap()).with_customer(&customer))
+    let now = NOW.parse().unwrap();
+    walk(&flow(), position, Facts::of_call(&call, now).with_customer(&customer), now)
 }
 
 #[test]
@@ -239,4 +241,60 @@ fn a_message_that_takes_too_long_is_skipped_with_the_reason() {
         let most = looks + 2;
         assert!(asked.load(std::sync::atomic::Ordering::Relaxed) <= most, "it went on");
     }
+}
+
+fn over_at(wait: &Wait, attributes: &Json) -> Option<String> {
+    let (customer, call) = (customer(attributes), call(&json!({})));
+    let now: jiff::Timestamp = NOW.parse().unwrap();
+    wait.over_at(Facts::of_call(&call, now).with_customer(&customer), now).map(|at| at.to_string())
+}
+
+#[test]
+fn a_journey_waits_until_its_time_and_not_for_what_is_past_or_unknown() {
+    let until = |source: &str, before: u64| Wait::Until {
+        time: Expression::compile(source, &scope()).unwrap(),
+        before: Duration::from_secs(before),
+    };
+    let (later, past) = (json!({"at": "2099-01-01T00:00:00Z"}), json!({"at": "1999-01-01T00:00:00Z"}));
+    let at = until("customer.at", 0);
+    assert_eq!(over_at(&at, &later).as_deref(), Some("2099-01-01T00:00:00Z"));
+    assert_eq!(over_at(&until("customer.at", 60), &later).as_deref(), Some("2098-12-31T23:59:00Z"));
+    assert_eq!(over_at(&at, &past), None, "it is past");
+    assert_eq!(over_at(&at, &json!({})), None, "it is missing");
+    assert_eq!(over_at(&at, &json!({"at": "soon"})), None, "it is no time");
+    assert_eq!(over_at(&at, &json!({"at": [1]})), None);
+    let now: jiff::Timestamp = NOW.parse().unwrap();
+    let hour = over_at(&Wait::For(Duration::from_secs(3600)), &json!({}));
+    assert_eq!(hour, Some((now + jiff::SignedDuration::from_hours(1)).to_string()));
+}
+
+#[test]
+fn the_customers_clock_is_the_runtimes_for_who_names_none() {
+    let zone = WaitZone::Customer(jiff::tz::TimeZone::UTC);
+    let wait = Wait::UntilTime { at: jiff::civil::time(9, 0, 0, 0), zone };
+    let hour = |attributes: Json| over_at(&wait, &attributes).unwrap()[11..13].to_owned();
+    assert_eq!(hour(json!({"time_zone": "Asia/Tokyo"})), "00");
+    assert_eq!(hour(json!({"time_zone": "nowhere"})), "09");
+    assert_eq!(hour(json!({})), "09");
+}
+
+#[test]
+fn a_walk_stops_at_a_wait_and_passes_one_that_is_over() {
+    let wait = |source: &str| FlowNode {
+        name: "w".into(),
+        kind: FlowNodeKind::Wait(Box::new(Wait::Until {
+            time: Expression::compile(source, &scope()).unwrap(),
+            before: Duration::ZERO,
+        })),
+        next: at(1),
+    };
+    let walked = |source: &str| {
+        let (customer, call) = (customer(&json!({"at": "2099-01-01T00:00:00Z"})), call(&json!({})));
+        let now = NOW.parse().unwrap();
+        let flow = Flow { nodes: vec![wait(source), message(sms("behind"), NextNode::End)] };
+        walk(&flow, at(0), Facts::of_call(&call, now).with_customer(&customer), now).step
+    };
+    let until = "2099-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(walked("customer.at"), FlowStep::Wait { node: NodeIndex(0), until });
+    assert_eq!(walked("customer.nope"), FlowStep::Message { node: NodeIndex(1) });
 }

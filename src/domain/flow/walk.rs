@@ -1,5 +1,7 @@
 //! From a position to the next message or to the end, with what was decided on the way.
 
+use jiff::Timestamp;
+
 use super::{Flow, FlowNodeKind, NextNode};
 use crate::domain::expression::{Facts, Truth};
 use crate::domain::name::NodeIndex;
@@ -11,6 +13,13 @@ pub enum FlowStep {
     Message {
         /// Its node.
         node: NodeIndex,
+    },
+    /// At a node that it waits at.
+    Wait {
+        /// The node.
+        node: NodeIndex,
+        /// When it goes on.
+        until: Timestamp,
     },
     /// At the journey's end.
     End,
@@ -34,8 +43,8 @@ pub struct Walked {
     pub decisions: Vec<Decision>,
 }
 
-/// Walks from a position. Pure: the same facts lead the same way.
-pub fn walk(flow: &Flow, position: NextNode, facts: Facts<'_>) -> Walked {
+/// Walks from a position that is reached at this time. Pure: the same facts lead the same way.
+pub fn walk(flow: &Flow, position: NextNode, facts: Facts<'_>, reached_at: Timestamp) -> Walked {
     let mut decisions = Vec::new();
     let mut at = position;
     // Targets run forward, so this ends; the bound holds it to that whatever the flow was made of.
@@ -45,6 +54,12 @@ pub fn walk(flow: &Flow, position: NextNode, facts: Facts<'_>) -> Walked {
         match &node.kind {
             FlowNodeKind::Message(_) => {
                 return Walked { step: FlowStep::Message { node: index }, decisions };
+            }
+            FlowNodeKind::Wait(wait) => {
+                if let Some(until) = wait.over_at(facts, reached_at) {
+                    return Walked { step: FlowStep::Wait { node: index, until }, decisions };
+                }
+                at = node.next;
             }
             FlowNodeKind::Condition { condition, otherwise } => {
                 let truth = condition.decide(facts);

@@ -4,7 +4,7 @@ use DeliveryState::{Failed, Held, Sent, Skipped};
 
 use super::*;
 use crate::domain::name::NodeIndex;
-use crate::domain::run_counts::JourneyEnd;
+use crate::domain::run_counts::{JourneyEnd, JourneysElsewhere};
 
 /// A chunk in which each delivery is another customer's, unless one is named twice.
 fn chunk(deliveries: &[(i64, DeliveryState, String)]) -> RunCounts {
@@ -19,7 +19,8 @@ fn chunk(deliveries: &[(i64, DeliveryState, String)]) -> RunCounts {
     let keys: Vec<CustomerKey> =
         outcomes.iter().map(|one| one.customer).collect::<BTreeSet<_>>().into_iter().collect();
     let states = outcomes.iter().map(|one| (one.customer, NodeIndex(0), one.state));
-    let mut run_counts = RunCounts::of_chunk(states, &keys, keys.len(), JourneyEnd::Cancelled);
+    let mut run_counts =
+        RunCounts::of_chunk(states, &JourneysElsewhere::default(), &keys, keys.len(), JourneyEnd::Cancelled);
     run_counts.reasons = Reasons::of_chunk(&outcomes);
     run_counts
 }

@@ -22,7 +22,7 @@ use self::lease_renewal::keep_lease;
 use self::live::VersionSource;
 use self::run::{
     Control, CrashMarkers, EngineContext, RenderPool, RunScheduler, count_crashes, relay_retries, take_calls,
-    watch_pauses, watch_stalled_writing, watch_stops, work,
+    wake_journeys, watch_pauses, watch_stalled_writing, watch_stops, work,
 };
 use crate::runtime::metrics::Metrics;
 use crate::store::audiences::Audiences;
@@ -111,6 +111,7 @@ impl Engine {
             crash_markers: deps.crash_markers,
             render_pool: RenderPool::default(),
             owner: uuid::Uuid::now_v7().to_string().into(),
+            waits_begun: Arc::default(),
         });
         let (stop, leave) = (watch::Sender::new(false), watch::Sender::new(false));
         let (mut tasks, mut keeping) = (JoinSet::new(), JoinSet::new());
@@ -137,6 +138,7 @@ impl Engine {
         let hearing = relay_retries(Arc::clone(&scheduler), Arc::clone(&deps.replicas), stop.subscribe());
         tasks.spawn(telling(ended(), hearing));
         tasks.spawn(telling(ended(), work(Arc::clone(&scheduler), stop.subscribe())));
+        tasks.spawn(telling(ended(), wake_journeys(Arc::clone(&scheduler), stop.subscribe())));
         tasks.spawn(telling(ended(), watch_stalled_writing(Arc::clone(&scheduler), stop.subscribe())));
         tasks.spawn(telling(ended(), watch_stops(Arc::clone(&scheduler), stop.subscribe())));
         let pausing = watch_pauses(Arc::clone(&scheduler), Arc::clone(&deps.pauses), stop.subscribe());

@@ -78,8 +78,8 @@ impl LedgerNumbers {
         }
         let mut add = |name: &str, help: &str, gauge: Gauge| registry.register(name, help, gauge);
         add("calls_open", "Calls accepted and not at their end", numbers.calls_open.clone());
-        add("runs_open", "Runs not at their end", numbers.runs_open.clone());
-        let help = "Age of the oldest call that is not at its end; 0 if there is none";
+        add("runs_open", "Runs not at their end, without those that wait", numbers.runs_open.clone());
+        let help = "Age of the oldest call that is neither at its end nor at a wait, or behind one; 0 if there is none";
         registry.register("calls_oldest_open_age_seconds", help, numbers.oldest_seconds.clone());
         let help = "Commits that failed, by what was to be committed";
         registry.register("ledger_commit_failures", help, numbers.failures.clone());

@@ -4,6 +4,7 @@
 
 mod channel;
 mod ledger;
+mod waits;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
@@ -22,6 +23,7 @@ use prometheus_client::registry::Registry;
 pub use channel::ChannelNumbers;
 use channel::Channels;
 pub use ledger::{LedgerNumbers, LedgerWork};
+use waits::Waits;
 
 use crate::compile::Snapshot;
 use crate::domain::admission::Refusal;
@@ -69,6 +71,7 @@ pub struct Metrics {
     in_force_since: Gauge<f64, AtomicU64>,
     left_out: Family<OfScenario, Gauge<f64, AtomicU64>>,
     waiting: Family<OfScenario, Gauge>,
+    waits: Waits,
     /// Scenarios of manifests that were in force, or have runs under way.
     scenarios: Mutex<BTreeSet<String>>,
 }
@@ -101,6 +104,7 @@ impl Default for Metrics {
         let help =
             "Customers who were selected and have no delivery yet, because their channels rest or are busy";
         registry.register("customers_waiting", help, Family::clone(&waiting));
+        let waits = Waits::register(&mut registry);
         let ledger = LedgerNumbers::register(&mut registry);
         let channels = Channels::register(&mut registry);
         Metrics {
@@ -116,6 +120,7 @@ impl Default for Metrics {
             in_force_since,
             left_out,
             waiting,
+            waits,
             scenarios: Mutex::default(),
         }
     }
@@ -137,6 +142,11 @@ impl Metrics {
     /// The numbers of one channel of a manifest.
     pub fn channel(&self, name: &ChannelName) -> ChannelNumbers {
         self.channels.of(name)
+    }
+
+    /// Counts journeys that were woken.
+    pub fn woken(&self, journeys: u64) {
+        self.waits.woken(journeys);
     }
 
     /// Counts deliveries that were decided without an attempt.
@@ -175,6 +185,7 @@ impl Metrics {
     /// Takes over what the ledger counts, just before it is shown.
     pub fn set_backlog(&self, backlog: &Backlog, now: Timestamp) {
         self.ledger.set_backlog(backlog, now);
+        self.waits.set_backlog(backlog, now);
         self.channels.set_waiting(backlog);
         let mut scenarios = self.scenarios();
         scenarios.extend(backlog.waiting.iter().map(|(scenario, _)| scenario.to_string()));

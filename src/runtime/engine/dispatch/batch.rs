@@ -52,6 +52,7 @@ impl Batch {
             outcomes: self.answered.iter().map(|answered| answered.outcome.clone()).collect(),
             decided: self.withdrawn.iter().map(|one| one.decided(channel)).collect(),
             advanced: Vec::new(),
+            waits: Vec::new(),
             openings: self.opening.iter().map(|job| opening(job, channel)).collect(),
             cursors: self.moved.iter().map(|chunk| chunk.cursor()).collect(),
             repeated: self.repeated,

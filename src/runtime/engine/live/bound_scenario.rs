@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::domain::content::Content;
 use crate::domain::customer::{Customer, EventNeeds};
+use crate::domain::flow::FlowStep;
 use crate::domain::name::{ChannelName, NodeIndex, ScenarioName, VersionId};
 use crate::domain::selection::Selection;
 use crate::store::StoreError;
@@ -34,11 +36,15 @@ pub trait BoundScenario: Send + Sync {
     /// The channels its messages leave by.
     fn channels(&self) -> &[ChannelName];
 
-    /// The first message node on the customer's way from this node on, itself included; `None` if the way ends
-    /// without one.
-    fn next_message(&self, customer: &Customer, from: NodeIndex) -> Option<NodeIndex>;
+    /// Where the customer's way from this node on, itself included, stops first: at a message, at a wait, or at its end.
+    fn next_stop(&self, customer: &Customer, from: NodeIndex, moment: Moment) -> FlowStep;
 
-    /// Where a journey goes on behind a message node; `None` if it ends there.
+    /// Whether a journey may wait on its way.
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// Where a journey goes on behind a node that it stopped at; `None` if it ends there.
     fn after(&self, node: NodeIndex) -> Option<NodeIndex>;
 
     /// The channel of a message node.
@@ -49,8 +55,23 @@ pub trait BoundScenario: Send + Sync {
         None
     }
 
-    /// The message a node has for the customer; or why there is none for this one.
-    fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<ComposedMessage, String>;
+    /// The message a node has for the customer; or why there is none for this one. `now` is what conditions and texts call
+    /// so.
+    fn compose(
+        &self,
+        customer: &Arc<Customer>,
+        node: NodeIndex,
+        now: Timestamp,
+    ) -> Result<ComposedMessage, String>;
+}
+
+/// The times by which a journey is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// `now` in conditions: when the call came in, or the journey was woken.
+    pub now: Timestamp,
+    /// When it is decided: waits count from here.
+    pub decided_at: Timestamp,
 }
 
 /// A message that is ready to leave.
@@ -71,6 +92,9 @@ pub trait Version: Send + Sync {
 
     /// Binds a scenario to the call; `None` if this version has none of that name.
     fn bind(&self, call: &AcceptedCall, scenario: &ScenarioName) -> Option<Arc<dyn BoundScenario>>;
+
+    /// Whether the scenario sends by the channel.
+    fn sends_by(&self, scenario: &ScenarioName, channel: &ChannelName) -> bool;
 }
 
 /// Where versions are found, those of earlier calls too.
@@ -78,6 +102,9 @@ pub trait Version: Send + Sync {
 pub trait VersionSource: Send + Sync {
     /// The version, compiled.
     async fn get(&self, version: &VersionId) -> Result<Arc<dyn Version>, VersionError>;
+
+    /// The version in force.
+    fn in_force(&self) -> VersionId;
 
     /// Whether a run of the scenario, begun on this version, is to be cancelled: the scenario has been made
     /// inactive, changed or deleted, and says `onStop: Cancel`.

@@ -5,13 +5,15 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::contiguous_progress::ContiguousProgress;
 use super::run::LiveRun;
 use crate::domain::delivery::DeliveryId;
+use crate::domain::name::NodeIndex;
 use crate::store::deliveries::Cursor;
-use crate::store::runs::{ChunkId, Fence};
+use crate::store::runs::{ChunkId, Fence, TakenChunk, Woken};
 
 /// Something that the worker of a chunk must handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct LiveChunk {
     pub id: ChunkId,
     /// The right to decide about it.
     pub fence: Fence,
+    /// Where its journeys go on, if they waited; else they begin.
+    pub woken: Option<Woken>,
     progress: Mutex<Progress>,
     left: AtomicBool,
     lost: AtomicBool,
@@ -49,13 +53,25 @@ struct Progress {
 }
 
 impl LiveChunk {
-    /// A chunk of `size` customers of which `position` are decided.
-    pub fn new(run: Arc<LiveRun>, id: ChunkId, fence: Fence, size: usize, position: usize) -> Self {
-        let settled = ContiguousProgress::new(size, position);
+    /// A chunk as it was taken.
+    pub fn new(run: Arc<LiveRun>, id: ChunkId, taken: &TakenChunk) -> Self {
+        let settled = ContiguousProgress::new(taken.keys.len(), taken.position);
         let progress = Progress { events: Vec::new(), settled, unopened: 0, outstanding: 0 };
         let (left, lost) = (AtomicBool::new(false), AtomicBool::new(false));
         let texts = AtomicUsize::new(0);
-        LiveChunk { run, id, fence, progress: Mutex::new(progress), left, lost, texts, wakeup: Notify::new() }
+        let (fence, woken) = (taken.fence, taken.woken);
+        let (progress, wakeup) = (Mutex::new(progress), Notify::new());
+        LiveChunk { run, id, fence, woken, progress, left, lost, texts, wakeup }
+    }
+
+    /// `now` in its conditions and texts: when its journeys were woken, or the call came in.
+    pub fn now(&self) -> Timestamp {
+        self.woken.map_or(self.run.received_at, |woken| woken.at)
+    }
+
+    /// The node its journeys go on from; `None` if they are at their end.
+    pub fn start(&self) -> Option<NodeIndex> {
+        self.woken.map_or(Some(NodeIndex(0)), |woken| self.run.bound.after(woken.node))
     }
 
     /// The journeys at these places need no deciding any more.

@@ -5,6 +5,6 @@ mod chunk;
 mod contiguous_progress;
 mod run;
 
-pub use bound_scenario::{BoundScenario, ComposedMessage, Version, VersionError, VersionSource};
+pub use bound_scenario::{BoundScenario, ComposedMessage, Moment, Version, VersionError, VersionSource};
 pub use chunk::{ChunkEvent, HeldText, LiveChunk};
 pub use run::{Halt, LiveRun};

@@ -95,7 +95,10 @@ async fn rest(error: &StoreError, what: &str, failed: &mut u32, stop: &mut watch
 }
 
 /// Reads the store: resumes runs that an earlier process left or another one started, and applies cancellations.
-async fn poll_store(scheduler: &RunScheduler, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
+pub(super) async fn poll_store(
+    scheduler: &RunScheduler,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), StoreError> {
     let known: Vec<RunId> = scheduler.runs().iter().map(|run| run.id).collect();
     for run in scheduler.context.runs.unfinished_runs(&known).await? {
         if *stop.borrow() {

@@ -72,7 +72,7 @@ pub(super) async fn run_chunk(
             Taken::Done => return Ok(ChunkEnd::Done),
         },
     };
-    let chunk = Arc::new(LiveChunk::new(run, id, taken.fence, taken.keys.len(), taken.position));
+    let chunk = Arc::new(LiveChunk::new(run, id, &taken));
     let _leaving = Leaving(Arc::clone(&chunk));
     slot.announce(&chunk);
     // A chunk that was never taken has no deliveries.
@@ -150,6 +150,7 @@ impl ChunkWorker {
             at: Timestamp::now(),
             decided: builder.decided,
             advanced: builder.advanced,
+            waits: builder.waits,
             ..Step::default()
         };
         if !step.is_empty() {
@@ -160,6 +161,9 @@ impl ChunkWorker {
                 return Ok(());
             }
             self.context.dispatchers.metrics().decided(&step.decided);
+            if !step.waits.is_empty() {
+                self.context.waits_begun.notify_one();
+            }
         }
         self.chunk.settle(builder.settled);
         self.chunk.end(builder.ended);

@@ -9,12 +9,12 @@ use super::pauses::read_pauses;
 use super::{ChunkEvent, RunScheduler, VersionError, stops};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::hindrance::{ChannelStanding, Hindrance, hindrances};
-use crate::domain::name::{CallId, RunId};
+use crate::domain::name::{CallId, ChannelName, RunId, ScenarioName, VersionId};
 use crate::domain::pause::{Pause, PauseScope};
 use crate::store::StoreError;
 use crate::store::pauses::PauseBook;
 use crate::store::run_log::{Reopened, RunLog, RunRecord};
-use crate::store::runs::UnfinishedRun;
+use crate::store::runs::{UnfinishedRun, WaitingRun};
 
 /// The engine's controls. Cheap to clone.
 #[derive(Clone)]
@@ -123,7 +123,22 @@ impl Control {
                 cancelled += usize::from(self.cancel_run(run.id).await?);
             }
         }
+        for run in self.scheduler.context.runs.waiting_runs().await? {
+            if self.is_resting_in(&run, scope).await? {
+                cancelled += usize::from(self.cancel_run(run.id).await?);
+            }
+        }
         Ok(cancelled)
+    }
+
+    async fn is_resting_in(&self, run: &WaitingRun, scope: &PauseScope) -> Result<bool, StoreError> {
+        let channel = match scope {
+            PauseScope::Runtime => return Ok(true),
+            PauseScope::Scenario(name) => return Ok(run.scenario == *name),
+            PauseScope::Call(id) => return Ok(run.call == *id),
+            PauseScope::Channel(channel) => channel,
+        };
+        self.sends_by(&run.version, &run.scenario, channel).await
     }
 
     async fn is_in(&self, run: &UnfinishedRun, scope: &PauseScope) -> Result<bool, StoreError> {
@@ -133,10 +148,17 @@ impl Control {
             PauseScope::Call(id) => return Ok(run.call.id == *id),
             PauseScope::Channel(channel) => channel,
         };
-        match self.scheduler.context.versions.get(&run.call.version).await {
-            Ok(version) => Ok(version
-                .bind(&run.call, &run.scenario)
-                .is_some_and(|bound| bound.channels().contains(channel))),
+        self.sends_by(&run.call.version, &run.scenario, channel).await
+    }
+
+    async fn sends_by(
+        &self,
+        version: &VersionId,
+        scenario: &ScenarioName,
+        channel: &ChannelName,
+    ) -> Result<bool, StoreError> {
+        match self.scheduler.context.versions.get(version).await {
+            Ok(version) => Ok(version.sends_by(scenario, channel)),
             Err(VersionError::Store(error)) => Err(error),
             // It cannot send by any channel.
             Err(VersionError::Unusable { .. }) => Ok(false),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::chunk_worker::{ChunkEnd, ChunkWorker};
 use super::{EngineContext, Halt, LiveRun};
 use crate::domain::left_out::left_out;
-use crate::domain::run_counts::JourneyEnd;
+use crate::domain::run_counts::{JourneyEnd, JourneysElsewhere};
 use crate::domain::state::RunState;
 use crate::store::StoreError;
 use crate::store::deliveries::count_chunk;
@@ -26,7 +26,11 @@ impl ChunkWorker {
         }
         let rows = self.context.deliveries.of_chunk(self.chunk.id).await?;
         let others = halt.map_or(JourneyEnd::WithoutMessage, Halt::journey_end);
-        let run_counts = count_chunk(&rows, &self.keys, position, others);
+        let elsewhere = match self.chunk.run.bound.waits() {
+            true => self.context.deliveries.journeys_elsewhere(self.chunk.id).await?,
+            false => JourneysElsewhere::default(),
+        };
+        let run_counts = count_chunk(&rows, &elsewhere, &self.keys, position, others);
         if self.context.runs.finish_chunk(self.chunk.id, self.chunk.fence, position, &run_counts).await? {
             return Ok(ChunkEnd::Done);
         }
@@ -69,6 +73,9 @@ pub(super) async fn finish_run(
     if totals.open_chunks > 0 {
         return context.runs.open_chunks(run.id, &context.owner).await;
     }
+    if totals.is_waiting {
+        return wait_or_wake(context, run, halt).await;
+    }
     let (state, error) = match totals.run_counts.settle(totals.audience, &totals.deliveries) {
         Ok(()) => (totals.run_counts.end_of_run(halt.map(Halt::run_end)), None),
         Err(unsettled) => {
@@ -95,6 +102,22 @@ pub(super) async fn finish_run(
         );
     }
     Ok(OpenChunks::default())
+}
+
+/// All that is left of a run waits: it rests until the first is woken. One that is stopped or has expired wakes all, so that
+/// each comes to its end.
+async fn wait_or_wake(
+    context: &EngineContext,
+    run: &LiveRun,
+    halt: Option<Halt>,
+) -> Result<OpenChunks, StoreError> {
+    if halt.is_some() {
+        context.runs.wake_run(run.id, Timestamp::now()).await?;
+    } else if context.runs.rest_run(run.id).await? {
+        tracing::info!(call = %run.call, scenario = %run.scenario, run = run.id.0, "all that is left of the run waits");
+        return Ok(OpenChunks::default());
+    }
+    context.runs.open_chunks(run.id, &context.owner).await
 }
 
 /// Whether a run has reached its customers. One that was stopped, or had none, tells nothing about its scenario.

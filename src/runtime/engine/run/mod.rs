@@ -19,6 +19,7 @@ mod scheduler;
 mod select;
 mod step_builder;
 mod stops;
+mod waker;
 mod work;
 
 pub use control::Control;
@@ -30,11 +31,16 @@ pub(super) use calls::{relay_retries, take_calls};
 pub(super) use crashes::{count_crashes, watch_stalled_writing};
 pub(super) use pauses::watch_pauses;
 pub(super) use stops::watch_stops;
+pub(super) use waker::wake_journeys;
 pub(super) use work::work;
 
 use std::sync::Arc;
 
-use super::live::{ChunkEvent, ComposedMessage, Halt, LiveChunk, LiveRun, VersionError, VersionSource};
+use tokio::sync::Notify;
+
+use super::live::{
+    ChunkEvent, ComposedMessage, Halt, LiveChunk, LiveRun, Moment, VersionError, VersionSource,
+};
 use crate::runtime::engine::dispatch::ChannelDispatchers;
 use crate::store::audiences::Audiences;
 use crate::store::customers::Customers;
@@ -62,4 +68,6 @@ pub struct EngineContext {
     pub render_pool: RenderPool,
     /// This process, as the owner of chunks.
     pub owner: Arc<str>,
+    /// Notified when journeys began to wait.
+    pub waits_begun: Arc<Notify>,
 }

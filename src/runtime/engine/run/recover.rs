@@ -20,7 +20,7 @@ pub(super) struct Recovered {
 }
 
 /// Takes up what an earlier owner left. A customer with a delivery is never decided again: its journey goes on
-/// behind it.
+/// behind it. Nor is one who has left the chunk to wait.
 pub(super) async fn recover(
     context: &EngineContext,
     chunk: &Arc<LiveChunk>,
@@ -28,7 +28,10 @@ pub(super) async fn recover(
     known: Vec<Delivery>,
 ) -> Result<Recovered, StoreError> {
     settle_doubts(context, chunk, &known).await?;
-    let decided: HashSet<CustomerKey> = known.iter().map(|row| row.id.customer).collect();
+    let mut decided: HashSet<CustomerKey> = known.iter().map(|row| row.id.customer).collect();
+    if taken.fence.0 > 1 && chunk.run.bound.waits() {
+        decided.extend(context.deliveries.journeys_elsewhere(chunk.id).await?.left);
+    }
     let places = (0_u32..).zip(taken.keys.iter().copied()).skip(taken.position);
     let (known_places, undecided): (Vec<_>, Vec<_>) = places.partition(|(_, key)| decided.contains(key));
     chunk.settle(known_places.into_iter().map(|(place, _)| place));

@@ -12,7 +12,6 @@ use super::step_builder::{JourneyPosition, StepBuilder};
 use super::{ChunkEvent, EngineContext, LiveChunk};
 use crate::domain::customer::{Customer, CustomerKey};
 use crate::domain::delivery::DeliveryId;
-use crate::domain::name::NodeIndex;
 use crate::store::deliveries::Delivery;
 
 /// How many messages of a chunk may wait for their channels; beyond it the worker waits.
@@ -45,7 +44,7 @@ impl Renderer {
             writing.is_for(self.chunk.run.id, *key);
             match customers.remove(key) {
                 Some(customer) => {
-                    let at = Some(NodeIndex(0));
+                    let at = self.chunk.start();
                     builder.walk(
                         &self.chunk,
                         &customer,

@@ -35,7 +35,7 @@ pub(super) fn decide_retry(
         return close(DeliveryState::Held, reason);
     }
     let composed = match customer {
-        Some(customer) => chunk.run.bound.compose(customer, row.id.node),
+        Some(customer) => chunk.run.bound.compose(customer, row.id.node, chunk.now()),
         None => Err("the customer no longer exists".to_owned()),
     };
     match composed {

@@ -45,7 +45,7 @@ pub(super) async fn select_audience(
         return context.runs.open_chunks(run.id, &context.owner).await.map(Some);
     }
     if let (Some(fence), Some(first)) = (fence, chunks.first()) {
-        run.hold_first(TakenChunk { fence, position: 0, keys: first.clone() });
+        run.hold_first(TakenChunk { fence, position: 0, keys: first.clone(), woken: None });
     }
     tracing::info!(
         call = %run.call, scenario = %run.scenario, run = run.id.0, audience, access = selected.plan.words,

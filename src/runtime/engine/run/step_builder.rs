@@ -5,13 +5,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::LiveChunk;
-use crate::domain::customer::Customer;
+use jiff::Timestamp;
+
+use super::{LiveChunk, Moment};
+use crate::domain::customer::{Customer, CustomerKey};
 use crate::domain::delivery::DeliveryId;
+use crate::domain::flow::FlowStep;
 use crate::domain::name::{ChannelName, NodeIndex};
 use crate::domain::state::DeliveryState;
 use crate::runtime::engine::dispatch::Job;
-use crate::store::deliveries::{Advanced, Decided};
+use crate::store::deliveries::{Advanced, Decided, JourneyWait};
 
 /// How long a batch is decided before what it gave is written: texts that take long keep neither the customers before
 /// them waiting nor what becomes of these out of sight.
@@ -21,12 +24,16 @@ const TIME_MAX: Duration = Duration::from_millis(250);
 pub(super) struct StepBuilder {
     /// When it was begun.
     pub began: Instant,
+    /// The same on the clock that waits are counted by.
+    pub at: Timestamp,
     /// Messages to hand to their channels.
     pub jobs: Vec<(ChannelName, Job)>,
     /// Messages that were skipped.
     pub decided: Vec<Decided>,
     /// Nodes behind which a journey ended.
     pub advanced: Vec<Advanced>,
+    /// Journeys that begin to wait.
+    pub waits: Vec<JourneyWait>,
     /// Places in the chunk whose journeys need no message, or no further one.
     pub settled: Vec<u32>,
     /// Journeys that came to their end, of those that had been begun before.
@@ -48,9 +55,11 @@ impl Default for StepBuilder {
     fn default() -> Self {
         StepBuilder {
             began: Instant::now(),
+            at: Timestamp::now(),
             jobs: Vec::new(),
             decided: Vec::new(),
             advanced: Vec::new(),
+            waits: Vec::new(),
             settled: Vec::new(),
             ended: 0,
         }
@@ -60,7 +69,10 @@ impl Default for StepBuilder {
 impl StepBuilder {
     /// Whether it holds something that is to be written before anything more is decided.
     pub(super) fn is_late(&self) -> bool {
-        let is_empty = self.jobs.is_empty() && self.decided.is_empty() && self.settled.is_empty();
+        let is_empty = self.jobs.is_empty()
+            && self.decided.is_empty()
+            && self.waits.is_empty()
+            && self.settled.is_empty();
         !is_empty && self.began.elapsed() >= TIME_MAX
     }
 
@@ -69,7 +81,7 @@ impl StepBuilder {
         self.advanced.push(Advanced { id, chunk: chunk.id.n, fence: chunk.fence });
     }
 
-    /// Advances one customer to the next message or to the end.
+    /// Advances one customer to the next message, to a wait or to the end.
     pub(super) fn walk(
         &mut self,
         chunk: &Arc<LiveChunk>,
@@ -77,12 +89,21 @@ impl StepBuilder {
         mut position: JourneyPosition,
     ) {
         let bound = &chunk.run.bound;
-        while let Some(node) = position.at.and_then(|at| bound.next_message(customer, at)) {
+        let moment = Moment { now: chunk.now(), decided_at: self.at };
+        while let Some(at) = position.at {
+            let node = match bound.next_stop(customer, at, moment) {
+                FlowStep::End => break,
+                FlowStep::Message { node } => node,
+                FlowStep::Wait { node, until } => {
+                    self.wait(chunk, customer.key, node, until);
+                    break;
+                }
+            };
             // Every message node has its channel; a node without one would have no message to send either.
             let Some(channel) = bound.channel(node).cloned() else { break };
             let id = DeliveryId { run: chunk.run.id, customer: customer.key, node };
             let after = bound.after(node);
-            match bound.compose(customer, node) {
+            match bound.compose(customer, node, moment.now) {
                 Ok(composed) => {
                     let JourneyPosition { place, predecessor, .. } = position;
                     let job = Job::first(chunk, id, composed, after.is_none());
@@ -112,7 +133,13 @@ impl StepBuilder {
         self.end(position.place);
     }
 
-    /// A journey needs nothing more.
+    /// A journey waits. Its call's expiry ends the wait: what comes behind it is then too late.
+    fn wait(&mut self, chunk: &LiveChunk, customer: CustomerKey, node: NodeIndex, until: Timestamp) {
+        let until = chunk.run.expires_at.map_or(until, |expires_at| until.min(expires_at));
+        self.waits.push(JourneyWait { chunk: chunk.id, fence: chunk.fence, customer, node, until });
+    }
+
+    /// A journey needs nothing more here.
     pub(super) fn end(&mut self, place: Option<u32>) {
         match place {
             Some(place) => self.settled.push(place),

@@ -1,21 +1,25 @@
 //! Cancels runs whose scenario was made inactive, changed or deleted and says `onStop: Cancel`.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::{LiveRun, RunScheduler};
+use super::{EngineContext, LiveRun, RunScheduler, VersionError};
 use crate::store::StoreError;
 use crate::telemetry::Sampled;
 
 /// How often the runs under way are held against the configuration in force.
 const TICK: Duration = Duration::from_millis(250);
 
+/// How often the runs that rest are looked at though nothing has changed: one may have begun to rest just then.
+const RESTING_EVERY: Duration = Duration::from_secs(30);
+
 static NOT_CANCELLED: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// Polls until stopped.
 pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, mut stop: watch::Receiver<bool>) {
+    let (mut seen, mut looked_at) = (None, Instant::now());
     while !*stop.borrow() {
         let now = jiff::Timestamp::now();
         for run in scheduler.runs() {
@@ -26,8 +30,42 @@ pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, mut st
                 stop_one(&scheduler, &run).await;
             }
         }
+        let in_force = scheduler.context.versions.in_force();
+        let is_due = seen.as_ref() != Some(&in_force) || looked_at.elapsed() >= RESTING_EVERY;
+        if is_due {
+            match stop_resting(&scheduler).await {
+                Ok(()) => (seen, looked_at) = (Some(in_force), Instant::now()),
+                Err(error) => {
+                    if let Some(held_back) = NOT_CANCELLED.pass(&error.to_string()) {
+                        tracing::warn!(%error, held_back, "runs that wait cannot be looked at yet");
+                    }
+                }
+            }
+        }
         let _stopped_or_ticked = tokio::time::timeout(TICK, stop.changed()).await;
     }
+}
+
+/// Runs that rest are in no process's memory.
+async fn stop_resting(scheduler: &RunScheduler) -> Result<(), StoreError> {
+    let EngineContext { versions, runs, .. } = &scheduler.context;
+    let mut resting = runs.waiting_runs().await?;
+    resting.retain(|run| run.version != versions.in_force());
+    // Each version is compiled once, if it is not kept.
+    resting.sort_by(|one, other| one.version.cmp(&other.version));
+    let mut compiled = None;
+    for run in resting {
+        if compiled.as_ref() != Some(&run.version) {
+            match versions.get(&run.version).await {
+                Err(VersionError::Store(error)) => return Err(error),
+                Ok(_) | Err(VersionError::Unusable { .. }) => compiled = Some(run.version.clone()),
+            }
+        }
+        if versions.stops(&run.version, &run.scenario) && runs.stop_run(run.id).await? {
+            tracing::info!(call = %run.call, scenario = %run.scenario, "the scenario was stopped: its run is cancelled");
+        }
+    }
+    Ok(())
 }
 
 async fn stop_one(scheduler: &RunScheduler, run: &LiveRun) {

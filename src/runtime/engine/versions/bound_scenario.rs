@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::compile::{CompiledAudience, Scenario};
 use crate::domain::customer::{Customer, EventNeeds};
 use crate::domain::delivery::RunKey;
@@ -12,7 +14,7 @@ use crate::domain::name::{ChannelName, NodeIndex};
 use crate::domain::render::Subject;
 use crate::domain::selection::Selection;
 use crate::runtime::engine::cpu_time;
-use crate::runtime::engine::live::{BoundScenario, ComposedMessage};
+use crate::runtime::engine::live::{BoundScenario, ComposedMessage, Moment};
 
 /// How long a core may write one message. What people write takes a thousandth of it.
 const TIME_MAX: Duration = Duration::from_millis(100);
@@ -39,27 +41,20 @@ impl CallScenario {
                 (narrowed.selection, narrowed.exact)
             }
         };
-        let nodes = (0_u16..).map(NodeIndex).take(scenario.flow.nodes.len());
-        let mut channels: Vec<ChannelName> = nodes
-            .filter_map(|node| scenario.flow.message(node))
-            .map(|message| message.channel.clone())
-            .collect();
-        channels.sort_unstable();
-        channels.dedup();
         CallScenario {
             selection,
             exact,
             audience_needs: scenario.audience_events.settle(facts),
             flow_needs: scenario.flow_events.settle(facts),
-            channels,
+            channels: scenario.flow.channels(),
             key: RunKey::new(tenant, &call.id, &scenario.name),
             call: Arc::new(call),
             scenario,
         }
     }
 
-    fn facts<'a>(&'a self, customer: &'a Customer) -> Facts<'a> {
-        Facts::of_call(&self.call, self.call.received_at).with_customer(customer)
+    fn facts<'a>(&'a self, customer: &'a Customer, now: Timestamp) -> Facts<'a> {
+        Facts::of_call(&self.call, now).with_customer(customer)
     }
 }
 
@@ -83,7 +78,9 @@ impl BoundScenario for CallScenario {
     fn selects(&self, customer: &Customer) -> bool {
         match &self.scenario.audience {
             CompiledAudience::Everyone => true,
-            CompiledAudience::Where(condition) => condition.decide(self.facts(customer)).is_true(),
+            CompiledAudience::Where(condition) => {
+                condition.decide(self.facts(customer, self.call.received_at)).is_true()
+            }
         }
     }
 
@@ -91,12 +88,13 @@ impl BoundScenario for CallScenario {
         &self.channels
     }
 
-    fn next_message(&self, customer: &Customer, from: NodeIndex) -> Option<NodeIndex> {
-        let walked = flow::walk(&self.scenario.flow, NextNode::Node(from), self.facts(customer));
-        match walked.step {
-            FlowStep::Message { node } => Some(node),
-            FlowStep::End => None,
-        }
+    fn next_stop(&self, customer: &Customer, from: NodeIndex, moment: Moment) -> FlowStep {
+        let facts = self.facts(customer, moment.now);
+        flow::walk(&self.scenario.flow, NextNode::Node(from), facts, moment.decided_at).step
+    }
+
+    fn waits(&self) -> bool {
+        self.scenario.flow.waits()
     }
 
     fn after(&self, node: NodeIndex) -> Option<NodeIndex> {
@@ -114,7 +112,12 @@ impl BoundScenario for CallScenario {
         self.scenario.flow.message(node)?.consent.as_deref()
     }
 
-    fn compose(&self, customer: &Arc<Customer>, node: NodeIndex) -> Result<ComposedMessage, String> {
+    fn compose(
+        &self,
+        customer: &Arc<Customer>,
+        node: NodeIndex,
+        now: Timestamp,
+    ) -> Result<ComposedMessage, String> {
         let flow = &self.scenario.flow;
         let (Some(message), Some(name)) =
             (flow.message(node), flow.nodes.get(usize::from(node.0)).map(|node| &node.name))
@@ -124,7 +127,7 @@ impl BoundScenario for CallScenario {
         let subject = Subject {
             call: Arc::clone(&self.call),
             customer: Arc::clone(customer),
-            now: self.call.received_at,
+            now,
             time: cpu_time::budget(TIME_MAX),
         };
         match flow::compose(message, &subject) {

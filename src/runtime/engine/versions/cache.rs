@@ -90,6 +90,10 @@ impl VersionSource for VersionCache {
         Ok(Arc::new(CompiledVersion { snapshot, tenant: Arc::clone(&self.tenant) }))
     }
 
+    fn in_force(&self) -> VersionId {
+        (self.in_force)().version.clone()
+    }
+
     fn stops(&self, version: &VersionId, scenario: &ScenarioName) -> bool {
         let current = (self.in_force)();
         if current.version == *version {

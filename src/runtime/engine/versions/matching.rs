@@ -6,7 +6,7 @@ use super::bound_scenario::CallScenario;
 use crate::api::State;
 use crate::compile::{Scenario, Snapshot};
 use crate::domain::expression::{CallFacts, Condition, Facts, Truth};
-use crate::domain::name::ScenarioName;
+use crate::domain::name::{ChannelName, ScenarioName};
 use crate::domain::params::params_from_stored;
 use crate::runtime::engine::live::{BoundScenario, Version};
 use crate::store::calls::AcceptedCall;
@@ -45,6 +45,13 @@ impl Version for CompiledVersion {
         let scenario = self.snapshot.scenarios.get(scenario)?;
         let facts = facts_of(&self.snapshot, scenario, call);
         Some(Arc::new(CallScenario::new(Arc::clone(scenario), facts, &self.tenant)))
+    }
+
+    fn sends_by(&self, scenario: &ScenarioName, channel: &ChannelName) -> bool {
+        self.snapshot
+            .scenarios
+            .get(scenario)
+            .is_some_and(|scenario| scenario.flow.channels().contains(channel))
     }
 }
 

@@ -114,6 +114,13 @@ pub struct RunView {
     pub audience: u64,
     /// How many of them have no delivery yet: they are not decided about, or no channel has taken their message.
     pub waiting: u64,
+    /// How many of them wait at a node.
+    #[serde(skip_serializing_if = "none")]
+    pub at_waits: u64,
+    /// When the first of these goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    pub next_wake_at: Option<Timestamp>,
     /// What they wait for, and what messages wait for that have a delivery; as the replica that answers sees it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<String>,
@@ -295,6 +302,10 @@ impl CallView {
     }
 }
 
+fn none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl RunView {
     fn new(run: RunRecord, hindrances: &[Hindrance], reader: Reader) -> Self {
         let mut deliveries: BTreeMap<String, u64> =
@@ -309,6 +320,8 @@ impl RunView {
             state: run.state.word().to_owned(),
             audience: run.audience.unwrap_or(0),
             waiting: run.waiting,
+            at_waits: run.at_waits,
+            next_wake_at: run.next_wake_at,
             waits_for: hindrances.iter().map(|it| it.in_words(reader == Reader::Log)).collect(),
             access: run.access,
             journeys: journeys.and_then(|counts| serde_json::from_value(counts).ok()).unwrap_or_default(),

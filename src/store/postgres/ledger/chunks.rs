@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::PostgresLedger;
 use super::rows::{get, small, unreadable};
+use super::waiting::woken;
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::RunId;
 use crate::domain::run_counts::{JourneyEnd, RunCounts};
@@ -57,15 +58,16 @@ const TAKE: &str = "
         FOR UPDATE SKIP LOCKED),
     taken AS (
         UPDATE chunk c SET owner = $3, fence = c.fence + 1 FROM free f WHERE c.run = $1 AND c.n = $2
-        RETURNING c.run, c.n, c.fence, c.position)
-    SELECT t.fence, t.position, k.customers FROM taken t
+        RETURNING c.run, c.n, c.fence, c.position, c.from_node, c.woken_at)
+    SELECT t.fence, t.position, k.customers, t.from_node, t.woken_at FROM taken t
     JOIN chunk_customers k ON k.run = $1 AND k.n = $2";
 
 /// A chunk may not be done while a delivery of it is open, whatever its owner believes.
-const FINISH: &str = "SELECT finish_chunk_1($1, $2, $3, $4, $5, $6)";
+const FINISH: &str = "SELECT finish_chunk_2($1, $2, $3, $4, $5, $6)";
 
-/// Chunks nobody ever took have no deliveries; `fence = 0` is the proof.
-const UNTOUCHED: &str = "SELECT c.n, c.size FROM chunk c WHERE c.run = $1 AND c.state = 0 AND c.fence = 0";
+/// Chunks nobody ever took have no deliveries; `fence = 0` is the proof. Woken journeys have some of before.
+const UNTOUCHED: &str = "SELECT c.n, c.size FROM chunk c WHERE c.run = $1 AND c.state = 0 AND c.fence = 0
+    AND c.from_chunk IS NULL";
 const FINISH_UNTOUCHED: &str = "
     WITH untouched AS (
         SELECT c.n, f.counts FROM unnest($2::int[], $3::text[]) AS f (n, counts)
@@ -111,7 +113,7 @@ impl PostgresLedger {
         if let Some(row) = session.first(TAKE, &[&chunk.run.0, &n, &owner]).await? {
             let keys = chunk_keys::decode(get(&row, 2)?).ok_or_else(|| unreadable("a chunk's customers"))?;
             let (fence, position) = (Fence(get(&row, 0)?), small(get(&row, 1)?)?);
-            return Ok(Taken::Here(TakenChunk { fence, position, keys }));
+            return Ok(Taken::Here(TakenChunk { fence, position, keys, woken: woken(&row, 3)? }));
         }
         let open = "SELECT 1 FROM chunk WHERE run = $1 AND n = $2 AND state = 0";
         let is_open = session.first(open, &[&chunk.run.0, &n]).await?.is_some();

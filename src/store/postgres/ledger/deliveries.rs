@@ -11,6 +11,7 @@ use super::rows::{code, delivery, delivery_columns, get, unreadable};
 use super::runs_known::Accepted;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::RunId;
+use crate::domain::run_counts::JourneysElsewhere;
 use crate::store::StoreError;
 use crate::store::deliveries::{Advanced, Committed, Deliveries, Delivery, Opened, Step};
 use crate::store::runs::ChunkId;
@@ -22,12 +23,26 @@ const COMMIT: &str = "SELECT commit_step_2($1, $2, $3, $4,
     $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
     $45, $46, $47, $48, $49, $50)";
 
+/// The same of a step with which journeys begin to wait: one statement, and one commit.
+const COMMIT_WAITS: &str = "SELECT commit_step_2($1, $2, $3, $4,
+    $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
+    $28, $29, $30, $31, $32,
+    $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
+    $45, $46, $47, $48, $49, $50), begin_waits_1($1, $51, $52, $53, $54, $55, $56)";
+
 const OF_CHUNK: &str = concat!(
     "SELECT ",
     delivery_columns!(),
     " FROM delivery d WHERE d.accepted_at = $1 AND d.run = $2
         AND d.customer >= (SELECT c.first_key FROM chunk c WHERE c.run = $2 AND c.n = $3)
-        AND d.customer <= (SELECT c.last_key FROM chunk c WHERE c.run = $2 AND c.n = $3)"
+        AND d.customer <= (SELECT c.last_key FROM chunk c WHERE c.run = $2 AND c.n = $3)
+        AND ((SELECT c.from_chunk FROM chunk c WHERE c.run = $2 AND c.n = $3) IS NULL
+            OR EXISTS (SELECT FROM waiting_journey w
+                WHERE w.run = $2 AND w.chunk = (SELECT c.from_chunk FROM chunk c WHERE c.run = $2 AND c.n = $3)
+                    AND w.customer = d.customer AND w.woken_into = $3 AND w.node < d.node))
+        AND NOT EXISTS (SELECT FROM waiting_journey l
+            WHERE l.run = $2 AND l.chunk = $3 AND l.customer = d.customer AND l.node < d.node)"
 );
 
 const GET: &str = concat!(
@@ -44,7 +59,9 @@ impl Deliveries for PostgresLedger {
         let accepted = self.accepted(step.runs()).await?;
         let columns = Columns::of(&step, &accepted);
         let mut session = self.database.ledger().await?;
-        let row = session.one(COMMIT, &columns.params()).await?;
+        let has_waits = !step.waits.is_empty();
+        let row = session.one(if has_waits { COMMIT_WAITS } else { COMMIT }, &columns.params()).await?;
+        let lost_waits = has_waits && !get::<bool>(&row, 1)?;
         let answers: Vec<i16> = get(&row, 0)?;
         let Some((openings, [told_of_held, lost])) = answers.split_last_chunk() else {
             return Err(unreadable("a step without an answer"));
@@ -59,7 +76,7 @@ impl Deliveries for PostgresLedger {
             false => Ok(Opened::Lost),
         };
         let opened = step.first_openings().into_iter().map(&mut of).collect::<Result<_, _>>()?;
-        Ok(Committed { opened, lost: *lost != 0 })
+        Ok(Committed { opened, lost: *lost != 0 || lost_waits })
     }
 
     async fn of_chunk(&self, chunk: ChunkId) -> Result<Vec<Delivery>, StoreError> {
@@ -70,6 +87,10 @@ impl Deliveries for PostgresLedger {
         let mut found = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
         found.sort_unstable_by_key(|row| (row.id.customer, row.id.node));
         Ok(found)
+    }
+
+    async fn journeys_elsewhere(&self, chunk: ChunkId) -> Result<JourneysElsewhere, StoreError> {
+        self.elsewhere(chunk).await
     }
 
     async fn get(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
@@ -159,6 +180,9 @@ impl<'a> Columns<'a> {
         columns.cursors(step);
         columns.0.push(column(step.first_outcomes().map(|one| one.fence.0)));
         columns.segments(step);
+        if !step.waits.is_empty() {
+            columns.waits(step);
+        }
         columns
     }
 
@@ -239,6 +263,18 @@ impl<'a> Columns<'a> {
         let first = step.first_openings();
         let all = step.openings.iter().zip(&first).filter_map(|(one, first)| first.then_some(one));
         self.0.push(column(all.map(|one| one.segments.map(i16::from))));
+    }
+
+    fn waits(&mut self, step: &Step) {
+        let all = || step.waits.iter();
+        self.0.extend([
+            column(all().map(|one| one.chunk.run.0)),
+            column(all().map(|one| super::chunks::place(one.chunk))),
+            column(all().map(|one| one.fence.0)),
+            column(all().map(|one| one.customer.0)),
+            column(all().map(|one| i32::from(one.node.0))),
+            column(all().map(|one| one.until.as_microsecond())),
+        ]);
     }
 
     fn cursors(&mut self, step: &Step) {

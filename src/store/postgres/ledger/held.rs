@@ -16,7 +16,7 @@ use crate::store::run_log::Reopened;
 use crate::store::runs::{ChunkId, UnfinishedRun};
 
 /// The customer's present address and message count: a person has decided that it may differ.
-const RESEND: &str = "SELECT resend_1($1, $2, $3, $4, $5)";
+const RESEND: &str = "SELECT resend_2($1, $2, $3, $4, $5)";
 
 const CLOSE: &str = "
     WITH closed AS (
@@ -29,7 +29,7 @@ const CLOSE: &str = "
     SELECT run FROM closed";
 
 const FINISHED_CHUNK: &str = "SELECT n, position, counts FROM chunk
-    WHERE run = $1 AND $2 BETWEEN first_key AND last_key AND state = 1 AND counts IS NOT NULL";
+    WHERE run = $1 AND made_in_chunk_1(chunk, $2, $3) AND state = 1 AND counts IS NOT NULL";
 
 /// Counted from what was read: if another close came between, its count is newer and this one is made anew.
 const COUNT_ANEW: &str =
@@ -98,7 +98,7 @@ impl PostgresLedger {
     async fn count_chunk_of(&self, id: DeliveryId) -> Result<bool, StoreError> {
         let found = {
             let mut session = self.database.ledger().await?;
-            session.first(FINISHED_CHUNK, &[&id.run.0, &id.customer.0]).await?
+            session.first(FINISHED_CHUNK, &[&id.run.0, &id.customer.0, &i32::from(id.node.0)]).await?
         };
         let Some(row) = found else { return Ok(true) };
         let n: i32 = get(&row, 0)?;
@@ -107,7 +107,8 @@ impl PostgresLedger {
         let chunk = ChunkId { run: id.run, n: small(n.into())? };
         let (keys, rows) = (self.chunk_customers(chunk).await?, self.of_chunk(chunk).await?);
         let rest = if before.journeys.expired > 0 { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
-        let counts = count_chunk(&rows, &keys, position, rest).written();
+        let elsewhere = self.elsewhere(chunk).await?;
+        let counts = count_chunk(&rows, &elsewhere, &keys, position, rest).written();
         let mut session = self.database.ledger().await?;
         Ok(session.first(COUNT_ANEW, &[&id.run.0, &n, &counts, &written]).await?.is_some())
     }

@@ -17,6 +17,7 @@ mod rows;
 mod run_log;
 mod runs;
 mod runs_known;
+mod waiting;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

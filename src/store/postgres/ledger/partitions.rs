@@ -23,7 +23,7 @@ const THOSE_THERE: &str = "
     SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'delivery'::regclass AND c.relname <> 'delivery_default' ORDER BY c.relname";
 const IN_USE: &str = "SELECT EXISTS (
-    SELECT FROM run WHERE state IN (0, 1) AND accepted_at >= $1 AND accepted_at < $2)";
+    SELECT FROM run WHERE state IN (0, 1, 6) AND accepted_at >= $1 AND accepted_at < $2)";
 
 /// Makes the partitions of today and the next days, where they are missing.
 pub(super) async fn make_ahead(database: &PostgresDatabase, now: Timestamp) -> Result<(), StoreError> {

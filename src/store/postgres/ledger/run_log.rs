@@ -23,10 +23,16 @@ use crate::store::runs::RunTotals;
 
 const WAITING: &str =
     "SELECT channel, state, count(*) FROM pending_delivery GROUP BY channel, state ORDER BY 1, 2";
-const UNDER_WAY: &str = "SELECT DISTINCT scenario FROM run WHERE state IN (0, 1) LIMIT $1";
+const UNDER_WAY: &str = "SELECT scenario FROM run WHERE state IN (0, 1)
+    UNION SELECT DISTINCT scenario FROM run WHERE state = 6 LIMIT $1";
 const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1)),
     (SELECT count(*) FROM run WHERE state IN (0, 1)),
-    (SELECT received_at FROM call WHERE state IN (0, 1) ORDER BY seq LIMIT 1)";
+    least((SELECT received_at FROM call WHERE state IN (0, 1) AND state = 0 ORDER BY seq LIMIT 1),
+        (SELECT c.received_at FROM run r JOIN call c ON c.seq = r.call
+            WHERE r.state IN (0, 1) AND NOT EXISTS (SELECT FROM waiting_journey w WHERE w.run = r.id)
+            ORDER BY r.id LIMIT 1)),
+    (SELECT count(*) FROM run WHERE state = 6),
+    (SELECT min(wake_at) FROM waiting_journey WHERE woken_into IS NULL)";
 
 const UNDECIDED: &str =
     "SELECT r.scenario, sum(c.size - c.position)::bigint FROM run r JOIN chunk c ON c.run = r.id
@@ -42,19 +48,28 @@ const RUNS_OF_CALL: &str = "
         ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = 1 AND c.counts IS NOT NULL),
         o.nodes, o.states, o.counts, r.ended,
         CASE WHEN r.state = 1
-            THEN (SELECT sum(c.size - c.position)::bigint FROM chunk c WHERE c.run = r.id AND c.state = 0) END
+            THEN (SELECT sum(c.size - c.position)::bigint FROM chunk c WHERE c.run = r.id AND c.state = 0) END,
+        v.journeys, v.next
     FROM run r LEFT JOIN LATERAL (
         SELECT array_agg(s.node) AS nodes, array_agg(s.state) AS states, array_agg(s.count) AS counts FROM (
             SELECT d.node, d.state, count(*) AS count FROM chunk c
             JOIN delivery d ON d.accepted_at = r.accepted_at AND d.run = c.run
-                AND d.customer BETWEEN c.first_key AND c.last_key
+                AND d.customer BETWEEN c.first_key AND c.last_key 
+                AND (c.from_chunk IS NULL OR EXISTS (SELECT FROM waiting_journey w
+                    WHERE w.run = c.run AND w.chunk = c.from_chunk AND w.customer = d.customer
+                        AND w.woken_into = c.n AND w.node < d.node))
+                AND NOT EXISTS (SELECT FROM waiting_journey l
+                    WHERE l.run = c.run AND l.chunk = c.n AND l.customer = d.customer AND l.node < d.node)
             WHERE c.run = r.id AND c.state = 0 AND c.fence > 0 GROUP BY d.node, d.state) s) o ON true
+    LEFT JOIN LATERAL (SELECT count(*) AS journeys, min(w.wake_at) AS next FROM waiting_journey w
+        WHERE w.run = r.id AND w.woken_into IS NULL AND r.state IN (1, 6)) v ON true
     WHERE r.call = (SELECT seq FROM call WHERE id = $1) ORDER BY r.id";
 
 const TOTALS: &str = "
     SELECT coalesce(r.audience, 0),
         (SELECT count(*) FROM chunk c WHERE c.run = r.id AND NOT (c.state = 1 AND c.counts IS NOT NULL)),
-        ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = 1 AND c.counts IS NOT NULL)
+        ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = 1 AND c.counts IS NOT NULL),
+        EXISTS (SELECT FROM waiting_journey w WHERE w.run = r.id AND w.woken_into IS NULL)
     FROM run r WHERE r.id = $1";
 const TOTALS_BY_NODE: &str =
     "SELECT node, count(*) FROM delivery WHERE accepted_at = $1 AND run = $2 GROUP BY node";
@@ -114,6 +129,8 @@ impl RunLog for PostgresLedger {
             calls: get::<i64>(&counts, 0)?.unsigned_abs(),
             oldest_call: optional_time(&counts, 2)?,
             runs: get::<i64>(&counts, 1)?.unsigned_abs(),
+            resting_runs: get::<i64>(&counts, 3)?.unsigned_abs(),
+            next_wake_at: optional_time(&counts, 4)?,
             deliveries: waiting.collect::<Result<_, StoreError>>()?,
         })
     }
@@ -184,6 +201,7 @@ impl PostgresLedger {
         let mut totals = RunTotals {
             audience: get::<i64>(&row, 0)?.unsigned_abs(),
             open_chunks: get::<i64>(&row, 1)?.unsigned_abs(),
+            is_waiting: get(&row, 3)?,
             ..RunTotals::default()
         };
         for counts in get::<Vec<&str>>(&row, 2)? {
@@ -221,6 +239,8 @@ fn run_record(row: &Row) -> Result<RunRecord, StoreError> {
         state: run_state(get(row, 2)?)?.with(ends(get(row, 12)?)),
         audience: get::<Option<i64>>(row, 3)?.map(i64::unsigned_abs),
         waiting: get::<Option<i64>>(row, 13)?.map_or(0, i64::unsigned_abs),
+        at_waits: get::<i64>(row, 14)?.unsigned_abs(),
+        next_wake_at: optional_time(row, 15)?,
         access: get(row, 4)?,
         run_counts: counted,
         error: get(row, 5)?,

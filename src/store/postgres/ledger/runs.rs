@@ -15,7 +15,7 @@ use crate::domain::state::CallState;
 use crate::store::StoreError;
 use crate::store::runs::{
     ChunkId, Fence, Matched, OpenChunks, Reached, RunEnd, RunTotals, Runs, SelectionLease, Taken,
-    UnfinishedRun, UnmatchedEnd,
+    UnfinishedRun, UnmatchedEnd, WaitingRun, WokenChunks,
 };
 
 const BEGIN: &str = "
@@ -53,11 +53,12 @@ const LEASE_SELECTION: &str = "
 /// A failed run leaves its chunks as they are; any other end needs all of them done. A call ends with its last run:
 /// failed if one failed, cancelled if all were, else done; beside it stands what all of them came to. Two runs of a call
 /// that end at once wait for one another at the call's row, so that one of them sees the other.
-const END: &str = "SELECT end_run_2($1, $2, $3, $4, $5, $6, $7, $8)";
+const END: &str = "SELECT end_run_3($1, $2, $3, $4, $5, $6, $7, $8)";
 
 const STOP: &str = "
-    WITH held AS (SELECT id FROM run WHERE id = $1 AND state IN (0, 1) FOR UPDATE)
-    UPDATE run r SET stopping = true FROM held h WHERE r.id = $1 AND r.id = h.id RETURNING r.id";
+    WITH held AS (SELECT id FROM run WHERE id = $1 AND state IN (0, 1, 6) FOR UPDATE)
+    UPDATE run r SET stopping = true, state = CASE r.state WHEN 6 THEN 1 ELSE r.state END
+    FROM held h WHERE r.id = $1 AND r.id = h.id RETURNING r.id";
 
 /// A statement does not see what it inserts itself.
 const COUNT_ENDING: &str = "
@@ -179,6 +180,22 @@ impl Runs for PostgresLedger {
 
     async fn run_totals(&self, run: RunId) -> Result<RunTotals, StoreError> {
         self.totals(run).await
+    }
+
+    async fn wake_due(&self, now: Timestamp, groups: u32) -> Result<WokenChunks, StoreError> {
+        self.wake_those_due(now, groups).await
+    }
+
+    async fn wake_run(&self, run: RunId, now: Timestamp) -> Result<u64, StoreError> {
+        self.wake_all_of(run, now).await
+    }
+
+    async fn rest_run(&self, run: RunId) -> Result<bool, StoreError> {
+        self.let_rest(run).await
+    }
+
+    async fn waiting_runs(&self) -> Result<Vec<WaitingRun>, StoreError> {
+        self.resting().await
     }
 
     async fn end_run_as(&self, run: RunId, end: RunEnd, now: Timestamp) -> Result<bool, StoreError> {

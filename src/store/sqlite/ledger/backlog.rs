@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::rows::{delivery_state, timestamp};
 use crate::domain::name::{ChannelName, ScenarioName};
@@ -17,7 +17,15 @@ const UNDECIDED: &str =
     "SELECT r.scenario, sum(c.size - c.position) FROM run r CROSS JOIN chunk c ON c.run = r.id
      WHERE r.state IN (0, 1) AND c.state = 0 GROUP BY r.scenario";
 
-const UNDER_WAY: &str = "SELECT DISTINCT scenario FROM run WHERE state IN (0, 1) LIMIT ?1";
+const UNDER_WAY: &str = "SELECT scenario FROM run WHERE state IN (0, 1)
+     UNION SELECT DISTINCT scenario FROM run WHERE state = 6 LIMIT ?1";
+
+/// A call that is not matched, or the call of a run under way that has not waited.
+const OLDEST: &str = "SELECT min(at) FROM (
+        SELECT * FROM (SELECT received_at AS at FROM call WHERE state IN (0, 1) AND state = 0 ORDER BY seq LIMIT 1)
+        UNION ALL SELECT * FROM (SELECT c.received_at FROM run r CROSS JOIN call c ON c.seq = r.call
+            WHERE r.state IN (0, 1) AND NOT EXISTS (SELECT 1 FROM waiting_journey w WHERE w.run = r.id)
+            ORDER BY r.id LIMIT 1))";
 
 /// Counts, on one snapshot.
 pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
@@ -38,12 +46,15 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
         Ok((ScenarioName::new(row.get::<_, String>(0)?), timestamp(row.get(1)?)?))
     })?;
     let left_out = left_out.collect::<rusqlite::Result<_>>()?;
-    let oldest = "SELECT received_at FROM call WHERE state IN (0, 1) ORDER BY seq LIMIT 1";
-    let oldest: Option<i64> = snapshot.query_row(oldest, [], |row| row.get(0)).optional()?;
+    let oldest: Option<i64> = snapshot.query_row(OLDEST, [], |row| row.get(0))?;
+    let next_wake = "SELECT min(wake_at) FROM waiting_journey WHERE woken_into IS NULL";
+    let next_wake: Option<i64> = snapshot.query_row(next_wake, [], |row| row.get(0))?;
     Ok(Backlog {
         oldest_call: oldest.map(timestamp).transpose()?,
         calls: one("SELECT count(*) FROM call WHERE state IN (0, 1)")?,
         runs: one("SELECT count(*) FROM run WHERE state IN (0, 1)")?,
+        resting_runs: one("SELECT count(*) FROM run WHERE state = 6")?,
+        next_wake_at: next_wake.map(timestamp).transpose()?,
         deliveries: waiting.collect::<rusqlite::Result<_>>()?,
         waiting: undecided,
         left_out,

@@ -2,12 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{small, unreadable};
+use super::rows::{small, timestamp, unreadable};
+use super::waiting::made_in_chunk;
 use crate::domain::customer::CustomerKey;
-use crate::domain::name::RunId;
+use crate::domain::name::{NodeIndex, RunId};
 use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::store::chunk_keys;
-use crate::store::runs::{ChunkId, Fence, TakenChunk};
+use crate::store::runs::{ChunkId, Fence, TakenChunk, Woken};
 
 /// The fence of the first owner of a chunk.
 const FIRST_FENCE: Fence = Fence(1);
@@ -56,15 +57,19 @@ pub(super) fn take(
     let taken = connection
         .prepare_cached(
             "UPDATE chunk SET owner = ?3, fence = fence + 1 WHERE run = ?1 AND n = ?2 AND state = 0
-             RETURNING fence, position",
+             RETURNING fence, position, from_node, woken_at",
         )?
         .query_row(params![chunk.run.0, chunk.n, owner], |row| {
-            Ok((Fence(row.get(0)?), row.get::<_, i64>(1)?))
+            Ok((Fence(row.get(0)?), row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?))
         })
         .optional()?;
-    let Some((fence, position)) = taken else { return Ok(None) };
+    let Some((fence, position, node, at)) = taken else { return Ok(None) };
+    let woken = match (node, at) {
+        (Some(node), Some(at)) => Some(Woken { node: NodeIndex(node), at: timestamp(at)? }),
+        _ => None,
+    };
     let keys = customers(connection, chunk)?;
-    Ok(Some(TakenChunk { fence, position: small(position)?, keys }))
+    Ok(Some(TakenChunk { fence, position: small(position)?, keys, woken }))
 }
 
 pub(super) fn customers(connection: &Connection, chunk: ChunkId) -> rusqlite::Result<Vec<CustomerKey>> {
@@ -83,12 +88,13 @@ pub(super) fn finish(
     counts: &RunCounts,
 ) -> rusqlite::Result<bool> {
     let changed = connection
-        .prepare_cached(
-            "UPDATE chunk SET state = 1, position = ?4, counts = ?5, owner = NULL
-             WHERE run = ?1 AND n = ?2 AND fence = ?3 AND state = 0 AND NOT EXISTS (
-                 SELECT 1 FROM delivery d WHERE d.run = chunk.run
-                 AND d.customer BETWEEN chunk.first_key AND chunk.last_key AND d.state IN (0, 1, 2))",
-        )?
+        .prepare_cached(concat!(
+            "UPDATE chunk AS c SET state = 1, position = ?4, counts = ?5, owner = NULL
+                 WHERE run = ?1 AND n = ?2 AND fence = ?3 AND state = 0 AND NOT EXISTS (
+                     SELECT 1 FROM delivery d WHERE d.state IN (0, 1, 2) AND ",
+            made_in_chunk!(),
+            ")"
+        ))?
         .execute(params![
             chunk.run.0,
             chunk.n,
@@ -99,14 +105,15 @@ pub(super) fn finish(
     Ok(changed > 0)
 }
 
-/// Chunks nobody ever took have no deliveries; `fence = 0` is the proof.
+/// Chunks nobody ever took have no deliveries; `fence = 0` is the proof. Woken journeys have some of before.
 pub(super) fn finish_untouched(
     connection: &Connection,
     run: RunId,
     end: JourneyEnd,
 ) -> rusqlite::Result<u64> {
-    let mut untouched =
-        connection.prepare_cached("SELECT n, size FROM chunk WHERE run = ?1 AND state = 0 AND fence = 0")?;
+    let mut untouched = connection.prepare_cached(
+        "SELECT n, size FROM chunk WHERE run = ?1 AND state = 0 AND fence = 0 AND from_chunk IS NULL",
+    )?;
     let chunks: Vec<(u32, i64)> =
         untouched.query_map([run.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     let mut finish = connection.prepare_cached(

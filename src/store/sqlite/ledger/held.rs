@@ -7,12 +7,24 @@ use super::chunks;
 use super::ledger_deliveries::of_chunk;
 use super::rows::{accepted_call, call_columns, run_state, small};
 use super::runs::read_run_counts;
+use super::waiting::{self, made_in_chunk};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{RunId, ScenarioName};
 use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::store::deliveries::count_chunk;
 use crate::store::run_log::Reopened;
 use crate::store::runs::{ChunkId, UnfinishedRun};
+
+/// The number of the chunk in which the delivery ?1, ?2, ?3 was made.
+macro_rules! chunk_of_delivery {
+    () => {
+        concat!(
+            "SELECT c.n FROM delivery d JOIN chunk c ON ",
+            made_in_chunk!(),
+            " WHERE d.run = ?1 AND d.customer = ?2 AND d.node = ?3"
+        )
+    };
+}
 
 /// The customer's present address and message count: a person has decided that it may differ.
 pub(super) fn resend(
@@ -25,18 +37,19 @@ pub(super) fn resend(
             "UPDATE delivery SET state = 0, doubtful = 0, address = NULL, digest = NULL, first_at = NULL,
                  done_at = NULL, retry_at = ?4, reason = 'sent again by a person''s decision'
              WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = 6
-               AND EXISTS (SELECT 1 FROM run WHERE id = ?1 AND state IN (1, 2) AND stopping = 0)",
+               AND EXISTS (SELECT 1 FROM run WHERE id = ?1 AND state IN (1, 2, 6) AND stopping = 0)",
         )?
         .execute(params![id.run.0, id.customer.0, id.node.0, now.as_microsecond()])?;
     if changed == 0 {
         return Ok(None);
     }
     let n = connection
-        .prepare_cached(
-            "UPDATE chunk SET state = 0, counts = NULL
-             WHERE run = ?1 AND ?2 BETWEEN first_key AND last_key RETURNING n",
-        )?
-        .query_row(params![id.run.0, id.customer.0], |row| row.get(0))?;
+        .prepare_cached(concat!(
+            "UPDATE chunk SET state = 0, counts = NULL WHERE run = ?1 AND n = (",
+            chunk_of_delivery!(),
+            ") RETURNING n"
+        ))?
+        .query_row(params![id.run.0, id.customer.0, id.node.0], |row| row.get(0))?;
     connection
         .prepare_cached("UPDATE run SET state = 1, finished_at = NULL WHERE id = ?1")?
         .execute([id.run.0])?;
@@ -79,11 +92,15 @@ pub(super) fn close(connection: &Connection, id: DeliveryId, now: Timestamp) -> 
         return Ok(false);
     }
     let finished: Option<(u32, i64, String)> = connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT n, position, counts FROM chunk
-             WHERE run = ?1 AND ?2 BETWEEN first_key AND last_key AND state = 1 AND counts IS NOT NULL",
-        )?
-        .query_row(params![id.run.0, id.customer.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                 WHERE run = ?1 AND state = 1 AND counts IS NOT NULL AND n = (",
+            chunk_of_delivery!(),
+            ")"
+        ))?
+        .query_row(params![id.run.0, id.customer.0, id.node.0], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
     if let Some((n, position, counts)) = finished {
         count_anew(connection, ChunkId { run: id.run, n }, small(position)?, &read_run_counts(&counts)?)?;
@@ -100,7 +117,8 @@ fn count_anew(
     let keys = chunks::customers(connection, chunk)?;
     let rows = of_chunk(connection, chunk)?;
     let rest = if before.journeys.expired > 0 { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
-    let counts = count_chunk(&rows, &keys, position, rest);
+    let elsewhere = waiting::elsewhere(connection, chunk)?;
+    let counts = count_chunk(&rows, &elsewhere, &keys, position, rest);
     connection.prepare_cached("UPDATE chunk SET counts = ?3 WHERE run = ?1 AND n = ?2")?.execute(params![
         chunk.run.0,
         chunk.n,

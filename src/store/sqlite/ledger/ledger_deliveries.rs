@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{delivery, delivery_columns};
+use super::waiting::{self, made_in_chunk};
 use super::{Ledger, window};
 use crate::domain::delivery::DeliveryId;
+use crate::domain::run_counts::JourneysElsewhere;
 use crate::store::StoreError;
 use crate::store::deliveries::{Committed, Deliveries, Delivery, Step};
 use crate::store::runs::ChunkId;
@@ -22,6 +24,10 @@ impl Deliveries for Ledger {
         self.database.read(move |c| of_chunk(c, chunk)).await
     }
 
+    async fn journeys_elsewhere(&self, chunk: ChunkId) -> Result<JourneysElsewhere, StoreError> {
+        self.database.read(move |c| waiting::elsewhere(c, chunk)).await
+    }
+
     async fn get(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, StoreError> {
         let ids = ids.to_vec();
         self.database.read(move |c| ids.iter().filter_map(|id| get(c, *id).transpose()).collect()).await
@@ -32,8 +38,9 @@ pub(super) fn of_chunk(connection: &Connection, chunk: ChunkId) -> rusqlite::Res
     let mut statement = connection.prepare_cached(concat!(
         "SELECT ",
         delivery_columns!(),
-        " FROM chunk c JOIN delivery d ON d.run = c.run AND d.customer BETWEEN c.first_key AND c.last_key
-          WHERE c.run = ?1 AND c.n = ?2 ORDER BY d.customer, d.node"
+        " FROM chunk c JOIN delivery d ON ",
+        made_in_chunk!(),
+        " WHERE c.run = ?1 AND c.n = ?2 ORDER BY d.customer, d.node"
     ))?;
     statement.query_map(params![chunk.run.0, chunk.n], delivery)?.collect()
 }

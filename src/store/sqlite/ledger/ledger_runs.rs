@@ -5,14 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Ledger, chunks, runs};
+use super::{Ledger, chunks, runs, waiting};
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::RunId;
 use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::store::StoreError;
 use crate::store::runs::{
     ChunkId, Fence, Matched, OpenChunks, RunEnd, RunTotals, Runs, SelectionLease, Taken, UnfinishedRun,
-    UnmatchedEnd,
+    UnmatchedEnd, WaitingRun, WokenChunks,
 };
 
 #[async_trait]
@@ -93,6 +93,22 @@ impl Runs for Ledger {
             runs::totals(&snapshot, run)
         };
         self.database.read(totals).await
+    }
+
+    async fn wake_due(&self, now: Timestamp, groups: u32) -> Result<WokenChunks, StoreError> {
+        self.database.write(move |c| waiting::wake_due(c, now, groups)).await
+    }
+
+    async fn wake_run(&self, run: RunId, now: Timestamp) -> Result<u64, StoreError> {
+        self.database.write(move |c| waiting::wake_run(c, run, now)).await
+    }
+
+    async fn rest_run(&self, run: RunId) -> Result<bool, StoreError> {
+        self.database.write(move |c| waiting::rest(c, run)).await
+    }
+
+    async fn waiting_runs(&self) -> Result<Vec<WaitingRun>, StoreError> {
+        self.database.read(waiting::waiting_runs).await
     }
 
     async fn end_run_as(&self, run: RunId, end: RunEnd, now: Timestamp) -> Result<bool, StoreError> {

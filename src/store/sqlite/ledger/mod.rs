@@ -15,6 +15,7 @@ mod rows;
 mod run_log;
 mod runs;
 mod single_holder;
+mod waiting;
 mod window;
 
 use std::path::Path;
@@ -32,6 +33,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/ledger_4.sql"),
     include_str!("../migrations/ledger_5.sql"),
     include_str!("../migrations/ledger_6.sql"),
+    include_str!("../migrations/ledger_7.sql"),
 ];
 
 /// The ledger on SQLite. Cheap to clone.
@@ -72,6 +74,6 @@ mod tests {
                 row.get::<_, i64>(0)
             })
         });
-        assert_eq!(tables.await, Ok(13));
+        assert_eq!(tables.await, Ok(14));
     }
 }

@@ -11,10 +11,11 @@ use super::rows::{
     timestamp,
 };
 use super::runs::read_run_counts;
+use super::waiting::made_in_chunk;
 use super::{Ledger, backlog, held, left_out};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, NodeIndex, RunId, ScenarioName, VersionId};
-use crate::domain::state::DeliveryState;
+use crate::domain::state::{DeliveryState, RunState};
 use crate::store::StoreError;
 use crate::store::run_log::{
     Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord, ScenarioLeftOut,
@@ -77,6 +78,7 @@ fn runs_of_call(connection: &Connection, call: &CallId) -> rusqlite::Result<Vec<
     for record in &mut records {
         add_finished_chunks(connection, record)?;
         add_open_chunks(connection, record)?;
+        add_waits(connection, record)?;
     }
     Ok(records)
 }
@@ -88,6 +90,8 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         state: run_state(row.get(2)?)?.with(ends(row.get(8)?)),
         audience: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
         waiting: row.get::<_, Option<i64>>(9)?.map_or(0, i64::unsigned_abs),
+        at_waits: 0,
+        next_wake_at: None,
         access: row.get(4)?,
         run_counts: crate::domain::run_counts::RunCounts::default(),
         error: row.get(5)?,
@@ -108,16 +112,31 @@ fn add_finished_chunks(connection: &Connection, record: &mut RunRecord) -> rusql
 
 /// A chunk that nobody ever took has no deliveries.
 fn add_open_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(concat!(
         "SELECT d.node, d.state, count(*) FROM chunk c
-         JOIN delivery d ON d.run = c.run AND d.customer BETWEEN c.first_key AND c.last_key
-         WHERE c.run = ?1 AND c.state = 0 AND c.fence > 0 GROUP BY d.node, d.state",
-    )?;
+         JOIN delivery d ON ",
+        made_in_chunk!(),
+        " WHERE c.run = ?1 AND c.state = 0 AND c.fence > 0 GROUP BY d.node, d.state"
+    ))?;
     let mut rows = statement.query([record.id.0])?;
     while let Some(row) = rows.next()? {
         let count = row.get::<_, i64>(2)?.unsigned_abs();
         record.run_counts.add_deliveries(NodeIndex(small(row.get(0)?)?), delivery_state(row.get(1)?)?, count);
     }
+    Ok(())
+}
+
+/// A run at its end waits for nobody.
+fn add_waits(connection: &Connection, record: &mut RunRecord) -> rusqlite::Result<()> {
+    if !matches!(record.state, RunState::Running | RunState::Waiting) {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*), min(wake_at) FROM waiting_journey WHERE run = ?1 AND woken_into IS NULL",
+    )?;
+    (record.at_waits, record.next_wake_at) = statement.query_row([record.id.0], |row| {
+        Ok((row.get::<_, i64>(0)?.unsigned_abs(), optional_timestamp(row, 1)?))
+    })?;
     Ok(())
 }
 

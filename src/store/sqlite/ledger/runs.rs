@@ -94,6 +94,8 @@ pub(super) fn totals(connection: &Connection, run: RunId) -> rusqlite::Result<Ru
             _ => totals.open_chunks += 1,
         }
     }
+    let waits = "SELECT EXISTS (SELECT 1 FROM waiting_journey WHERE run = ?1 AND woken_into IS NULL)";
+    totals.is_waiting = connection.prepare_cached(waits)?.query_row([run.0], |row| row.get(0))?;
     let mut deliveries =
         connection.prepare_cached("SELECT node, count(*) FROM delivery WHERE run = ?1 GROUP BY node")?;
     let by_node =
@@ -146,7 +148,7 @@ fn end_call_with_its_runs(connection: &Connection, call: i64, now: Timestamp) ->
                      SELECT coalesce(ended, CASE state WHEN 3 THEN 2 WHEN 4 THEN 4 ELSE 1 END) AS e
                      FROM run WHERE call = ?1))
              WHERE seq = ?1 AND state = 1
-               AND NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state IN (0, 1))",
+               AND NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state IN (0, 1, 6))",
         )?
         .execute(params![call, now.as_microsecond()])?;
     Ok(())
@@ -154,7 +156,10 @@ fn end_call_with_its_runs(connection: &Connection, call: i64, now: Timestamp) ->
 
 pub(super) fn stop(connection: &Connection, run: RunId) -> rusqlite::Result<bool> {
     let changed = connection
-        .prepare_cached("UPDATE run SET stopping = 1 WHERE id = ?1 AND state IN (0, 1)")?
+        .prepare_cached(
+            "UPDATE run SET stopping = 1, state = CASE state WHEN 6 THEN 1 ELSE state END
+             WHERE id = ?1 AND state IN (0, 1, 6)",
+        )?
         .execute([run.0])?;
     Ok(changed > 0)
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::NodeIndex;
-use crate::store::deliveries::{Advanced, Committed, Cursor, Decided, Opened, SendIntent, Step};
+use crate::store::deliveries::{Advanced, Committed, Cursor, Decided, JourneyWait, Opened, SendIntent, Step};
 use crate::store::runs::{ChunkId, Fence};
 
 pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<Committed> {
@@ -19,9 +19,10 @@ pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<C
     write_outcomes(connection, step, at)?;
     let decided = write_decided(connection, &mut rights, step, at)?;
     let advanced = write_passed(connection, &mut rights, &step.advanced)?;
+    let waits = write_waits(connection, &mut rights, step, at)?;
     let opened = write_openings(connection, &mut rights, step, at)?;
     move_cursors(connection, &step.cursors)?;
-    Ok(Committed { opened, lost: !(decided && advanced) })
+    Ok(Committed { opened, lost: !(decided && advanced && waits) })
 }
 
 /// An outcome is a fact: it is accepted from any process while the delivery is still at that attempt.
@@ -113,6 +114,26 @@ fn write_passed(
     }
     pass(connection, ours.iter().copied())?;
     Ok(ours.len() == advanced.len())
+}
+
+/// Whether all of it was ours to decide. A journey that waits already goes on waiting as it was decided first.
+fn write_waits(connection: &Connection, rights: &mut Rights, step: &Step, at: i64) -> rusqlite::Result<bool> {
+    if step.waits.is_empty() {
+        return Ok(true);
+    }
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO waiting_journey (run, chunk, customer, node, since, wake_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO NOTHING",
+    )?;
+    let mut ours = true;
+    for JourneyWait { chunk, fence, customer, node, until } in &step.waits {
+        if rights.hold(connection, *chunk, *fence)? {
+            insert.execute(params![chunk.run.0, chunk.n, customer.0, node.0, at, until.as_microsecond()])?;
+        } else {
+            ours = false;
+        }
+    }
+    Ok(ours)
 }
 
 fn write_openings(
