@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 
 use crate::checker::{Claims, Ledger, Record, Story, Violation, check};
 
-const LEDGER: &str = include_str!("../../src/store/sqlite/migrations/ledger_1.sql");
+/// Those migrations of the ledger that the checker reads columns of.
+const LEDGER: &str = concat!(
+    include_str!("../../src/store/sqlite/migrations/ledger_1.sql"),
+    include_str!("../../src/store/sqlite/migrations/ledger_7.sql"),
+);
 const CUSTOMERS: &str = include_str!("../../src/store/sqlite/migrations/customers_1.sql");
 
 pub struct World {
