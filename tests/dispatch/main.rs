@@ -95,6 +95,7 @@ mod told {
             mails_that_refuse_us_at_the_recipient_are_sent_in_the_end;
         waits:
             who_waits_goes_on_once_and_the_run_adds_up,
+            who_is_woken_before_the_chunk_is_done_is_counted_once,
             a_run_that_rests_is_told_and_survives_a_restart,
             a_run_that_rests_is_cancelled_by_a_person,
             a_run_that_rests_ends_with_its_scenario,

@@ -11,7 +11,7 @@ use fanfare::runtime::engine::RunningEngine;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::harness::Place;
-use crate::provider::{Manner, unknown, willing};
+use crate::provider::{Manner, sent, unknown, willing};
 use crate::world::World;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -74,6 +74,28 @@ pub async fn who_waits_goes_on_once_and_the_run_adds_up(place: Place) {
     assert_eq!(second_messages(&world), expected);
     let [run] = world.ledger.log.runs_of_call(&call).await.unwrap().try_into().unwrap();
     assert_eq!((run.state, run.at_waits, run.next_wake_at), (RunState::Done, 0, None));
+    engine.stop(Duration::from_secs(1)).await;
+}
+
+/// One message of the first chunk takes longer than the others wait: what these get behind the wait is not that chunk's.
+pub async fn who_is_woken_before_the_chunk_is_done_is_counted_once(place: Place) {
+    let world = World::new(place).await;
+    world.populate(CUSTOMERS, |n| n).await;
+    let first_is_slow: Manner = Arc::new(|_, message| match message.address.as_str() {
+        "@c2" => (true, sent(), Duration::from_secs(3)),
+        _ => (true, sent(), Duration::ZERO),
+    });
+    world.connect(first_is_slow, willing());
+    let engine = world.start();
+    let call = world.call("waits", None).await;
+    until("others got their second message", || second_messages(&world) > 0).await;
+    let [run] = world.ledger.log.runs_of_call(&call).await.unwrap().try_into().unwrap();
+    assert_eq!(run.state, RunState::Running);
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    adds_up(&world);
+    let [run] = world.ledger.log.runs_of_call(&call).await.unwrap().try_into().unwrap();
+    let sent = run.run_counts.by_state()["sent"];
+    assert_eq!(sent as usize, world.record.lock().unwrap().len());
     engine.stop(Duration::from_secs(1)).await;
 }
 
