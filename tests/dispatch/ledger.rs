@@ -7,8 +7,8 @@ use fanfare::domain::delivery::{DeliveryId, MessageDigest};
 use fanfare::domain::name::{ChannelName, NodeIndex, RunId, ScenarioName};
 use fanfare::domain::run_counts::RunCounts;
 use fanfare::domain::state::{DeliveryState as State, RunState};
-use fanfare::store::deliveries::{Advanced, Cursor, Decided, Opened, Outcome, SendIntent, Step};
-use fanfare::store::runs::{ChunkId, Fence, Matched, Taken, TakenChunk};
+use fanfare::store::deliveries::{Advanced, Cursor, Decided, JourneyWait, Opened, Outcome, SendIntent, Step};
+use fanfare::store::runs::{ChunkId, Fence, Matched, Taken, TakenChunk, Woken};
 use jiff::Timestamp;
 
 use crate::harness::Place;
@@ -181,4 +181,76 @@ pub async fn who_lost_a_chunk_decides_nothing_in_it_and_still_brings_outcomes(pl
     assert_eq!(get(two.id).await.state, State::Held);
     let backlog = world.ledger.log.backlog().await.unwrap();
     assert_eq!(backlog.deliveries, [(ChannelName::new("sms"), State::Held, 1)]);
+}
+
+/// A journey waits by the chunk's fence, and of those who wake it at the same time one does.
+pub async fn a_wait_is_its_owners_and_is_woken_once(place: Place) {
+    let world = World::new(place).await;
+    let runs = &world.ledger.runs;
+    let (chunk, first) = one_chunk(&world).await;
+    let second = take(&world, chunk, "second").await.fence;
+    let due = Timestamp::from_second(2_000_000_000).unwrap();
+    let wait = |fence, customer| JourneyWait {
+        chunk,
+        fence,
+        customer: CustomerKey(customer),
+        node: NodeIndex(1),
+        until: due,
+    };
+    let commit = async |waits| {
+        world.ledger.deliveries.commit(Arc::new(Step { waits, ..Step::default() })).await.unwrap()
+    };
+    let left = async || world.ledger.deliveries.journeys_elsewhere(chunk).await.unwrap().left.len();
+    assert!(commit(vec![wait(first, 1)]).await.lost);
+    assert_eq!(left().await, 0);
+    assert!(!commit(vec![wait(second, 1), wait(second, 2)]).await.lost);
+    assert!(!commit(vec![wait(second, 1)]).await.lost, "once more is the same");
+    assert_eq!(left().await, 2);
+
+    let before = Timestamp::from_second(1_999_999_999).unwrap();
+    let early = runs.wake_due(before, 8).await.unwrap();
+    assert_eq!((early.chunks.len(), early.is_more_due, early.next_at), (0, false, Some(due)));
+    let (one, other) = tokio::join!(runs.wake_due(due, 8), runs.wake_due(due, 8));
+    let chunks = [one.unwrap().chunks, other.unwrap().chunks].concat();
+    let woken = ChunkId { run: chunk.run, n: 1 };
+    assert_eq!(chunks, [(woken, 2)]);
+    assert_eq!(runs.wake_due(due, 8).await.unwrap().next_at, None);
+    let taken = take(&world, woken, "third").await;
+    assert_eq!((taken.fence, taken.position), (Fence(1), 0));
+    assert_eq!(taken.keys, [CustomerKey(1), CustomerKey(2)]);
+    assert_eq!(taken.woken, Some(Woken { node: NodeIndex(1), at: due }));
+
+    // The second wait of a journey, in the chunk that it was woken into; the first chunk has nothing to do with it.
+    let again = JourneyWait { chunk: woken, node: NodeIndex(3), ..wait(taken.fence, 1) };
+    assert!(!commit(vec![again]).await.lost);
+    assert_eq!(left().await, 2);
+    let counts = RunCounts::default();
+    assert!(!runs.rest_run(chunk.run).await.unwrap(), "chunks are open");
+    assert!(runs.finish_chunk(chunk, second, 3, &counts).await.unwrap());
+    assert!(!runs.rest_run(chunk.run).await.unwrap(), "one chunk is open");
+    assert!(runs.finish_chunk(woken, taken.fence, 2, &counts).await.unwrap());
+    assert!(runs.rest_run(chunk.run).await.unwrap());
+    assert_eq!(runs.unfinished_runs(&[]).await.unwrap(), [], "nobody looks at it");
+    assert_eq!(runs.waiting_runs().await.unwrap().len(), 1);
+
+    // Told to stop, it is under way again, and all that waits is woken whatever its time.
+    assert!(runs.stop_run(chunk.run).await.unwrap());
+    assert!(!runs.rest_run(chunk.run).await.unwrap());
+    assert_eq!(runs.wake_run(chunk.run, before).await.unwrap(), 1);
+    let last = ChunkId { n: 2, ..woken };
+    assert_eq!(take(&world, last, "third").await.woken, Some(Woken { node: NodeIndex(3), at: before }));
+}
+
+/// A run that ended in another way lets go whoever waits: nothing is looked at for ever.
+pub async fn who_waits_in_a_run_that_failed_is_let_go(place: Place) {
+    let world = World::new(place).await;
+    let runs = &world.ledger.runs;
+    let (chunk, fence) = one_chunk(&world).await;
+    let due = Timestamp::from_second(2_000_000_000).unwrap();
+    let (customer, node) = (CustomerKey(1), NodeIndex(1));
+    let waits = vec![JourneyWait { chunk, fence, customer, node, until: due }];
+    world.ledger.deliveries.commit(Arc::new(Step { waits, ..Step::default() })).await.unwrap();
+    assert!(runs.end_run(chunk.run, RunState::Failed, None, due).await.unwrap());
+    let woken = runs.wake_due(due, 8).await.unwrap();
+    assert_eq!((woken.chunks.len(), woken.next_at), (0, None));
 }

@@ -57,7 +57,9 @@ mod told {
             an_outcome_counts_only_while_its_attempt_is_under_way,
             a_run_that_was_told_to_stop_opens_nothing_more,
             neither_chunk_nor_run_is_done_while_something_is_open,
-            who_lost_a_chunk_decides_nothing_in_it_and_still_brings_outcomes;
+            who_lost_a_chunk_decides_nothing_in_it_and_still_brings_outcomes,
+            a_wait_is_its_owners_and_is_woken_once,
+            who_waits_in_a_run_that_failed_is_let_go;
         crash_counts:
             a_run_that_ends_its_process_twice_is_failed_and_the_others_go_on,
             a_run_whose_writing_stands_still_is_failed_and_the_others_go_on;
