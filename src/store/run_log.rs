@@ -31,7 +31,7 @@ pub struct RunRecord {
     pub waiting: u64,
     /// Those of them who wait at a node.
     pub at_waits: u64,
-    /// When the first of these goes on.
+    /// When the first of these goes on; `None` also if many of other runs go on before.
     pub next_wake_at: Option<Timestamp>,
     /// How the audience was found, in words.
     pub access: Option<String>,
@@ -43,6 +43,16 @@ pub struct RunRecord {
     pub started_at: Timestamp,
     /// When it came to its end.
     pub finished_at: Option<Timestamp>,
+}
+
+impl RunRecord {
+    /// With the journeys that wait, which are not counted one by one: they are those that have neither ended nor are in an open
+    /// chunk.
+    #[must_use]
+    pub(super) fn with_waits(self, in_open_chunks: u64) -> Self {
+        let elsewhere = self.run_counts.journeys.total() + in_open_chunks;
+        RunRecord { at_waits: self.audience.unwrap_or(0).saturating_sub(elsewhere), ..self }
+    }
 }
 
 /// A delivery as the log shows it.

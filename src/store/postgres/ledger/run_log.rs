@@ -49,7 +49,7 @@ const RUNS_OF_CALL: &str = "
         o.nodes, o.states, o.counts, r.ended,
         CASE WHEN r.state = 1
             THEN (SELECT sum(c.size - c.position)::bigint FROM chunk c WHERE c.run = r.id AND c.state = 0) END,
-        v.journeys, v.next
+        v.journeys, v.next_at
     FROM run r LEFT JOIN LATERAL (
         SELECT array_agg(s.node) AS nodes, array_agg(s.state) AS states, array_agg(s.count) AS counts FROM (
             SELECT d.node, d.state, count(*) AS count FROM chunk c
@@ -61,8 +61,11 @@ const RUNS_OF_CALL: &str = "
                 AND NOT EXISTS (SELECT FROM waiting_journey l
                     WHERE l.run = c.run AND l.chunk = c.n AND l.customer = d.customer AND l.node < d.node)
             WHERE c.run = r.id AND c.state = 0 AND c.fence > 0 GROUP BY d.node, d.state) s) o ON true
-    LEFT JOIN LATERAL (SELECT count(*) AS journeys, min(w.wake_at) AS next FROM waiting_journey w
-        WHERE w.run = r.id AND w.woken_into IS NULL AND r.state IN (1, 6)) v ON true
+    LEFT JOIN LATERAL (SELECT
+        (SELECT coalesce(sum(c.size - (SELECT count(*) FROM waiting_journey w WHERE w.run = c.run AND w.chunk = c.n)), 0)
+            FROM chunk c WHERE c.run = r.id AND c.state = 0)::bigint AS journeys,
+        (SELECT min(w.wake_at) FROM (SELECT run, wake_at FROM waiting_journey WHERE woken_into IS NULL
+            ORDER BY wake_at LIMIT 10000) w WHERE w.run = r.id) AS next_at) v ON r.state IN (1, 6)
     WHERE r.call = (SELECT seq FROM call WHERE id = $1) ORDER BY r.id";
 
 const TOTALS: &str = "
@@ -233,19 +236,24 @@ fn run_record(row: &Row) -> Result<RunRecord, StoreError> {
     for ((node, state), count) in nodes.into_iter().zip(states).zip(counts) {
         counted.add_deliveries(NodeIndex(small(node.into())?), delivery_state(state)?, count.unsigned_abs());
     }
-    Ok(RunRecord {
+    let in_open_chunks = get::<Option<i64>>(row, 14)?.map(i64::unsigned_abs);
+    let record = RunRecord {
         id: RunId(get(row, 0)?),
         scenario: ScenarioName::new(get::<&str>(row, 1)?),
         state: run_state(get(row, 2)?)?.with(ends(get(row, 12)?)),
         audience: get::<Option<i64>>(row, 3)?.map(i64::unsigned_abs),
         waiting: get::<Option<i64>>(row, 13)?.map_or(0, i64::unsigned_abs),
-        at_waits: get::<i64>(row, 14)?.unsigned_abs(),
+        at_waits: 0,
         next_wake_at: optional_time(row, 15)?,
         access: get(row, 4)?,
         run_counts: counted,
         error: get(row, 5)?,
         started_at: time(row, 6)?,
         finished_at: optional_time(row, 7)?,
+    };
+    Ok(match in_open_chunks {
+        Some(journeys) => record.with_waits(journeys),
+        None => record,
     })
 }
 

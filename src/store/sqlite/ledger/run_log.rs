@@ -78,9 +78,8 @@ fn runs_of_call(connection: &Connection, call: &CallId) -> rusqlite::Result<Vec<
     for record in &mut records {
         add_finished_chunks(connection, record)?;
         add_open_chunks(connection, record)?;
-        add_waits(connection, record)?;
     }
-    Ok(records)
+    records.into_iter().map(|record| with_waits(connection, record)).collect()
 }
 
 fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
@@ -127,17 +126,20 @@ fn add_open_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite:
 }
 
 /// A run at its end waits for nobody.
-fn add_waits(connection: &Connection, record: &mut RunRecord) -> rusqlite::Result<()> {
+fn with_waits(connection: &Connection, record: RunRecord) -> rusqlite::Result<RunRecord> {
     if !matches!(record.state, RunState::Running | RunState::Waiting) {
-        return Ok(());
+        return Ok(record);
     }
     let mut statement = connection.prepare_cached(
-        "SELECT count(*), min(wake_at) FROM waiting_journey WHERE run = ?1 AND woken_into IS NULL",
+        "SELECT coalesce(sum(c.size - (SELECT count(*) FROM waiting_journey w WHERE w.run = c.run AND w.chunk = c.n)), 0),
+             (SELECT min(w.wake_at) FROM (SELECT run, wake_at FROM waiting_journey WHERE woken_into IS NULL
+                 ORDER BY wake_at LIMIT 10000) w WHERE w.run = ?1)
+         FROM chunk c WHERE c.run = ?1 AND c.state = 0",
     )?;
-    (record.at_waits, record.next_wake_at) = statement.query_row([record.id.0], |row| {
+    let (in_open_chunks, next_wake_at) = statement.query_row([record.id.0], |row| {
         Ok((row.get::<_, i64>(0)?.unsigned_abs(), optional_timestamp(row, 1)?))
     })?;
-    Ok(())
+    Ok(RunRecord { next_wake_at, ..record }.with_waits(in_open_chunks))
 }
 
 fn delivery_record(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
