@@ -86,6 +86,16 @@ pub fn read_stream(name: &str, stream: impl Read) -> Result<Manifests, ReadError
     Ok(manifests)
 }
 
+/// Whether a file at this path would be read as a manifest of the folder.
+pub fn is_read_from(folder: &Path, path: &Path) -> bool {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Ok(folder), Ok(parent)) = (folder.canonicalize(), parent.canonicalize()) else { return false };
+    let Ok(below) = parent.strip_prefix(&folder) else { return false };
+    let names: Vec<_> = below.iter().chain(path.file_name()).map(|name| name.to_string_lossy()).collect();
+    let is_other = names.len() > 1 && matches!(names.first().map(|name| &**name), Some("data" | "calls"));
+    is_manifest(path) && !is_other && !names.iter().any(|name| name.starts_with('.'))
+}
+
 fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), ReadError> {
     if depth > MAX_DEPTH || files.len() > MAX_FILES {
         return Err(ReadError::TooMany(folder.to_owned()));
@@ -133,4 +143,29 @@ fn read_text(path: &Path, stream: impl Read, limit: u64) -> Result<String, ReadE
         return Err(ReadError::TooLarge { path: path.to_owned(), limit });
     }
     String::from_utf8(bytes).map_err(|_| ReadError::NotText(path.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_from_a_folder_is_known_before_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        for below in ["data", "calls", ".fanfare", "channels/calls"] {
+            fs::create_dir_all(folder.path().join(below)).unwrap();
+        }
+        let is_read = |path: &str| is_read_from(folder.path(), &folder.path().join(path));
+        assert!(is_read("ready.json") && is_read("channels/ready.yaml") && is_read("channels/calls/a.yml"));
+        for other in [
+            "ready.txt",
+            ".ready.json",
+            ".fanfare/ready.json",
+            "data/a.json",
+            "calls/a.json",
+            "../ready.json",
+        ] {
+            assert!(!is_read(other), "{other}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ mod verdict;
 mod tests;
 
 pub use diagnostic::{Diagnostic, DiagnosticSeverity};
-pub use folder::{ReadError, read_folder, read_stream};
+pub use folder::{ReadError, is_read_from, read_folder, read_stream};
 pub use manifest::{Manifest, Manifests};
 pub use places::Places;
 pub use source::{Source, SourcePlace, Style};

@@ -1,6 +1,7 @@
 //! Starts everything in its order, serves until told to stop, and drains.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::cli::paused;
 use crate::cli::serving::serve;
 use crate::cli::signals::Signals;
 use crate::compile::{Snapshot, Sources};
+use crate::manifests::is_read_from;
 use crate::runtime::configuration::Applied;
 use crate::runtime::engine::RunningEngine;
 use crate::runtime::http::api;
@@ -62,6 +64,12 @@ pub enum DevError {
     /// The address cannot be listened on.
     #[error("{0}; choose another with --listen")]
     Listen(#[from] ListenError),
+    /// It would be read as a manifest, and each writing of it be an edit.
+    #[error(
+        "the ready file {} is among the manifests and would be read as one; choose a place outside of the folder, or a name \
+         that begins with a dot", .0.display()
+    )]
+    ReadyFileAmongManifests(PathBuf),
     /// A part of what sends has ended, though nobody told it to.
     #[error("a part of the engine has ended, which is a defect of Fanfare; the log says where")]
     EngineEnded,
@@ -86,6 +94,9 @@ impl DevCommand {
     }
 
     async fn serve(self) -> Result<ExitCode, DevError> {
+        if let Some(path) = self.ready_file.as_ref().filter(|path| is_read_from(&self.manifests, path)) {
+            return Err(DevError::ReadyFileAmongManifests(path.clone()));
+        }
         let mut signals = Signals::receive()
             .map_err(|source| DevError::System { what: "cannot receive signals".into(), source })?;
         let mut data = match &self.database {
