@@ -84,8 +84,19 @@ fn is_zero(count: &u64) -> bool {
 pub struct JourneysElsewhere {
     /// Customers who have left the chunk to wait: their journeys are counted where they are woken into.
     pub left: BTreeSet<CustomerKey>,
-    /// What became of the deliveries before the wait behind which the chunk begins.
-    pub earlier: Vec<(CustomerKey, DeliveryState)>,
+    /// The deliveries before the wait behind which the chunk begins.
+    pub earlier: Vec<EarlierDelivery>,
+}
+
+/// A delivery of a journey from before it waited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierDelivery {
+    /// Whose it is.
+    pub customer: CustomerKey,
+    /// What became of it.
+    pub state: DeliveryState,
+    /// Why, in words.
+    pub reason: Option<String>,
 }
 
 impl RunCounts {
@@ -114,7 +125,7 @@ impl RunCounts {
         let undecided =
             keys.iter().skip(position).filter(|key| !has_left(key) && !journeys.contains_key(key));
         let undecided: BTreeSet<CustomerKey> = undecided.copied().collect();
-        for (customer, state) in &elsewhere.earlier {
+        for EarlierDelivery { customer, state, .. } in &elsewhere.earlier {
             journeys.entry(*customer).or_default().push(*state);
         }
         for (customer, states) in journeys.iter().filter(|(key, _)| !has_left(key)) {
@@ -347,7 +358,10 @@ mod tests {
         let counted = JourneyCounts { messaged: 1, without_message: 2, skipped: 1, ..Default::default() };
         assert_eq!((before.journeys, before.by_state()["sent"]), (counted, 2));
 
-        let (woken, earlier) = ([CustomerKey(1), CustomerKey(4)], vec![(CustomerKey(1), Sent)]);
+        let (woken, earlier) = (
+            [CustomerKey(1), CustomerKey(4)],
+            vec![EarlierDelivery { customer: CustomerKey(1), state: Sent, reason: None }],
+        );
         let elsewhere = JourneysElsewhere { left: BTreeSet::new(), earlier };
         let through = RunCounts::of_chunk([], &elsewhere, &woken, 2, JourneyEnd::WithoutMessage);
         assert_eq!((through.journeys.messaged, through.journeys.without_message), (1, 1));

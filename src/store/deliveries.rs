@@ -61,12 +61,22 @@ pub fn count_chunk(
 ) -> RunCounts {
     let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
     let mut run_counts = RunCounts::of_chunk(states, elsewhere, keys, position, rest);
-    let outcomes = rows.iter().map(|row| CountedDelivery {
+    // Whom a journey leaves out is told where it ends, of all its deliveries together.
+    let own = rows.iter().filter(|row| !elsewhere.left.contains(&row.id.customer));
+    let own = own.map(|row| CountedDelivery {
         customer: row.id.customer,
         state: row.state,
         reason: row.reason.as_deref(),
     });
-    run_counts.reasons = Reasons::of_chunk(&outcomes.collect::<Vec<_>>());
+    let earlier = elsewhere.earlier.iter().filter(|one| !elsewhere.left.contains(&one.customer));
+    let earlier = earlier.map(|one| CountedDelivery {
+        customer: one.customer,
+        state: one.state,
+        reason: one.reason.as_deref(),
+    });
+    let mut outcomes: Vec<_> = earlier.chain(own).collect();
+    outcomes.sort_by_key(|one| one.customer);
+    run_counts.reasons = Reasons::of_chunk(&outcomes);
     run_counts
 }
 

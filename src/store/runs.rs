@@ -86,9 +86,9 @@ pub struct WokenChunks {
     pub next_at: Option<Timestamp>,
 }
 
-/// A run of which all that is left waits at nodes.
+/// A run that is not at its end, without the params of its call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaitingRun {
+pub struct RunUnderWay {
     /// The run.
     pub id: RunId,
     /// The scenario it executes.
@@ -98,6 +98,9 @@ pub struct WaitingRun {
     /// Its call.
     pub call: CallId,
 }
+
+/// How many journeys are woken in one look, about.
+pub(super) const DUE_MAX: u32 = 16 * 1024;
 
 /// How many journeys are woken into one chunk.
 pub(super) const WOKEN_MAX: u32 = 4096;
@@ -259,7 +262,10 @@ pub trait Runs: Send + Sync {
     async fn rest_run(&self, run: RunId) -> Result<bool, StoreError>;
 
     /// The runs that rest.
-    async fn waiting_runs(&self) -> Result<Vec<WaitingRun>, StoreError>;
+    async fn waiting_runs(&self) -> Result<Vec<RunUnderWay>, StoreError>;
+
+    /// All runs that are not at their end, those that rest among them, as one moment shows them.
+    async fn runs_under_way(&self) -> Result<Vec<RunUnderWay>, StoreError>;
 
     /// Ends a run, and its call with the last one; false if it is at its end already or a chunk of it is open. Keeps whom
     /// it left out as its scenario's, or that the scenario reaches its customers again.

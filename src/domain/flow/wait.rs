@@ -99,8 +99,8 @@ fn next_at(time: Time, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
             false => moment,
         };
         // A day that is left out as a whole has no such time.
-        let is_on_its_day = Zoned::new(moment, zone.clone()).date() == date;
-        (moment > at && is_on_its_day).then_some(moment)
+        let is_a_day = date.to_zoned(zone.clone()).is_ok_and(|start| start.date() == date);
+        (moment > at && is_a_day).then_some(moment)
     })
 }
 
@@ -129,6 +129,12 @@ mod tests {
         assert_eq!(next("02:30", "Europe/Vienna", "2026-03-29T01:00:00Z"), "2026-03-30T00:30:00Z");
         // At midnight clocks in Cairo go to 01:00.
         assert_eq!(next("00:00", "Africa/Cairo", "2026-04-23T12:00:00Z"), "2026-04-23T22:00:00Z");
+    }
+
+    #[test]
+    fn a_gap_at_the_end_of_a_day_ends_with_the_next() {
+        // At 23:00 clocks in Nuuk go to 00:00.
+        assert_eq!(next("23:30", "America/Nuuk", "2026-03-28T12:00:00Z"), "2026-03-29T01:00:00Z");
     }
 
     #[test]

@@ -106,6 +106,9 @@ pub trait VersionSource: Send + Sync {
     /// The version in force.
     fn in_force(&self) -> VersionId;
 
+    /// Whether a run of the scenario that began on another version may have to be cancelled; answered without that version.
+    fn may_stop(&self, scenario: &ScenarioName) -> bool;
+
     /// Whether a run of the scenario, begun on this version, is to be cancelled: the scenario has been made
     /// inactive, changed or deleted, and says `onStop: Cancel`.
     fn stops(&self, version: &VersionId, scenario: &ScenarioName) -> bool;

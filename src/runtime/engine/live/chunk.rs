@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::contiguous_progress::ContiguousProgress;
-use super::run::LiveRun;
+use super::run::{Halt, LiveRun};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::NodeIndex;
 use crate::store::deliveries::Cursor;
@@ -67,6 +67,12 @@ impl LiveChunk {
     /// `now` in its conditions and texts: when its journeys were woken, or the call came in.
     pub fn now(&self) -> Timestamp {
         self.woken.map_or(self.run.received_at, |woken| woken.at)
+    }
+
+    /// Whether, and why, nothing more of it may be sent. A wait that ended with its call's expiry ended by it whatever this
+    /// process's clock says.
+    pub fn halt(&self) -> Option<Halt> {
+        self.run.halt(Timestamp::now().max(self.now()))
     }
 
     /// The node its journeys go on from; `None` if they are at their end.

@@ -46,8 +46,7 @@ impl ChunkWorker {
             return Ok(());
         }
         let rows = self.context.deliveries.get(&ids).await?;
-        let now = jiff::Timestamp::now();
-        let halt = self.chunk.run.halt(now);
+        let halt = self.chunk.halt();
         let decided: Vec<Decided> =
             rows.iter().filter_map(|row| withdrawn(&self.chunk, row, halt?)).collect();
         self.hand_over(StepBuilder { decided, ended: ids.len(), ..StepBuilder::default() }, 0).await

@@ -94,7 +94,7 @@ impl ChunkWorker {
             if self.chunk.is_lost() {
                 return Ok(ChunkEnd::Elsewhere);
             }
-            let halted = self.chunk.run.halt(Timestamp::now()).is_some();
+            let halted = self.chunk.halt().is_some();
             if self.chunk.run.is_paused() && !halted {
                 return Ok(ChunkEnd::Paused);
             }

@@ -14,7 +14,7 @@ use crate::domain::pause::{Pause, PauseScope};
 use crate::store::StoreError;
 use crate::store::pauses::PauseBook;
 use crate::store::run_log::{Reopened, RunLog, RunRecord};
-use crate::store::runs::{UnfinishedRun, WaitingRun};
+use crate::store::runs::RunUnderWay;
 
 /// The engine's controls. Cheap to clone.
 #[derive(Clone)]
@@ -118,37 +118,21 @@ impl Control {
     /// See [`StoreError`]; some may have been cancelled.
     pub async fn cancel(&self, scope: &PauseScope) -> Result<usize, StoreError> {
         let mut cancelled = 0;
-        for run in self.scheduler.context.runs.unfinished_runs(&[]).await? {
+        for run in self.scheduler.context.runs.runs_under_way().await? {
             if self.is_in(&run, scope).await? {
-                cancelled += usize::from(self.cancel_run(run.id).await?);
-            }
-        }
-        for run in self.scheduler.context.runs.waiting_runs().await? {
-            if self.is_resting_in(&run, scope).await? {
                 cancelled += usize::from(self.cancel_run(run.id).await?);
             }
         }
         Ok(cancelled)
     }
 
-    async fn is_resting_in(&self, run: &WaitingRun, scope: &PauseScope) -> Result<bool, StoreError> {
-        let channel = match scope {
-            PauseScope::Runtime => return Ok(true),
-            PauseScope::Scenario(name) => return Ok(run.scenario == *name),
-            PauseScope::Call(id) => return Ok(run.call == *id),
-            PauseScope::Channel(channel) => channel,
-        };
-        self.sends_by(&run.version, &run.scenario, channel).await
-    }
-
-    async fn is_in(&self, run: &UnfinishedRun, scope: &PauseScope) -> Result<bool, StoreError> {
-        let channel = match scope {
-            PauseScope::Runtime => return Ok(true),
-            PauseScope::Scenario(name) => return Ok(run.scenario == *name),
-            PauseScope::Call(id) => return Ok(run.call.id == *id),
-            PauseScope::Channel(channel) => channel,
-        };
-        self.sends_by(&run.call.version, &run.scenario, channel).await
+    async fn is_in(&self, run: &RunUnderWay, scope: &PauseScope) -> Result<bool, StoreError> {
+        match scope {
+            PauseScope::Runtime => Ok(true),
+            PauseScope::Scenario(name) => Ok(run.scenario == *name),
+            PauseScope::Call(id) => Ok(run.call == *id),
+            PauseScope::Channel(channel) => self.sends_by(&run.version, &run.scenario, channel).await,
+        }
     }
 
     async fn sends_by(

@@ -16,7 +16,7 @@ use crate::store::runs::{OpenChunks, Reached, RunEnd, RunTotals};
 impl ChunkWorker {
     /// Counts the chunk and marks it done.
     pub(super) async fn finish(&self) -> Result<ChunkEnd, StoreError> {
-        let halt = self.chunk.run.halt(Timestamp::now());
+        let halt = self.chunk.halt();
         if halt == Some(Halt::Failed) {
             return Ok(ChunkEnd::Done);
         }
@@ -69,12 +69,21 @@ pub(super) async fn finish_run(
         context.runs.end_run(run.id, RunState::Failed, None, now).await?;
         return Ok(OpenChunks::default());
     }
+    // Before anything is counted: a run may come here each time that some of its journeys were woken.
+    if halt.is_none() && run.bound.waits() && context.runs.rest_run(run.id).await? {
+        tracing::info!(call = %run.call, scenario = %run.scenario, run = run.id.0, "all that is left of the run waits");
+        return Ok(OpenChunks::default());
+    }
     let totals = context.runs.run_totals(run.id).await?;
     if totals.open_chunks > 0 {
         return context.runs.open_chunks(run.id, &context.owner).await;
     }
     if totals.is_waiting {
-        return wait_or_wake(context, run, halt).await;
+        // One that is stopped or has expired wakes all, so that each comes to its end.
+        if halt.is_some() {
+            context.runs.wake_run(run.id, now).await?;
+        }
+        return context.runs.open_chunks(run.id, &context.owner).await;
     }
     let (state, error) = match totals.run_counts.settle(totals.audience, &totals.deliveries) {
         Ok(()) => (totals.run_counts.end_of_run(halt.map(Halt::run_end)), None),
@@ -102,22 +111,6 @@ pub(super) async fn finish_run(
         );
     }
     Ok(OpenChunks::default())
-}
-
-/// All that is left of a run waits: it rests until the first is woken. One that is stopped or has expired wakes all, so that
-/// each comes to its end.
-async fn wait_or_wake(
-    context: &EngineContext,
-    run: &LiveRun,
-    halt: Option<Halt>,
-) -> Result<OpenChunks, StoreError> {
-    if halt.is_some() {
-        context.runs.wake_run(run.id, Timestamp::now()).await?;
-    } else if context.runs.rest_run(run.id).await? {
-        tracing::info!(call = %run.call, scenario = %run.scenario, run = run.id.0, "all that is left of the run waits");
-        return Ok(OpenChunks::default());
-    }
-    context.runs.open_chunks(run.id, &context.owner).await
 }
 
 /// Whether a run has reached its customers. One that was stopped, or had none, tells nothing about its scenario.

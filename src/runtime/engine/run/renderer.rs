@@ -4,8 +4,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::crash_markers::MarkerGuard;
 use super::retry::{RetryDecision, decide_retry};
 use super::step_builder::{JourneyPosition, StepBuilder};
@@ -89,7 +87,7 @@ impl Renderer {
             || builder.is_late()
             || self.chunk.is_lost()
             || run.is_paused()
-            || run.halt(Timestamp::now()).is_some())
+            || self.chunk.halt().is_some())
     }
 
     fn advance(

@@ -1,11 +1,13 @@
 //! Cancels runs whose scenario was made inactive, changed or deleted and says `onStop: Cancel`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::{EngineContext, LiveRun, RunScheduler, VersionError};
+use crate::domain::name::{ScenarioName, VersionId};
 use crate::store::StoreError;
 use crate::telemetry::Sampled;
 
@@ -19,7 +21,7 @@ static NOT_CANCELLED: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// Polls until stopped.
 pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, mut stop: watch::Receiver<bool>) {
-    let (mut seen, mut looked_at) = (None, Instant::now());
+    let (mut seen, mut looked_at, mut going_on) = (None, Instant::now(), HashSet::new());
     while !*stop.borrow() {
         let now = jiff::Timestamp::now();
         for run in scheduler.runs() {
@@ -33,7 +35,10 @@ pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, mut st
         let in_force = scheduler.context.versions.in_force();
         let is_due = seen.as_ref() != Some(&in_force) || looked_at.elapsed() >= RESTING_EVERY;
         if is_due {
-            match stop_resting(&scheduler).await {
+            if seen.as_ref() != Some(&in_force) {
+                going_on.clear();
+            }
+            match stop_resting(&scheduler, &mut going_on).await {
                 Ok(()) => (seen, looked_at) = (Some(in_force), Instant::now()),
                 Err(error) => {
                     if let Some(held_back) = NOT_CANCELLED.pass(&error.to_string()) {
@@ -46,11 +51,19 @@ pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, mut st
     }
 }
 
-/// Runs that rest are in no process's memory.
-async fn stop_resting(scheduler: &RunScheduler) -> Result<(), StoreError> {
+/// Runs that rest are in no process's memory. Versions of which it is known that their scenario's runs go on are not compiled
+/// again.
+async fn stop_resting(
+    scheduler: &RunScheduler,
+    going_on: &mut HashSet<(VersionId, ScenarioName)>,
+) -> Result<(), StoreError> {
     let EngineContext { versions, runs, .. } = &scheduler.context;
     let mut resting = runs.waiting_runs().await?;
-    resting.retain(|run| run.version != versions.in_force());
+    resting.retain(|run| {
+        run.version != versions.in_force()
+            && versions.may_stop(&run.scenario)
+            && !going_on.contains(&(run.version.clone(), run.scenario.clone()))
+    });
     // Each version is compiled once, if it is not kept.
     resting.sort_by(|one, other| one.version.cmp(&other.version));
     let mut compiled = None;
@@ -61,7 +74,9 @@ async fn stop_resting(scheduler: &RunScheduler) -> Result<(), StoreError> {
                 Ok(_) | Err(VersionError::Unusable { .. }) => compiled = Some(run.version.clone()),
             }
         }
-        if versions.stops(&run.version, &run.scenario) && runs.stop_run(run.id).await? {
+        if !versions.stops(&run.version, &run.scenario) {
+            going_on.insert((run.version, run.scenario));
+        } else if runs.stop_run(run.id).await? {
             tracing::info!(call = %run.call, scenario = %run.scenario, "the scenario was stopped: its run is cancelled");
         }
     }

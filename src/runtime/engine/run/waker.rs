@@ -15,8 +15,8 @@ use crate::store::StoreError;
 use crate::store::runs::WokenChunks;
 use crate::telemetry::Sampled;
 
-/// How many groups of journeys are woken in one commit.
-const GROUPS_MAX: u32 = 4;
+/// How many groups of journeys are woken in one look.
+const GROUPS_MAX: u32 = 64;
 /// How often the store is looked at when nothing is known to be due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Journeys that are due within so short a time of one another are woken together.

@@ -94,6 +94,10 @@ impl VersionSource for VersionCache {
         (self.in_force)().version.clone()
     }
 
+    fn may_stop(&self, scenario: &ScenarioName) -> bool {
+        (self.in_force)().scenarios.get(scenario).is_none_or(|now| now.on_stop == OnStop::Cancel)
+    }
+
     fn stops(&self, version: &VersionId, scenario: &ScenarioName) -> bool {
         let current = (self.in_force)();
         if current.version == *version {

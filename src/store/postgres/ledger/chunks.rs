@@ -40,8 +40,11 @@ macro_rules! is_free {
     };
 }
 
-const OPEN: &str =
-    concat!("SELECT c.n, ", is_free!("$2"), " FROM chunk c WHERE c.run = $1 AND c.state = 0 ORDER BY c.n");
+const OPEN: &str = concat!(
+    "SELECT c.n, ",
+    is_free!("$2"),
+    " FROM chunk c WHERE c.run = $1 AND c.state = 0 ORDER BY c.from_chunk IS NULL, c.n"
+);
 
 /// The lease that ran out is locked with the chunk: an owner who renews it just now is waited for by nobody, and keeps
 /// the chunk; one who comes later learns that it had run out.

@@ -27,7 +27,7 @@ const UNDER_WAY: &str = "SELECT scenario FROM run WHERE state IN (0, 1)
     UNION SELECT DISTINCT scenario FROM run WHERE state = 6 LIMIT $1";
 const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1)),
     (SELECT count(*) FROM run WHERE state IN (0, 1)),
-    least((SELECT received_at FROM call WHERE state IN (0, 1) AND state = 0 ORDER BY seq LIMIT 1),
+    least((SELECT received_at FROM call WHERE state = 0 ORDER BY seq LIMIT 1),
         (SELECT c.received_at FROM run r JOIN call c ON c.seq = r.call
             WHERE r.state IN (0, 1) AND NOT EXISTS (SELECT FROM waiting_journey w WHERE w.run = r.id)
             ORDER BY r.id LIMIT 1)),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::PostgresLedger;
 use super::rows::{accepted_call, call_columns, code, get, run_state, small};
+use super::waiting::{RESTING, UNDER_WAY};
 use crate::domain::customer::CustomerKey;
 use crate::domain::ends::Ends;
 use crate::domain::name::{RunId, ScenarioName};
@@ -14,8 +15,8 @@ use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::domain::state::CallState;
 use crate::store::StoreError;
 use crate::store::runs::{
-    ChunkId, Fence, Matched, OpenChunks, Reached, RunEnd, RunTotals, Runs, SelectionLease, Taken,
-    UnfinishedRun, UnmatchedEnd, WaitingRun, WokenChunks,
+    ChunkId, Fence, Matched, OpenChunks, Reached, RunEnd, RunTotals, RunUnderWay, Runs, SelectionLease,
+    Taken, UnfinishedRun, UnmatchedEnd, WokenChunks,
 };
 
 const BEGIN: &str = "
@@ -194,8 +195,12 @@ impl Runs for PostgresLedger {
         self.let_rest(run).await
     }
 
-    async fn waiting_runs(&self) -> Result<Vec<WaitingRun>, StoreError> {
-        self.resting().await
+    async fn waiting_runs(&self) -> Result<Vec<RunUnderWay>, StoreError> {
+        self.under_way(RESTING).await
+    }
+
+    async fn runs_under_way(&self) -> Result<Vec<RunUnderWay>, StoreError> {
+        self.under_way(UNDER_WAY).await
     }
 
     async fn end_run_as(&self, run: RunId, end: RunEnd, now: Timestamp) -> Result<bool, StoreError> {

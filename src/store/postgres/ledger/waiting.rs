@@ -8,10 +8,10 @@ use super::chunks::place;
 use super::rows::{delivery_state, get, optional_time, small, time, unreadable};
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::{CallId, NodeIndex, RunId, ScenarioName, VersionId};
-use crate::domain::run_counts::JourneysElsewhere;
+use crate::domain::run_counts::{EarlierDelivery, JourneysElsewhere};
 use crate::store::StoreError;
 use crate::store::chunk_keys;
-use crate::store::runs::{ChunkId, WOKEN_MAX, WaitingRun, Woken, WokenChunks};
+use crate::store::runs::{ChunkId, DUE_MAX, RunUnderWay, WOKEN_MAX, Woken, WokenChunks};
 
 /// The groups that are due, the most overdue first: each is what waits at one node of one chunk. Looked for among as many
 /// journeys as those groups have at most.
@@ -28,11 +28,15 @@ const OF_GROUP: &str = "
 const WAKE: &str = "SELECT wake_journeys_1($1, $2, $3, $4, $5, $6)";
 const EARLIEST: &str = "SELECT min(wake_at) FROM waiting_journey WHERE woken_into IS NULL";
 const REST: &str = "SELECT rest_run_1($1)";
-const RESTING: &str = "
+pub(super) const RESTING: &str = "
     SELECT r.id, r.scenario, c.version, c.id FROM run r JOIN call c ON c.seq = r.call WHERE r.state = 6 ORDER BY r.id";
+pub(super) const UNDER_WAY: &str = "
+    SELECT r.id, r.scenario, c.version, c.id
+    FROM (SELECT id FROM run WHERE state IN (0, 1) UNION ALL SELECT id FROM run WHERE state = 6) o
+    JOIN run r ON r.id = o.id JOIN call c ON c.seq = r.call ORDER BY r.id";
 const LEFT: &str = "SELECT customer FROM waiting_journey WHERE run = $1 AND chunk = $2";
 const EARLIER: &str = "
-    SELECT d.customer, d.state FROM chunk c
+    SELECT d.customer, d.state, d.reason FROM chunk c
     JOIN waiting_journey w ON w.run = c.run AND w.chunk = c.from_chunk AND w.woken_into = c.n
     JOIN delivery d ON d.accepted_at = $3 AND d.run = c.run AND d.customer = w.customer AND d.node < c.from_node
     WHERE c.run = $1 AND c.n = $2";
@@ -59,23 +63,41 @@ impl PostgresLedger {
         now: Timestamp,
         groups: u32,
     ) -> Result<WokenChunks, StoreError> {
-        let journeys = i64::from(WOKEN_MAX) * i64::from(groups);
+        let journeys = i64::from(DUE_MAX);
         let due = {
             let mut session = self.database.ledger().await?;
             session.query(DUE, &[&now.as_microsecond(), &journeys, &i64::from(groups)]).await?
         };
         let mut woken = WokenChunks::default();
         for row in &due {
-            woken.chunks.extend(self.wake(&Group::of(row)?, now, now).await?);
+            match self.wake(&Group::of(row)?, now, now).await {
+                Ok(group) => woken.chunks.extend(group),
+                // What has been woken is told all the same, and the rest is looked at again.
+                Err(_) if !woken.chunks.is_empty() => {
+                    woken.is_more_due = true;
+                    return Ok(woken);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        if !woken.chunks.is_empty() {
-            self.ring().await?;
+        match self.next_wake(!woken.chunks.is_empty()).await {
+            Ok(next_at) => woken.next_at = next_at,
+            Err(error) if woken.chunks.is_empty() => return Err(error),
+            // Other replicas find it by their looks.
+            Err(_) => {}
         }
-        let row = self.database.ledger().await?.one(EARLIEST, &[]).await?;
-        woken.next_at = optional_time(&row, 0)?;
         // What another replica is at just now is not looked at again at once.
         woken.is_more_due = woken.next_at.is_some_and(|at| at <= now) && !woken.chunks.is_empty();
         Ok(woken)
+    }
+
+    /// When the next journey is due; rings for the other replicas if some were woken.
+    async fn next_wake(&self, rings: bool) -> Result<Option<Timestamp>, StoreError> {
+        if rings {
+            self.ring().await?;
+        }
+        let row = self.database.ledger().await?.one(EARLIEST, &[]).await?;
+        optional_time(&row, 0)
     }
 
     pub(super) async fn wake_all_of(&self, run: RunId, now: Timestamp) -> Result<u64, StoreError> {
@@ -116,10 +138,10 @@ impl PostgresLedger {
         get(&self.database.ledger().await?.one(REST, &[&run.0]).await?, 0)
     }
 
-    pub(super) async fn resting(&self) -> Result<Vec<WaitingRun>, StoreError> {
-        let rows = self.database.ledger().await?.query(RESTING, &[]).await?;
+    pub(super) async fn under_way(&self, sql: &'static str) -> Result<Vec<RunUnderWay>, StoreError> {
+        let rows = self.database.ledger().await?.query(sql, &[]).await?;
         let run = |row| {
-            Ok(WaitingRun {
+            Ok(RunUnderWay {
                 id: RunId(get(row, 0)?),
                 scenario: ScenarioName::new(get::<&str>(row, 1)?),
                 version: VersionId::new(get::<Option<&str>>(row, 2)?.unwrap_or_default()),
@@ -138,7 +160,10 @@ impl PostgresLedger {
         let earlier = session.query(EARLIER, &[&chunk.run.0, &place(chunk), &accepted_at]).await?;
         let earlier = earlier
             .iter()
-            .map(|row| Ok((CustomerKey(get(row, 0)?), delivery_state(get(row, 1)?)?)))
+            .map(|row| {
+                let (customer, state) = (CustomerKey(get(row, 0)?), delivery_state(get(row, 1)?)?);
+                Ok(EarlierDelivery { customer, state, reason: get(row, 2)? })
+            })
             .collect::<Result<_, StoreError>>()?;
         Ok(JourneysElsewhere { left, earlier })
     }

@@ -9,13 +9,17 @@ CREATE TABLE waiting_journey (
     wake_at bigint NOT NULL,
     woken_into int,                     -- the chunk it goes on in; null while it waits, -1 if its run ended before
     PRIMARY KEY (run, chunk, customer)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01);
 CREATE INDEX waiting_journey_due ON waiting_journey (wake_at) WHERE woken_into IS NULL;
+CREATE INDEX waiting_journey_group ON waiting_journey (run, chunk, node) WHERE woken_into IS NULL;
 
 -- Where a chunk of woken journeys came from; null in the chunks of the audience.
 ALTER TABLE chunk ADD COLUMN from_chunk int;
 ALTER TABLE chunk ADD COLUMN from_node int;
 ALTER TABLE chunk ADD COLUMN woken_at bigint;       -- `now` for its journeys
+
+-- Calls that are not matched: those whose runs rest are many, and no longer among these.
+CREATE INDEX call_accepted ON call (seq) WHERE state = 0;
 
 -- Runs of which all that is left waits.
 CREATE INDEX run_waiting ON run (scenario, id) WHERE state = 6;

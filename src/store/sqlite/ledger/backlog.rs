@@ -22,7 +22,7 @@ const UNDER_WAY: &str = "SELECT scenario FROM run WHERE state IN (0, 1)
 
 /// A call that is not matched, or the call of a run under way that has not waited.
 const OLDEST: &str = "SELECT min(at) FROM (
-        SELECT * FROM (SELECT received_at AS at FROM call WHERE state IN (0, 1) AND state = 0 ORDER BY seq LIMIT 1)
+        SELECT * FROM (SELECT received_at AS at FROM call WHERE state = 0 ORDER BY seq LIMIT 1)
         UNION ALL SELECT * FROM (SELECT c.received_at FROM run r CROSS JOIN call c ON c.seq = r.call
             WHERE r.state IN (0, 1) AND NOT EXISTS (SELECT 1 FROM waiting_journey w WHERE w.run = r.id)
             ORDER BY r.id LIMIT 1))";

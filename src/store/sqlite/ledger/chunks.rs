@@ -43,8 +43,8 @@ pub(super) fn set_audience(
 }
 
 pub(super) fn open(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<u32>> {
-    let mut statement =
-        connection.prepare_cached("SELECT n FROM chunk WHERE run = ?1 AND state = 0 ORDER BY n")?;
+    let mut statement = connection
+        .prepare_cached("SELECT n FROM chunk WHERE run = ?1 AND state = 0 ORDER BY from_chunk IS NULL, n")?;
     statement.query_map([run.0], |row| row.get(0))?.collect()
 }
 

@@ -11,8 +11,8 @@ use crate::domain::name::RunId;
 use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::store::StoreError;
 use crate::store::runs::{
-    ChunkId, Fence, Matched, OpenChunks, RunEnd, RunTotals, Runs, SelectionLease, Taken, UnfinishedRun,
-    UnmatchedEnd, WaitingRun, WokenChunks,
+    ChunkId, Fence, Matched, OpenChunks, RunEnd, RunTotals, RunUnderWay, Runs, SelectionLease, Taken,
+    UnfinishedRun, UnmatchedEnd, WokenChunks,
 };
 
 #[async_trait]
@@ -107,8 +107,12 @@ impl Runs for Ledger {
         self.database.write(move |c| waiting::rest(c, run)).await
     }
 
-    async fn waiting_runs(&self) -> Result<Vec<WaitingRun>, StoreError> {
+    async fn waiting_runs(&self) -> Result<Vec<RunUnderWay>, StoreError> {
         self.database.read(waiting::waiting_runs).await
+    }
+
+    async fn runs_under_way(&self) -> Result<Vec<RunUnderWay>, StoreError> {
+        self.database.read(waiting::runs_under_way).await
     }
 
     async fn end_run_as(&self, run: RunId, end: RunEnd, now: Timestamp) -> Result<bool, StoreError> {

@@ -6,9 +6,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::rows::{delivery_state, timestamp};
 use crate::domain::customer::CustomerKey;
 use crate::domain::name::{CallId, RunId, ScenarioName, VersionId};
-use crate::domain::run_counts::JourneysElsewhere;
+use crate::domain::run_counts::{EarlierDelivery, JourneysElsewhere};
 use crate::store::chunk_keys;
-use crate::store::runs::{ChunkId, WOKEN_MAX, WaitingRun, WokenChunks};
+use crate::store::runs::{ChunkId, DUE_MAX, RunUnderWay, WOKEN_MAX, WokenChunks};
 
 /// Of a chunk `c` and a delivery `d`, whether the delivery was made in the chunk. A journey's deliveries before a wait belong
 /// to the chunk that it left, those behind it to the chunk that it was woken into.
@@ -41,6 +41,9 @@ pub(super) fn wake_due(
     for _ in 0..groups {
         let Some(group) = first_due(connection, now)? else { break };
         woken.chunks.extend(wake(connection, &group, now, now)?);
+        if woken.chunks.iter().map(|(_, journeys)| journeys).sum::<u64>() >= u64::from(DUE_MAX) {
+            break;
+        }
     }
     let earliest = "SELECT min(wake_at) FROM waiting_journey WHERE woken_into IS NULL";
     let earliest: Option<i64> = connection.prepare_cached(earliest)?.query_row([], |row| row.get(0))?;
@@ -138,13 +141,28 @@ pub(super) fn rest(connection: &Connection, run: RunId) -> rusqlite::Result<bool
 }
 
 /// The runs that rest.
-pub(super) fn waiting_runs(connection: &Connection) -> rusqlite::Result<Vec<WaitingRun>> {
-    let mut statement = connection.prepare_cached(
+pub(super) fn waiting_runs(connection: &Connection) -> rusqlite::Result<Vec<RunUnderWay>> {
+    under_way(
+        connection,
         "SELECT r.id, r.scenario, c.version, c.id FROM run r JOIN call c ON c.seq = r.call
          WHERE r.state = 6 ORDER BY r.id",
-    )?;
+    )
+}
+
+/// The runs that are not at their end.
+pub(super) fn runs_under_way(connection: &Connection) -> rusqlite::Result<Vec<RunUnderWay>> {
+    under_way(
+        connection,
+        "SELECT r.id, r.scenario, c.version, c.id
+         FROM (SELECT id FROM run WHERE state IN (0, 1) UNION ALL SELECT id FROM run WHERE state = 6) o
+         JOIN run r ON r.id = o.id JOIN call c ON c.seq = r.call ORDER BY r.id",
+    )
+}
+
+fn under_way(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<RunUnderWay>> {
+    let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| {
-        Ok(WaitingRun {
+        Ok(RunUnderWay {
             id: RunId(row.get(0)?),
             scenario: ScenarioName::new(row.get::<_, String>(1)?),
             version: VersionId::new(row.get::<_, Option<String>>(2)?.unwrap_or_default()),
@@ -161,13 +179,14 @@ pub(super) fn elsewhere(connection: &Connection, chunk: ChunkId) -> rusqlite::Re
     let left = left.query_map(params![chunk.run.0, chunk.n], |row| row.get(0).map(CustomerKey))?;
     let left = left.collect::<rusqlite::Result<_>>()?;
     let mut earlier = connection.prepare_cached(
-        "SELECT d.customer, d.state FROM chunk c
+        "SELECT d.customer, d.state, d.reason FROM chunk c
          JOIN waiting_journey w ON w.run = c.run AND w.chunk = c.from_chunk AND w.woken_into = c.n
          JOIN delivery d ON d.run = c.run AND d.customer = w.customer AND d.node < c.from_node
          WHERE c.run = ?1 AND c.n = ?2",
     )?;
     let earlier = earlier.query_map(params![chunk.run.0, chunk.n], |row| {
-        Ok((CustomerKey(row.get(0)?), delivery_state(row.get(1)?)?))
+        let (customer, state) = (CustomerKey(row.get(0)?), delivery_state(row.get(1)?)?);
+        Ok(EarlierDelivery { customer, state, reason: row.get(2)? })
     })?;
     Ok(JourneysElsewhere { left, earlier: earlier.collect::<rusqlite::Result<_>>()? })
 }

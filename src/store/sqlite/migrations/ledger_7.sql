@@ -11,11 +11,15 @@ CREATE TABLE waiting_journey (
     PRIMARY KEY (run, chunk, customer)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX waiting_journey_due ON waiting_journey (wake_at) WHERE woken_into IS NULL;
+CREATE INDEX waiting_journey_group ON waiting_journey (run, chunk, node) WHERE woken_into IS NULL;
 
 -- Where a chunk of woken journeys came from; NULL in the chunks of the audience.
 ALTER TABLE chunk ADD COLUMN from_chunk INTEGER;
 ALTER TABLE chunk ADD COLUMN from_node INTEGER;
 ALTER TABLE chunk ADD COLUMN woken_at INTEGER;      -- `now` for its journeys
+
+-- Calls that are not matched: those whose runs rest are many, and no longer among these.
+CREATE INDEX call_accepted ON call (seq) WHERE state = 0;
 
 -- Runs of which all that is left waits.
 CREATE INDEX run_waiting ON run (scenario, id) WHERE state = 6;

@@ -353,13 +353,14 @@ impl RunScheduler {
         self.wakeup.notify_one();
     }
 
-    /// A chunk of a run under way was opened again; false if the run is not under way.
+    /// A chunk of a run under way was opened again, or made of journeys that were woken: it goes before those of the audience
+    /// that have not been begun. False if the run is not under way.
     pub(super) fn reopen(&self, chunk: ChunkId) -> bool {
         let mut state = self.lock();
         let entry = state.runs.get_mut(&chunk.run);
         let is_known = entry.is_some();
         if let Some(entry) = entry {
-            entry.add(chunk.n);
+            entry.add_first(vec![chunk.n]);
         }
         drop(state);
         self.wakeup.notify_one();

@@ -28,7 +28,7 @@ impl ScheduledRun {
     }
 
     /// Puts chunks up that others have left, before all that waits here.
-    fn add_first(&mut self, left: Vec<u32>) {
+    pub(super) fn add_first(&mut self, left: Vec<u32>) {
         let waiting: HashSet<u32> = self.pending.iter().copied().collect();
         for n in left.into_iter().rev().filter(|n| !waiting.contains(n)) {
             if !self.processing.contains(&n) {

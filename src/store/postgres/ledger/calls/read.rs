@@ -31,11 +31,8 @@ macro_rules! record_columns {
 }
 
 /// The first condition is the partial index's own, so that it is used.
-const OPEN: &str = concat!(
-    "SELECT ",
-    call_columns!(),
-    " FROM call c WHERE c.state IN (0, 1) AND c.state = 0 ORDER BY c.seq LIMIT $1"
-);
+const OPEN: &str =
+    concat!("SELECT ", call_columns!(), " FROM call c WHERE c.state = 0 ORDER BY c.seq LIMIT $1");
 
 const ONE: &str = concat!("SELECT ", record_columns!("c.params"), " FROM call c WHERE c.id = $1");
 

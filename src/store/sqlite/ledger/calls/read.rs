@@ -22,7 +22,7 @@ pub(super) fn open_calls(
     // The first condition is the partial index's own, so that the planner can use it.
     let mut select = connection.prepare_cached(
         "SELECT seq, id, trigger_name, version, received_at, expires_at, params, trace FROM call
-         WHERE state IN (0, 1) AND state = 0 ORDER BY seq LIMIT ?1",
+         WHERE state = 0 ORDER BY seq LIMIT ?1",
     )?;
     let calls = select.query_map([limit], |row| {
         let (seq, id) = (row.get("seq")?, CallId::new(row.get::<_, String>("id")?));
