@@ -230,7 +230,7 @@ impl Dispatcher {
     /// Whether the channel sends nothing for now, but a message that probes its provider. One that nothing waits for has
     /// none to probe with but what is begun next.
     fn rests(&self, handle: Option<&ChannelHandle>, now: Instant) -> bool {
-        let has_a_probe = self.open > 0 || self.waiting.len() > 0 || self.queue.fair_queue().len() > 0;
+        let has_a_probe = self.open > 0 || self.waiting.len() > 0 || !self.queue.fair_queue().is_empty();
         let is_down = self.health.is_down() && (has_a_probe || self.health.allows(1, now) == 0);
         handle.is_none() || is_down || self.queue.is_paused()
     }
