@@ -18,15 +18,17 @@ use harness::Postgres;
 use report::Report;
 use world::World;
 
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 11] = [
     "clients",
     "ingest",
     "broad",
     "narrow",
+    "far",
     "indexing",
     "postgres-ingest",
     "postgres-broad",
     "postgres-narrow",
+    "postgres-far",
     "postgres-replicas",
 ];
 
@@ -56,7 +58,7 @@ async fn run(report: &mut Report, wanted: impl Fn(&str) -> bool) {
     if wanted("ingest") {
         part::ingest::run(report).await;
     }
-    if ["broad", "narrow", "indexing"].into_iter().any(&wanted) {
+    if ["broad", "narrow", "far", "indexing"].into_iter().any(&wanted) {
         on_files(report, &wanted).await;
     }
     if PARTS.into_iter().filter(|part| part.starts_with("postgres-")).any(&wanted) {
@@ -73,6 +75,9 @@ async fn on_files(report: &mut Report, wanted: impl Fn(&str) -> bool) {
         let small = World::make(scaled(100_000)).await;
         part::narrow::run(report, &large, &small, "").await;
     }
+    if wanted("far") {
+        part::far::run(report, &large, "").await;
+    }
     if wanted("indexing") {
         part::indexing::run(report, &large).await;
     }
@@ -84,7 +89,7 @@ async fn on_postgres(report: &mut Report, wanted: impl Fn(&str) -> bool) {
     if wanted("postgres-ingest") {
         part::ingest::run_on(report, &server).await;
     }
-    if wanted("postgres-broad") || wanted("postgres-narrow") {
+    if ["postgres-broad", "postgres-narrow", "postgres-far"].into_iter().any(&wanted) {
         let large = World::make_on(&server, scaled(1_000_000)).await;
         if wanted("postgres-broad") {
             part::broad::run_on_postgres(report, &large).await;
@@ -92,6 +97,9 @@ async fn on_postgres(report: &mut Report, wanted: impl Fn(&str) -> bool) {
         if wanted("postgres-narrow") {
             let small = World::make_on(&server, scaled(100_000)).await;
             part::narrow::run(report, &large, &small, "PostgreSQL: ").await;
+        }
+        if wanted("postgres-far") {
+            part::far::run(report, &large, "PostgreSQL: ").await;
         }
     }
     if wanted("postgres-replicas") {

@@ -68,10 +68,12 @@ pub struct ChannelSpec {
     /// How often and how long a message is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// How many messages may be under way at once, at each replica. After a crash, at most so many are in doubt.
-    #[serde(default = "default_window")]
+    /// How many messages may be opened and without a recorded outcome at once, at each replica. After a crash, at most so
+    /// many are in doubt. Left out: 256 where unknowns are held; where they are sent again, four times as many as may be
+    /// under way at once, at least 256 and at most 4,096.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
-    pub window: i32,
+    pub window: Option<i32>,
     /// What becomes of a message of which a crash or a timeout made it unknown whether it was taken. Left out: `Resend`
     /// where the provider or the recipient can tell a repetition (smtp, webhook, log), `Hold` elsewhere (twilio).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -227,7 +229,9 @@ pub struct Rate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub per_second: Option<i32>,
-    /// How many at a time, at each replica. Left out, 16.
+    /// How many at a time, at each replica. Left out, as many as the provider bears: 16 at first, more while answers come
+    /// as fast as at a lower load, fewer when it throttles, fails or answers more slowly; at most 1,024, and 50 to a mail
+    /// server. A rate that a throttling provider takes is learned as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
     pub concurrency: Option<i32>,
@@ -274,8 +278,19 @@ pub struct ChannelStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub secret_revisions: Vec<SecretRevision>,
+    /// What the replicas have learned of the provider's limits, where `rate.concurrency` is left out. It follows changes of
+    /// more than a quarter, at most once a minute; the metrics are exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedOfProvider>,
 }
 
-fn default_window() -> i32 {
-    256
+/// How fast a provider turned out to be usable, over all replicas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LearnedOfProvider {
+    /// How many messages may be under way at once.
+    pub concurrency: i32,
+    /// How many may begin in a second, if the provider throttles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<i32>,
 }

@@ -112,10 +112,8 @@ mod tests {
         each("spec", |path, schema| {
             assert!(!path.contains("[]") || schema["default"].is_null(), "{path}: {schema}");
         });
-        assert_eq!(
-            schema_of("Channel").unwrap()["properties"]["spec"]["properties"]["window"]["default"],
-            256
-        );
+        let smtp = &schema_of("Channel").unwrap()["properties"]["spec"]["properties"]["smtp"];
+        assert_eq!(smtp["properties"]["tls"]["default"], "StartTls");
     }
 
     #[test]

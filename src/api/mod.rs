@@ -28,8 +28,8 @@ pub use api_trigger::{
     ApiTrigger, ApiTriggerSpec, ApiTriggerStatus, Deduplicate, Expires, RateWindow, UnknownFields,
 };
 pub use channel::{
-    AuthorizationRef, AuthorizationScheme, Channel, ChannelSpec, ChannelStatus, LogChannel, MailHeader,
-    OnUnknown, Rate, Retry, Smtp, SmtpTls, Twilio, Webhook, WebhookHeader,
+    AuthorizationRef, AuthorizationScheme, Channel, ChannelSpec, ChannelStatus, LearnedOfProvider,
+    LogChannel, MailHeader, OnUnknown, Rate, Retry, Smtp, SmtpTls, Twilio, Webhook, WebhookHeader,
 };
 pub use content::{EmailContent, LogContent, SmsContent, WebhookContent};
 pub use credentials::{ApiKeys, BasicAuth, Rotation, StillInUse, TriggerAuth};

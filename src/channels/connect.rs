@@ -163,7 +163,7 @@ impl Connecting<'_> {
 
     /// As many connections are kept as attempts may be under way.
     fn connections(&self) -> usize {
-        self.channel.concurrency as usize
+        self.channel.concurrency.map_or(self.channel.kind.concurrency_max(), |fixed| fixed as usize)
     }
 }
 

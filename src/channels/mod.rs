@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::content::Content;
-use crate::domain::refusal::{Basis, RefusalFinding, alike};
+use crate::domain::refusal::{About, Basis, RefusalFinding, alike};
 use crate::domain::trace::TraceParent;
 pub use unrecognized::Unrecognized;
 
@@ -51,17 +51,24 @@ pub enum Attempt {
         /// Whether it says something of others too.
         reach: Reach,
     },
-    /// It is proven that nothing was taken: no connection, nothing written yet, 429, 503 with Retry-After, an SMTP
-    /// 4xx. Trying again cannot double it.
+    /// It is proven that nothing was taken: no connection, nothing written yet, an SMTP 4xx. Trying again cannot double
+    /// it.
     NotTaken {
         /// What happened.
         reason: String,
         /// When the provider said to come back.
         retry_after: Option<Duration>,
-        /// Whether the provider itself is in trouble (no connection, 503, a refused login) or wants everyone to slow
-        /// down (429), not this message alone: after several in a row the channel probes with one delivery, and lets
-        /// the others wait without using up attempts.
+        /// Whether the provider itself is in trouble (no connection, a refused login), not this message alone: after
+        /// several in a row the channel probes with one delivery, and lets the others wait without using up attempts.
         provider_down: bool,
+    },
+    /// The provider took nothing and wants everyone to slow down: 429, 503 with Retry-After, a full queue. After several
+    /// in a row and nothing taken, the channel probes as well.
+    Throttled {
+        /// What the provider said.
+        reason: String,
+        /// When the provider said to come back.
+        retry_after: Option<Duration>,
     },
     /// It may have been taken: a timeout, a reset or a 5xx after the request was on its way.
     Unknown {
@@ -77,6 +84,7 @@ impl Attempt {
             Attempt::Sent { .. } => None,
             Attempt::Refused { reason, .. }
             | Attempt::NotTaken { reason, .. }
+            | Attempt::Throttled { reason, .. }
             | Attempt::Unknown { reason } => Some(reason),
         }
     }
@@ -88,6 +96,9 @@ impl Attempt {
 
     /// What a table found about a refusal: it is the channel's, or it refuses this message.
     fn found(reason: String, finding: RefusalFinding, retry_after: Option<Duration>) -> Self {
+        if finding.about == About::Later {
+            return Attempt::Throttled { reason, retry_after };
+        }
         if finding.is_the_channels() {
             return Attempt::NotTaken { reason, retry_after, provider_down: true };
         }
@@ -123,6 +134,9 @@ pub trait Channel: Send + Sync {
 
     /// Ends idle connections; called once when the channel is replaced or the runtime stops.
     async fn close(&self);
+
+    /// Ends connections that were idle for too long to be used again; called several times a second.
+    fn end_idle(&self) {}
 
     /// Refusals that no row of the tables knows, if there can be such.
     fn unrecognized(&self) -> Option<&Unrecognized> {

@@ -92,6 +92,10 @@ impl Channel for TwilioChannel {
         self.client.close();
     }
 
+    fn end_idle(&self) {
+        self.client.end_idle();
+    }
+
     fn unrecognized(&self) -> Option<&Unrecognized> {
         Some(&self.unrecognized)
     }
@@ -113,7 +117,7 @@ fn judge(answer: &HttpAnswer, now: Timestamp, unrecognized: &Unrecognized) -> At
     };
     match status {
         StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {
-            Attempt::NotTaken { reason, retry_after, provider_down: true }
+            Attempt::Throttled { reason, retry_after }
         }
         StatusCode::REQUEST_TIMEOUT => Attempt::Unknown { reason },
         _ if status.is_redirection() => {

@@ -95,6 +95,10 @@ impl Channel for WebhookChannel {
         self.client.close();
     }
 
+    fn end_idle(&self) {
+        self.client.end_idle();
+    }
+
     fn unrecognized(&self) -> Option<&Unrecognized> {
         Some(&self.unrecognized)
     }
@@ -109,7 +113,7 @@ fn judge(answer: &HttpAnswer, now: Timestamp, unrecognized: &Unrecognized) -> At
     let retry_after = retry_after(&answer.headers, now);
     let reason = said(answer);
     if status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some() {
-        return Attempt::NotTaken { reason, retry_after, provider_down: true };
+        return Attempt::Throttled { reason, retry_after };
     }
     match webhook::judge(status.as_u16(), &String::from_utf8_lossy(&answer.body)) {
         Meaning::MayBeTaken => Attempt::Unknown { reason },

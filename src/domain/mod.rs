@@ -6,6 +6,7 @@ pub mod acceptance;
 pub mod address_range;
 pub mod admission;
 pub mod body;
+pub mod concurrency;
 pub mod content;
 pub mod crashes;
 pub mod credentials;

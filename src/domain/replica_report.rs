@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::concurrency::LearnedLimits;
 use super::pause::PauseReport;
 
 /// A replica's account of itself.
@@ -27,6 +28,8 @@ pub struct ReplicaReport {
     pub channels: BTreeMap<String, ChannelReport>,
     /// The last refusal of each channel's provider that no table knows, where there was one.
     pub unrecognized_refusals: BTreeMap<String, String>,
+    /// What was learned of providers whose limits are not declared, coarsely.
+    pub learned: BTreeMap<String, LearnedLimits>,
     /// Whether the index of each scenario's audience is complete.
     pub audiences: BTreeMap<String, AudienceReport>,
     /// Scenarios that do not fire any more and still have runs under way.

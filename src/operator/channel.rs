@@ -16,7 +16,7 @@ use super::programmed::{Replica, Wanted, in_force, tell_in_force};
 use super::status;
 use super::user_secret::{self, RESOLVED_REFS, UserSecret};
 use super::verdict::judge;
-use crate::api::{Channel, ChannelStatus, SecretRevision};
+use crate::api::{Channel, ChannelStatus, LearnedOfProvider, SecretRevision};
 use crate::compile::references::{SecretUse, channel_secrets};
 use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::{ChannelReport, ReplicaReport};
@@ -64,6 +64,7 @@ impl Kind for Channel {
             generation_in_force,
             conditions: ground.conditions(&findings, &beside),
             secret_revisions: revisions,
+            learned: learned(&name, &serving.replicas),
         };
         status::write(context, channel, observed, &new, (conditions, &new.conditions)).await?;
         Ok(again(is_resolved, ground.due(&findings)))
@@ -108,6 +109,20 @@ fn unrecognized(name: &str, replicas: &[Replica]) -> Option<Finding> {
     ))
 }
 
+/// What the replicas have learned of the provider's limits, together.
+fn learned(name: &str, replicas: &[Replica]) -> Option<LearnedOfProvider> {
+    let told: Vec<_> =
+        replicas.iter().filter_map(|replica| replica.report.as_ref().ok()?.learned.get(name)).collect();
+    let sum = |counts: &mut dyn Iterator<Item = u32>| {
+        counts.fold(0_i32, |sum, count| sum.saturating_add(i32::try_from(count).unwrap_or(i32::MAX)))
+    };
+    let are_throttled = !told.is_empty() && told.iter().all(|it| it.per_second.is_some());
+    (!told.is_empty()).then(|| LearnedOfProvider {
+        concurrency: sum(&mut told.iter().map(|it| it.concurrency)),
+        per_second: are_throttled.then(|| sum(&mut told.iter().filter_map(|it| it.per_second))),
+    })
+}
+
 /// Whether the provider answers, as the replicas see it; the one that is worst off speaks.
 fn connected(name: &str, replicas: &[Replica]) -> Finding {
     let reports = replicas.iter().filter_map(|replica| replica.report.as_ref().ok()?.channels.get(name));
@@ -135,5 +150,36 @@ fn connected(name: &str, replicas: &[Replica]) -> Finding {
         Some(ChannelReport::Unconnected(why)) => {
             Finding::retrying(CONNECTED, "Unconnected", format!("{why}; its messages wait"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::concurrency::LearnedLimits;
+
+    fn replica(learned: Option<LearnedLimits>) -> Replica {
+        let mut report = ReplicaReport::default();
+        report.learned.extend(learned.map(|it| ("hook".to_owned(), it)));
+        Replica { pod: "a".into(), report: Ok(Arc::new(report)) }
+    }
+
+    #[test]
+    fn what_replicas_have_learned_is_told_together() {
+        let limits = |concurrency, per_second| Some(LearnedLimits { concurrency, per_second });
+        let all = |learned: &[Option<LearnedLimits>]| {
+            let replicas: Vec<Replica> = learned.iter().map(|it| replica(*it)).collect();
+            learned_pair(&replicas)
+        };
+        assert_eq!(all(&[]), None);
+        assert_eq!(all(&[None]), None);
+        assert_eq!(all(&[limits(100, None), None, limits(60, Some(9))]), Some((160, None)));
+        assert_eq!(all(&[limits(100, Some(200)), limits(60, Some(9))]), Some((160, Some(209))));
+    }
+
+    fn learned_pair(replicas: &[Replica]) -> Option<(i32, Option<i32>)> {
+        learned("hook", replicas).map(|it| (it.concurrency, it.per_second))
     }
 }

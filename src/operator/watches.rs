@@ -243,6 +243,7 @@ impl Links {
             self.object(namespace, &key);
         }
         self.wakes.channels.wake(refs(namespace, different(&before.channels, &now.channels)));
+        self.wakes.channels.wake(refs(namespace, different(&before.learned, &now.learned)));
         self.wakes.scenarios.wake(refs(namespace, different(&before.audiences, &now.audiences)));
         let maps: BTreeSet<String> = different(&before.config_maps, &now.config_maps).into_iter().collect();
         if !maps.is_empty() {

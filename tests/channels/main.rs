@@ -107,7 +107,7 @@ fn tell(attempt: &Attempt) -> Told {
     match attempt {
         Attempt::Sent { .. } => Told::Sent,
         Attempt::Refused { .. } => Told::Refused,
-        Attempt::NotTaken { retry_after, .. } => {
+        Attempt::NotTaken { retry_after, .. } | Attempt::Throttled { retry_after, .. } => {
             Told::NotTaken { after: retry_after.map(|after| after.as_secs()) }
         }
         Attempt::Unknown { .. } => Told::Unknown,

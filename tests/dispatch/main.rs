@@ -77,7 +77,9 @@ mod told {
             whom_a_run_left_out_is_kept_until_another_reaches_its_customers,
             a_stopped_scenario_sends_nothing_more_and_counts_exactly,
             a_clean_stop_leaves_nothing_in_doubt,
-            a_broad_run_does_not_hold_up_a_narrow_one;
+            a_broad_run_does_not_hold_up_a_narrow_one,
+            a_broad_run_does_not_hold_up_a_narrow_one_where_the_concurrency_is_learned,
+            what_is_under_way_follows_what_the_provider_bears;
         pauses:
             a_paused_scenario_rests_over_a_restart_while_others_go_on,
             a_pause_that_is_ended_at_once_loses_and_doubles_nothing,
@@ -114,6 +116,7 @@ mod told {
             a_reset_after_the_body_is_unknown,
             a_provider_that_hangs_is_unknown_after_the_timeout,
             a_late_answer_is_an_answer,
+            more_connections_are_used_at_a_provider_that_answers_late_unless_it_is_told_how_many,
             a_call_that_fires_nothing_is_done_with_the_reason,
             a_person_decides_what_is_held,
             a_held_delivery_that_is_closed_stays_unknown_and_the_run_adds_up;

@@ -1,5 +1,6 @@
 //! A provider in process that keeps what it takes and answers as its script says.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,6 +49,26 @@ impl Channel for Provider {
             tokio::time::sleep(delay).await;
         }
         attempt
+    }
+
+    async fn close(&self) {}
+}
+
+/// Takes everything after a while and counts how many messages are under way at once.
+#[derive(Clone)]
+pub struct CountedProvider {
+    pub now: Arc<AtomicUsize>,
+    pub most: Arc<AtomicUsize>,
+}
+
+#[async_trait::async_trait]
+impl Channel for CountedProvider {
+    async fn attempt(&self, _message: &Outgoing) -> Attempt {
+        let now = self.now.fetch_add(1, Ordering::AcqRel) + 1;
+        self.most.fetch_max(now, Ordering::AcqRel);
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        self.now.fetch_sub(1, Ordering::AcqRel);
+        sent()
     }
 
     async fn close(&self) {}

@@ -44,6 +44,7 @@ async fn world(place: Place, customers: i64, sms: Manner, attempts_max: u32, ret
                 channel: Arc::clone(&handle.channel),
                 window: handle.window,
                 concurrency: handle.concurrency,
+                concurrency_max: handle.concurrency_max,
                 per_second: handle.per_second,
                 retry: policy(handle),
                 provider_health: Default::default(),
@@ -155,7 +156,7 @@ pub async fn who_is_refused_with_doubtful_words_while_others_are_served_fails(pl
 pub async fn who_is_told_to_come_back_later_uses_no_attempt(place: Place) {
     let is_willing = Arc::new(AtomicBool::new(false));
     let retry_after = Some(Duration::from_millis(1));
-    let later = Attempt::NotTaken { reason: "429".into(), retry_after, provider_down: true };
+    let later = Attempt::Throttled { reason: "429".into(), retry_after };
     let world = world(place, 1, until_willing(&is_willing, later), 1, Duration::from_secs(3600)).await;
     let engine = world.start();
     let call = world.call("narrow", None).await;

@@ -46,11 +46,12 @@ impl Replica {
     fn replace(&self, channel: &str, provider: Arc<dyn Channel>) {
         let name = ChannelName::new(channel);
         let mut handles = (**self.channels.load()).clone();
-        let ChannelHandle { window, concurrency, per_second, retry, .. } = *handles[&name];
+        let ChannelHandle { window, concurrency, concurrency_max, per_second, retry, .. } = *handles[&name];
         let handle = ChannelHandle {
             channel: provider,
             window,
             concurrency,
+            concurrency_max,
             per_second,
             retry,
             provider_health: Default::default(),

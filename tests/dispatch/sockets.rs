@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use fanfare::domain::delivery::DeliveryId;
 use fanfare::domain::state::DeliveryState as State;
+use fanfare::domain::value::Value;
 use fanfare::sandbox::{FaultAnswer, Filter, Protocol, Rule};
+use fanfare::store::customers::CustomerWrite;
 use serde_json::json;
 
 use crate::harness::Place;
@@ -142,4 +144,41 @@ pub async fn a_held_delivery_that_is_closed_stays_unknown_and_the_run_adds_up(pl
     assert_eq!(run.run_counts.journeys.total(), 1);
     assert_eq!(run.run_counts.by_state(), [("sent", 1), ("unknown", 1)].into());
     real.engine.stop(Duration::from_secs(1)).await;
+}
+
+/// How many connections a run of 600 webhooks opens at a sandbox that answers after 100 ms.
+async fn connections(place: Place, rate: serde_json::Value) -> u64 {
+    let late = Rule { delay_ms: 100, ..Rule::always(Protocol::Webhook, FaultAnswer::Ok) };
+    let mut sources = storm();
+    sources["channels"]["hook"]["rate"] = rate;
+    sources["channels"]["hook"]["timeout"] = json!("30s");
+    sources["scenarios"]["storm"]["nodes"].as_array_mut().unwrap().remove(0);
+    let real = Real::start(place, sources, vec![late]).await;
+    let attributes = |n: u32| {
+        let text = |text: String| Value::from_json(&text.into()).unwrap();
+        [("name".to_owned(), text(format!("c{n}"))), ("phone".to_owned(), text(format!("+43660{n}")))]
+    };
+    let line = |n| CustomerWrite {
+        registered: format!("c{n}"),
+        attributes: attributes(n).into_iter().collect(),
+        ..CustomerWrite::default()
+    };
+    real.customers.upsert_customers((0..600).map(line).collect()).await.unwrap();
+    let call = real.call("alert", json!({"kind": "storm"})).await;
+    real.ended(&call).await;
+    let stats = real.sandbox.stats();
+    assert_eq!((stats.webhook.taken, stats.webhook.received), (600, 600));
+    real.engine.stop(Duration::from_secs(1)).await;
+    stats.http_connections
+}
+
+pub async fn more_connections_are_used_at_a_provider_that_answers_late_unless_it_is_told_how_many(
+    place: Place,
+) {
+    let declared = json!({"concurrency": 12});
+    let learned = connections(place, json!({})).await;
+    assert!(learned > 32, "{learned}");
+    let place = Place::sqlite();
+    let fixed = connections(place, declared).await;
+    assert!(fixed <= 12, "{fixed}");
 }

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fanfare::domain::left_out::left_out;
-use fanfare::domain::name::{CallId, ScenarioName};
+use fanfare::domain::name::{CallId, ChannelName, ScenarioName};
 use fanfare::domain::pause::{Pause, PauseScope};
 use fanfare::domain::state::{CallState, DeliveryState as State};
+use fanfare::runtime::engine::dispatch::ChannelHandle;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::harness::Place;
-use crate::provider::{Manner, busy, down, sent, unknown, willing};
+use crate::provider::{CountedProvider, Manner, busy, down, sent, unknown, willing};
 use crate::world::World;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -178,8 +179,9 @@ pub async fn attempts_are_used_up_and_then_it_has_failed(place: Place) {
         provider_health: Default::default(),
         channel: Arc::clone(&sms.channel),
         retry,
-        window: 1,
-        concurrency: 1,
+        window: Some(1),
+        concurrency: Some(1),
+        concurrency_max: 1,
         per_second: Some(50),
     });
     world.channels.store(Arc::new(handles));
@@ -310,6 +312,37 @@ pub async fn a_stopped_scenario_sends_nothing_more_and_counts_exactly(place: Pla
     assert_eq!(journeys["messaged"] as usize, world.record.lock().unwrap().len(), "{journeys:?}");
 }
 
+pub async fn what_is_under_way_follows_what_the_provider_bears(place: Place) {
+    let world = World::new(place).await;
+    world.populate(1200, |n| n * 26 + 2).await;
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = CountedProvider { now: Arc::clone(&now), most: Arc::clone(&most) };
+    world.connect_adaptive(willing(), willing(), 512);
+    let mut handles = (**world.channels.load()).clone();
+    let of = |handle: &ChannelHandle, concurrency| ChannelHandle {
+        provider_health: Default::default(),
+        channel: Arc::new(counted.clone()),
+        window: None,
+        concurrency,
+        concurrency_max: 512,
+        per_second: None,
+        retry: handle.retry,
+    };
+    let name = ChannelName::new("sms");
+    for (concurrency, expected) in [(Some(7), 7..=7), (None, 100..=256)] {
+        let handle = of(&handles[&name], concurrency);
+        handles.insert(name.clone(), Arc::new(handle));
+        world.channels.store(Arc::new(handles.clone()));
+        most.store(0, Ordering::Release);
+        let engine = world.start();
+        let call = world.call("narrow", None).await;
+        assert_eq!(world.until_ended(&call, SOON * 3).await, "done");
+        engine.stop(Duration::from_secs(1)).await;
+        let most = most.load(Ordering::Acquire);
+        assert!(expected.contains(&most), "{most} at once, {concurrency:?} declared");
+    }
+}
+
 pub async fn a_clean_stop_leaves_nothing_in_doubt(place: Place) {
     let world = World::new(place).await;
     world.populate(5000, |n| n * 26 + 2).await;
@@ -333,9 +366,22 @@ pub async fn a_clean_stop_leaves_nothing_in_doubt(place: Place) {
 
 pub async fn a_broad_run_does_not_hold_up_a_narrow_one(place: Place) {
     let world = World::new(place).await;
-    world.populate(4000, |n| n * 26 + 2).await;
     let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(10)));
     world.connect(slow, willing());
+    takes_turns(world).await;
+}
+
+pub async fn a_broad_run_does_not_hold_up_a_narrow_one_where_the_concurrency_is_learned(place: Place) {
+    let world = World::new(place).await;
+    // What waits for its start is four times what is under way.
+    let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(50)));
+    world.connect_adaptive(slow, willing(), 32);
+    takes_turns(world).await;
+}
+
+/// A call for everyone comes while another for everyone is being sent.
+async fn takes_turns(world: World) {
+    world.populate(4000, |n| n * 26 + 2).await;
     let engine = world.start();
     let broad = world.call("narrow", None).await;
     wait_for(|| world.record.lock().unwrap().len() > 100).await;

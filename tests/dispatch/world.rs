@@ -47,6 +47,24 @@ impl World {
         self.channels.store(Arc::new(self.providers(["sms", "mail"], sms, mail)));
     }
 
+    /// The same with windows and concurrency left out, the latter up to this.
+    pub fn connect_adaptive(&self, sms: Manner, mail: Manner, concurrency_max: usize) {
+        let mut handles = self.providers(["sms", "mail"], sms, mail);
+        for handle in handles.values_mut() {
+            let (channel, retry) = (Arc::clone(&handle.channel), handle.retry);
+            *handle = Arc::new(ChannelHandle {
+                provider_health: Default::default(),
+                channel,
+                window: None,
+                concurrency: None,
+                concurrency_max,
+                per_second: None,
+                retry,
+            });
+        }
+        self.channels.store(Arc::new(handles));
+    }
+
     /// The two channels, whose providers write these names into the record.
     pub fn providers(&self, names: [&'static str; 2], sms: Manner, mail: Manner) -> Providers {
         let handle = |name, manner, on_unknown| {
@@ -55,8 +73,9 @@ impl World {
             Arc::new(ChannelHandle {
                 provider_health: Default::default(),
                 channel: Arc::new(provider),
-                window: WINDOW,
-                concurrency: 16,
+                window: Some(WINDOW),
+                concurrency: Some(16),
+                concurrency_max: 16,
                 per_second: None,
                 retry,
             })

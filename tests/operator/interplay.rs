@@ -170,6 +170,8 @@ impl Managed {
         self.all_ready().await;
         self.sandbox.set_faults(&json!([]));
         self.stage.until_reason("channel", "out", "Connected", "Succeeded").await;
+        let learned = || self.stage.get("channel", "out")["status"]["learned"]["concurrency"].clone();
+        self.stage.until("what was learned is told", async || learned().as_i64() >= Some(1)).await;
         self.database.delay(Duration::ZERO);
         assert_eq!(self.uids().await, before, "no process was replaced for what is not its fault");
         // The processes are replaced while calls come in.

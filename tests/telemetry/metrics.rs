@@ -45,6 +45,7 @@ fn a_runtime_shows_what_is_documented_and_what_happened() {
         (r#"fanfare_attempt_duration_seconds_count{channel="hook"}"#, 2.0),
         (r#"fanfare_channel_window{channel="hook"}"#, 256.0),
         (r#"fanfare_channel_window_usable{channel="hook"}"#, 1.0),
+        (r#"fanfare_channel_concurrency_limit{channel="hook"}"#, 1.0),
         (r#"fanfare_ledger_commit_duration_seconds_count{work="calls"}"#, 1.0),
         (r#"fanfare_ledger_commit_duration_seconds_count{work="deliveries"}"#, 2.0),
         (r#"fanfare_snapshot_objects{kind="Scenario"}"#, 1.0),
@@ -54,7 +55,9 @@ fn a_runtime_shows_what_is_documented_and_what_happened() {
         let found = value(&text, series);
         assert!(found.is_some_and(|found| found >= at_least), "{series} is {found:?}: {text}");
     }
-    assert_eq!(value(&text, r#"fanfare_channel_window_open{channel="hook"}"#), Some(0.0), "{text}");
+    for series in ["fanfare_channel_window_open", "fanfare_channel_attempts_under_way"] {
+        assert_eq!(value(&text, &format!(r#"{series}{{channel="hook"}}"#)), Some(0.0), "{text}");
+    }
     compare(&documented("Runtime"), &shown(&text));
 }
 

@@ -2,6 +2,7 @@
 
 pub mod broad;
 pub mod clients;
+pub mod far;
 pub mod indexing;
 pub mod ingest;
 pub mod narrow;

@@ -17,12 +17,13 @@ pub struct Arrivals {
     count: AtomicU64,
     first: AtomicU64,
     last: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl Arrivals {
     fn new() -> Self {
-        let [count, first, last] = [0, u64::MAX, 0].map(AtomicU64::new);
-        Arrivals { epoch: Instant::now(), count, first, last }
+        let [count, first, last, refused] = [0, u64::MAX, 0, 0].map(AtomicU64::new);
+        Arrivals { epoch: Instant::now(), count, first, last, refused }
     }
 
     fn arrived(&self) {
@@ -30,6 +31,26 @@ impl Arrivals {
         self.first.fetch_min(now, Ordering::Relaxed);
         self.last.fetch_max(now, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether one that comes now is among as many as are allowed in this second.
+    fn is_allowed(&self, per_second: u32, taken: &std::sync::Mutex<(u64, u32)>) -> bool {
+        let second = self.epoch.elapsed().as_secs();
+        let mut taken = taken.lock().expect("nobody panics with it");
+        if taken.0 != second {
+            *taken = (second, 0);
+        }
+        taken.1 += 1;
+        let is_allowed = taken.1 <= per_second;
+        if !is_allowed {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        is_allowed
+    }
+
+    /// How many were refused.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Forgets what came.

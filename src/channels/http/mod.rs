@@ -83,6 +83,11 @@ impl Client {
         Ok(answer)
     }
 
+    /// Ends kept connections that were idle for too long.
+    pub fn end_idle(&self) {
+        self.lock().retain(Connection::is_fresh);
+    }
+
     /// Ends the kept connections.
     pub fn close(&self) {
         self.lock().clear();

@@ -164,6 +164,10 @@ impl Channel for SmtpChannel {
         futures_util::future::join_all(idle.into_iter().map(Connection::quit)).await;
     }
 
+    fn end_idle(&self) {
+        self.lock().retain(Connection::is_fresh);
+    }
+
     fn unrecognized(&self) -> Option<&Unrecognized> {
         Some(&self.unrecognized)
     }

@@ -61,6 +61,7 @@ fn refusal(attempt: Attempt) -> String {
 fn is_down(attempt: &Attempt) -> Option<bool> {
     match attempt {
         Attempt::NotTaken { provider_down, .. } => Some(*provider_down),
+        Attempt::Throttled { .. } => Some(true),
         _ => None,
     }
 }

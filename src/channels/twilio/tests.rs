@@ -90,7 +90,11 @@ async fn the_accounts_own_troubles_prove_that_nothing_was_taken() {
     ];
     for (head, body) in cases {
         let attempt = answered(head, body).await;
-        assert!(matches!(attempt, Attempt::NotTaken { provider_down: true, .. }), "{head}: {attempt:?}");
+        let waits =
+            matches!(attempt, Attempt::NotTaken { provider_down: true, .. } | Attempt::Throttled { .. });
+        assert!(waits, "{head}: {attempt:?}");
+        let is_throttled = head.starts_with("429") || head.starts_with("503") || body.contains("21611");
+        assert_eq!(matches!(attempt, Attempt::Throttled { .. }), is_throttled, "{head}: {attempt:?}");
     }
 }
 

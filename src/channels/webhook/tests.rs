@@ -93,16 +93,10 @@ async fn a_redirect_is_refused_and_says_where_to() {
 async fn throttling_proves_that_nothing_was_taken() {
     let throttled = answered("429 Too Many Requests\r\nretry-after: 7").await;
     let reason = "429 Too Many Requests: why".into();
-    assert_eq!(
-        throttled,
-        Attempt::NotTaken { reason, retry_after: Some(Duration::from_secs(7)), provider_down: true }
-    );
+    assert_eq!(throttled, Attempt::Throttled { reason, retry_after: Some(Duration::from_secs(7)) });
     let down = answered("503 Service Unavailable\r\nretry-after: 3").await;
     let reason = "503 Service Unavailable: why".into();
-    assert_eq!(
-        down,
-        Attempt::NotTaken { reason, retry_after: Some(Duration::from_secs(3)), provider_down: true }
-    );
+    assert_eq!(down, Attempt::Throttled { reason, retry_after: Some(Duration::from_secs(3)) });
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use super::confined::confined;
 use super::problem::Severity;
 use super::{ObjectKind, ObjectName, Problem, Problems, Sources};
 use crate::api::{ChannelSpec, DurationText, OnUnknown};
+use crate::domain::concurrency;
 use crate::domain::duration::duration_from_text;
 use crate::domain::name::ChannelName;
 
@@ -22,10 +23,11 @@ pub struct CompiledChannel {
     pub spec: ChannelSpec,
     /// The kind of provider.
     pub kind: ChannelKind,
-    /// Deliveries that may be opened and without an outcome at once, at each replica.
-    pub window: u32,
-    /// Attempts that may be under way at once, at each replica.
-    pub concurrency: u32,
+    /// Deliveries that may be opened and without an outcome at once, at each replica; `None` for as many as the
+    /// concurrency makes useful.
+    pub window: Option<u32>,
+    /// Attempts that may be under way at once, at each replica; `None` for as many as the provider turns out to bear.
+    pub concurrency: Option<u32>,
     /// Attempts a second over all replicas; `None` for as many as the provider takes.
     pub per_second: Option<u32>,
     /// How long one attempt may take.
@@ -60,9 +62,21 @@ impl ChannelKind {
             ChannelKind::Twilio => OnUnknown::Hold,
         }
     }
+
+    /// How many attempts may at most be under way at once where the manifest does not say it.
+    pub fn concurrency_max(self) -> usize {
+        match self {
+            ChannelKind::Smtp => MAIL_CONNECTIONS,
+            ChannelKind::Twilio | ChannelKind::Webhook => concurrency::CEILING,
+            // A line is written before the next one begins.
+            ChannelKind::Log => concurrency::START,
+        }
+    }
 }
 
-const CONCURRENCY: u32 = 16;
+/// Postfix takes no more connections of one client at once (`smtpd_client_connection_count_limit`, postconf(5)), and other
+/// mail servers fewer.
+const MAIL_CONNECTIONS: usize = 50;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Time alone, `retry.for`, bounds the attempts of what was certainly not taken.
 pub const ATTEMPTS_UNCOUNTED: u32 = u32::MAX;
@@ -94,8 +108,8 @@ fn compile(name: &str, spec: &ChannelSpec, findings: &mut Findings<'_>) -> Optio
         name: ChannelName::new(name),
         spec: spec.clone(),
         kind,
-        window: findings.count(spec.window, "spec.window"),
-        concurrency: findings.count_or(rate.concurrency, CONCURRENCY, "spec.rate.concurrency"),
+        window: spec.window.map(|window| findings.count(window, "spec.window")),
+        concurrency: rate.concurrency.map(|count| findings.count(count, "spec.rate.concurrency")),
         per_second: rate.per_second.map(|rate| findings.count(rate, "spec.rate.perSecond")),
         timeout: findings.length_or(spec.timeout.as_ref(), TIMEOUT, "spec.timeout"),
         attempts_max: findings.count_or(retry.attempts, ATTEMPTS_UNCOUNTED, "spec.retry.attempts"),

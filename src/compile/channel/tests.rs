@@ -14,7 +14,7 @@ fn compiled(manifest: &str) -> Result<Arc<CompiledChannel>, Vec<(String, String)
 #[test]
 fn what_is_left_out_has_the_kinds_default() {
     let log = compiled("log: {}").unwrap();
-    assert_eq!((log.kind, log.window, log.concurrency, log.per_second), (ChannelKind::Log, 256, 16, None));
+    assert_eq!((log.kind, log.window, log.concurrency, log.per_second), (ChannelKind::Log, None, None, None));
     assert_eq!((log.timeout, log.attempts_max, log.retry_for), (TIMEOUT, ATTEMPTS_UNCOUNTED, RETRY_FOR));
     assert_eq!(log.on_unknown, OnUnknown::Resend);
     let sms = "twilio: {accountSid: AC0, from: '+431', authToken: {secretKeyRef: {name: sms, key: token}}}";
@@ -27,7 +27,7 @@ fn what_is_said_is_taken() {
     let settings =
         "window: 9\ntimeout: 5s\nrate: {perSecond: 50, concurrency: 4}\nretry: {attempts: 2, for: 1m}";
     let channel = compiled(&format!("webhook: {{url: 'https://example.com/in'}}\n{settings}")).unwrap();
-    assert_eq!((channel.window, channel.concurrency, channel.per_second), (9, 4, Some(50)));
+    assert_eq!((channel.window, channel.concurrency, channel.per_second), (Some(9), Some(4), Some(50)));
     assert_eq!((channel.attempts_max, channel.retry_for), (2, Duration::from_secs(60)));
     assert_eq!(channel.timeout, Duration::from_secs(5));
 }

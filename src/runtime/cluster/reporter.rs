@@ -3,9 +3,9 @@
 //! Facts come from the code that puts something in force; what changes by itself (providers, indexes, the store) is looked at
 //! each second.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
@@ -15,13 +15,15 @@ use super::secret_cache::{Known, View};
 use crate::api::State;
 use crate::compile::references::{SecretUse, config_maps};
 use crate::compile::{Settled, spec_digest, texts_digest};
+use crate::domain::concurrency::{LearnedLimits, ToldLimits};
+use crate::domain::name::ChannelName;
 use crate::domain::pause::{PauseReport, PauseScope};
 use crate::domain::replica_report::{
     AudienceReport, ChannelReport, LeftOutReport, ReplicaReport, SecretReport,
 };
 use crate::domain::selection::IndexNeed;
 use crate::runtime::configuration::Unconnected;
-use crate::runtime::engine::dispatch::{ChannelHandles, ProviderHealth};
+use crate::runtime::engine::dispatch::{ChannelHandle, ChannelHandles, ProviderHealth};
 use crate::runtime::http::admin::AdminState;
 use crate::runtime::http::api::store_answers;
 use crate::runtime::http::app::App;
@@ -129,6 +131,8 @@ pub struct Reporter {
     calls: Arc<dyn Calls>,
     log: Arc<dyn RunLog>,
     pauses: Arc<dyn PauseBook>,
+    told: Arc<Mutex<BTreeMap<String, ToldLimits>>>,
+    began: Instant,
 }
 
 /// What changes by itself, as the store says.
@@ -171,6 +175,8 @@ impl Reporter {
             calls: Arc::clone(&parts.stores.calls),
             log: Arc::clone(&parts.stores.log),
             pauses: Arc::clone(&parts.stores.pauses),
+            told: Arc::default(),
+            began: Instant::now(),
         }
     }
 
@@ -252,6 +258,24 @@ impl Reporter {
             .collect())
     }
 
+    /// What was learned of each channel's provider, as it may be written where people look.
+    fn learned(
+        &self,
+        channels: &[String],
+        handles: &HashMap<ChannelName, Arc<ChannelHandle>>,
+    ) -> BTreeMap<String, LearnedLimits> {
+        let now = self.began.elapsed();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|name, _| handles.contains_key(name.as_str()));
+        let learned = channels.iter().filter_map(|name| Some((name, handles.get(name.as_str())?.learned()?)));
+        learned
+            .map(|(name, learned)| {
+                let told = told.entry(name.clone()).or_default().tell(learned, now);
+                (name.clone(), told)
+            })
+            .collect()
+    }
+
     fn publish(&self, store: &Store) {
         let facts = self.facts();
         let mut report = facts.report.clone();
@@ -270,6 +294,7 @@ impl Reporter {
         let unrecognized = |name: &String| handles.get(name.as_str())?.channel.unrecognized()?.last();
         report.unrecognized_refusals =
             facts.channels.iter().filter_map(|name| Some((name.clone(), unrecognized(name)?))).collect();
+        report.learned = self.learned(&facts.channels, &handles);
         if let Some(Looked { complete, finishing, pauses, left_out }) = &store.looked {
             let progress = |needs: &Vec<IndexNeed>| match needs.iter().all(|need| complete.contains(need)) {
                 true => AudienceReport::Complete,

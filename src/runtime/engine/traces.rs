@@ -34,7 +34,7 @@ pub(super) fn end_attempt(mut span: Span, attempt: &Attempt) {
     let (outcome, failed) = match attempt {
         Attempt::Sent { .. } => ("sent", None),
         Attempt::Refused { .. } => ("refused", Some("the provider refused the message")),
-        Attempt::NotTaken { .. } => ("not taken", Some("nothing was taken")),
+        Attempt::NotTaken { .. } | Attempt::Throttled { .. } => ("not taken", Some("nothing was taken")),
         Attempt::Unknown { .. } => ("unknown", Some("it may have been taken")),
     };
     span.note("fanfare.outcome", outcome);

@@ -70,6 +70,9 @@ pub(super) struct Channels {
     window: Family<OfChannel, Gauge>,
     window_usable: Family<OfChannel, Gauge>,
     window_open: Family<OfChannel, Gauge>,
+    concurrency_limit: Family<OfChannel, Gauge>,
+    learned_rate: Family<OfChannel, Gauge<f64, AtomicU64>>,
+    attempts_under_way: Family<OfChannel, Gauge>,
     rate_wait_seconds: Family<OfChannel, Counter<f64, AtomicU64>>,
     paused: Family<OfChannel, Gauge>,
     down: Family<OfChannel, Gauge>,
@@ -92,6 +95,9 @@ impl Channels {
             window: Family::default(),
             window_usable: Family::default(),
             window_open: Family::default(),
+            concurrency_limit: Family::default(),
+            learned_rate: Family::default(),
+            attempts_under_way: Family::default(),
             rate_wait_seconds: Family::default(),
             paused: Family::default(),
             down: Family::default(),
@@ -123,12 +129,20 @@ impl Channels {
     fn register_states(&self, registry: &mut Registry) {
         let help = "Deliveries queued, to be tried again, or held for a person";
         registry.register("deliveries_waiting", help, self.waiting.clone());
-        let help = "The field window: how many deliveries may be open at this process";
+        let help = "How many deliveries may be open at this process: the field window, or what follows the concurrency";
         registry.register("channel_window", help, self.window.clone());
-        let help = "What the channel's rate leaves of the window";
+        let help = "What the channel's rates leave of the window";
         registry.register("channel_window_usable", help, self.window_usable.clone());
         let help = "Deliveries opened at this process and without a written outcome";
         registry.register("channel_window_open", help, self.window_open.clone());
+        let help =
+            "How many attempts may be under way at once: the field rate.concurrency, or what was learned";
+        registry.register("channel_concurrency_limit", help, self.concurrency_limit.clone());
+        let help = "Attempts at the provider that have begun and not ended";
+        registry.register("channel_attempts_under_way", help, self.attempts_under_way.clone());
+        let help =
+            "Attempts a second that a provider that throttles turned out to take; 0 while none is learned";
+        registry.register("channel_learned_rate", help, self.learned_rate.clone());
         registry.register("channel_paused", "1 while a person has paused the channel", self.paused.clone());
         let help = "1 while the provider fails and one delivery probes it";
         registry.register("channel_provider_down", help, self.down.clone());
@@ -146,6 +160,9 @@ impl Channels {
             window: self.window.get_or_create(&label).clone(),
             window_usable: self.window_usable.get_or_create(&label).clone(),
             window_open: self.window_open.get_or_create(&label).clone(),
+            concurrency_limit: self.concurrency_limit.get_or_create(&label).clone(),
+            learned_rate: self.learned_rate.get_or_create(&label).clone(),
+            attempts_under_way: self.attempts_under_way.get_or_create(&label).clone(),
             rate_wait_seconds: self.rate_wait_seconds.get_or_create(&label).clone(),
             paused: self.paused.get_or_create(&label).clone(),
             down: self.down.get_or_create(&label).clone(),
@@ -187,6 +204,9 @@ pub struct ChannelNumbers {
     window: Gauge,
     window_usable: Gauge,
     window_open: Gauge,
+    concurrency_limit: Gauge,
+    learned_rate: Gauge<f64, AtomicU64>,
+    attempts_under_way: Gauge,
     rate_wait_seconds: Counter<f64, AtomicU64>,
     paused: Gauge,
     down: Gauge,
@@ -202,7 +222,7 @@ impl ChannelNumbers {
         let place = match attempt {
             Attempt::Sent { .. } => 0,
             Attempt::Refused { .. } => 1,
-            Attempt::NotTaken { .. } => 2,
+            Attempt::NotTaken { .. } | Attempt::Throttled { .. } => 2,
             Attempt::Unknown { .. } => 3,
         };
         self.attempts[place].inc();
@@ -229,6 +249,13 @@ impl ChannelNumbers {
         self.window.set(whole(window));
         self.window_usable.set(whole(usable));
         self.window_open.set(whole(open));
+    }
+
+    /// Notes how many attempts may be under way, how many a second were learned to be taken, and how many are under way.
+    pub fn concurrency(&self, limit: usize, learned_rate: Option<f64>, under_way: usize) {
+        self.concurrency_limit.set(whole(limit));
+        self.learned_rate.set(learned_rate.unwrap_or(0.0));
+        self.attempts_under_way.set(whole(under_way));
     }
 
     /// Adds time that ready messages waited for the rate.

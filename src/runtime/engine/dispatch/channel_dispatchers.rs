@@ -73,7 +73,7 @@ impl ChannelDispatchers {
         ChannelStanding {
             channel: channel.clone(),
             outage: handle.as_ref().map_or(Some(Outage::Unconnected), |handle| handle.outage()),
-            is_busy: queue.is_some_and(|queue| queue.fair_queue().len() > 0),
+            is_busy: queue.is_some_and(|queue| !queue.fair_queue().is_empty()),
             per_second: handle.and_then(|handle| handle.per_second),
         }
     }

@@ -13,9 +13,11 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::adaptive_limits::AdaptiveLimits;
 use super::batch::{Answered, Batch, Withdrawn};
 use super::channel_queue::SharedChannelQueue;
 use super::consequences::Consequences;
+use super::fair_queue::FairQueue;
 use super::handle::{ChannelHandle, ChannelHandles};
 use super::health::HealthTracker;
 use super::job::Job;
@@ -89,8 +91,9 @@ pub(super) struct Dispatcher {
     pub stop: watch::Receiver<Stop>,
     pub health: HealthTracker,
     pub token_bucket: TokenBucket,
-    /// Opened, on disk, not yet sent.
-    pub ready: VecDeque<Job>,
+    pub limits: AdaptiveLimits,
+    /// Opened, on disk, not yet sent; runs take turns here as well.
+    pub ready: FairQueue,
     /// Deliveries opened, or about to be, without a committed outcome.
     pub open: usize,
     pub attempts: FuturesUnordered<Attempting>,
@@ -137,7 +140,8 @@ impl Dispatcher {
             stop,
             health: HealthTracker::default(),
             token_bucket: TokenBucket::new(None, dependencies.rates.is_some(), now),
-            ready: VecDeque::new(),
+            limits: AdaptiveLimits::new(now),
+            ready: FairQueue::default(),
             open: 0,
             attempts: FuturesUnordered::new(),
             answered: Vec::new(),
@@ -175,6 +179,7 @@ impl Dispatcher {
     fn prepare(&mut self, handle: Option<&ChannelHandle>, now: Instant, stop: Stop) {
         if let Some(handle) = handle {
             self.token_bucket.set_rate(handle.per_second, now);
+            self.limits.follow(handle);
         }
         let rests = self.rests(handle, now);
         self.queue.set_closed(rests || stop != Stop::No);
@@ -182,8 +187,7 @@ impl Dispatcher {
             self.keep_for_later(Timestamp::now());
         }
         self.numbers.standing(self.queue.is_paused(), self.health.is_down());
-        let (window, usable) = handle.map_or((0, 0), |handle| (handle.window, handle.window()));
-        self.numbers.window(window, usable, self.open);
+        self.show_limits(handle);
         if let Some(unrecognized) = handle.and_then(|handle| handle.channel.unrecognized()) {
             self.numbers.unrecognized(unrecognized.count());
         }
@@ -192,6 +196,9 @@ impl Dispatcher {
         if now.duration_since(self.swept_at) >= TICK {
             self.swept_at = now;
             self.health.suspicion().sweep(now);
+            if let Some(handle) = handle {
+                handle.channel.end_idle();
+            }
             self.withdraw_halted(Timestamp::now());
         }
         if self.allowed(handle, now, stop) == 0 {
@@ -201,10 +208,29 @@ impl Dispatcher {
         }
     }
 
+    /// Shows what the channel may do and what of it is used.
+    fn show_limits(&self, handle: Option<&ChannelHandle>) {
+        let Some(handle) = handle else {
+            self.numbers.window(0, 0, self.open);
+            self.numbers.concurrency(0, None, self.attempts.len());
+            return;
+        };
+        let concurrency = self.limits.concurrency(handle);
+        self.numbers.window(handle.window(concurrency), self.window_usable(handle), self.open);
+        let learned_rate = self.limits.per_second(handle);
+        self.numbers.concurrency(concurrency, learned_rate, self.attempts.len());
+        handle.note_learned(concurrency, learned_rate);
+    }
+
+    /// How many deliveries may be open while the provider takes messages.
+    fn window_usable(&self, handle: &ChannelHandle) -> usize {
+        handle.window_usable(self.limits.concurrency(handle), self.limits.per_second(handle))
+    }
+
     /// Whether the channel sends nothing for now, but a message that probes its provider. One that nothing waits for has
     /// none to probe with but what is begun next.
     fn rests(&self, handle: Option<&ChannelHandle>, now: Instant) -> bool {
-        let has_a_probe = self.open > 0 || self.waiting.len() > 0 || self.queue.fair_queue().len() > 0;
+        let has_a_probe = self.open > 0 || self.waiting.len() > 0 || !self.queue.fair_queue().is_empty();
         let is_down = self.health.is_down() && (has_a_probe || self.health.allows(1, now) == 0);
         handle.is_none() || is_down || self.queue.is_paused()
     }
@@ -213,7 +239,7 @@ impl Dispatcher {
     pub(super) fn allowed(&self, handle: Option<&ChannelHandle>, now: Instant, stop: Stop) -> usize {
         match handle {
             Some(handle) if stop == Stop::No && !self.queue.is_paused() && self.lease.runs() => {
-                self.health.allows(handle.window(), now)
+                self.health.allows(self.window_usable(handle), now)
             }
             _ => 0,
         }
@@ -233,10 +259,11 @@ impl Dispatcher {
         if let Stop::By(deadline) = stop {
             until = until.min(deadline);
         }
-        if !self.ready.is_empty()
-            && let Some(token) = self.token_bucket.next_token()
+        if self.limited_since.is_some()
+            && let Some(start) =
+                [self.token_bucket.next_token(), self.limits.next_start()].into_iter().flatten().max()
         {
-            until = until.min(token);
+            until = until.min(start);
         }
         if let Some(probe) = self.health.next_probe().filter(|probe| *probe > now) {
             until = until.min(probe);

@@ -155,7 +155,7 @@ impl Dispatcher {
                 Opened::Yes => {
                     job.chunk.opened(job.place);
                     self.note_moved(&job);
-                    self.ready.push_back(job);
+                    self.ready.push(job);
                 }
                 Opened::Stopping | Opened::Lost => {
                     self.open = self.open.saturating_sub(1);

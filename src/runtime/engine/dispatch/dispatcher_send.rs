@@ -32,8 +32,9 @@ impl Dispatcher {
         if let Some(since) = self.limited_since.take() {
             self.numbers.waited_for_rate(now.saturating_duration_since(since));
         }
-        while self.attempts.len() < handle.concurrency && !self.ready.is_empty() {
-            let allowed = self.health.allows(handle.concurrency, now);
+        let concurrency = self.limits.concurrency(handle);
+        while self.attempts.len() < concurrency && !self.ready.is_empty() {
+            let allowed = self.health.allows(concurrency, now);
             if self.attempts.len() >= allowed || self.queue.is_paused() || !self.lease.runs() {
                 return;
             }
@@ -45,7 +46,7 @@ impl Dispatcher {
                 self.put_back_first("its run is paused");
                 continue;
             }
-            if !self.token_bucket.take(now) {
+            if !self.takes_start(handle, now) {
                 self.limited_since = Some(now);
                 return;
             }
@@ -68,7 +69,20 @@ impl Dispatcher {
                 let attempt = consequences.draw(attempt, &job).await;
                 Attempted { job, attempt, began, took }
             }));
+            self.limits.started(self.attempts.len(), now);
         }
+    }
+
+    /// Takes a start of the declared rate and of the learned one, or of neither.
+    fn takes_start(&mut self, handle: &ChannelHandle, now: Instant) -> bool {
+        if !self.limits.take(handle, now) {
+            return false;
+        }
+        let is_due = self.token_bucket.take(now);
+        if !is_due {
+            self.limits.put_back();
+        }
+        is_due
     }
 
     /// What is on disk of a chunk that another process has is that one's to send.
@@ -103,6 +117,7 @@ impl Dispatcher {
     pub(super) fn learn(&mut self, attempted: Attempted) {
         let Attempted { mut job, attempt, began, took } = attempted;
         self.numbers.attempted(&attempt, took);
+        self.limits.answered(&attempt, began, took, Instant::now());
         let now = Timestamp::now();
         let policy = self.handles.load().get(&self.queue.name).map(|handle| handle.retry);
         let policy = policy.unwrap_or(RetryPolicy::UNTIL_RESTORED).following(&attempt);
@@ -160,6 +175,9 @@ impl Dispatcher {
                 }
             }
             Attempt::NotTaken { provider_down: false, retry_after: None, .. } => {}
+            Attempt::Throttled { retry_after, .. } => {
+                self.health.throttled(*retry_after, self.is_adaptive(), now);
+            }
             Attempt::NotTaken { retry_after, .. } => self.health.failed(*retry_after, now),
             Attempt::Unknown { .. } => self.health.failed(None, now),
         }
@@ -175,6 +193,10 @@ impl Dispatcher {
             );
         }
         (attempt, wait)
+    }
+
+    fn is_adaptive(&self) -> bool {
+        self.handles.load().get(&self.queue.name).is_some_and(|handle| handle.is_adaptive())
     }
 
     /// Publishes the health of the provider.

@@ -56,6 +56,30 @@ impl FairQueue {
         taken
     }
 
+    /// The message that is next.
+    pub(super) fn front(&self) -> Option<&Job> {
+        let run_queue = self.by_run.get(self.turns.front()?)?;
+        run_queue.retries.front().or_else(|| run_queue.first.front())
+    }
+
+    /// Takes the message that is next; then another run has its turn.
+    pub(super) fn pop_front(&mut self) -> Option<Job> {
+        let run = self.turns.pop_front()?;
+        let run_queue = self.by_run.get_mut(&run)?;
+        let job = run_queue.retries.pop_front().or_else(|| run_queue.first.pop_front());
+        if run_queue.retries.is_empty() && run_queue.first.is_empty() {
+            self.by_run.remove(&run);
+        } else {
+            self.turns.push_back(run);
+        }
+        self.len -= usize::from(job.is_some());
+        job
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Takes up to `most` messages that were never tried.
     pub(super) fn take_first(&mut self, most: usize) -> Vec<Job> {
         let mut taken = Vec::new();

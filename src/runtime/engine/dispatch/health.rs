@@ -14,12 +14,18 @@ const FIRST_PROBE: Duration = Duration::from_millis(500);
 const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// The longest wait a provider can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// A provider that throttles takes messages as well if it took one so lately.
+const TAKES_WITHIN: Duration = Duration::from_millis(500);
+/// A provider that counts by the second asks to come back after one, as no shorter time can be named but none.
+const A_MOMENT: Duration = Duration::from_secs(2);
 
 /// What is known of a provider from the last answers.
 #[derive(Debug, Default)]
 pub(super) struct HealthTracker {
     failures_in_a_row: u32,
     next_probe: Option<Instant>,
+    /// When it last took a message, or refused one with reason.
+    answered_at: Option<Instant>,
     suspicion: Suspicion,
 }
 
@@ -45,6 +51,7 @@ impl HealthTracker {
 
     /// The provider took a message, or refused one with reason, in an attempt that began then; true if it was down.
     pub(super) fn answered(&mut self, id: DeliveryId, began: Instant, now: Instant) -> bool {
+        self.answered_at = Some(now);
         self.suspicion.answered(id, began, now) && self.is_up()
     }
 
@@ -73,6 +80,16 @@ impl HealthTracker {
     /// What is known of single messages that were refused.
     pub(super) fn suspicion(&mut self) -> &mut Suspicion {
         &mut self.suspicion
+    }
+
+    /// The provider asked for fewer. Where the channel finds out by itself how many it takes, single such answers among
+    /// messages that are taken say how fast it may be used, not that it cannot be; unless it asks for more than a moment.
+    pub(super) fn throttled(&mut self, retry_after: Option<Duration>, is_adaptive: bool, now: Instant) {
+        let takes = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < TAKES_WITHIN);
+        let is_for_a_moment = retry_after.is_none_or(|asked| asked <= A_MOMENT);
+        if !(is_adaptive && takes && is_for_a_moment) {
+            self.failed(retry_after, now);
+        }
     }
 
     /// The provider failed in a way that may pass.
@@ -141,6 +158,23 @@ mod tests {
         (0..3).for_each(|_| health.failed(Some(Duration::from_secs(20)), start));
         assert_eq!(health.allows(9, start + Duration::from_secs(19)), 0);
         assert_eq!(health.allows(9, start + Duration::from_secs(20)), 1);
+    }
+
+    #[test]
+    fn a_provider_that_throttles_and_takes_is_not_down() {
+        let start = Instant::now();
+        let a_second = Some(Duration::from_secs(1));
+        let throttled = |retry_after, is_adaptive, after: Duration| {
+            let mut health = HealthTracker::default();
+            health.answered(id(1), start, start);
+            (0..3).for_each(|_| health.throttled(retry_after, is_adaptive, start + after));
+            health.is_down()
+        };
+        assert!(!throttled(None, true, FIRST_PROBE / 2));
+        assert!(!throttled(a_second, true, FIRST_PROBE / 2));
+        assert!(throttled(a_second, true, FIRST_PROBE), "nothing was taken for some time");
+        assert!(throttled(Some(Duration::from_secs(20)), true, Duration::ZERO), "it said when to come back");
+        assert!(throttled(a_second, false, Duration::ZERO), "a fixed concurrency does not step back");
     }
 
     #[test]

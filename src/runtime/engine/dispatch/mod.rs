@@ -2,6 +2,7 @@
 //!
 //! Invariant: no message is sent before a commit has opened it, and a channel delays only its own messages.
 
+mod adaptive_limits;
 mod batch;
 mod channel_dispatchers;
 mod channel_queue;

@@ -104,6 +104,9 @@ pub(super) fn decide(attempt: Attempt, tried: &Tried, policy: &RetryPolicy) -> A
                 false => retry(tried, policy, reason),
             }
         }
+        Attempt::Throttled { reason, retry_after } => {
+            wait_for_the_channel(tried, policy, reason, retry_after)
+        }
         Attempt::Unknown { reason } => match policy.on_unknown {
             OnUnknown::Hold => {
                 AttemptDecision { maybe_sent: true, ..decision(tried, DeliveryState::Held, Some(reason)) }

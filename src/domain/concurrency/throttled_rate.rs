@@ -1,0 +1,153 @@
+//! The rate at which a provider that throttles is given messages: what it took in a second, a little less, then growing
+//! back to that and, slowly at first, beyond it (the curve is that of RFC 9438).
+//!
+//! How many are under way cannot say how many may begin in a second where answers are fast, and refusals are the fastest.
+
+use std::time::Duration;
+
+use super::{AttemptEnd, EndedAttempt};
+
+/// To which share of what was taken a throttled rate falls.
+const FALLS_TO: f64 = 0.95;
+/// Where no larger share of the answers of a second is throttled, it falls by that share and not below it.
+const THROTTLED_LITTLE: f64 = 0.05;
+/// How long it takes to be back there (the `K` of RFC 9438, here the same at every rate).
+const BACK_AFTER: Duration = Duration::from_secs(3);
+/// Grown to so many times of what was taken, it limits nothing any more.
+const FORGOTTEN_AT: f64 = 3.0;
+/// Where nothing was throttled for so long it is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+/// The lowest rate that a single period gives: it may have begun or ended with an outage.
+const FIRST_MIN: f64 = 16.0;
+/// To which share one period reduces it at most.
+const CUT_MAX: f64 = 0.5;
+/// Providers count by the second.
+const PERIOD: Duration = Duration::from_secs(1);
+/// After a longer time without an answer a period begins anew.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long a start is held back before it is asked for again, at most.
+const HELD_BACK_AT_ONCE: Duration = Duration::from_millis(250);
+/// How much may begin at once after a pause, as a part of a second.
+const BURST: f64 = 1.0 / 50.0;
+
+/// A rate that is learned from throttled answers; there is none before the first.
+#[derive(Debug, Default)]
+pub struct ThrottledRate {
+    learned: Option<Learned>,
+    period: Period,
+    /// When the last answer came.
+    answered_at: Duration,
+    tokens: f64,
+    filled_at: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Period {
+    began: Duration,
+    taken: u32,
+    throttled: u32,
+}
+
+#[derive(Debug)]
+struct Learned {
+    /// What the provider took a second.
+    taken: f64,
+    /// For how long it has held something back since.
+    held_back_for: Duration,
+    is_holding_back: bool,
+    /// When it was learned. Attempts that began before say nothing more.
+    set_at: Duration,
+}
+
+impl Learned {
+    fn per_second(&self) -> f64 {
+        let back_after = BACK_AFTER.as_secs_f64();
+        let beyond = (self.held_back_for.as_secs_f64() - back_after) / back_after;
+        self.taken * (1.0 + (1.0 - FALLS_TO) * beyond.powi(3))
+    }
+}
+
+impl ThrottledRate {
+    /// How many attempts may begin in a second; `None` for as many as there are.
+    pub fn per_second(&self) -> Option<f64> {
+        self.learned.as_ref().map(Learned::per_second)
+    }
+
+    /// Takes a start, if one is due.
+    pub fn take(&mut self, now: Duration) -> bool {
+        self.fill(now);
+        let Some(learned) = &mut self.learned else { return true };
+        learned.is_holding_back = self.tokens < 1.0;
+        if learned.is_holding_back {
+            return false;
+        }
+        self.tokens -= 1.0;
+        true
+    }
+
+    /// Gives a start back that was taken and not used.
+    pub fn put_back(&mut self) {
+        self.tokens += 1.0;
+    }
+
+    /// When the next start is due, if one was refused.
+    pub fn next(&self) -> Option<Duration> {
+        let rate = self.learned.as_ref().filter(|it| it.is_holding_back)?.per_second();
+        Some(self.filled_at + Duration::from_secs_f64((1.0 - self.tokens).max(0.0) / rate))
+    }
+
+    /// An attempt ended.
+    pub fn answered(&mut self, attempt: EndedAttempt, now: Duration) {
+        if self.learned.as_ref().is_some_and(|learned| attempt.began < learned.set_at) {
+            return;
+        }
+        if now.saturating_sub(self.answered_at) >= PAUSE {
+            self.period = Period { began: now, ..Period::default() };
+        }
+        self.answered_at = now;
+        match attempt.end {
+            AttemptEnd::Taken => self.period.taken += 1,
+            AttemptEnd::Throttled => self.period.throttled += 1,
+            AttemptEnd::Failed | AttemptEnd::Refused => {}
+        }
+        if now.saturating_sub(self.period.began) >= PERIOD {
+            let period = std::mem::take(&mut self.period);
+            self.period.began = now;
+            // One that takes nothing is down, which says nothing of its rate.
+            if period.throttled > 0 && period.taken > 0 {
+                self.learn(&period, now);
+            }
+        }
+    }
+
+    fn learn(&mut self, period: &Period, now: Duration) {
+        self.fill(now);
+        let (taken, throttled) = (f64::from(period.taken), f64::from(period.throttled));
+        let share = throttled / (taken + throttled);
+        let seconds = now.saturating_sub(period.began).as_secs_f64();
+        let taken = match self.per_second() {
+            Some(rate) => rate * (1.0 - share).max(CUT_MAX),
+            None => (taken / seconds).max(FIRST_MIN),
+        };
+        let held_back_for = if share < THROTTLED_LITTLE { BACK_AFTER } else { Duration::ZERO };
+        self.learned =
+            Some(Learned { taken: taken.max(1.0), held_back_for, is_holding_back: false, set_at: now });
+    }
+
+    fn fill(&mut self, now: Duration) {
+        let passed = now.saturating_sub(self.filled_at);
+        self.filled_at = now;
+        let Some(learned) = &mut self.learned else { return };
+        if learned.is_holding_back {
+            // A start that nobody came for was not held back for longer.
+            let a_start = Duration::from_secs_f64(1.0 / learned.per_second());
+            learned.held_back_for += passed.min(a_start.max(HELD_BACK_AT_ONCE));
+        }
+        let rate = learned.per_second();
+        self.tokens = (self.tokens + passed.as_secs_f64() * rate).min((rate * BURST).max(1.0));
+        let is_old = now.saturating_sub(learned.set_at) >= FORGOTTEN_AFTER;
+        if is_old || rate >= learned.taken * FORGOTTEN_AT {
+            self.learned = None;
+        }
+    }
+}
