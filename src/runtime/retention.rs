@@ -1,0 +1,165 @@
+//! Removes calls and events that are older than they are to be kept, a small batch at a time, with rests between them that are
+//! longer than the batches: when others have much to write, a batch takes longer, and so does the rest.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::http::app::App;
+use super::metrics::GrowsOld;
+use crate::domain::name::VersionId;
+use crate::domain::retention::RetentionPolicy;
+use crate::store::StoreError;
+use crate::store::retention::{Removal, RemovalBounds, RetentionStore};
+
+/// It rests so many times as long as a batch took, and at most so long.
+const RESTS: u32 = 3;
+const REST_MAX: Duration = Duration::from_secs(2);
+/// How often it is looked for what has grown old: a tenth of how long it is kept, within these.
+const LOOK_EVERY_MIN: Duration = Duration::from_secs(5);
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(60);
+/// How soon it follows an edit.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+/// How often a version in force is noted as such: far more often than within the day that others are kept longer.
+const NOTE_EVERY: Duration = Duration::from_secs(3_600);
+
+/// What removes what is old.
+pub struct RetentionTask {
+    app: Arc<App>,
+    calls: Arc<dyn RetentionStore>,
+    events: Arc<dyn RetentionStore>,
+    noted: Option<(VersionId, Instant)>,
+    policy: RetentionPolicy,
+    said: [Option<String>; 2],
+}
+
+impl RetentionTask {
+    /// Removes from these, as long as what is in force says.
+    pub fn new(app: Arc<App>, calls: Arc<dyn RetentionStore>, events: Arc<dyn RetentionStore>) -> Self {
+        let policy = RetentionPolicy::default();
+        RetentionTask { app, calls, events, noted: None, policy, said: [None, None] }
+    }
+
+    /// Removes until it is told to stop. A batch that is under way then is undone or kept whole.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let removing = async {
+            loop {
+                self.once(Timestamp::now()).await;
+                self.rest().await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = removing => {}
+        }
+    }
+
+    /// Waits until it is time to look again, or something else is declared.
+    async fn rest(&self) {
+        let began = Instant::now();
+        while began.elapsed() < look_every(&self.policy) && self.app.snapshot.load().retention == self.policy
+        {
+            tokio::time::sleep(FOLLOW_EVERY).await;
+        }
+    }
+
+    async fn once(&mut self, now: Timestamp) {
+        let snapshot = self.app.snapshot.load_full();
+        self.follow(snapshot.retention);
+        let (calls, events) = (Arc::clone(&self.calls), Arc::clone(&self.events));
+        let since =
+            |outcome: &Result<Option<Timestamp>, StoreError>| outcome.as_ref().ok().copied().flatten();
+        let of_calls = match self.note_in_force(&snapshot.version, now).await {
+            Ok(is_kept) => {
+                let versions_before = self.policy.versions_before(now).filter(|_| is_kept);
+                let bounds = RemovalBounds { before: self.policy.calls_before(now), versions_before };
+                self.pass(GrowsOld::Calls, calls.as_ref(), bounds).await
+            }
+            Err(error) => Err(error),
+        };
+        let oldest_call = since(&of_calls);
+        self.tell(GrowsOld::Calls, of_calls.map(drop));
+        let bounds = RemovalBounds { before: self.policy.events_before(now), versions_before: None };
+        let of_events = self.pass(GrowsOld::Events, events.as_ref(), bounds).await;
+        let is_declared = self.policy != RetentionPolicy::default();
+        let kept = is_declared.then(|| self.policy.in_words_since(oldest_call, since(&of_events)));
+        self.app.kept.store(kept.map(Arc::new));
+        self.tell(GrowsOld::Events, of_events.map(drop));
+    }
+
+    fn follow(&mut self, policy: RetentionPolicy) {
+        if self.policy != policy {
+            tracing::info!("what is older is removed from now on: {} are kept", policy.in_words());
+            self.policy = policy;
+        }
+    }
+
+    /// Whether what is in force is kept and known as such. Before something is in force, nothing is.
+    async fn note_in_force(&mut self, version: &VersionId, now: Timestamp) -> Result<bool, StoreError> {
+        let is_noted =
+            self.noted.as_ref().is_some_and(|(noted, at)| noted == version && at.elapsed() < NOTE_EVERY);
+        if !is_noted {
+            if !self.app.calls.note_in_force(version, now).await? {
+                return Ok(false);
+            }
+            self.noted = Some((version.clone(), Instant::now()));
+        }
+        Ok(true)
+    }
+
+    /// Goes once over all that is old, unless another replica does. Gives how old the oldest is that stays.
+    async fn pass(
+        &self,
+        what: GrowsOld,
+        store: &dyn RetentionStore,
+        bounds: RemovalBounds,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        if let Some(mut removal) = store.begin_removal(bounds).await? {
+            let removed = self.remove_all(removal.as_mut()).await;
+            removal.end().await;
+            removed?;
+        }
+        let oldest = store.oldest().await?;
+        self.app.metrics.retention.set_oldest(what, oldest);
+        Ok(oldest)
+    }
+
+    async fn remove_all(&self, removal: &mut dyn Removal) -> Result<(), StoreError> {
+        loop {
+            let began = Instant::now();
+            let batch = removal.next_batch().await?;
+            for (kind, rows) in batch.rows {
+                self.app.metrics.retention.removed(kind, rows);
+            }
+            if !batch.is_more {
+                return Ok(());
+            }
+            tokio::time::sleep((began.elapsed() * RESTS).min(REST_MAX)).await;
+        }
+    }
+
+    /// Says what went wrong once, and that it is over.
+    fn tell(&mut self, what: GrowsOld, outcome: Result<(), StoreError>) {
+        let said = &mut self.said[what as usize];
+        let (word, error) = (what.word(), outcome.err().filter(|error| *error != StoreError::Closed));
+        match error {
+            Some(error) => {
+                self.app.metrics.retention.failed(what);
+                let error = error.to_string();
+                if said.as_ref() != Some(&error) {
+                    tracing::warn!(%error, "old {word} cannot be removed: they stay, and it is tried again; nothing else is held up");
+                    *said = Some(error);
+                }
+            }
+            None if said.take().is_some() => tracing::info!("old {word} are removed again"),
+            None => {}
+        }
+    }
+}
+
+fn look_every(policy: &RetentionPolicy) -> Duration {
+    let shortest = policy.calls.into_iter().chain(policy.events).min();
+    shortest.map_or(LOOK_EVERY_MAX, |kept| (kept / 10).clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX))
+}
