@@ -66,6 +66,10 @@ impl RetentionTask {
     }
 
     async fn once(&mut self, now: Timestamp) {
+        let now = match self.calls.clock().await {
+            Ok(there) => there.map_or(now, |there| there.min(now)),
+            Err(error) => return self.tell(GrowsOld::Calls, Err(error)),
+        };
         let snapshot = self.app.snapshot.load_full();
         self.follow(snapshot.retention);
         let (calls, events) = (Arc::clone(&self.calls), Arc::clone(&self.events));
@@ -126,8 +130,9 @@ impl RetentionTask {
         Ok(oldest)
     }
 
+    /// Ends at once when another length of time is declared: a long passage must not go on by one that was a mistake.
     async fn remove_all(&self, removal: &mut dyn Removal) -> Result<(), StoreError> {
-        loop {
+        while self.app.snapshot.load().retention == self.policy {
             let began = Instant::now();
             let batch = removal.next_batch().await?;
             for (kind, rows) in batch.rows {
@@ -138,6 +143,7 @@ impl RetentionTask {
             }
             tokio::time::sleep((began.elapsed() * RESTS).min(REST_MAX)).await;
         }
+        Ok(())
     }
 
     /// Says what went wrong once, and that it is over.
@@ -162,4 +168,141 @@ impl RetentionTask {
 fn look_every(policy: &RetentionPolicy) -> Duration {
     let shortest = policy.calls.into_iter().chain(policy.events).min();
     shortest.map_or(LOOK_EVERY_MAX, |kept| (kept / 10).clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::compile::{Sources, compile};
+    use crate::runtime::http::RefusalLog;
+    use crate::store::calls::Calls;
+    use crate::store::retention::{RemovedBatch, RowKind};
+    use crate::store::sqlite::{Ledger, SqliteCustomers};
+
+    /// Has so many batches, and fails behind them.
+    struct Fake {
+        batches: u32,
+        clock: Option<Timestamp>,
+        taken: Arc<AtomicU32>,
+        asked: Mutex<Vec<RemovalBounds>>,
+        error: Option<&'static str>,
+    }
+
+    #[async_trait]
+    impl RetentionStore for Fake {
+        async fn begin_removal(&self, bounds: RemovalBounds) -> Result<Option<Box<dyn Removal>>, StoreError> {
+            self.asked.lock().unwrap().push(bounds);
+            let taken = Arc::clone(&self.taken);
+            Ok(Some(Box::new(FakeRemoval { left: self.batches, taken, error: self.error })))
+        }
+
+        async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+            Ok(self.clock)
+        }
+
+        async fn oldest(&self) -> Result<Option<Timestamp>, StoreError> {
+            Ok(Some(Timestamp::UNIX_EPOCH))
+        }
+    }
+
+    struct FakeRemoval {
+        left: u32,
+        taken: Arc<AtomicU32>,
+        error: Option<&'static str>,
+    }
+
+    #[async_trait]
+    impl Removal for FakeRemoval {
+        async fn next_batch(&mut self) -> Result<RemovedBatch, StoreError> {
+            if self.left == 0 {
+                let error = self.error.map(|error| StoreError::Unavailable(error.into()));
+                return error.map_or(Ok(RemovedBatch::default()), Err);
+            }
+            self.left -= 1;
+            self.taken.fetch_add(1, Relaxed);
+            Ok(RemovedBatch { rows: vec![(RowKind::Calls, 2)], is_more: true })
+        }
+
+        async fn end(self: Box<Self>) {}
+    }
+
+    fn fake(batches: u32) -> Fake {
+        Fake { batches, clock: None, taken: Arc::default(), asked: Mutex::default(), error: None }
+    }
+
+    async fn put_in_force(app: &App, retention: &str) {
+        let spec = format!("{{storage: {{sqlite: {{size: 1Gi}}}}, retention: {retention}}}");
+        let runtime = Some(serde_yaml_ng::from_str(&spec).unwrap());
+        let sources = Sources { runtime, ..Sources::default() };
+        let snapshot = Arc::new(compile(&sources).snapshot);
+        app.put_in_force(&sources, snapshot, Default::default(), Timestamp::now()).await.unwrap();
+    }
+
+    fn app(folder: &tempfile::TempDir) -> Arc<App> {
+        let calls: Arc<dyn Calls> = Arc::new(Ledger::open(folder.path()).unwrap());
+        let customers = Arc::new(SqliteCustomers::open(&folder.path().join("customers.db")).unwrap());
+        let (refusals, _) = RefusalLog::new(Arc::clone(&calls));
+        Arc::new(App::new("default", calls, customers, refusals))
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_ahead_makes_nothing_older_and_what_went_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(&folder);
+        put_in_force(&app, "{calls: 1h}").await;
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let calls = Arc::new(Fake { clock: Some(now - Duration::from_secs(86_400)), ..fake(3) });
+        let mut task = RetentionTask::new(Arc::clone(&app), calls.clone(), Arc::new(fake(0)));
+        task.once(now).await;
+        let before = calls.asked.lock().unwrap()[0].before.unwrap();
+        assert_eq!(before, now - Duration::from_secs(86_400 + 3_600));
+        assert!(app.metrics.text().contains("retention_removed_rows_total{kind=\"calls\"} 6"));
+        let kept = app.kept.load().as_deref().cloned();
+        assert_eq!(
+            kept.as_deref(),
+            Some("calls for 1h (since 1970-01-01), events for ever (since 1970-01-01)")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_counted_each_time_and_holds_up_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(&folder);
+        put_in_force(&app, "{calls: 1h, events: 1h}").await;
+        let calls = Arc::new(Fake { error: Some("the disk is full"), ..fake(1) });
+        let events = Arc::new(fake(1));
+        let mut task = RetentionTask::new(Arc::clone(&app), calls, events.clone());
+        for _ in 0..2 {
+            task.once(Timestamp::now()).await;
+        }
+        assert_eq!(events.taken.load(Relaxed), 2);
+        assert!(task.said[GrowsOld::Calls as usize].as_deref().unwrap().contains("the disk is full"));
+        let numbers = app.metrics.text();
+        assert!(numbers.contains("retention_failures_total{what=\"calls\"} 2"), "{numbers}");
+        assert!(numbers.contains("retention_failures_total{what=\"events\"} 0"), "{numbers}");
+    }
+
+    #[tokio::test]
+    async fn a_passage_ends_when_it_is_declared_that_all_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(&folder);
+        put_in_force(&app, "{calls: 1m}").await;
+        let calls = Arc::new(fake(u32::MAX));
+        let mut task = RetentionTask::new(Arc::clone(&app), calls.clone(), Arc::new(fake(0)));
+        let edit = async {
+            while calls.taken.load(Relaxed) < 3 {
+                tokio::task::yield_now().await;
+            }
+            put_in_force(&app, "{}").await;
+        };
+        tokio::join!(task.once(Timestamp::now()), edit);
+        assert!(calls.taken.load(Relaxed) < u32::MAX);
+        let asked = calls.asked.lock().unwrap().len();
+        assert_eq!(asked, 1);
+    }
 }

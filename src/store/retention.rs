@@ -110,6 +110,15 @@ pub trait RetentionStore: Send + Sync {
     /// See [`StoreError`].
     async fn begin_removal(&self, bounds: RemovalBounds) -> Result<Option<Box<dyn Removal>>, StoreError>;
 
+    /// What time it is there: a process whose clock is ahead must not take for old what is young elsewhere. A file has no clock
+    /// of its own.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
     /// How old the oldest is that is kept: when the first call was received, or the time of the oldest event.
     ///
     /// # Errors

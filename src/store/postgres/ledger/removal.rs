@@ -30,6 +30,8 @@ const ROWS_MAX: i64 = 4_000;
 /// How often it is tried to drop a day that is in use, in one passage.
 const DROPS_MAX: u32 = 5;
 
+const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
 /// Whoever does not know a state lets it stay.
 const CALLS_AFTER: &str = "
     SELECT c.seq, c.received_at < $2, c.received_at < $2 AND c.state IN (2, 3, 4, 5, 6)
@@ -123,6 +125,12 @@ impl RetentionStore for PostgresLedger {
                 pace,
             })
         }))
+    }
+
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut session = self.database.ledger().await?;
+        let row = session.one(CLOCK, &[]).await?;
+        timestamp(get(&row, 0)?).map(Some)
     }
 
     async fn oldest(&self) -> Result<Option<Timestamp>, StoreError> {
