@@ -1,5 +1,5 @@
-//! Removes calls and events that are older than they are to be kept, a small batch at a time, with rests between them that are
-//! longer than the batches: when others have much to write, a batch takes longer, and so does the rest.
+//! Removes calls and events that are older than they are to be kept, a small batch at a time, with rests between them: while
+//! calls come in or messages are sent, batches are shorter, and rests several times as long as they.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +14,12 @@ use crate::domain::retention::RetentionPolicy;
 use crate::store::StoreError;
 use crate::store::retention::{Removal, RemovalBounds, RetentionStore};
 
-/// It rests so many times as long as a batch took, and at most so long.
-const RESTS: u32 = 3;
+/// It rests so many times as long as a batch took, while nobody else writes and while others do; and at most so long.
+const RESTS_ALONE: u32 = 1;
+const RESTS_BESIDE_OTHERS: u32 = 7;
 const REST_MAX: Duration = Duration::from_secs(2);
+/// Others write as long as somebody did within this time.
+const LOOK_AT_OTHERS_EVERY: Duration = Duration::from_millis(200);
 /// How often it is looked for what has grown old: a tenth of how long it is kept, within these.
 const LOOK_EVERY_MIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(60);
@@ -132,16 +135,23 @@ impl RetentionTask {
 
     /// Ends at once when another length of time is declared: a long passage must not go on by one that was a mistake.
     async fn remove_all(&self, removal: &mut dyn Removal) -> Result<(), StoreError> {
+        let (mut others_write, mut commits) = (true, self.app.metrics.ledger.commits());
+        let mut seen_at = Instant::now();
         while self.app.snapshot.load().retention == self.policy {
             let began = Instant::now();
-            let batch = removal.next_batch().await?;
+            let batch = removal.next_batch(others_write).await?;
             for (kind, rows) in batch.rows {
                 self.app.metrics.retention.removed(kind, rows);
             }
             if !batch.is_more {
                 return Ok(());
             }
-            tokio::time::sleep((began.elapsed() * RESTS).min(REST_MAX)).await;
+            let rests = if others_write { RESTS_BESIDE_OTHERS } else { RESTS_ALONE };
+            tokio::time::sleep((began.elapsed() * rests).min(REST_MAX)).await;
+            if seen_at.elapsed() >= LOOK_AT_OTHERS_EVERY {
+                let now = self.app.metrics.ledger.commits();
+                (others_write, commits, seen_at) = (now != commits, now, Instant::now());
+            }
         }
         Ok(())
     }
@@ -218,7 +228,7 @@ mod tests {
 
     #[async_trait]
     impl Removal for FakeRemoval {
-        async fn next_batch(&mut self) -> Result<RemovedBatch, StoreError> {
+        async fn next_batch(&mut self, _: bool) -> Result<RemovedBatch, StoreError> {
             if self.left == 0 {
                 let error = self.error.map(|error| StoreError::Unavailable(error.into()));
                 return error.map_or(Ok(RemovedBatch::default()), Err);

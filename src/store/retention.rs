@@ -91,11 +91,11 @@ impl RemovedBatch {
 /// One passage over all that is old, by the one process that does it now.
 #[async_trait]
 pub trait Removal: Send {
-    /// Removes the next batch: one short transaction at most.
+    /// Removes the next batch: one short transaction at most, and a shorter one while others have something to write.
     ///
     /// # Errors
     /// See [`StoreError`]; what went before is gone, and the next passage goes on there.
-    async fn next_batch(&mut self) -> Result<RemovedBatch, StoreError>;
+    async fn next_batch(&mut self, others_write: bool) -> Result<RemovedBatch, StoreError>;
 
     /// Lets another process do it.
     async fn end(self: Box<Self>);

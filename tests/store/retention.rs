@@ -133,7 +133,7 @@ pub async fn whoever_ends_between_two_batches_leaves_whole_calls_only(place: Pla
         assert!(batches < 200, "it never ends");
         let mut removal = world.ledger.retention.begin_removal(bounds).await.unwrap().unwrap();
         for _ in 0..batches {
-            if !removal.next_batch().await.unwrap().is_more {
+            if !removal.next_batch(false).await.unwrap().is_more {
                 removal.end().await;
                 break 'passages;
             }
@@ -286,7 +286,7 @@ pub async fn without_a_length_of_time_nothing_goes_but_what_was_begun(place: Pla
     assert!(world.knows(&begun.call).await);
     // It is begun, and then everything is to be kept.
     let mut removal = world.ledger.retention.begin_removal(world.older_than(A_DAY)).await.unwrap().unwrap();
-    assert!(removal.next_batch().await.unwrap().rows.contains(&(RowKind::Calls, 1)));
+    assert!(removal.next_batch(false).await.unwrap().rows.contains(&(RowKind::Calls, 1)));
     removal.end().await;
     let next = world.done(old, "v", &[1]).await;
     world.open_again().await;

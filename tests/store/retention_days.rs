@@ -127,7 +127,7 @@ async fn one_of_several_replicas_removes_and_another_goes_on_where_it_ended() {
     }
     let bounds = world.older_than(48);
     let mut first = world.ledger.retention.begin_removal(bounds).await.unwrap().unwrap();
-    assert!(first.next_batch().await.unwrap().rows.contains(&(RowKind::Calls, 3)));
+    assert!(first.next_batch(false).await.unwrap().rows.contains(&(RowKind::Calls, 3)));
     assert!(other.retention.begin_removal(bounds).await.unwrap().is_none(), "one does it");
     // It is killed: its connection ends, and its lock with it.
     drop(first);
@@ -140,7 +140,7 @@ async fn one_of_several_replicas_removes_and_another_goes_on_where_it_ended() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let mut second = second.expect("the lock ends with the connection");
-    while second.next_batch().await.unwrap().is_more {}
+    while second.next_batch(false).await.unwrap().is_more {}
     second.end().await;
     assert_eq!((world.deliveries(), world.count("SELECT count(*) FROM removed_run")), (0, 0));
     assert!(world.ledger.retention.begin_removal(bounds).await.unwrap().is_some(), "it was given back");

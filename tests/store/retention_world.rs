@@ -228,7 +228,7 @@ pub async fn all_removed(store: &dyn RetentionStore, bounds: RemovalBounds) -> V
     let mut removal = store.begin_removal(bounds).await.unwrap().expect("nobody else removes");
     let mut removed = std::collections::BTreeMap::new();
     for _ in 0..10_000 {
-        let RemovedBatch { rows, is_more } = removal.next_batch().await.unwrap();
+        let RemovedBatch { rows, is_more } = removal.next_batch(false).await.unwrap();
         for (kind, rows) in rows {
             *removed.entry(kind).or_insert(0) += rows;
         }

@@ -64,7 +64,7 @@ struct NoRemoval;
 
 #[async_trait]
 impl Removal for NoRemoval {
-    async fn next_batch(&mut self) -> Result<RemovedBatch, StoreError> {
+    async fn next_batch(&mut self, _: bool) -> Result<RemovedBatch, StoreError> {
         Ok(RemovedBatch::default())
     }
 
@@ -89,7 +89,7 @@ struct OldEvents {
 
 #[async_trait]
 impl Removal for EventRemoval {
-    async fn next_batch(&mut self) -> Result<RemovedBatch, StoreError> {
+    async fn next_batch(&mut self, _others_write: bool) -> Result<RemovedBatch, StoreError> {
         // Unless it comes to its end, the connection is in the midst of something.
         self.is_sound = false;
         let batch = self.batch().await;

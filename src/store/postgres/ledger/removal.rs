@@ -171,7 +171,8 @@ struct LedgerRemoval {
 
 #[async_trait]
 impl Removal for LedgerRemoval {
-    async fn next_batch(&mut self) -> Result<RemovedBatch, StoreError> {
+    /// Others do not wait for its rows, whatever its length.
+    async fn next_batch(&mut self, _others_write: bool) -> Result<RemovedBatch, StoreError> {
         // Unless it comes to its end, the connection is in the midst of something.
         self.is_sound = false;
         let batch = self.batch().await;

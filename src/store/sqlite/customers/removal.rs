@@ -18,9 +18,8 @@ use crate::store::retention::{Removal, RemovalBounds, RemovedBatch, RetentionSto
 use crate::store::side_index::EventPlace;
 use crate::store::sqlite::SqliteDatabase;
 use crate::store::sqlite::database::{CHECKPOINT_PAGES, PAGES_A_SMALL_CHECKPOINT};
+use crate::store::sqlite::removal_time::batch_time;
 
-/// How long one batch may hold the writer.
-const BATCH_TIME_MAX: Duration = Duration::from_millis(2);
 /// How many events are read at a time.
 const EVENTS_A_LOOK: i64 = 1_000;
 /// How many are removed between looks at the clock.
@@ -62,14 +61,15 @@ struct OldEvent {
 
 #[async_trait]
 impl Removal for EventRemoval {
-    async fn next_batch(&mut self) -> Result<RemovedBatch, StoreError> {
+    async fn next_batch(&mut self, others_write: bool) -> Result<RemovedBatch, StoreError> {
         let Some(before) = self.before.map(Timestamp::as_microsecond) else {
             return Ok(RemovedBatch::default());
         };
         let Some((event_type, old)) = self.database.read(move |it| old_events(it, before)).await? else {
             return Ok(RemovedBatch::default());
         };
-        let remove = move |connection: &Connection| remove(connection, &event_type, &old, before);
+        let time = batch_time(others_write);
+        let remove = move |connection: &Connection| remove(connection, &event_type, &old, before, time);
         let removed = self.database.write(remove).await?;
         Ok(removed.map_or_else(RemovedBatch::default, |gone| RemovedBatch::of(RowKind::Events, gone)))
     }
@@ -110,8 +110,9 @@ fn remove(
     event_type: &str,
     events: &[OldEvent],
     before: i64,
+    time: Duration,
 ) -> rusqlite::Result<Option<u64>> {
-    let deadline = Instant::now() + BATCH_TIME_MAX;
+    let deadline = Instant::now() + time;
     let indexes = kept(connection)?;
     if indexes.iter().any(|index| index.needed && !index.complete) {
         return Ok(None);

@@ -16,9 +16,8 @@ use crate::store::StoreError;
 use crate::store::retention::{Removal, RemovalBounds, RemovedBatch, RetentionStore, RowKind};
 use crate::store::sqlite::SqliteDatabase;
 use crate::store::sqlite::database::{CHECKPOINT_PAGES, PAGES_A_SMALL_CHECKPOINT};
+use crate::store::sqlite::removal_time::batch_time;
 
-/// How long one batch may hold the writer.
-const BATCH_TIME_MAX: Duration = Duration::from_millis(2);
 /// How many calls are looked at a time.
 const CALLS_A_LOOK: i64 = 512;
 /// How many runs one batch takes at most.
@@ -94,7 +93,8 @@ const REMOVE_VERSION: &str = "DELETE FROM version AS v WHERE v.id = ?1 AND v.cre
 impl RetentionStore for Ledger {
     async fn begin_removal(&self, bounds: RemovalBounds) -> Result<Option<Box<dyn Removal>>, StoreError> {
         let database = Arc::clone(&self.database);
-        Ok(Some(Box::new(LedgerRemoval { database, bounds, stage: Stage::Calls { after: i64::MIN } })))
+        let stage = Stage::Calls { after: i64::MIN };
+        Ok(Some(Box::new(LedgerRemoval { database, bounds, stage, time: batch_time(false) })))
     }
 
     async fn oldest(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -125,11 +125,14 @@ struct LedgerRemoval {
     database: Arc<SqliteDatabase>,
     bounds: RemovalBounds,
     stage: Stage,
+    /// How long the next batch may take.
+    time: Duration,
 }
 
 #[async_trait]
 impl Removal for LedgerRemoval {
-    async fn next_batch(&mut self) -> Result<RemovedBatch, StoreError> {
+    async fn next_batch(&mut self, others_write: bool) -> Result<RemovedBatch, StoreError> {
+        self.time = batch_time(others_write);
         let bounds = self.bounds;
         match (self.stage, bounds.before, bounds.versions_before) {
             (Stage::Calls { after }, Some(before), _) => self.calls(after, before).await,
@@ -181,7 +184,8 @@ impl LedgerRemoval {
             self.stage = Stage::Calls { after: last };
             return Ok(RemovedBatch::none_yet());
         }
-        let remove = move |connection: &Connection| remove_calls(connection, &calls, before);
+        let time = self.time;
+        let remove = move |connection: &Connection| remove_calls(connection, &calls, before, time);
         let gone = self.database.write(remove).await?;
         self.stage = Stage::Calls { after: gone.up_to.unwrap_or(last) };
         let rows = [(RowKind::Calls, gone.calls), (RowKind::Runs, gone.runs)];
@@ -197,7 +201,9 @@ impl LedgerRemoval {
         if runs.is_empty() {
             return Ok(self.go_on());
         }
-        let deliveries = self.database.write(move |connection| remove_rest(connection, &runs)).await?;
+        let time = self.time;
+        let remove = move |connection: &Connection| remove_rest(connection, &runs, time);
+        let deliveries = self.database.write(remove).await?;
         Ok(RemovedBatch::of(RowKind::Deliveries, deliveries))
     }
 
@@ -253,8 +259,13 @@ struct Gone {
 }
 
 /// Removes calls with their runs and chunks, each whole, until the time is over.
-fn remove_calls(connection: &Connection, calls: &[i64], before: i64) -> rusqlite::Result<Gone> {
-    let deadline = Instant::now() + BATCH_TIME_MAX;
+fn remove_calls(
+    connection: &Connection,
+    calls: &[i64],
+    before: i64,
+    time: Duration,
+) -> rusqlite::Result<Gone> {
+    let deadline = Instant::now() + time;
     connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_SMALL_CHECKPOINT)?;
     let mut gone = Gone::default();
     for seq in calls {
@@ -278,8 +289,8 @@ fn remove_calls(connection: &Connection, calls: &[i64], before: i64) -> rusqlite
 
 /// Removes what is left of runs until the time is over, and forgets each of which nothing is. Gives how many deliveries
 /// went.
-fn remove_rest(connection: &Connection, runs: &[i64]) -> rusqlite::Result<u64> {
-    let deadline = Instant::now() + BATCH_TIME_MAX;
+fn remove_rest(connection: &Connection, runs: &[i64], time: Duration) -> rusqlite::Result<u64> {
+    let deadline = Instant::now() + time;
     connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_SMALL_CHECKPOINT)?;
     let mut deliveries = 0;
     for run in runs {
