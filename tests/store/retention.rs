@@ -94,12 +94,20 @@ pub async fn what_is_not_at_its_end_stays_and_goes_on(place: Place) {
     // One run of the call is at its end, the other is not.
     assert!(world.ledger.runs.end_run(runs[0], RunState::Cancelled, None, world.now).await.unwrap());
     let gone = world.done(old, "v", &[7]).await;
+    let waits = world.done(old, "v", &[8]).await;
+    let at = old.as_microsecond();
+    for run in [gone.run.0, waits.run.0] {
+        world.execute(&format!("INSERT INTO waiting_journey VALUES ({run}, 0, 7, 0, {at}, {at}, 1)")).await;
+    }
+    // All that is left of it waits.
+    world.execute(&format!("UPDATE run SET state = 6 WHERE id = {}", waits.run.0)).await;
 
     world.remove(world.older_than(A_DAY)).await;
-    for call in [&accepted, &under_way.call, &selecting] {
+    for call in [&accepted, &under_way.call, &selecting, &waits.call] {
         assert!(world.knows(call).await, "{call}");
     }
     assert!(!world.knows(&gone.call).await);
+    assert_eq!(world.count("SELECT count(*) FROM waiting_journey"), 1);
     world.open_again().await;
     let open = world.ledger.calls.open_calls(10).await.unwrap();
     assert_eq!(open.into_iter().map(|call| call.unwrap().id).collect::<Vec<_>>(), [accepted]);

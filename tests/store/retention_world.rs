@@ -256,4 +256,16 @@ impl World {
             }
         }
     }
+
+    /// Writes past the traits.
+    pub async fn execute(&self, sql: &str) {
+        match &self.place {
+            Place::Postgres(..) => self.place.session().await.batch_execute(sql).await.unwrap(),
+            Place::Sqlite(folder) => {
+                let database = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+                database.busy_timeout(Duration::from_secs(5)).unwrap();
+                database.execute_batch(sql).unwrap();
+            }
+        }
+    }
 }

@@ -55,10 +55,18 @@ const REMOVE_REST: &str = "
                 SELECT w.run, w.n FROM chunk_customers w WHERE w.run = s.run LIMIT $3) w LIMIT $3) g
         WHERE k.run = g.run AND k.n = g.n AND NOT EXISTS (SELECT FROM run r WHERE r.id = k.run)
         RETURNING 1),
+    waits AS (
+        DELETE FROM waiting_journey j USING (
+            SELECT w.run, w.chunk, w.customer FROM few s CROSS JOIN LATERAL (
+                SELECT w.run, w.chunk, w.customer FROM waiting_journey w WHERE w.run = s.run LIMIT $2) w LIMIT $2) g
+        WHERE j.run = g.run AND j.chunk = g.chunk AND j.customer = g.customer
+            AND NOT EXISTS (SELECT FROM run r WHERE r.id = j.run)
+        RETURNING 1),
     crashes AS (
         DELETE FROM ending e USING few s
         WHERE e.run = s.run AND NOT EXISTS (SELECT FROM run r WHERE r.id = e.run))
-    SELECT (SELECT array_agg(run) FROM few), (SELECT count(*) FROM pending) + (SELECT count(*) FROM keys)";
+    SELECT (SELECT array_agg(run) FROM few), (SELECT count(*) FROM pending) + (SELECT count(*) FROM keys)
+        + (SELECT count(*) FROM waits)";
 const REST_IS_GONE: &str = "UPDATE removed_run SET only_deliveries = true WHERE run = ANY ($1)";
 
 /// Runs whose deliveries are gone with their day are forgotten many at a time.
@@ -106,6 +114,8 @@ const REMOVE_VERSIONS: &str = "
     DELETE FROM version v WHERE v.created_at < $1
         AND NOT EXISTS (SELECT FROM in_force f WHERE f.version = v.id)
         AND NOT EXISTS (SELECT FROM call c WHERE c.state IN (0, 1) AND c.version = v.id)
+        AND NOT EXISTS (SELECT FROM run r JOIN call c ON c.seq = r.call
+            WHERE (r.state IN (0, 1) OR r.state = 6) AND c.version = v.id)
         AND NOT EXISTS (SELECT FROM pending_delivery p JOIN run r ON r.id = p.run JOIN call c ON c.seq = r.call
             WHERE c.version = v.id)
     RETURNING 1";

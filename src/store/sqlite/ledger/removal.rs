@@ -62,6 +62,9 @@ const REMOVE_CHUNK_CUSTOMERS: &str = "DELETE FROM chunk_customers
     WHERE run = ?1 AND n <= coalesce((SELECT n FROM chunk_customers WHERE run = ?1 ORDER BY n LIMIT 1 OFFSET ?2),
         9223372036854775807)
         AND NOT EXISTS (SELECT 1 FROM run WHERE id = ?1)";
+const REMOVE_WAITS: &str = "DELETE FROM waiting_journey
+    WHERE run = ?1 AND (chunk, customer) IN (SELECT chunk, customer FROM waiting_journey WHERE run = ?1 LIMIT ?2)
+        AND NOT EXISTS (SELECT 1 FROM run WHERE id = ?1)";
 const REMOVE_CRASHES: &str =
     "DELETE FROM ending WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM run WHERE id = ?1)";
 const FORGET_RUN: &str = "DELETE FROM removed_run WHERE run = ?1";
@@ -84,10 +87,14 @@ const OLD_VERSIONS: &str = "SELECT v.id FROM version v WHERE v.created_at < ?1
     AND v.id NOT IN (SELECT version FROM in_force)
     AND v.id NOT IN (SELECT c.version FROM call c WHERE c.state IN (0, 1) AND c.version IS NOT NULL)
     AND v.id NOT IN (SELECT c.version FROM run r JOIN call c ON c.seq = r.call
+        WHERE (r.state IN (0, 1) OR r.state = 6) AND c.version IS NOT NULL)
+    AND v.id NOT IN (SELECT c.version FROM run r JOIN call c ON c.seq = r.call
         WHERE r.id IN (SELECT run FROM delivery WHERE state = 6) AND c.version IS NOT NULL)";
 const REMOVE_VERSION: &str = "DELETE FROM version AS v WHERE v.id = ?1 AND v.created_at < ?2
     AND v.id NOT IN (SELECT version FROM in_force)
-    AND NOT EXISTS (SELECT 1 FROM call c WHERE c.state IN (0, 1) AND c.version = v.id)";
+    AND NOT EXISTS (SELECT 1 FROM call c WHERE c.state IN (0, 1) AND c.version = v.id)
+    AND NOT EXISTS (SELECT 1 FROM run r JOIN call c ON c.seq = r.call
+        WHERE (r.state IN (0, 1) OR r.state = 6) AND c.version = v.id)";
 
 #[async_trait]
 impl RetentionStore for Ledger {
@@ -296,7 +303,9 @@ fn remove_rest(connection: &Connection, runs: &[i64], time: Duration) -> rusqlit
     for run in runs {
         let (gone, is_all) = remove_in_steps(connection, REMOVE_DELIVERIES, (*run, ROWS_A_LOOK), deadline)?;
         deliveries += gone;
-        if !is_all || !remove_in_steps(connection, REMOVE_CHUNK_CUSTOMERS, (*run, CHUNKS_A_LOOK), deadline)?.1
+        if !is_all
+            || !remove_in_steps(connection, REMOVE_WAITS, (*run, ROWS_A_LOOK), deadline)?.1
+            || !remove_in_steps(connection, REMOVE_CHUNK_CUSTOMERS, (*run, CHUNKS_A_LOOK), deadline)?.1
         {
             return Ok(deliveries);
         }
