@@ -73,6 +73,10 @@ impl Calls for Forgetful {
         Ok(())
     }
 
+    async fn note_in_force(&self, _: &VersionId, _: Timestamp) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     async fn get_version(&self, _: &VersionId) -> Result<Option<String>, StoreError> {
         Ok(None)
     }

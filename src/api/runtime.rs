@@ -68,7 +68,7 @@ pub struct RuntimeSpec {
     /// How calls from outside the cluster come in; left out, only a Service inside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,
-    /// How long things are kept. Not in effect yet: everything is kept.
+    /// How long calls and events are kept; left out, for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
     /// The time zone of times in messages and conditions, where a filter names none, and of quiet hours: a name such as

@@ -5,13 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::DurationText;
 
-/// How long things are kept.
+/// How long things are kept. What is older is removed in the background, in small steps. A field that is left out keeps
+/// everything for ever.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Retention {
-    /// Calls, runs and deliveries.
+    /// Calls with their runs and deliveries, and refused calls, counted from when they were received: at least `1m`. What is
+    /// not at its end stays, however old it is. A delivery that is held for a person goes with its call. Keys by which
+    /// repeated calls are known stay until they expire by themselves. Calls that a trigger's `rateWindow` counts are kept as
+    /// long as it does. Left out, all are kept for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<DurationText>,
-    /// Customers' events.
+    /// Customers' events, counted from the time that each bears: at least `1m`. Conditions find no older ones. Left out, all
+    /// are kept for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<DurationText>,
 }

@@ -86,7 +86,7 @@ fn left_out(wanted: &ScenarioSpec, object: &ObjectName, problems: &[Problem]) ->
 enum Remedy {
     /// Its previous version, if there is one; else it is left out.
     PutBack,
-    /// With the texts it had, too: the edit that broke it may be a ConfigMap's.
+    /// With the texts it had, too: the edit that broke it may be a ConfigMap's. A Runtime: with everything kept.
     PutBackTexts,
     /// Out, as its previous version does not fit what else is wanted.
     LeaveOut,
@@ -104,7 +104,10 @@ impl Remedy {
     fn apply(self, sources: &mut Sources, object: &ObjectName, previous: &Sources) {
         match self {
             Remedy::PutBack => replace(sources, object, Some(previous)),
-            Remedy::PutBackTexts => put_back_texts(sources, object, previous),
+            Remedy::PutBackTexts => {
+                put_back_texts(sources, object, previous);
+                put_back_without_retention(sources, object);
+            }
             Remedy::LeaveOut => {
                 sources.kept_texts.remove(&object.name);
                 replace(sources, object, None);
@@ -145,6 +148,13 @@ fn put_back_texts(sources: &mut Sources, object: &ObjectName, previous: &Sources
     let kept: BTreeMap<_, _> = kept.collect();
     if !kept.is_empty() {
         sources.kept_texts.insert(object.name.clone(), kept);
+    }
+}
+
+/// A version before took any length of time here: the rest of such a Runtime stays in force, and everything is kept.
+fn put_back_without_retention(sources: &mut Sources, object: &ObjectName) {
+    if let Some(runtime) = sources.runtime.as_mut().filter(|_| object.kind == ObjectKind::Runtime) {
+        runtime.retention = None;
     }
 }
 
@@ -239,5 +249,18 @@ mod tests {
         let settled = settle(&sources(&[("a", "old a")]), without_channel);
         assert_eq!(in_force(&settled), [""; 0]);
         assert!(settled.sources.left_out["a"].problem.contains("log"), "{:?}", settled.sources.left_out);
+    }
+
+    #[test]
+    fn a_length_that_a_version_before_took_leaves_the_rest_of_the_runtime_in_force() {
+        let runtime = serde_json::json!({
+            "storage": {"sqlite": {"size": "1Gi"}}, "timeZone": "Europe/Vienna", "retention": {"calls": "0s"},
+        });
+        let sources =
+            Sources { runtime: Some(serde_json::from_value(runtime).unwrap()), ..sources(&[("a", "text")]) };
+        let settled = settle(&sources, sources.clone());
+        let kept = settled.sources.runtime.as_ref().unwrap();
+        assert_eq!((kept.time_zone.as_deref(), kept.retention.as_ref()), (Some("Europe/Vienna"), None));
+        assert!(settled.problems.iter().any(|problem| problem.path == "spec.retention.calls"));
     }
 }

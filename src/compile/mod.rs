@@ -53,6 +53,7 @@ fn compile_with(sources: &Sources, before: Option<&Before>) -> Compilation {
     runtime::check(sources, &mut problems);
     let local = runtime::local_defaults(sources, &mut problems);
     let triggers = trigger::compile_all(sources, before, &local, &mut problems);
+    let retention = runtime::retention(sources, &triggers, &mut problems);
     let channels = channel::compile_all(sources, &mut problems);
     let scenarios = scenario::compile_all(sources, before, &local, &mut problems);
     let api_keys = api_key::compile_all(sources, &triggers, &mut problems);
@@ -65,6 +66,7 @@ fn compile_with(sources: &Sources, before: Option<&Before>) -> Compilation {
             left_out: sources.left_out.clone(),
             channels,
             api_keys,
+            retention,
         },
         problems: problems.into_vec(),
     }

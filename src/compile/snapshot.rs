@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{ApiKey, CompiledChannel, LeftOutScenario, Scenario, Trigger};
 use crate::domain::name::{ChannelName, ScenarioName, TriggerName, VersionId};
+use crate::domain::retention::RetentionPolicy;
 
 /// Everything in force in one namespace at one time.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub channels: BTreeMap<ChannelName, Arc<CompiledChannel>>,
     /// Keys by name.
     pub api_keys: BTreeMap<String, Arc<ApiKey>>,
+    /// How long calls and events are kept.
+    pub retention: RetentionPolicy,
 }
 
 impl Snapshot {

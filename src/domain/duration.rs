@@ -40,6 +40,20 @@ pub fn duration_from_text(text: &str) -> Result<Duration, NotADuration> {
     Ok(Duration::from_millis(milliseconds))
 }
 
+/// Writes a length of time as manifests do: `1h30m`. What is less than a millisecond is left out.
+pub fn duration_in_text(length: Duration) -> String {
+    let mut milliseconds = length.as_millis();
+    let mut text = String::new();
+    for (unit, size) in UNITS {
+        let number = milliseconds / u128::from(size);
+        milliseconds %= u128::from(size);
+        if number > 0 {
+            text.push_str(&format!("{number}{unit}"));
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +67,14 @@ mod tests {
         for wrong in ["", "5", "s", "30m1h", "1h1h", "-1h", "1w", "1 h", "1234567890s", "1.5h"] {
             assert_eq!(duration_from_text(wrong), Err(NotADuration), "{wrong}");
         }
+    }
+
+    #[test]
+    fn writes_what_it_reads() {
+        for text in ["90d", "1h30m", "1s500ms", "0s", "365d"] {
+            assert_eq!(duration_in_text(duration_from_text(text).unwrap()), text);
+        }
+        assert_eq!(duration_in_text(Duration::from_secs(86_400)), "1d");
+        assert_eq!(duration_in_text(Duration::from_secs(90)), "1m30s");
     }
 }

@@ -33,6 +33,7 @@ pub mod rate_window;
 pub mod refusal;
 pub mod render;
 pub mod replica_report;
+pub mod retention;
 pub mod run_counts;
 pub mod secret;
 pub mod selection;

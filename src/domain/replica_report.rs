@@ -44,6 +44,8 @@ pub struct ReplicaReport {
     pub store_problem: Option<String>,
     /// What cannot be seen of a store that can be used, though promises rest on it.
     pub store_caution: Option<String>,
+    /// What is kept for how long and since which day, in words; `None` if everything is kept.
+    pub kept: Option<String>,
 }
 
 /// What a replica knows of a Secret.

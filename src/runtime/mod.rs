@@ -9,4 +9,5 @@ pub mod engine;
 pub mod http;
 pub mod metrics;
 pub mod process;
+mod retention;
 pub mod stores;

@@ -16,6 +16,7 @@ use super::engine::{Deps, Engine, RunningEngine};
 use super::http::RefusalLog;
 use super::http::app::App;
 use super::http::server::RunningServer;
+use super::retention::RetentionTask;
 use super::stores::Stores;
 use crate::channels::wire::Network;
 
@@ -30,6 +31,8 @@ pub struct Parts {
     tenant: Arc<str>,
     stop_refusals: CancellationToken,
     refusals: tokio::task::JoinHandle<()>,
+    stop_removal: CancellationToken,
+    removal: tokio::task::JoinHandle<()>,
 }
 
 impl Parts {
@@ -48,7 +51,13 @@ impl Parts {
         let configuration = Configuration::new(Arc::clone(&app), read, handles.clone(), network);
         let stop_refusals = CancellationToken::new();
         let refusals = tokio::spawn(writer.run(stop_refusals.clone()));
-        (Parts { stores, app, handles, tenant: tenant.into(), stop_refusals, refusals }, configuration)
+        let (old_calls, old_events) = (Arc::clone(&stores.old_calls), Arc::clone(&stores.old_events));
+        let removal = RetentionTask::new(Arc::clone(&app), old_calls, old_events);
+        let stop_removal = CancellationToken::new();
+        let removal = tokio::spawn(removal.run(stop_removal.clone()));
+        let tenant = tenant.into();
+        let parts = Parts { stores, app, handles, tenant, stop_refusals, refusals, stop_removal, removal };
+        (parts, configuration)
     }
 
     /// Starts what turns calls into messages. Whom it writes for is marked in a folder that outlives the process.
@@ -100,6 +109,10 @@ impl Parts {
 
     /// Closes what is kept, once nothing works on it any more.
     pub async fn close(self) {
+        self.stop_removal.cancel();
+        if let Err(error) = self.removal.await {
+            tracing::error!(%error, "the removal of what is old ended by a panic");
+        }
         self.stop_refusals.cancel();
         if let Err(error) = self.refusals.await {
             tracing::error!(%error, "the writer of refusals ended by a panic");

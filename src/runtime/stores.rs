@@ -17,6 +17,7 @@ use crate::store::postgres::{
     self, PostgresAddress, PostgresCustomers, PostgresDatabase, PostgresLedger, Tenant, TenantError,
 };
 use crate::store::replicas::Replicas;
+use crate::store::retention::RetentionStore;
 use crate::store::run_log::RunLog;
 use crate::store::runs::Runs;
 use crate::store::sqlite::{Ledger, SqliteCustomers, SqliteOpenError};
@@ -56,6 +57,10 @@ pub struct Stores {
     pub in_force: Arc<dyn InForce>,
     /// What people have paused.
     pub pauses: Arc<dyn PauseBook>,
+    /// Where calls grow old.
+    pub old_calls: Arc<dyn RetentionStore>,
+    /// Where events grow old.
+    pub old_events: Arc<dyn RetentionStore>,
     /// Customers and events.
     pub customers: Arc<dyn Customers>,
     /// Audiences and their indexes.
@@ -92,7 +97,9 @@ impl Stores {
             log: shared.clone(),
             replicas: shared.clone(),
             in_force: shared.clone(),
-            pauses: shared,
+            pauses: shared.clone(),
+            old_calls: shared,
+            old_events: customers.clone(),
             rates: None,
             customers: customers.clone(),
             audiences: customers.clone(),
@@ -116,6 +123,8 @@ impl Stores {
             replicas: ledger.clone(),
             in_force: ledger.clone(),
             pauses: ledger.clone(),
+            old_calls: ledger.clone(),
+            old_events: customers.clone(),
             rates: Some(ledger.clone()),
             customers: customers.clone(),
             audiences: customers.clone(),

@@ -283,11 +283,17 @@ pub trait Calls: Send + Sync {
     /// See [`StoreError`].
     async fn forget_keys(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError>;
 
-    /// Keeps what is in force before a call can use it. Keeping the same again changes nothing.
+    /// Keeps what is in force before a call can use it. Keeping the same again only notes when that was.
     ///
     /// # Errors
     /// See [`StoreError`].
     async fn put_version(&self, id: &VersionId, content: String, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Notes that a version is in force now, so that it is not removed as one that nothing needs; false if it is not kept.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    async fn note_in_force(&self, id: &VersionId, now: Timestamp) -> Result<bool, StoreError>;
 
     /// What was in force.
     ///

@@ -19,6 +19,7 @@ mod merge;
 pub mod pauses;
 pub mod postgres;
 pub mod replicas;
+pub mod retention;
 pub mod run_log;
 pub mod runs;
 mod select;

@@ -13,6 +13,7 @@ mod pages;
 mod phone_numbers;
 mod refusals;
 mod reload;
+mod retention;
 mod stop;
 mod typed;
 mod weather;

@@ -6,9 +6,11 @@ use std::time::Duration;
 use fanfare::store::calls::Calls;
 use fanfare::store::channel_rates::ChannelRates;
 use fanfare::store::deliveries::Deliveries;
+use fanfare::store::in_force::InForce;
 use fanfare::store::pauses::PauseBook;
 use fanfare::store::postgres::{PostgresCustomers, PostgresDatabase, PostgresLedger};
 use fanfare::store::replicas::Replicas;
+use fanfare::store::retention::RetentionStore;
 use fanfare::store::run_log::RunLog;
 use fanfare::store::runs::Runs;
 use fanfare::store::sqlite::{Ledger as SqliteLedger, SqliteCustomers};
@@ -27,6 +29,8 @@ pub struct Ledger {
     pub log: Arc<dyn RunLog>,
     pub replicas: Arc<dyn Replicas>,
     pub pauses: Arc<dyn PauseBook>,
+    pub in_force: Arc<dyn InForce>,
+    pub retention: Arc<dyn RetentionStore>,
     /// Where starts are given out, if replicas share them.
     pub rates: Option<Arc<dyn ChannelRates>>,
     kept: Kept,
@@ -47,7 +51,9 @@ impl Ledger {
             deliveries: shared.clone(),
             log: shared.clone(),
             replicas: shared.clone(),
-            pauses: shared,
+            pauses: shared.clone(),
+            in_force: shared.clone(),
+            retention: shared,
             rates: None,
             kept: Kept::Sqlite(ledger),
         }
@@ -61,6 +67,8 @@ impl Ledger {
             log: ledger.clone(),
             replicas: ledger.clone(),
             pauses: ledger.clone(),
+            in_force: ledger.clone(),
+            retention: ledger.clone(),
             rates: Some(ledger.clone()),
             kept: Kept::Postgres(ledger),
         }

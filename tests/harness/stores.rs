@@ -8,6 +8,7 @@ use fanfare::domain::selection::Comparison;
 use fanfare::store::audiences::{Audiences, IndexProgress, IndexState};
 use fanfare::store::customers::Customers;
 use fanfare::store::postgres::{PostgresCustomers, PostgresDatabase, Tenant};
+use fanfare::store::retention::RetentionStore;
 use fanfare::store::sqlite::SqliteCustomers;
 
 use super::Postgres;
@@ -24,7 +25,7 @@ pub const COMPARISONS: [Comparison; 6] = [
 
 /// Customers and audiences of one database.
 #[async_trait]
-pub trait Store: Customers + Audiences {
+pub trait Store: Customers + Audiences + RetentionStore {
     /// Ends it.
     async fn close(&self);
 }

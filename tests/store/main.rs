@@ -15,9 +15,51 @@ mod plans;
 mod poolers;
 mod postgres;
 mod replicas;
+mod retention;
+mod retention_days;
+mod retention_world;
 mod schema;
 mod slow;
 mod tls;
+
+/// Tells each story of what is removed in a new place of a database.
+macro_rules! removed_on {
+    ($database:ident: $($story:ident),* $(,)?) => {
+        mod $database {
+            use crate::harness::Place;
+
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $story() {
+                    crate::retention::$story(Place::$database()).await;
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! removed_on_both {
+    ($($stories:tt)*) => {
+        removed_on! { sqlite: $($stories)* }
+        removed_on! { postgres: $($stories)* }
+    };
+}
+
+mod removed {
+    removed_on_both! {
+        what_is_old_and_at_its_end_goes_with_all_that_belongs_to_it,
+        what_is_not_at_its_end_stays_and_goes_on,
+        whoever_ends_between_two_batches_leaves_whole_calls_only,
+        keys_refuse_repetitions_for_as_long_as_they_are_valid,
+        numbers_are_never_given_again,
+        versions_stay_while_something_may_need_them,
+        a_call_with_a_delivery_that_is_sent_again_stays,
+        counts_and_pauses_go_and_what_is_young_stays,
+        without_a_length_of_time_nothing_goes_but_what_was_begun,
+        events_go_from_histories_and_side_tables_alike,
+        a_late_outcome_of_what_is_gone_changes_nothing,
+    }
+}
 
 /// Runs each story in a new place of a database: those of customers on an open store, those of indexes on the place,
 /// because they open it again.

@@ -10,7 +10,6 @@ use fanfare::domain::state::{DeliveryState, RunState};
 use fanfare::store::calls::{Calls, NewCall, NewRequest};
 use fanfare::store::deliveries::{Deliveries, Opened, Outcome, SendIntent, Step};
 use fanfare::store::postgres::{PostgresDatabase, PostgresLedger, Tenant};
-use fanfare::store::run_log::RunLog;
 use fanfare::store::runs::{ChunkId, Fence, Matched, Runs};
 use jiff::{Timestamp, ToSpan};
 
@@ -67,17 +66,6 @@ impl World {
         let asked = "SELECT inhrelid::regclass::text FROM pg_inherits
             WHERE inhparent = 'delivery'::regclass ORDER BY 1";
         self.session.query(asked, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
-    }
-
-    /// Makes the partition of a day that is over.
-    async fn make(&self, at: Timestamp) {
-        let from = at.as_microsecond().div_euclid(86_400_000_000) * 86_400_000_000;
-        let made = format!(
-            "CREATE TABLE {} PARTITION OF delivery FOR VALUES FROM ({from}) TO ({})",
-            name(at),
-            from + 86_400_000_000
-        );
-        self.session.batch_execute(&made).await.unwrap();
     }
 
     /// A run with one delivery under way, of a call accepted then.
@@ -172,37 +160,6 @@ async fn there_are_partitions_for_today_and_days_to_come_and_deliveries_land_in_
         let id = world.run(world.day(days)).await;
         assert_eq!(world.kept_in(id.run).await, [name(world.day(days))]);
     }
-    world.ledger.close().await;
-}
-
-#[tokio::test]
-async fn days_go_whole_unless_an_unfinished_run_refers_to_them() {
-    let world = World::new().await;
-    for days in [-9, -8, -7] {
-        world.make(world.day(days)).await;
-    }
-    let done = world.run(world.day(-9)).await;
-    world.end(done, DeliveryState::Sent).await;
-    let under_way = world.run(world.day(-8)).await;
-    let held = world.run(world.day(-7)).await;
-    world.end(held, DeliveryState::Held).await;
-    let today = world.run(world.day(0)).await;
-    world.end(today, DeliveryState::Sent).await;
-
-    let dropped = world.ledger.drop_deliveries_before(world.day(0)).await.unwrap();
-    assert_eq!(dropped, [name(world.day(-9)), name(world.day(-7))]);
-    assert_eq!(world.kept_in(under_way.run).await, [name(world.day(-8))]);
-    assert_eq!(world.kept_in(today.run).await, [name(world.day(0))]);
-    for gone in [done, held] {
-        assert!(Deliveries::get(&world.ledger, &[gone]).await.unwrap().is_empty());
-    }
-    let waiting = world.ledger.backlog().await.unwrap().deliveries;
-    assert!(waiting.is_empty(), "what went with its day waits no more: {waiting:?}");
-
-    world.end(under_way, DeliveryState::Sent).await;
-    let dropped = world.ledger.drop_deliveries_before(world.day(0)).await.unwrap();
-    assert_eq!(dropped, [name(world.day(-8))]);
-    assert_eq!(world.ledger.drop_deliveries_before(world.day(0)).await.unwrap(), Vec::<String>::new());
     world.ledger.close().await;
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::ready_file::Ready;
 use crate::cli::output::{counted, line, warn};
 use crate::compile::Snapshot;
+use crate::domain::retention::RetentionPolicy;
 use crate::manifests::{Diagnostic, DiagnosticSeverity};
 use crate::runtime::configuration::Unconnected;
 
@@ -37,6 +38,9 @@ pub fn ready(ready: &Ready, snapshot: &Snapshot, data: &Path) {
     let is_private = std::io::stdout().is_terminal();
     let triggers = counted(ready.triggers.len() as u64, "trigger");
     line(format_args!("Serving {triggers} at {}", ready.server));
+    if snapshot.retention != RetentionPolicy::default() {
+        line(format_args!("Keeping {}", snapshot.retention.in_words()));
+    }
     if let Some(key) = &ready.api_key {
         line(format_args!("\nFor the other commands, in another terminal:"));
         line(format_args!("  export FANFARE_SERVER={}", ready.server));

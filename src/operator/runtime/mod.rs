@@ -255,7 +255,11 @@ fn store_ready(replicas: &[Replica]) -> Finding {
                 reason: "TimelineNotTold",
                 ..Finding::good(STORE_READY, format!("every ready replica can use the store, but {caution}"))
             },
-            None => Finding::good(STORE_READY, "every ready replica can use the store"),
+            None => {
+                let kept = reports().find_map(|(_, report)| report.kept.as_ref());
+                let kept = kept.map(|kept| format!(", and keeps {kept}")).unwrap_or_default();
+                Finding::good(STORE_READY, format!("every ready replica can use the store{kept}"))
+            }
         },
     }
 }

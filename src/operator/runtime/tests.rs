@@ -163,6 +163,10 @@ fn a_store_that_hides_what_promises_rest_on_is_ready_with_a_word() {
     assert_eq!((plain.standing, cautious.standing), (Standing::Good, Standing::Good));
     assert_ne!(plain.reason, cautious.reason);
     assert!(cautious.message.ends_with("but it hides its timeline"), "{}", cautious.message);
+    let kept = Some("calls for 30d (since 2026-11-01), events for ever".to_owned());
+    let report = ReplicaReport { kept, ..ReplicaReport::default() };
+    let keeping = store_ready(&[of(None), Replica { pod: "b".into(), report: Ok(Arc::new(report)) }]);
+    assert!(keeping.message.ends_with(", and keeps calls for 30d (since 2026-11-01), events for ever"));
 }
 
 /// The paths that a Runtime publishes, with the methods where they count.

@@ -308,6 +308,7 @@ impl Reporter {
         report.outdated = self.app.outdated.all();
         report.store_problem.clone_from(&store.problem);
         report.store_caution = self.app.calls.caution();
+        report.kept = self.app.kept.load().as_deref().cloned();
         drop(facts);
         self.admin_state.show(&report);
     }

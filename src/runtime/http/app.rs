@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 
 use super::outdated::OutdatedUses;
@@ -39,6 +39,8 @@ pub struct App {
     pub slow_checks: SlowChecks,
     /// When credentials that are about to end were used last.
     pub outdated: OutdatedUses,
+    /// What is kept for how long and since when, in words; nothing while everything is kept.
+    pub kept: ArcSwapOption<String>,
     /// The process's numbers.
     pub metrics: Arc<Metrics>,
     leaving: AtomicBool,
@@ -63,6 +65,7 @@ impl App {
             guesses: GuessGuard::default(),
             slow_checks: SlowChecks::default(),
             outdated: OutdatedUses::default(),
+            kept: ArcSwapOption::empty(),
             metrics: Arc::default(),
             leaving: AtomicBool::new(false),
         }

@@ -38,6 +38,7 @@ pub struct LedgerNumbers {
     step_seconds: Histogram,
     step_rows: Histogram,
     failures: Family<OfWork, Counter<u64, AtomicU64>>,
+    commits: AtomicU64,
     renewed_at: Gauge<f64, AtomicU64>,
     renewal_failures: Counter<u64, AtomicU64>,
     taken_over: Counter<u64, AtomicU64>,
@@ -65,6 +66,7 @@ impl LedgerNumbers {
             step_seconds: of("deliveries"),
             step_rows,
             failures: Family::default(),
+            commits: AtomicU64::default(),
             renewed_at: Gauge::default(),
             renewal_failures: Counter::default(),
             taken_over: Counter::default(),
@@ -109,10 +111,16 @@ impl LedgerNumbers {
             }
         };
         seconds.observe(took.as_secs_f64());
+        self.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if !is_kept {
             let work = if work == LedgerWork::Calls { "calls" } else { "deliveries" };
             self.failures.get_or_create(&OfWork { work }).inc();
         }
+    }
+
+    /// How many commits of calls and steps there were: who works in the background sees by it whether others do.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Notes a renewal of the lease, or that it failed.

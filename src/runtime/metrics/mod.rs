@@ -4,6 +4,7 @@
 
 mod channel;
 mod ledger;
+mod retention;
 mod waits;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use prometheus_client::registry::Registry;
 pub use channel::ChannelNumbers;
 use channel::Channels;
 pub use ledger::{LedgerNumbers, LedgerWork};
+pub use retention::{GrowsOld, RetentionNumbers};
 use waits::Waits;
 
 use crate::compile::Snapshot;
@@ -65,6 +67,8 @@ pub struct Metrics {
     channels: Channels,
     /// What the ledger was asked and how it stands.
     pub ledger: LedgerNumbers,
+    /// What was removed because it was old.
+    pub retention: RetentionNumbers,
     objects: Family<OfKind, Gauge>,
     problems: Gauge,
     unconnected: Gauge,
@@ -106,6 +110,7 @@ impl Default for Metrics {
         registry.register("customers_waiting", help, Family::clone(&waiting));
         let waits = Waits::register(&mut registry);
         let ledger = LedgerNumbers::register(&mut registry);
+        let retention = RetentionNumbers::register(&mut registry);
         let channels = Channels::register(&mut registry);
         Metrics {
             registry,
@@ -114,6 +119,7 @@ impl Default for Metrics {
             call_seconds,
             channels,
             ledger,
+            retention,
             objects,
             problems,
             unconnected,

@@ -18,6 +18,9 @@ const WRITER_CACHE_KIB: i64 = 65_536;
 
 /// After so many pages (16 MiB) the log is copied into the file.
 pub(super) const CHECKPOINT_PAGES: i64 = 4000;
+/// The same while something works in the background, 1 MiB at a time: calls wait for the flush of as much, on the same
+/// disk.
+pub(super) const PAGES_A_SMALL_CHECKPOINT: i64 = 250;
 
 /// Why a file could not be opened as a store.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ mod customers;
 mod database;
 mod ledger;
 mod readers;
+mod removal_time;
 mod writer;
 
 pub use archive::{ArchiveError, read_archive, write_archive};

@@ -32,7 +32,10 @@ pub const IGNORED: &[(&str, &str)] = &[
         "the runtime puts it in force by itself: tests/cli/phone_numbers shows what comes of it",
     ),
     ("Runtime.policies", "not applied yet; the condition Accepted warns of it"),
-    ("Runtime.retention", "not applied yet; the condition Accepted warns of it"),
+    (
+        "Runtime.retention",
+        "the runtime puts it in force by itself: tests/cli/retention shows what comes of it",
+    ),
     ("Runtime.storage.sqlite.size: longest", "with zeros before it, it is the same size"),
     (
         "Runtime.timeZone",

@@ -13,6 +13,7 @@ use super::auth::{May, MayReadOwn, ReadLog};
 use super::id::{Id, kept};
 use super::problem::{ApiProblem, ProblemBody};
 use super::view::{CallPage, CallView, CountedView, Reader, call_states};
+use crate::domain::duration::duration_in_text;
 use crate::domain::hindrance::Hindrance;
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::pause::Pause;
@@ -198,7 +199,16 @@ pub(super) async fn detail(
 ) -> Result<Json<CallView>, ApiProblem> {
     let call = api.app.calls.get(&CallId::new(id.as_str())).await?;
     caller.check(&api, call.as_ref())?;
-    let call = call.ok_or_else(|| ApiProblem::not_found(format!("there is no call {id:?} in the log")))?;
+    let call = call.ok_or_else(|| no_such_call(&api, &id))?;
     let runs = held_up(&api, &call.id, &mut None).await?;
     Ok(Json(CallView::new(call, runs, caller.reader())))
+}
+
+/// That a call is not in the log, and that it may have been.
+pub(super) fn no_such_call(api: &ApiState, id: &str) -> ApiProblem {
+    let kept = api.app.snapshot.load().retention.calls;
+    let removed = kept.map(|kept| {
+        format!("; calls are kept for {}, so it may have been removed since", duration_in_text(kept))
+    });
+    ApiProblem::not_found(format!("there is no call {id:?} in the log{}", removed.unwrap_or_default()))
 }

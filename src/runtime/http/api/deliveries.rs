@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::ApiState;
 use super::answers::Turn;
 use super::auth::{May, ReadLog};
-use super::calls::limit;
+use super::calls::{limit, no_such_call};
 use super::id::Id;
 use super::problem::{ApiProblem, ProblemBody};
 use super::view::{DeliveryPage, DeliveryView, delivery_states};
@@ -75,7 +75,7 @@ pub(super) async fn of_call(
     let Query(query) = query.map_err(|error| ApiProblem::bad_request(error.body_text()))?;
     let (call, filter) = (CallId::new(id.as_str()), filter(query)?);
     if api.app.calls.get(&call).await?.is_none() {
-        return Err(ApiProblem::not_found(format!("there is no call {id:?} in the log")));
+        return Err(no_such_call(&api, &id));
     }
     let limit = filter.limit;
     page(&api, api.log.deliveries_of_call(&call, filter).await?, limit).await

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::ApiState;
 use super::auth::{Control, May, ReadLog};
 use super::body::Body;
+use super::calls::no_such_call;
 use super::id::{KindAndName, kept};
 use super::problem::{ApiProblem, ProblemBody};
 use crate::domain::body::to_utf8;
@@ -255,9 +256,7 @@ async fn exists(api: &ApiState, scope: &PauseScope) -> Result<(), ApiProblem> {
         ),
         PauseScope::Call(id) => {
             let call = api.app.calls.get(&CallId::new(id.as_str())).await?;
-            return call
-                .map(drop)
-                .ok_or_else(|| ApiProblem::not_found(format!("there is no {scope} in the log")));
+            return call.map(drop).ok_or_else(|| no_such_call(api, id.as_str()));
         }
     };
     let near = || known.iter().take(10).copied().collect::<Vec<_>>().join(", ");

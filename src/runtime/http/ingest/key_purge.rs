@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::runtime::http::app::App;
+use crate::store::retention::RowKind;
 
 /// How many keys one commit forgets.
 const BATCH: u32 = 500;
@@ -24,6 +25,7 @@ pub async fn forget_expired_keys(app: Arc<App>, stop: CancellationToken) {
             tracing::warn!(%error, "expired keys could not be forgotten; they are tried again");
             0
         });
+        app.metrics.retention.removed(RowKind::Keys, forgotten as u64);
         let pause = if forgotten == BATCH as usize { BREATH } else { PAUSE };
         tokio::select! {
             () = stop.cancelled() => return,

@@ -8,6 +8,7 @@ mod events;
 mod index;
 mod load;
 mod read;
+mod removal;
 mod select;
 mod snapshot;
 mod upsert;

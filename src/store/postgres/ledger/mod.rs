@@ -12,6 +12,7 @@ mod listen;
 mod maintenance;
 mod partitions;
 mod pauses;
+mod removal;
 mod replicas;
 mod rows;
 mod run_log;
@@ -75,15 +76,6 @@ impl PostgresLedger {
             tasks: Mutex::new(tasks),
             stop: stop.drop_guard(),
         })
-    }
-
-    /// Drops, a day at a time, the deliveries of calls accepted before then. A day that an unfinished run refers to stays.
-    /// Gives the names of the partitions that went.
-    ///
-    /// # Errors
-    /// See [`StoreError`]; the days dropped before it are gone.
-    pub async fn drop_deliveries_before(&self, before: jiff::Timestamp) -> Result<Vec<String>, StoreError> {
-        partitions::drop_before(&self.database, before).await
     }
 
     /// Commits what is queued, and ends what runs beside.

@@ -7,6 +7,7 @@ use jiff::{Timestamp, ToSpan};
 use super::rows::get;
 use crate::store::StoreError;
 use crate::store::postgres::PostgresDatabase;
+use crate::store::postgres::session::Session;
 
 /// How many days ahead there is a partition.
 const DAYS_AHEAD: i64 = 3;
@@ -22,8 +23,7 @@ const IN_DEFAULT: &str =
 const THOSE_THERE: &str = "
     SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'delivery'::regclass AND c.relname <> 'delivery_default' ORDER BY c.relname";
-const IN_USE: &str = "SELECT EXISTS (
-    SELECT FROM run WHERE state IN (0, 1, 6) AND accepted_at >= $1 AND accepted_at < $2)";
+const DROP: &str = "SELECT drop_deliveries_1($1, $2, $3)";
 
 /// Makes the partitions of today and the next days, where they are missing.
 pub(super) async fn make_ahead(database: &PostgresDatabase, now: Timestamp) -> Result<(), StoreError> {
@@ -67,32 +67,57 @@ fn making(schema: &str, name: &str, from: i64, to: i64) -> String {
     )
 }
 
-/// Drops the partitions all of whose deliveries are of calls accepted before then; those an unfinished run refers to
-/// stay. Gives their names.
-pub(super) async fn drop_before(
-    database: &PostgresDatabase,
-    before: Timestamp,
-) -> Result<Vec<String>, StoreError> {
-    let first_kept = before.as_microsecond().div_euclid(DAY_US);
-    let mut session = database.customers().await?;
-    let mut dropped = Vec::new();
+/// A day that has a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Day {
+    partition: String,
+    number: i64,
+}
+
+impl Day {
+    /// Its first microsecond.
+    pub(super) fn begin(&self) -> i64 {
+        self.number * DAY_US
+    }
+
+    /// The first microsecond behind it.
+    pub(super) fn end(&self) -> i64 {
+        (self.number + 1) * DAY_US
+    }
+}
+
+/// Whether a day is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// It is.
+    Yes,
+    /// A call of it is there.
+    HasCalls,
+    /// Somebody reads or writes deliveries just now, and was not to be waited for.
+    InUse,
+}
+
+/// The days that have a partition.
+pub(super) async fn those_there(session: &mut Session) -> Result<Vec<Day>, StoreError> {
+    let mut days = Vec::new();
     for row in session.query(THOSE_THERE, &[]).await? {
         let partition: String = get(&row, 0)?;
-        let Some(day) = day_of(&partition).filter(|day| *day < first_kept) else { continue };
-        if get(&session.one(IN_USE, &[&(day * DAY_US), &((day + 1) * DAY_US)]).await?, 0)? {
-            tracing::warn!(partition, "an unfinished run refers to it: it is kept");
-            continue;
-        }
-        // One batch is one transaction: what waits or is held of that day goes with it.
-        let pending = format!(
-            "DELETE FROM pending_delivery WHERE accepted_at >= {} AND accepted_at < {}",
-            day * DAY_US,
-            (day + 1) * DAY_US
-        );
-        session.run(&format!("DROP TABLE {partition}; {pending}")).await?;
-        dropped.push(partition);
+        days.extend(day_of(&partition).map(|number| Day { partition, number }));
     }
-    Ok(dropped)
+    Ok(days)
+}
+
+/// Drops a day if no call of it is there any more. Nobody waits for that longer than a twentieth of a second.
+pub(super) async fn try_drop(session: &mut Session, day: &Day) -> Result<Dropped, StoreError> {
+    let row = session.one(DROP, &[&day.partition, &day.begin(), &day.end()]).await?;
+    match get::<i32>(&row, 0)? {
+        0 => Ok(Dropped::HasCalls),
+        1 => {
+            tracing::info!(partition = day.partition, "the deliveries of a day are removed");
+            Ok(Dropped::Yes)
+        }
+        _ => Ok(Dropped::InUse),
+    }
 }
 
 fn name(day: i64) -> Result<String, StoreError> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::PostgresLedger;
-use super::rows::{get, unreadable};
+use super::rows::get;
 use crate::domain::name::RunId;
 use crate::store::StoreError;
 
@@ -34,7 +34,8 @@ impl Accepted {
 }
 
 impl PostgresLedger {
-    /// When the calls of these runs were accepted.
+    /// When the calls of these runs were accepted. Those that were removed are left out: nothing is found of them, and
+    /// nothing written.
     pub(super) async fn accepted(&self, runs: impl Iterator<Item = RunId>) -> Result<Accepted, StoreError> {
         let mut found = Accepted::default();
         let mut missing = Vec::new();
@@ -58,10 +59,7 @@ impl PostgresLedger {
             self.known.learn(run, at);
             found.0.insert(run, at);
         }
-        match missing.iter().find(|run| !found.0.contains_key(&RunId(**run))) {
-            Some(run) => Err(unreadable(format!("deliveries of run {run}, but not the run,"))),
-            None => Ok(found),
-        }
+        Ok(found)
     }
 
     /// When the call of this run was accepted.

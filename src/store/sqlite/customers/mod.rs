@@ -5,6 +5,7 @@
 mod events;
 mod index;
 mod load;
+mod removal;
 mod select;
 mod upsert;
 

@@ -11,6 +11,7 @@ mod ledger_deliveries;
 mod ledger_runs;
 mod left_out;
 mod pauses;
+mod removal;
 mod rows;
 mod run_log;
 mod runs;
@@ -34,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/ledger_5.sql"),
     include_str!("../migrations/ledger_6.sql"),
     include_str!("../migrations/ledger_7.sql"),
+    include_str!("../migrations/ledger_8.sql"),
 ];
 
 /// The ledger on SQLite. Cheap to clone.
@@ -74,6 +76,6 @@ mod tests {
                 row.get::<_, i64>(0)
             })
         });
-        assert_eq!(tables.await, Ok(14));
+        assert_eq!(tables.await, Ok(16));
     }
 }

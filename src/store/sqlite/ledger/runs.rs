@@ -29,7 +29,9 @@ pub(super) fn begin(
         return Ok(Vec::new());
     }
     let mut insert = connection.prepare_cached(
-        "INSERT INTO run (call, scenario, state, started_at) VALUES (?1, ?2, 0, ?3) RETURNING id",
+        "INSERT INTO run (id, call, scenario, state, started_at)
+         SELECT max((SELECT coalesce(max(id), 0) FROM run), number_given.run) + 1, ?1, ?2, 0, ?3 FROM number_given
+         RETURNING id",
     )?;
     let begun = matched.fired.iter().map(|scenario| {
         insert.query_row(params![call_seq, scenario.as_str(), now.as_microsecond()], |row| row.get(0))

@@ -1,7 +1,6 @@
 //! The one who fills and drops indexes in the background, a small batch a time, with a pause as long as the batch.
 //!
-//! Of several replicas it is the one that holds an advisory lock, on the very connection it works on: when that is
-//! lost, so is the lock, and another replica goes on. Others ask for the lock again and again and never wait for it.
+//! Of several replicas it is the one that holds the lock of [`Exclusive`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +13,8 @@ use super::registry::{KEPT, side_indexes};
 use super::require::Needs;
 use crate::store::StoreError;
 use crate::store::postgres::PostgresDatabase;
+use crate::store::postgres::exclusive::{Exclusive, Work};
+use crate::store::postgres::pace::Pace;
 use crate::store::postgres::session::Session;
 use crate::store::side_index::SideIndex;
 
@@ -22,8 +23,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How soon, and how seldom at last, it looks whether older transactions have ended.
 const SETTLE_FIRST: Duration = Duration::from_millis(10);
 const SETTLE_MAX: Duration = Duration::from_secs(5);
-/// How long one batch should take: half of what it may.
-const BATCH_TIME: Duration = Duration::from_millis(10);
 /// How many customers a batch reads at first, and at most.
 const CUSTOMERS_FIRST: i64 = 200;
 const CUSTOMERS_MAX: i64 = 4_000;
@@ -31,12 +30,6 @@ const CUSTOMERS_MAX: i64 = 4_000;
 const IS_WORK: &str =
     "SELECT EXISTS (SELECT FROM side_index WHERE state = 2 OR state = 0 AND unneeded_since IS NULL
      OR unneeded_since <= clock_timestamp() - make_interval(secs => $1))";
-const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended($1, 2))";
-const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtextextended($1, 2))";
-/// A replica that is stopped while it holds the lock loses it. What filling has written may be lost in a crash, because
-/// how far it came is lost with it; so nobody waits for the disk while a batch holds rows.
-const BEGIN: &str = "SET idle_session_timeout = '10s'; SET synchronous_commit = off";
-const END: &str = "RESET idle_session_timeout; RESET synchronous_commit";
 /// This transaction's number: every writer's that was given before is smaller.
 const NUMBER: &str = "SELECT pg_current_xact_id()::text";
 const ARE_OLDER_ENDED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8";
@@ -84,9 +77,10 @@ impl IndexMaintenance {
         if !session.one(IS_WORK, &[&self.grace.as_secs_f64()]).await?.get::<_, bool>(0) {
             return Ok(());
         }
-        let Some(mut held) = Held::lock(session, self.database.schema()).await? else { return Ok(()) };
+        let locked = Exclusive::lock(session, self.database.schema(), Work::Indexes).await?;
+        let Some(mut held) = locked else { return Ok(()) };
         let worked = self.fill_and_drop(&mut held.session).await;
-        held.unlock(self.database.schema(), worked.is_ok()).await;
+        held.unlock(worked.is_ok()).await;
         worked
     }
 
@@ -98,8 +92,13 @@ impl IndexMaintenance {
         while let Some(mut index) = first_dropping(session).await? {
             settle(session).await?;
             analyze(session, &index.need).await?;
-            let mut pace = Pace::new();
-            while pace.keep(drop_batch(session, &mut index, pace.customers)).await? {}
+            let mut pace = Pace::new(CUSTOMERS_FIRST, CUSTOMERS_MAX);
+            loop {
+                let customers = pace.rows();
+                if !keep(&mut pace, drop_batch(session, &mut index, customers)).await? {
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -114,8 +113,13 @@ async fn fill(session: &mut Session, mut index: SideIndex) -> Result<(), StoreEr
     if index.filled_to < 0 {
         settle(session).await?;
     }
-    let mut pace = Pace::new();
-    while pace.keep(add_batch(session, &mut index, pace.customers)).await? {}
+    let mut pace = Pace::new(CUSTOMERS_FIRST, CUSTOMERS_MAX);
+    loop {
+        let customers = pace.rows();
+        if !keep(&mut pace, add_batch(session, &mut index, customers)).await? {
+            break;
+        }
+    }
     analyze(session, &index.need).await?;
     complete(session, &index).await
 }
@@ -136,64 +140,15 @@ async fn settle(session: &mut Session) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How many customers a batch takes, by how long the last one took.
-struct Pace {
-    customers: i64,
-}
-
-impl Pace {
-    fn new() -> Self {
-        Pace { customers: CUSTOMERS_FIRST }
+/// Waits for a batch, then as long as it took.
+async fn keep(
+    pace: &mut Pace,
+    batch: impl Future<Output = Result<bool, StoreError>>,
+) -> Result<bool, StoreError> {
+    let began = Instant::now();
+    let is_more = pace.keep(batch).await?;
+    if is_more {
+        tokio::time::sleep(began.elapsed()).await;
     }
-
-    /// Waits for a batch, then as long as it took.
-    async fn keep(
-        &mut self,
-        batch: impl Future<Output = Result<bool, StoreError>>,
-    ) -> Result<bool, StoreError> {
-        let began = Instant::now();
-        let is_more = batch.await?;
-        let took = began.elapsed();
-        if took > 2 * BATCH_TIME {
-            self.customers = (self.customers / 2).max(1);
-        } else if took < BATCH_TIME {
-            self.customers = (self.customers * 2).min(CUSTOMERS_MAX);
-        }
-        if is_more {
-            tokio::time::sleep(took).await;
-        }
-        Ok(is_more)
-    }
-}
-
-/// A connection that holds the lock. Unless it was given back it is closed, and the lock with it.
-struct Held {
-    session: Session,
-    is_unlocked: bool,
-}
-
-impl Held {
-    async fn lock(session: Session, schema: &str) -> Result<Option<Self>, StoreError> {
-        let mut held = Held { session, is_unlocked: false };
-        if !held.session.one(LOCK, &[&schema]).await?.get::<_, bool>(0) {
-            held.is_unlocked = true;
-            return Ok(None);
-        }
-        held.session.run(BEGIN).await?;
-        Ok(Some(held))
-    }
-
-    async fn unlock(mut self, schema: &str, is_sound: bool) {
-        self.is_unlocked = is_sound
-            && self.session.run(END).await.is_ok()
-            && self.session.query(UNLOCK, &[&schema]).await.is_ok();
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if !self.is_unlocked {
-            self.session.throw_away();
-        }
-    }
+    Ok(is_more)
 }

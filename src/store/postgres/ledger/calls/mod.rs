@@ -75,11 +75,17 @@ impl Calls for PostgresLedger {
     }
 
     async fn put_version(&self, id: &VersionId, content: String, now: Timestamp) -> Result<(), StoreError> {
-        // The same digest is the same content, so the first row stays.
-        let put =
-            "INSERT INTO version (id, content, created_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+        // The same digest is the same content; it is as old as when it was in force last.
+        let put = "INSERT INTO version AS v (id, content, created_at) VALUES ($1, $2, $3)
+            ON CONFLICT (id) DO UPDATE SET created_at = greatest(v.created_at, excluded.created_at)";
         let mut session = self.database.ledger().await?;
         session.query(put, &[&id.as_str(), &content, &now.as_microsecond()]).await.map(drop)
+    }
+
+    async fn note_in_force(&self, id: &VersionId, now: Timestamp) -> Result<bool, StoreError> {
+        let note = "UPDATE version SET created_at = greatest(created_at, $2) WHERE id = $1 RETURNING 1";
+        let mut session = self.database.ledger().await?;
+        Ok(session.first(note, &[&id.as_str(), &now.as_microsecond()]).await?.is_some())
     }
 
     async fn get_version(&self, id: &VersionId) -> Result<Option<String>, StoreError> {

@@ -16,7 +16,7 @@ use crate::domain::selection::IndexNeed;
 use crate::domain::value::Value;
 use crate::store::json_projection::JsonProjection;
 use crate::store::side_index::{Entry, EventPlace, SideIndex, kind_number, state};
-use crate::store::sqlite::database::CHECKPOINT_PAGES;
+use crate::store::sqlite::database::{CHECKPOINT_PAGES, PAGES_A_SMALL_CHECKPOINT};
 
 /// How many rows a part reads: sorting them takes some tens of milliseconds at most, and the parts are few enough for
 /// ten million customers.
@@ -30,9 +30,6 @@ pub(super) const RESTS: u32 = 3;
 const READING_TIME_MAX: Duration = Duration::from_millis(3);
 /// How many rows are read between looks at the clock.
 const ROWS_READ_A_LOOK: usize = 256;
-/// After so many pages the log is copied into the file while an index is filled, 1 MiB at a time: calls wait for the
-/// flush of as much, on the same disk.
-const PAGES_A_CHECKPOINT: i64 = 250;
 /// How many rows are added between looks at the clock.
 const ROWS_A_LOOK: usize = 32;
 
@@ -149,7 +146,7 @@ pub(super) fn add_batch(
     part: &mut Part,
 ) -> rusqlite::Result<bool> {
     let deadline = Instant::now() + BATCH_TIME_MAX;
-    connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_CHECKPOINT)?;
+    connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_SMALL_CHECKPOINT)?;
     while part.added < part.rows.len() {
         let row = &part.rows[part.added];
         match &index.need {

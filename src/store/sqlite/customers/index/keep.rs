@@ -14,6 +14,9 @@ const REMOVE_ATTRIBUTE: &str =
 const ADD_EVENT: &str = "INSERT OR IGNORE INTO event_entry (idx, kind, value, time, customer, event)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
+const REMOVE_EVENT: &str = "DELETE FROM event_entry
+     WHERE idx = ?1 AND kind = ?2 AND value = ?3 AND time = ?4 AND customer = ?5 AND event = ?6";
+
 /// Keeps the attribute indexes over a change of one customer's attributes.
 pub(crate) fn customer_changed(
     connection: &Connection,
@@ -67,4 +70,20 @@ pub(super) fn add_event(
     let mut add = connection.prepare_cached(ADD_EVENT)?;
     let (kind, entry) = (kind_number(value.kind()), Entry::of(value));
     add.execute((index, kind, entry, place.time, place.customer, place.event)).map(drop)
+}
+
+/// Keeps the property indexes of the event's type over an event that goes.
+pub(crate) fn event_removed(
+    connection: &Connection,
+    indexes: &[SideIndex],
+    removed_type: &str,
+    place: EventPlace,
+    properties: &Members,
+) -> rusqlite::Result<()> {
+    let mut remove = connection.prepare_cached(REMOVE_EVENT)?;
+    for (index, value) in event_values(indexes, removed_type, properties) {
+        let (kind, entry) = (kind_number(value.kind()), Entry::of(value));
+        remove.execute((index.id, kind, entry, place.time, place.customer, place.event))?;
+    }
+    Ok(())
 }

@@ -28,9 +28,11 @@ pub(super) fn accept(connection: &Connection, request: &NewRequest) -> rusqlite:
 
 fn write_call(connection: &Connection, request: &NewRequest, call: &NewCall) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO call (id, request, trigger_name, credential, received_at, expires_at, version, params, state,
+        "INSERT INTO call (seq, id, request, trigger_name, credential, received_at, expires_at, version, params, state,
                            http_status, trace)
-         VALUES (:id, :request, :trigger, :credential, :received_at, :expires_at, :version, :params, :state, 202, :trace)",
+         SELECT max((SELECT coalesce(max(seq), 0) FROM call), call) + 1,
+             :id, :request, :trigger, :credential, :received_at, :expires_at, :version, :params, :state, 202, :trace
+         FROM number_given",
     )?;
     insert.execute(named_params! {
         ":id": call.id.as_str(),

@@ -95,6 +95,11 @@ impl Calls for Ledger {
         self.database.write(move |connection| versions::put(connection, &id, &content, now)).await
     }
 
+    async fn note_in_force(&self, id: &VersionId, now: Timestamp) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.database.write(move |connection| versions::note_in_force(connection, &id, now)).await
+    }
+
     async fn get_version(&self, id: &VersionId) -> Result<Option<String>, StoreError> {
         let id = id.clone();
         self.database.read(move |connection| versions::get(connection, &id)).await

@@ -14,8 +14,10 @@ pub(super) fn insert(
     counts: &[RefusalCount],
 ) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO call (id, trigger_name, credential, received_at, state, http_status, reason, finished_at)
-         VALUES (:id, :trigger, :credential, :received_at, :state, :status, :reason, :received_at)",
+        "INSERT INTO call (seq, id, trigger_name, credential, received_at, state, http_status, reason, finished_at)
+         SELECT max((SELECT coalesce(max(seq), 0) FROM call), call) + 1,
+             :id, :trigger, :credential, :received_at, :state, :status, :reason, :received_at
+         FROM number_given",
     )?;
     for call in calls {
         insert.execute(named_params! {
