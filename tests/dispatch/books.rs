@@ -200,7 +200,7 @@ impl Version for Book {
         }))
     }
 
-    fn sends_by(&self, _scenario: &ScenarioName, _channel: &ChannelName) -> bool {
-        true
+    fn sends_by(&self, _scenario: &ScenarioName, channel: &ChannelName) -> bool {
+        ["sms", "mail"].contains(&channel.as_str())
     }
 }

@@ -75,7 +75,7 @@ pub struct ConcurrencyLimit {
     relearn_after: Duration,
     /// The load is being reduced.
     reduced: Option<Reduced>,
-    last_start: Duration,
+    last_used: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -128,7 +128,7 @@ impl ConcurrencyLimit {
             slow_since: None,
             relearn_after: RELEARN_AFTER,
             reduced: None,
-            last_start: Duration::ZERO,
+            last_used: Duration::ZERO,
         }
     }
 
@@ -146,16 +146,18 @@ impl ConcurrencyLimit {
 
     /// An attempt begins, the last of so many under way.
     pub fn started(&mut self, under_way: usize, now: Duration) {
-        if under_way <= 1 && now.saturating_sub(self.last_start) >= IDLE {
+        if under_way <= 1 && now.saturating_sub(self.last_used) >= IDLE {
             self.begin_anew(now);
         }
-        self.last_start = now;
+        self.last_used = now;
         self.round.peak = self.round.peak.max(under_way);
     }
 
     /// An attempt ended.
     pub fn answered(&mut self, attempt: EndedAttempt, now: Duration) {
         let EndedAttempt { began, took, end } = attempt;
+        // Who waits for an answer is not idle, however long that takes.
+        self.last_used = self.last_used.max(now);
         if began >= self.decreased_at {
             self.round.answers += 1;
             self.round.refused += u32::from(matches!(end, AttemptEnd::Failed | AttemptEnd::Throttled));

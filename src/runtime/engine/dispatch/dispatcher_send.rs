@@ -233,8 +233,12 @@ impl Dispatcher {
 
     /// Hands deliveries that are due back to their chunk workers, which render them again.
     pub(super) fn release_due(&mut self, now: Timestamp) {
-        let most = if self.health.is_down() { 1 } else { RELEASED_AT_ONCE };
-        if self.queue.fair_queue().len() >= most {
+        // Those that a broad run queues for the first time hold back nobody's retry.
+        let (most, queued) = match self.health.is_down() {
+            true => (1, self.queue.fair_queue().len()),
+            false => (RELEASED_AT_ONCE, self.queue.fair_queue().retries()),
+        };
+        if queued >= most {
             return;
         }
         for waiting in self.waiting.take_due(now, most) {

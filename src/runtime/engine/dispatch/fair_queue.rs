@@ -76,6 +76,11 @@ impl FairQueue {
         job
     }
 
+    /// How many have been tried before.
+    pub(super) fn retries(&self) -> usize {
+        self.by_run.values().map(|run_queue| run_queue.retries.len()).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -200,7 +200,8 @@ impl PostgresLedger {
     pub(super) async fn totals(&self, run: RunId) -> Result<RunTotals, StoreError> {
         let accepted_at = self.accepted_at(run).await?;
         let mut session = self.database.customers().await?;
-        let row = session.one(TOTALS, &[&run.0]).await?;
+        // One that another replica has ended may have been removed since: nothing of it is left.
+        let Some(row) = session.first(TOTALS, &[&run.0]).await? else { return Ok(RunTotals::default()) };
         let mut totals = RunTotals {
             audience: get::<i64>(&row, 0)?.unsigned_abs(),
             open_chunks: get::<i64>(&row, 1)?.unsigned_abs(),

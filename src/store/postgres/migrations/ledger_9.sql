@@ -71,3 +71,7 @@ BEGIN
 EXCEPTION WHEN lock_not_available OR deadlock_detected OR object_in_use THEN
     RETURN 2;
 END $$;
+
+-- Versions that are removed when nothing has needed them for long are known from now on: replicas of the version before do
+-- not note which they have in force.
+UPDATE version SET created_at = greatest(created_at, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);

@@ -114,7 +114,8 @@ fn remove(
 ) -> rusqlite::Result<Option<u64>> {
     let deadline = Instant::now() + time;
     let indexes = kept(connection)?;
-    if indexes.iter().any(|index| index.needed && !index.complete) {
+    // One that is not needed any more may be again before it goes.
+    if indexes.iter().any(|index| !index.complete) {
         return Ok(None);
     }
     connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_SMALL_CHECKPOINT)?;
