@@ -230,7 +230,7 @@ pub struct Rate {
     #[schemars(range(min = 1, max = 1_000_000))]
     pub per_second: Option<i32>,
     /// How many at a time, at each replica. Left out, as many as the provider bears: 16 at first, more while answers come
-    /// as fast as at a lower load, fewer when it throttles, fails or answers more slowly; at most 1,024, and 50 to a mail
+    /// as fast as at a lower load, fewer when it throttles, fails or answers more slowly; at most 1,024, and 20 to a mail
     /// server. A rate that a throttling provider takes is learned as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]

@@ -74,9 +74,9 @@ impl ChannelKind {
     }
 }
 
-/// Postfix takes no more connections of one client at once (`smtpd_client_connection_count_limit`, postconf(5)), and other
-/// mail servers fewer.
-const MAIL_CONNECTIONS: usize = 50;
+/// Postfix takes 50 connections of one client at once (`smtpd_client_connection_count_limit`, postconf(5)), other mail servers
+/// fewer; two replicas may be one client to it, and leave it some.
+const MAIL_CONNECTIONS: usize = 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Time alone, `retry.for`, bounds the attempts of what was certainly not taken.
 pub const ATTEMPTS_UNCOUNTED: u32 = u32::MAX;
