@@ -62,19 +62,18 @@ pub fn count_chunk(
     let states = rows.iter().map(|row| (row.id.customer, row.id.node, row.state));
     let mut run_counts = RunCounts::of_chunk(states, elsewhere, keys, position, rest);
     // Whom a journey leaves out is told where it ends, of all its deliveries together.
-    let own = rows.iter().filter(|row| !elsewhere.left.contains(&row.id.customer));
-    let own = own.map(|row| CountedDelivery {
+    let own = rows.iter().map(|row| CountedDelivery {
         customer: row.id.customer,
         state: row.state,
         reason: row.reason.as_deref(),
     });
-    let earlier = elsewhere.earlier.iter().filter(|one| !elsewhere.left.contains(&one.customer));
-    let earlier = earlier.map(|one| CountedDelivery {
+    let earlier = elsewhere.earlier.iter().map(|one| CountedDelivery {
         customer: one.customer,
         state: one.state,
         reason: one.reason.as_deref(),
     });
-    let mut outcomes: Vec<_> = earlier.chain(own).collect();
+    let all = earlier.chain(own);
+    let mut outcomes: Vec<_> = all.filter(|one| !elsewhere.left.contains(&one.customer)).collect();
     outcomes.sort_by_key(|one| one.customer);
     run_counts.reasons = Reasons::of_chunk(&outcomes);
     run_counts

@@ -21,11 +21,11 @@ fn slow() -> Manner {
     Arc::new(|_, _| (true, sent(), Duration::from_millis(10)))
 }
 
-fn pause(scope: PauseScope) -> Pause {
+pub fn pause(scope: PauseScope) -> Pause {
     Pause { scope, who: "apikey/desk".into(), reason: "a wrong text".into(), since: Timestamp::now() }
 }
 
-fn scenario(name: &str) -> PauseScope {
+pub fn scenario(name: &str) -> PauseScope {
     PauseScope::Scenario(ScenarioName::new(name))
 }
 
@@ -33,7 +33,7 @@ fn seen(world: &World) -> usize {
     world.record.lock().unwrap().len()
 }
 
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + SOON;
     while !done() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
@@ -42,7 +42,7 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// Everyone got each message once, and the run adds up.
-fn adds_up(world: &World, run: i64, customers: i64) {
+pub fn adds_up(world: &World, run: i64, customers: i64) {
     let record = world.record.lock().unwrap();
     let keys: HashSet<&str> = record.iter().map(|seen| seen.key.as_str()).collect();
     assert_eq!(keys.len(), record.len(), "nobody got it twice");

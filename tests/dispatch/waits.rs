@@ -1,16 +1,16 @@
 //! Journeys that wait: at rest they are rows and nothing else, and each goes on once.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare::domain::name::{CallId, ScenarioName};
-use fanfare::domain::pause::{Pause, PauseScope};
+use fanfare::domain::name::CallId;
+use fanfare::domain::pause::PauseScope;
 use fanfare::domain::state::RunState;
 use fanfare::runtime::engine::RunningEngine;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::harness::Place;
+use crate::pauses::{adds_up, pause, scenario, until};
 use crate::provider::{Manner, sent, unknown, willing};
 use crate::world::World;
 
@@ -18,18 +18,6 @@ const SOON: Duration = Duration::from_secs(30);
 /// Of moods 0 to 389: who meets a message at all, and whom of them a second one behind the wait.
 const CUSTOMERS: i64 = 390;
 const RESTING: &str = "SELECT count(*) FROM run WHERE state = 6";
-
-fn scenario(name: &str) -> PauseScope {
-    PauseScope::Scenario(ScenarioName::new(name))
-}
-
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + SOON;
-    while !done() {
-        assert!(std::time::Instant::now() < deadline, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
 
 /// A run of `waits-long` that has come to rest: all its journeys have ended or wait for an hour.
 async fn resting(place: Place, expires_at: Option<Timestamp>) -> (World, RunningEngine, CallId) {
@@ -47,15 +35,6 @@ fn waiting(world: &World) -> i64 {
     world.place.count("SELECT count(*) FROM waiting_journey WHERE woken_into IS NULL")
 }
 
-/// Nobody got a message twice, and each member of the audience is counted once.
-fn adds_up(world: &World) {
-    let record = world.record.lock().unwrap();
-    let keys: HashSet<&str> = record.iter().map(|seen| seen.key.as_str()).collect();
-    assert_eq!(keys.len(), record.len(), "nobody got it twice");
-    let journeys = world.journeys(1);
-    assert_eq!(journeys.values().sum::<i64>(), CUSTOMERS, "{journeys:?}");
-}
-
 fn second_messages(world: &World) -> usize {
     world.rows().iter().filter(|row| row.2 == 4).count()
 }
@@ -67,7 +46,7 @@ pub async fn who_waits_goes_on_once_and_the_run_adds_up(place: Place) {
     let engine = world.start();
     let call = world.call("waits", None).await;
     assert_eq!(world.until_ended(&call, SOON).await, "done");
-    adds_up(&world);
+    adds_up(&world, 1, CUSTOMERS);
     assert_eq!(waiting(&world), 0);
     // The same moods as above decide: 12 of 13 meet a message, 4 of 5 wait, 2 of 3 get the second.
     let expected = (0..CUSTOMERS).filter(|mood| mood % 13 != 12 && mood % 5 != 4 && mood % 3 != 2).count();
@@ -92,7 +71,7 @@ pub async fn who_is_woken_before_the_chunk_is_done_is_counted_once(place: Place)
     let [run] = world.ledger.log.runs_of_call(&call).await.unwrap().try_into().unwrap();
     assert_eq!(run.state, RunState::Running);
     assert_eq!(world.until_ended(&call, SOON).await, "done");
-    adds_up(&world);
+    adds_up(&world, 1, CUSTOMERS);
     let [run] = world.ledger.log.runs_of_call(&call).await.unwrap().try_into().unwrap();
     let sent = run.run_counts.by_state()["sent"];
     assert_eq!(sent as usize, world.record.lock().unwrap().len());
@@ -125,7 +104,7 @@ pub async fn a_run_that_rests_is_cancelled_by_a_person(place: Place) {
     assert_eq!(engine.control().cancel(&scenario("waits-long")).await, Ok(1));
     assert_eq!(world.until_ended(&call, SOON).await, "cancelled");
     assert_eq!((second_messages(&world), waiting(&world)), (0, 0));
-    adds_up(&world);
+    adds_up(&world, 1, CUSTOMERS);
     engine.stop(Duration::from_secs(1)).await;
 }
 
@@ -134,7 +113,7 @@ pub async fn a_run_that_rests_ends_with_its_scenario(place: Place) {
     world.books.stopped.lock().unwrap().insert("waits-long".into());
     assert_eq!(world.until_ended(&call, SOON).await, "cancelled");
     assert_eq!((second_messages(&world), waiting(&world)), (0, 0));
-    adds_up(&world);
+    adds_up(&world, 1, CUSTOMERS);
     engine.stop(Duration::from_secs(1)).await;
 }
 
@@ -143,7 +122,7 @@ pub async fn a_wait_ends_when_its_call_expires(place: Place) {
     let (world, engine, call) = resting(place, Some(expires_at)).await;
     assert_eq!(world.until_ended(&call, SOON).await, "expired");
     assert_eq!((second_messages(&world), waiting(&world)), (0, 0));
-    adds_up(&world);
+    adds_up(&world, 1, CUSTOMERS);
     engine.stop(Duration::from_secs(1)).await;
 }
 
@@ -154,9 +133,7 @@ pub async fn who_is_woken_while_the_scenario_is_paused_goes_on_when_it_is_resume
     let engine = world.start();
     let call = world.call("waits", None).await;
     until("some wait", || waiting(&world) > 0).await;
-    let (who, reason, since) = ("apikey/desk".into(), "a wrong text".into(), Timestamp::now());
-    let pause = Pause { scope: scenario("waits"), who, reason, since };
-    engine.control().pause(&pause).await.unwrap().unwrap();
+    engine.control().pause(&pause(scenario("waits"))).await.unwrap().unwrap();
     until("their time has come", || waiting(&world) == 0).await;
     let sent = second_messages(&world);
     let other = world.call("narrow", None).await;
@@ -164,13 +141,8 @@ pub async fn who_is_woken_while_the_scenario_is_paused_goes_on_when_it_is_resume
     assert_eq!(second_messages(&world), sent, "none goes on while it is paused");
     engine.control().resume(&scenario("waits")).await.unwrap().unwrap();
     assert_eq!(world.until_ended(&call, SOON).await, "done");
-    adds_up_beside(&world, 1);
+    adds_up(&world, 1, CUSTOMERS);
     engine.stop(Duration::from_secs(1)).await;
-}
-
-fn adds_up_beside(world: &World, run: i64) {
-    let journeys = world.journeys(run);
-    assert_eq!(journeys.values().sum::<i64>(), CUSTOMERS, "{journeys:?}");
 }
 
 /// A person lets a message be sent again from which the journey has gone on to its wait.

@@ -64,16 +64,7 @@ impl FairQueue {
 
     /// Takes the message that is next; then another run has its turn.
     pub(super) fn pop_front(&mut self) -> Option<Job> {
-        let run = self.turns.pop_front()?;
-        let run_queue = self.by_run.get_mut(&run)?;
-        let job = run_queue.retries.pop_front().or_else(|| run_queue.first.pop_front());
-        if run_queue.retries.is_empty() && run_queue.first.is_empty() {
-            self.by_run.remove(&run);
-        } else {
-            self.turns.push_back(run);
-        }
-        self.len -= usize::from(job.is_some());
-        job
+        self.take(1, false).pop()
     }
 
     /// How many have been tried before.

@@ -16,20 +16,22 @@ use crate::store::StoreError;
 use crate::store::deliveries::{Advanced, Committed, Deliveries, Delivery, Opened, Step};
 use crate::store::runs::ChunkId;
 
-const COMMIT: &str = "SELECT commit_step_2($1, $2, $3, $4,
-    $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
-    $28, $29, $30, $31, $32,
-    $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
-    $45, $46, $47, $48, $49, $50)";
+macro_rules! commit_step {
+    () => {
+        "commit_step_2($1, $2, $3, $4,
+            $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+            $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
+            $28, $29, $30, $31, $32,
+            $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
+            $45, $46, $47, $48, $49, $50)"
+    };
+}
+
+const COMMIT: &str = concat!("SELECT ", commit_step!());
 
 /// The same of a step with which journeys begin to wait: one statement, and one commit.
-const COMMIT_WAITS: &str = "SELECT commit_step_2($1, $2, $3, $4,
-    $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
-    $28, $29, $30, $31, $32,
-    $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
-    $45, $46, $47, $48, $49, $50), begin_waits_1($1, $51, $52, $53, $54, $55, $56)";
+const COMMIT_WAITS: &str =
+    concat!("SELECT ", commit_step!(), ", begin_waits_1($1, $51, $52, $53, $54, $55, $56)");
 
 const OF_CHUNK: &str = concat!(
     "SELECT ",
