@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::unrelated::{LOOK, Room, UnrelatedRefusals, Verdict};
 use super::{AttemptEnd, EndedAttempt};
 
 /// How many attempts may be under way before anything is known.
@@ -35,6 +36,8 @@ const REFUSED_SOME: f64 = 0.03;
 const ROUNDS_UNTIL_SURE: f64 = 100.0;
 /// Where so large a share of a round failed or was throttled, the limit does not double.
 const REFUSED_MUCH: f64 = 0.1;
+/// After so many throttled answers and none other the rate that is known holds no more.
+const THROTTLED_IN_A_ROW: u32 = 8;
 /// To which share the load is reduced to see what a low load takes.
 const LOW_LOAD: f64 = 0.25;
 /// How long latencies may stay above the calm ones until that is looked at; it doubles each time the baseline held.
@@ -69,6 +72,7 @@ pub struct ConcurrencyLimit {
     decreased_at: Duration,
     /// Whether much of the last round failed or was throttled.
     is_refusing: bool,
+    unrelated: UnrelatedRefusals,
     rounds_since_refusal: u32,
     /// Since when answers take longer than calm ones.
     slow_since: Option<Duration>,
@@ -76,6 +80,7 @@ pub struct ConcurrencyLimit {
     /// The load is being reduced.
     reduced: Option<Reduced>,
     last_used: Duration,
+    throttled_in_a_row: u32,
 }
 
 #[derive(Debug, Default)]
@@ -124,11 +129,13 @@ impl ConcurrencyLimit {
             round: Round { limit, ..Round::default() },
             decreased_at: Duration::ZERO,
             is_refusing: false,
+            unrelated: UnrelatedRefusals::default(),
             rounds_since_refusal: ROUNDS_UNTIL_SURE as u32,
             slow_since: None,
             relearn_after: RELEARN_AFTER,
             reduced: None,
             last_used: Duration::ZERO,
+            throttled_in_a_row: 0,
         }
     }
 
@@ -153,14 +160,22 @@ impl ConcurrencyLimit {
         self.round.peak = self.round.peak.max(under_way);
     }
 
-    /// An attempt ended.
-    pub fn answered(&mut self, attempt: EndedAttempt, now: Duration) {
+    /// An attempt ended. Where a rate is known at which the provider throttles, that keeps the load low enough, and the
+    /// limit does not fall below what such a rate needs.
+    pub fn answered(&mut self, attempt: EndedAttempt, per_second: Option<f64>, now: Duration) {
         let EndedAttempt { began, took, end } = attempt;
         // Who waits for an answer is not idle, however long that takes.
         self.last_used = self.last_used.max(now);
+        match end {
+            AttemptEnd::Throttled => self.throttled_in_a_row += 1,
+            AttemptEnd::Taken => self.throttled_in_a_row = 0,
+            AttemptEnd::Failed | AttemptEnd::Refused => {}
+        }
         if began >= self.decreased_at {
+            let is_throttled = end == AttemptEnd::Throttled
+                && (per_second.is_none() || self.throttled_in_a_row >= THROTTLED_IN_A_ROW);
             self.round.answers += 1;
-            self.round.refused += u32::from(matches!(end, AttemptEnd::Failed | AttemptEnd::Throttled));
+            self.round.refused += u32::from(end == AttemptEnd::Failed || is_throttled);
         }
         if began < self.round.began {
             return;
@@ -171,7 +186,7 @@ impl ConcurrencyLimit {
         }
         let enough = (self.round.limit / 2.0).clamp(ANSWERS_MIN, ANSWERS_MAX);
         if f64::from(self.round.own) >= enough {
-            self.end_round(now);
+            self.end_round(per_second, now);
         }
     }
 
@@ -188,19 +203,11 @@ impl ConcurrencyLimit {
         self.round.latencies.clear();
     }
 
-    fn end_round(&mut self, now: Duration) {
+    fn end_round(&mut self, per_second: Option<f64>, now: Duration) {
         let before = self.limit;
         let was_used = self.round.peak >= before as usize;
-        let share = |count: u32| f64::from(count) / f64::from(self.round.answers.max(1));
-        let refused = share(self.round.refused);
+        let refused = self.follow_refusals(now);
         let latency = self.latency();
-        self.limit = before * (1.0 - refused).max(REFUSED_CUT_MAX);
-        if refused > REFUSED_MUCH && !self.is_refusing {
-            self.threshold = before * (1.0 - refused).max(CUT_MAX);
-        }
-        self.is_refusing = refused > REFUSED_MUCH;
-        self.rounds_since_refusal =
-            if refused > REFUSED_SOME { 0 } else { self.rounds_since_refusal.saturating_add(1) };
         match latency {
             Latency::Unknown => {}
             Latency::Calm => self.calm(was_used, refused),
@@ -216,11 +223,41 @@ impl ConcurrencyLimit {
                 self.slow(now);
             }
         }
+        // What a provider takes in a second is under way with it for as long as an answer takes.
+        let takes_some = refused == 0.0 && latency != Latency::Unknown;
+        if let (Some(rate), Some(baseline), true) = (per_second, self.baseline, takes_some) {
+            self.limit = self.limit.max(rate * baseline.as_secs_f64());
+        }
         self.limit = self.limit.clamp(FLOOR as f64, self.ceiling as f64);
         if self.limit < before {
             self.decreased_at = now;
         }
         self.begin_round(now);
+    }
+
+    /// Moves the limit as the refusals of the round ask for, and returns the share that it shrinks by.
+    fn follow_refusals(&mut self, now: Duration) -> f64 {
+        let before = self.limit;
+        let room = if before <= FLOOR as f64 { Room::None } else { Room::Enough };
+        let counts = (self.round.answers, self.round.refused);
+        let refused = match self.unrelated.judge(before, room, counts, now) {
+            Verdict::Unsure => return 0.0,
+            Verdict::Fine => 0.0,
+            Verdict::Back(limit) => {
+                self.limit = limit;
+                0.0
+            }
+            Verdict::Look => 1.0 - LOOK,
+            Verdict::Refused(share) => share,
+        };
+        self.limit *= (1.0 - refused).max(REFUSED_CUT_MAX);
+        if refused > REFUSED_MUCH && !self.is_refusing {
+            self.threshold = before * (1.0 - refused).max(CUT_MAX);
+        }
+        self.is_refusing = refused > REFUSED_MUCH;
+        self.rounds_since_refusal =
+            if refused > REFUSED_SOME { 0 } else { self.rounds_since_refusal.saturating_add(1) };
+        refused
     }
 
     /// Where answers come as fast as ever, a limit that was used grows.

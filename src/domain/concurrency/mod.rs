@@ -8,6 +8,7 @@
 mod limit;
 mod throttled_rate;
 mod told;
+mod unrelated;
 
 use std::time::Duration;
 

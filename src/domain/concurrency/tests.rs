@@ -81,7 +81,7 @@ impl Channel {
                 AttemptEnd::Failed | AttemptEnd::Refused => answers.failed += 1,
             }
             answers.slowest = answers.slowest.max(attempt.took);
-            self.limit.answered(attempt, self.now);
+            self.limit.answered(attempt, self.rate.per_second(), self.now);
             self.rate.answered(attempt, self.now);
             self.lowest = self.lowest.min(self.limit.current());
             self.highest = self.highest.max(self.limit.current());
@@ -143,8 +143,9 @@ struct Bucket {
 
 impl Bucket {
     fn answer(&mut self, now: Duration) -> (Duration, AttemptEnd) {
-        self.tokens = (self.tokens + (now - self.at).as_secs_f64() * self.per_second).min(self.burst);
-        self.at = now;
+        self.tokens =
+            (self.tokens + now.saturating_sub(self.at).as_secs_f64() * self.per_second).min(self.burst);
+        self.at = self.at.max(now);
         if self.tokens >= 1.0 {
             self.tokens -= 1.0;
             (self.took, AttemptEnd::Taken)
@@ -212,6 +213,79 @@ fn a_provider_with_a_bucket_is_used_and_throttles_little_near_and_far() {
         let answers = channel.send(300 * SECOND, usize::MAX, &mut |now, _| provider.answer(now));
         assert_throttled_little(&answers, 300.0, 500.0);
     }
+}
+
+/// Refuses one attempt in so many, whatever the load.
+fn one_in(
+    nth: u32,
+    took: Duration,
+    refusal: AttemptEnd,
+) -> impl FnMut(Duration, usize) -> (Duration, AttemptEnd) {
+    let mut count = 0;
+    move |_, _| {
+        count += 1;
+        (took, if count % nth == 0 { refusal } else { AttemptEnd::Taken })
+    }
+}
+
+/// Whoever sends less after each of its refusals soon sends nothing.
+#[test]
+fn a_provider_that_refuses_one_in_so_many_at_every_load_is_used_all_the_same() {
+    for refusal in [AttemptEnd::Throttled, AttemptEnd::Failed] {
+        for (nth, took) in [29, 10, 5, 3].into_iter().flat_map(|nth| [(nth, 20 * MS), (nth, SECOND)]) {
+            let (mut channel, mut provider) = (Channel::new(), one_in(nth, took, refusal));
+            channel.send(60 * SECOND, 64, &mut provider);
+            let answers = channel.send(60 * SECOND, 64, &mut provider);
+            let least = 60.0 / took.as_secs_f64() * START as f64 / 2.0;
+            assert!(f64::from(answers.taken) > least, "{refusal:?} {nth} {took:?}: {answers:?}");
+        }
+    }
+}
+
+#[test]
+fn a_few_messages_at_a_time_are_sent_beside_refusals_at_every_load() {
+    for nth in [29, 5] {
+        let (mut channel, mut provider) = (Channel::new(), one_in(nth, 5 * MS, AttemptEnd::Throttled));
+        channel.send(60 * SECOND, 3, &mut provider);
+        let answers = channel.send(60 * SECOND, 3, &mut provider);
+        assert!(answers.taken > 60 * 300, "{nth}: {answers:?} {:?}", channel.rate);
+    }
+}
+
+/// A provider that begins to throttle for a real reason is not taken for one of those.
+#[test]
+fn a_provider_that_refused_at_every_load_and_now_counts_is_throttled_little_again() {
+    let mut channel = Channel::new();
+    channel.send(60 * SECOND, usize::MAX, &mut one_in(5, 100 * MS, AttemptEnd::Throttled));
+    let mut provider =
+        Bucket { per_second: 500.0, burst: 50.0, tokens: 0.0, at: channel.now, took: 100 * MS };
+    channel.send(120 * SECOND, usize::MAX, &mut |now, _| provider.answer(now));
+    let answers = channel.send(300 * SECOND, usize::MAX, &mut |now, _| provider.answer(now));
+    assert_throttled_little(&answers, 300.0, 500.0);
+}
+
+/// The refusals that one process sees are mostly the others' doing, and it must not take them for unrelated.
+#[test]
+fn processes_that_share_a_provider_use_it_fully_and_none_starves() {
+    let mut provider =
+        Bucket { per_second: 500.0, burst: 100.0, tokens: 0.0, at: Duration::ZERO, took: 100 * MS };
+    let mut channels = [Channel::new(), Channel::new(), Channel::new()];
+    let mut taken = [0; 3];
+    let mut throttled = 0;
+    for slice in 0..60_000 {
+        for place in 0..3 {
+            let which = (place + slice) % 3;
+            let answers = channels[which].send(5 * MS, usize::MAX, &mut |now, _| provider.answer(now));
+            if slice >= 20_000 {
+                taken[which] += answers.taken;
+                throttled += answers.throttled;
+            }
+        }
+    }
+    let sum: u32 = taken.iter().sum();
+    assert!(sum > 200 * 450, "{taken:?}");
+    assert!(f64::from(throttled) < f64::from(sum) * 0.05, "{taken:?}, {throttled}");
+    assert!(taken.iter().all(|its| *its > sum / 50), "{taken:?}");
 }
 
 #[test]
@@ -387,7 +461,7 @@ proptest! {
             limit.started(limit.current(), now);
             let took = MS * took as u32;
             let attempt = EndedAttempt { began: now, took, end: ENDS[end] };
-            limit.answered(attempt, now + took);
+            limit.answered(attempt, rate.per_second(), now + took);
             rate.answered(attempt, now + took);
             now += took;
             prop_assert!((FLOOR..=ceiling.min(CEILING)).contains(&limit.current()));

@@ -2,28 +2,39 @@
 //! back to that and, slowly at first, beyond it (the curve is that of RFC 9438).
 //!
 //! How many are under way cannot say how many may begin in a second where answers are fast, and refusals are the fastest.
+//!
+//! Where a far lower rate is throttled as much, the rate is not the reason.
 
 use std::time::Duration;
 
+use super::unrelated::{LOOK, Room, UnrelatedRefusals, Verdict};
 use super::{AttemptEnd, EndedAttempt};
 
 /// To which share of what was taken a throttled rate falls.
 const FALLS_TO: f64 = 0.95;
 /// Where no larger share of the answers of a second is throttled, it falls by that share and not below it.
-const THROTTLED_LITTLE: f64 = 0.05;
-/// How long it takes to be back there (the `K` of RFC 9438, here the same at every rate).
-const BACK_AFTER: Duration = Duration::from_secs(3);
+const THROTTLED_LITTLE: f64 = 0.04;
+/// In how many periods it is back there (the `K` of RFC 9438).
+const BACK_AFTER: u32 = 3;
+/// Beyond what was taken a rate grows with its square root, as much as its own share at so many a second. Those of
+/// several processes that share a provider become equal by that: each is cut by the share that is throttled.
+const GROWS_AS_ONE_OF: f64 = 500.0;
 /// Grown to so many times of what was taken, it limits nothing any more.
 const FORGOTTEN_AT: f64 = 3.0;
 /// Where nothing was throttled for so long it is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
 /// The lowest rate that a single period gives: it may have begun or ended with an outage.
 const FIRST_MIN: f64 = 16.0;
+/// No lower rate is learned.
+const LOWEST: f64 = 1.0;
 /// To which share one period reduces it at most.
 const CUT_MAX: f64 = 0.5;
-/// Providers count by the second.
+/// Providers count by the second. After a cut the second that was used up by the rate before is left out.
 const PERIOD: Duration = Duration::from_secs(1);
-/// After a longer time without an answer a period begins anew.
+/// A period is judged once there are so many answers: where fewer come in a second, it is longer.
+const ANSWERS_MIN: u32 = 30;
+const PERIOD_MAX: Duration = Duration::from_secs(30);
+/// A longer time without an answer does not count.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long a start is held back before it is asked for again, at most.
 const HELD_BACK_AT_ONCE: Duration = Duration::from_millis(250);
@@ -35,6 +46,7 @@ const BURST: f64 = 1.0 / 50.0;
 pub struct ThrottledRate {
     learned: Option<Learned>,
     period: Period,
+    unrelated: UnrelatedRefusals,
     /// When the last answer came.
     answered_at: Duration,
     tokens: f64,
@@ -48,6 +60,12 @@ struct Period {
     throttled: u32,
 }
 
+impl Period {
+    fn answers(&self) -> u32 {
+        self.taken + self.throttled
+    }
+}
+
 #[derive(Debug)]
 struct Learned {
     /// What the provider took a second.
@@ -55,15 +73,21 @@ struct Learned {
     /// For how long it has held something back since.
     held_back_for: Duration,
     is_holding_back: bool,
-    /// When it was learned. Attempts that began before say nothing more.
+    /// When it was learned.
     set_at: Duration,
 }
 
 impl Learned {
+    fn back_after(&self) -> Duration {
+        let period = Duration::from_secs_f64(f64::from(ANSWERS_MIN) / self.taken).clamp(PERIOD, PERIOD_MAX);
+        period * BACK_AFTER
+    }
+
     fn per_second(&self) -> f64 {
-        let back_after = BACK_AFTER.as_secs_f64();
-        let beyond = (self.held_back_for.as_secs_f64() - back_after) / back_after;
-        self.taken * (1.0 + (1.0 - FALLS_TO) * beyond.powi(3))
+        let back_after = self.back_after().as_secs_f64();
+        let beyond = ((self.held_back_for.as_secs_f64() - back_after) / back_after).powi(3);
+        let grows_by = if beyond < 0.0 { self.taken } else { (self.taken * GROWS_AS_ONE_OF).sqrt() };
+        self.taken + grows_by * (1.0 - FALLS_TO) * beyond
     }
 }
 
@@ -98,11 +122,13 @@ impl ThrottledRate {
 
     /// An attempt ended.
     pub fn answered(&mut self, attempt: EndedAttempt, now: Duration) {
-        if self.learned.as_ref().is_some_and(|learned| attempt.began < learned.set_at) {
+        if self.learned.as_ref().is_some_and(|learned| attempt.began < learned.set_at + PERIOD) {
             return;
         }
-        if now.saturating_sub(self.answered_at) >= PAUSE {
-            self.period = Period { began: now, ..Period::default() };
+        if self.period.answers() == 0 {
+            self.period.began = now;
+        } else if now.saturating_sub(self.answered_at) >= PAUSE {
+            self.period.began += now - self.answered_at;
         }
         self.answered_at = now;
         match attempt.end {
@@ -110,28 +136,49 @@ impl ThrottledRate {
             AttemptEnd::Throttled => self.period.throttled += 1,
             AttemptEnd::Failed | AttemptEnd::Refused => {}
         }
-        if now.saturating_sub(self.period.began) >= PERIOD {
-            let period = std::mem::take(&mut self.period);
-            self.period.began = now;
-            // One that takes nothing is down, which says nothing of its rate.
-            if period.throttled > 0 && period.taken > 0 {
-                self.learn(&period, now);
-            }
+        let length = now.saturating_sub(self.period.began);
+        if length >= PERIOD_MAX || (length >= PERIOD && self.period.answers() >= ANSWERS_MIN) {
+            let period = std::mem::replace(&mut self.period, Period { began: now, ..Period::default() });
+            self.judge(&period, now);
         }
     }
 
-    fn learn(&mut self, period: &Period, now: Duration) {
+    fn judge(&mut self, period: &Period, now: Duration) {
+        // One that takes nothing is down, which says nothing of its rate.
+        if period.taken == 0 {
+            return;
+        }
         self.fill(now);
-        let (taken, throttled) = (f64::from(period.taken), f64::from(period.throttled));
-        let share = throttled / (taken + throttled);
         let seconds = now.saturating_sub(period.began).as_secs_f64();
-        let taken = match self.per_second() {
-            Some(rate) => rate * (1.0 - share).max(CUT_MAX),
-            None => (taken / seconds).max(FIRST_MIN),
+        let rate = self.per_second().unwrap_or(f64::from(period.answers()) / seconds);
+        let room = if rate * LOOK < LOWEST { Room::Little } else { Room::Enough };
+        match self.unrelated.judge(rate, room, (period.answers(), period.throttled), now) {
+            Verdict::Unsure | Verdict::Fine => {}
+            Verdict::Refused(share) => {
+                let is_first = self.learned.is_none();
+                let taken = rate * (1.0 - share).max(if is_first { 0.0 } else { CUT_MAX });
+                self.learn(
+                    if is_first { taken.max(FIRST_MIN) } else { taken },
+                    share < THROTTLED_LITTLE,
+                    now,
+                );
+            }
+            Verdict::Look => self.learn(rate * LOOK, true, now),
+            Verdict::Back(rate) => self.learn(rate, true, now),
+        }
+    }
+
+    fn learn(&mut self, taken: f64, is_back: bool, now: Duration) {
+        let mut learned = Learned {
+            taken: taken.max(LOWEST),
+            held_back_for: Duration::ZERO,
+            is_holding_back: false,
+            set_at: now,
         };
-        let held_back_for = if share < THROTTLED_LITTLE { BACK_AFTER } else { Duration::ZERO };
-        self.learned =
-            Some(Learned { taken: taken.max(1.0), held_back_for, is_holding_back: false, set_at: now });
+        if is_back {
+            learned.held_back_for = learned.back_after();
+        }
+        self.learned = Some(learned);
     }
 
     fn fill(&mut self, now: Duration) {

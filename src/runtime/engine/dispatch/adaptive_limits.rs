@@ -77,7 +77,7 @@ impl AdaptiveLimits {
         };
         let (attempt, now) =
             (EndedAttempt { began: self.since_epoch(began), took, end }, self.since_epoch(now));
-        self.limit.answered(attempt, now);
+        self.limit.answered(attempt, self.rate.per_second(), now);
         self.rate.answered(attempt, now);
     }
 
