@@ -176,7 +176,7 @@ fn detail(call: &Call) -> String {
         text.push_str(&format!("\n{}\n", table(["left out", "because"], left_out)));
     }
     if !call.not_fired.is_empty() {
-        let rows = call.not_fired.iter().map(|other| [other.scenario.clone(), other.reason.clone()]);
+        let rows = call.not_fired.iter().map(|other| [other.scenarios(), other.reason.clone()]);
         text.push_str(&format!("\n{}\n", table(["not fired", "because"], rows)));
     }
     text
@@ -217,13 +217,15 @@ mod tests {
                 "params": {"event": "Winter Storm Warning"},
                 "runs": [{"scenario": "warning", "state": "done", "audience": 71, "journeys": {"messaged": 68, "skipped": 3},
                     "deliveries": {"sent": 68, "skipped": 3}}],
-                "notFired": [{"scenario": "heat", "reason": "params.event is \"Winter Storm Warning\""}]}"#,
+                "notFired": [{"scenario": "heat", "reason": "params.event is \"Winter Storm Warning\""},
+                    {"scenario": "hail", "more": 311, "reason": "params.kind is \"snow\""}]}"#,
         ));
         assert!(
             shown.contains("warning   done   71        messaged 68, skipped 3  sent 68, skipped 3"),
             "{shown}"
         );
-        assert!(shown.contains("heat       params.event is"), "{shown}");
+        assert!(shown.contains("heat               params.event is"), "{shown}");
+        assert!(shown.contains("hail and 311 more  params.kind is"), "{shown}");
     }
 
     #[test]

@@ -123,6 +123,19 @@ pub(super) struct LeftOut {
 pub(super) struct NotFired {
     pub(super) scenario: String,
     pub(super) reason: String,
+    /// So many more require something else of the same param.
+    #[serde(default)]
+    pub(super) more: u64,
+}
+
+impl NotFired {
+    /// The scenario, and how many more.
+    pub(super) fn scenarios(&self) -> String {
+        match self.more {
+            0 => self.scenario.clone(),
+            more => format!("{} and {more} more", self.scenario),
+        }
+    }
 }
 
 impl Call {

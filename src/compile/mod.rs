@@ -8,6 +8,7 @@ mod channel;
 mod confined;
 mod digest;
 mod last_good;
+mod listeners;
 mod problem;
 pub mod references;
 mod rotation;
@@ -22,6 +23,7 @@ pub use before::Before;
 pub use channel::{ATTEMPTS_UNCOUNTED, ChannelKind, CompiledChannel};
 pub use digest::{of_bytes as bytes_digest, spec_digest, texts_digest};
 pub use last_good::{Settled, settle, settle_after};
+pub use listeners::{Elsewhere, Listeners};
 pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
 pub use rotation::rotation_schedule;
 pub use scenario::{CompiledAudience, Listener, Scenario};
@@ -62,6 +64,7 @@ fn compile_with(sources: &Sources, before: Option<&Before>) -> Compilation {
             version: sources.version(),
             namespace: sources.namespace.as_str().into(),
             triggers,
+            listeners: Listeners::of(&scenarios),
             scenarios,
             left_out: sources.left_out.clone(),
             channels,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ApiKey, CompiledChannel, LeftOutScenario, Scenario, Trigger};
+use super::{ApiKey, CompiledChannel, LeftOutScenario, Listeners, Scenario, Trigger};
 use crate::domain::name::{ChannelName, ScenarioName, TriggerName, VersionId};
 use crate::domain::retention::RetentionPolicy;
 
@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub triggers: BTreeMap<TriggerName, Arc<Trigger>>,
     /// Scenarios by name, drafts and inactive ones too.
     pub scenarios: BTreeMap<ScenarioName, Arc<Scenario>>,
+    /// The scenarios by the triggers that they listen to.
+    pub listeners: Listeners,
     /// Scenarios by name that were wanted and are not in force.
     pub left_out: BTreeMap<String, LeftOutScenario>,
     /// Channels by name.

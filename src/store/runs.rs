@@ -22,7 +22,18 @@ pub struct Matched {
     /// Scenarios that fire; each becomes a run.
     pub fired: Vec<ScenarioName>,
     /// Scenarios that listen and do not fire, with the reason a person reads.
-    pub not_fired: Vec<(ScenarioName, String)>,
+    pub not_fired: Vec<UnmatchedScenario>,
+}
+
+/// A scenario that listens and does not fire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnmatchedScenario {
+    /// The scenario.
+    pub scenario: ScenarioName,
+    /// Why, for people.
+    pub reason: String,
+    /// So many scenarios more do not fire for the same param.
+    pub more: usize,
 }
 
 /// A run that is not at its end, with the call it is for.
@@ -185,7 +196,13 @@ impl RunEnd {
 impl Matched {
     /// The scenarios that did not fire, as the log holds them.
     pub(super) fn not_fired_as_json(&self) -> String {
-        let one = |(scenario, reason): &(ScenarioName, String)| serde_json::json!({"scenario": scenario.as_str(), "reason": reason});
+        let one = |UnmatchedScenario { scenario, reason, more }: &UnmatchedScenario| {
+            let mut one = serde_json::json!({"scenario": scenario.as_str(), "reason": reason});
+            if *more > 0 {
+                one["more"] = (*more).into();
+            }
+            one
+        };
         serde_json::Value::from(self.not_fired.iter().map(one).collect::<Vec<_>>()).to_string()
     }
 }

@@ -120,3 +120,35 @@ fn an_edit_is_tried_with_what_customers_have() {
         ((&run["deliveries"]["sent"], &run["deliveries"]["skipped"]) == (&json!(1), &json!(1))).then_some(())
     });
 }
+
+#[test]
+fn of_many_scenarios_that_want_another_param_the_log_of_a_call_names_one_and_counts_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (manifests, data) = (folder.path().join("manifests"), folder.path().join("data"));
+    fs::create_dir(&manifests).unwrap();
+    let sport = "apiVersion: fanfare.dev/v1alpha1\nkind: ApiTrigger\nmetadata: {name: goal}\n\
+                 spec: {parameters: [{name: club, type: string}]}\n";
+    fs::write(manifests.join("goal.yaml"), sport).unwrap();
+    fs::write(manifests.join("out.yaml"), GREETING.split("---").next().unwrap()).unwrap();
+    for club in 0..60 {
+        let scenario = BROKEN
+            .replace("name: broken", &format!("name: fans-of-{club:02}"))
+            .replace(
+                "triggerRef: {name: first}",
+                &format!("triggerRef: {{name: goal}}, where: params.club == \"c{club}\""),
+            )
+            .replace("name: gone", "name: out");
+        fs::write(manifests.join(format!("{club}.yaml")), scenario).unwrap();
+    }
+    let sandbox = Sandbox::start(folder.path(), &[]);
+    let dev = Dev::start(&manifests, &data, &sandbox);
+
+    let id =
+        dev.call("goal", &json!({"club": "c7"})).must().expect(202).json()["id"].as_str().unwrap().to_owned();
+    wait_for("the end of the call", || dev.is_done(&id).then_some(()));
+    let call = dev.get(&format!("/api/v1/calls/{id}"));
+    assert_eq!(call["runs"][0]["scenario"], "fans-of-07");
+    let not_fired = json!([{"scenario": "fans-of-00", "more": 58,
+        "reason": "`params.club == \"c0\"` is false: params.club is `c7`"}]);
+    assert_eq!(call["notFired"], not_fired);
+}

@@ -16,7 +16,7 @@ use fanfare::runtime::engine::live::{
     BoundScenario, ComposedMessage, Moment, Version, VersionError, VersionSource,
 };
 use fanfare::store::calls::AcceptedCall;
-use fanfare::store::runs::Matched;
+use fanfare::store::runs::{Matched, UnmatchedScenario};
 
 /// The flow of every scenario: node 0 by `sms` for an even mood, else node 1 by `mail`; behind both node 2 by
 /// `mail` for a mood that three divides. A mood that seven divides has no address.
@@ -176,7 +176,14 @@ struct Book(Arc<AtomicBool>);
 impl Version for Book {
     fn match_call(&self, call: &AcceptedCall) -> Matched {
         let fired = call.trigger.as_str().split('+').map(ScenarioName::new).collect();
-        Matched { fired, not_fired: vec![(ScenarioName::new("other"), "params.alert is `heat`".into())] }
+        Matched {
+            fired,
+            not_fired: vec![UnmatchedScenario {
+                scenario: ScenarioName::new("other"),
+                reason: "params.alert is `heat`".into(),
+                more: 0,
+            }],
+        }
     }
 
     fn bind(&self, call: &AcceptedCall, scenario: &ScenarioName) -> Option<Arc<dyn BoundScenario>> {

@@ -2,7 +2,7 @@
 
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::name::ScenarioName;
-use fanfare::store::runs::Matched;
+use fanfare::store::runs::{Matched, UnmatchedScenario};
 use serde_json::json;
 
 use crate::harness::Place;
@@ -111,7 +111,11 @@ pub async fn a_call_shows_what_came_of_it(place: Place) {
     let call = world.ledger.calls.open_calls(10).await.unwrap().remove(0).unwrap();
     let matched = Matched {
         fired: vec![ScenarioName::new("storm")],
-        not_fired: vec![(ScenarioName::new("heat"), "params.a == 2 is false".into())],
+        not_fired: vec![UnmatchedScenario {
+            scenario: ScenarioName::new("heat"),
+            reason: "params.a == 2 is false".into(),
+            more: 0,
+        }],
     };
     let runs = world.ledger.runs.begin_runs(call.seq, matched, "me", call.received_at).await.unwrap();
     let keys = vec![vec![CustomerKey(1), CustomerKey(2)]];

@@ -8,6 +8,7 @@ use super::facts::Facts;
 use super::narrow::{self, Narrowed, PushDown, Way};
 use super::parse;
 use super::problem::{CompileError, ExpressionProblem};
+use super::required::{RequiredText, required_text};
 use super::scope::Scope;
 use super::tree::Node;
 use super::truth::Truth;
@@ -58,6 +59,11 @@ impl Condition {
     /// Whether it can differ from customer to customer.
     pub fn needs_customer(&self) -> bool {
         self.root.needs_customer()
+    }
+
+    /// The texts of which a param must be one for it to hold; `None` if it asks for something else.
+    pub fn required_text(&self) -> Option<RequiredText> {
+        required_text(&self.root)
     }
 
     /// Decides.

@@ -202,7 +202,7 @@ async fn begin(scheduler: &RunScheduler, call: AcceptedCall) -> Result<(), Store
     let matched = version.match_call(&call);
     tracing::info!(
         call = %call.id, trigger = %call.trigger, fired = matched.fired.len(),
-        not_fired = matched.not_fired.len(), "call matched"
+        not_fired = matched.not_fired.iter().map(|one| 1 + one.more).sum::<usize>(), "call matched"
     );
     if let Some(span) = &mut span {
         span.note("fanfare.fired", i64::try_from(matched.fired.len()).unwrap_or(i64::MAX));

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use super::bound_scenario::CallScenario;
 use crate::api::State;
-use crate::compile::{Scenario, Snapshot};
+use crate::compile::{Elsewhere, Scenario, Snapshot};
 use crate::domain::expression::{CallFacts, Condition, Facts, Truth};
 use crate::domain::name::{ChannelName, ScenarioName};
-use crate::domain::params::params_from_stored;
+use crate::domain::params::{Params, params_from_stored};
 use crate::runtime::engine::live::{BoundScenario, Version};
 use crate::store::calls::AcceptedCall;
-use crate::store::runs::Matched;
+use crate::store::runs::{Matched, UnmatchedScenario};
+
+/// Of more scenarios that require something else of one param, one is named with its reason, and the others are counted:
+/// thousands may listen, and each call keeps what it says of them.
+const ONE_BY_ONE: usize = 50;
 
 /// A version in force, once or still.
 pub(super) struct CompiledVersion {
@@ -22,28 +26,45 @@ pub(super) struct CompiledVersion {
 impl Version for CompiledVersion {
     fn match_call(&self, call: &AcceptedCall) -> Matched {
         let mut matched = Matched::default();
-        for scenario in self.snapshot.scenarios.values() {
-            let listens = scenario.listeners.iter().any(|listener| listener.trigger == call.trigger);
-            if !listens {
-                continue;
-            }
-            match refusal(scenario, &facts_of(&self.snapshot, scenario, call), call) {
+        let params = Arc::new(params_of(&self.snapshot, call));
+        let mut ask = |name: &ScenarioName, more| {
+            let Some(scenario) = self.snapshot.scenarios.get(name) else { return };
+            match refusal(scenario, &facts_of(scenario, call, &params), call) {
                 None => matched.fired.push(scenario.name.clone()),
-                Some(reason) => matched.not_fired.push((scenario.name.clone(), reason)),
+                Some(reason) => {
+                    matched.not_fired.push(UnmatchedScenario {
+                        scenario: scenario.name.clone(),
+                        reason,
+                        more,
+                    });
+                }
+            }
+        };
+        let (candidates, elsewhere) = self.snapshot.listeners.candidates(&call.trigger, &params);
+        candidates.into_iter().for_each(|name| ask(name, 0));
+        for Elsewhere { scenarios } in elsewhere {
+            match scenarios.as_slice() {
+                [first, more @ ..] if more.len() >= ONE_BY_ONE => ask(first, more.len()),
+                few => few.iter().for_each(|name| ask(name, 0)),
             }
         }
         for (name, left_out) in &self.snapshot.left_out {
             if left_out.triggers.contains(call.trigger.as_str()) {
                 let reason = format!("it is not in force: {}", left_out.problem);
-                matched.not_fired.push((ScenarioName::new(name.as_str()), reason));
+                matched.not_fired.push(UnmatchedScenario {
+                    scenario: ScenarioName::new(name.as_str()),
+                    reason,
+                    more: 0,
+                });
             }
         }
+        matched.not_fired.sort_by(|one, other| one.scenario.cmp(&other.scenario));
         matched
     }
 
     fn bind(&self, call: &AcceptedCall, scenario: &ScenarioName) -> Option<Arc<dyn BoundScenario>> {
         let scenario = self.snapshot.scenarios.get(scenario)?;
-        let facts = facts_of(&self.snapshot, scenario, call);
+        let facts = facts_of(scenario, call, &Arc::new(params_of(&self.snapshot, call)));
         Some(Arc::new(CallScenario::new(Arc::clone(scenario), facts, &self.tenant)))
     }
 
@@ -55,14 +76,18 @@ impl Version for CompiledVersion {
     }
 }
 
-/// What every decision about the call may look at.
-fn facts_of(snapshot: &Snapshot, scenario: &Scenario, call: &AcceptedCall) -> CallFacts {
+fn params_of(snapshot: &Snapshot, call: &AcceptedCall) -> Params {
     let parameters = snapshot.triggers.get(&call.trigger).map_or(&[][..], |trigger| &trigger.parameters);
+    params_from_stored(parameters, &call.params)
+}
+
+/// What every decision about the call may look at.
+fn facts_of(scenario: &Scenario, call: &AcceptedCall, params: &Arc<Params>) -> CallFacts {
     CallFacts {
         id: call.id.clone(),
         trigger: call.trigger.clone(),
         received_at: call.received_at,
-        params: Arc::new(params_from_stored(parameters, &call.params)),
+        params: Arc::clone(params),
         consent_defaults: Arc::clone(&scenario.consent_defaults),
     }
 }

@@ -189,6 +189,15 @@ pub struct NotFired {
     pub scenario: String,
     /// Why.
     pub reason: String,
+    /// So many scenarios more listen and did not fire, as they too require something else of the same param.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
+}
+
+/// Whether there are no more.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(more: &usize) -> bool {
+    *more == 0
 }
 
 /// A page of deliveries, in the order of their ids.
