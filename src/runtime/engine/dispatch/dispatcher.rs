@@ -24,6 +24,7 @@ use super::job::Job;
 use super::retry_queue::RetryQueue;
 use super::token_bucket::TokenBucket;
 use crate::channels::Attempt;
+use crate::domain::permit::Permit;
 use crate::runtime::engine::lease::LeaseClock;
 use crate::runtime::engine::live::LiveChunk;
 use crate::runtime::metrics::{ChannelNumbers, Metrics};
@@ -232,14 +233,17 @@ impl Dispatcher {
     fn rests(&self, handle: Option<&ChannelHandle>, now: Instant) -> bool {
         let has_a_probe = self.open > 0 || self.waiting.len() > 0 || !self.queue.fair_queue().is_empty();
         let is_down = self.health.is_down() && (has_a_probe || self.health.allows(1, now) == 0);
-        handle.is_none() || is_down || self.queue.is_paused()
+        handle.is_none() || is_down || self.channel_permit(Timestamp::now()) != Permit::Send
     }
 
     /// How many deliveries may be open.
     pub(super) fn allowed(&self, handle: Option<&ChannelHandle>, now: Instant, stop: Stop) -> usize {
         match handle {
-            Some(handle) if stop == Stop::No && !self.queue.is_paused() && self.lease.runs() => {
-                self.health.allows(self.window_usable(handle), now)
+            Some(handle) if stop == Stop::No && self.lease.runs() => {
+                match self.channel_permit(Timestamp::now()) {
+                    Permit::Send => self.health.allows(self.window_usable(handle), now),
+                    Permit::WaitUntil(..) | Permit::Skip(_) => 0,
+                }
             }
             _ => 0,
         }

@@ -15,6 +15,7 @@ mod granted;
 mod handle;
 mod health;
 mod job;
+mod permission;
 mod retry_policy;
 mod retry_queue;
 mod suspicion;

@@ -12,6 +12,7 @@ use super::scheduler::ChunkSlot;
 use super::step_builder::StepBuilder;
 use super::{EngineContext, LiveChunk, LiveRun};
 use crate::domain::customer::{Customer, CustomerKey};
+use crate::domain::permit::Permit;
 use crate::store::StoreError;
 use crate::store::deliveries::Step;
 use crate::store::runs::{ChunkId, Taken};
@@ -94,10 +95,11 @@ impl ChunkWorker {
             if self.chunk.is_lost() {
                 return Ok(ChunkEnd::Elsewhere);
             }
-            let halted = self.chunk.halt().is_some();
-            if self.chunk.run.is_paused() && !halted {
+            let permit = self.chunk.permit(Timestamp::now());
+            if let Permit::WaitUntil(..) = permit {
                 return Ok(ChunkEnd::Paused);
             }
+            let halted = permit != Permit::Send;
             if halted || self.undecided.as_slice().is_empty() {
                 self.slot = None;
             }

@@ -4,12 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::crash_markers::MarkerGuard;
 use super::retry::{RetryDecision, decide_retry};
 use super::step_builder::{JourneyPosition, StepBuilder};
 use super::{ChunkEvent, EngineContext, LiveChunk};
 use crate::domain::customer::{Customer, CustomerKey};
 use crate::domain::delivery::DeliveryId;
+use crate::domain::permit::Permit;
 use crate::store::deliveries::Delivery;
 
 /// How many messages of a chunk may wait for their channels; beyond it the worker waits.
@@ -81,13 +84,9 @@ impl Renderer {
     /// Whether deciding goes on: until the run is stopped or paused, the chunk is another process's, its texts fill what they
     /// may, or what is decided is to be written.
     fn goes_on(&self, builder: &StepBuilder) -> bool {
-        let run = &self.chunk.run;
         let filled = !builder.jobs.is_empty() && !has_room(&self.chunk);
-        !(filled
-            || builder.is_late()
-            || self.chunk.is_lost()
-            || run.is_paused()
-            || self.chunk.halt().is_some())
+        let is_over = filled || builder.is_late() || self.chunk.is_lost();
+        !is_over && self.chunk.permit(Timestamp::now()) == Permit::Send
     }
 
     fn advance(
