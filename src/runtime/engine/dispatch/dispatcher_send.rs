@@ -39,6 +39,12 @@ impl Dispatcher {
             if !self.first_may_begin() {
                 continue;
             }
+            if self.first_is_outdated(now) {
+                if !self.read_again(now) {
+                    return;
+                }
+                continue;
+            }
             if !self.takes_start(handle, now) {
                 self.limited_since = Some(now);
                 return;

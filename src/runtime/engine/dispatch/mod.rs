@@ -16,6 +16,8 @@ mod handle;
 mod health;
 mod job;
 mod permission;
+mod read_again;
+mod ready_queue;
 mod retry_policy;
 mod retry_queue;
 mod suspicion;

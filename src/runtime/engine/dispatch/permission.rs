@@ -32,18 +32,20 @@ impl Dispatcher {
     }
 
     /// Those of the messages that may be opened now; the others wait or come to their end.
-    pub(super) fn permitted(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+    pub(super) fn permitted(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
         let now = Timestamp::now();
-        let mut permitted = Vec::with_capacity(jobs.len());
-        for job in jobs {
+        let held_back: Vec<Job> =
+            jobs.extract_if(.., |job| self.permit(&job.chunk, now) != Permit::Send).collect();
+        for job in held_back {
             match self.permit(&job.chunk, now) {
-                Permit::Send => permitted.push(job),
+                // It was resumed just now.
+                Permit::Send => jobs.push(job),
                 Permit::WaitUntil(until, reason) => self.hold(job, until, reason),
                 Permit::Skip(_) if job.chunk.is_left() => job.chunk.dropped(),
                 Permit::Skip(reason) => self.withdraw(job, &reason),
             }
         }
-        permitted
+        jobs
     }
 
     /// A message that may be opened later. The ledger learns of it, unless it has it waiting already.
@@ -185,13 +187,13 @@ impl Dispatcher {
     }
 
     /// An opened message is due again at this time; no attempt was made.
-    fn put_back_one(&mut self, job: Job, retry_at: Timestamp, reason: String) {
+    pub(super) fn put_back_one(&mut self, job: Job, retry_at: Timestamp, reason: String) {
         let state = DeliveryState::Queued;
         self.end_without_attempt(job, Unsent { state, reason }, Some(retry_at));
     }
 
     /// An opened message is never sent; no attempt was made.
-    fn give_up_opened(&mut self, job: Job, reason: &SkipReason) {
+    pub(super) fn give_up_opened(&mut self, job: Job, reason: &SkipReason) {
         let unsent = reason.end(job.maybe_sent);
         self.end_without_attempt(job, unsent, None);
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::chunk_worker::LoadedCustomers;
 use super::crash_markers::MarkerGuard;
 use super::retry::{RetryDecision, decide_retry};
 use super::step_builder::{JourneyPosition, StepBuilder};
@@ -35,15 +36,16 @@ impl Renderer {
     pub(super) fn decide(
         &self,
         some: &[(u32, CustomerKey)],
-        mut customers: HashMap<CustomerKey, Arc<Customer>>,
+        mut customers: LoadedCustomers,
     ) -> (StepBuilder, usize) {
-        let (mut builder, writing) = (StepBuilder::default(), self.context.crash_markers.begin());
+        let mut builder = StepBuilder::of(customers.read_at);
+        let writing = self.context.crash_markers.begin();
         for (decided, (place, key)) in some.iter().enumerate() {
             if !self.goes_on(&builder) {
                 return (builder, decided);
             }
             writing.is_for(self.chunk.run.id, *key);
-            match customers.remove(key) {
+            match customers.by_key.remove(key) {
                 Some(customer) => {
                     let at = self.chunk.start();
                     builder.walk(
@@ -66,9 +68,11 @@ impl Renderer {
         going_on: &[DeliveryId],
         retried: &[DeliveryId],
         rows: Vec<Delivery>,
-        customers: &HashMap<CustomerKey, Arc<Customer>>,
+        customers: &LoadedCustomers,
     ) -> (StepBuilder, Vec<(DeliveryId, bool)>) {
-        let (mut builder, writing) = (StepBuilder::default(), self.context.crash_markers.begin());
+        let mut builder = StepBuilder::of(customers.read_at);
+        let writing = self.context.crash_markers.begin();
+        let customers = &customers.by_key;
         for id in going_on {
             if !self.fits(&builder) {
                 self.chunk.tell(ChunkEvent::Advance(*id));
@@ -130,7 +134,8 @@ impl Renderer {
             }
             writing.is_for(row.id.run, row.id.customer);
             let on_unknown = self.context.dispatchers.on_unknown(&row.channel);
-            match decide_retry(&self.chunk, &row, customers.get(&row.id.customer), on_unknown) {
+            let customer = customers.get(&row.id.customer).map(|customer| (customer, builder.read_at));
+            match decide_retry(&self.chunk, &row, customer, on_unknown) {
                 RetryDecision::Send(job) => builder.jobs.push((row.channel, *job)),
                 RetryDecision::Close(decided) => {
                     closed.push((decided.id, decided.advanced));

@@ -1,6 +1,7 @@
 //! Whether a delivery that waited may be sent again as it was, or must be closed or held for a person.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -21,11 +22,11 @@ pub(super) enum RetryDecision {
     NotWaiting,
 }
 
-/// Decides about a waiting delivery, rendered from the customer as it is now.
+/// Decides about a waiting delivery, rendered from the customer, if there still is one, as it was at that time just now.
 pub(super) fn decide_retry(
     chunk: &Arc<LiveChunk>,
     row: &Delivery,
-    customer: Option<&Arc<Customer>>,
+    customer: Option<(&Arc<Customer>, Instant)>,
     on_unknown: Option<OnUnknown>,
 ) -> RetryDecision {
     if !matches!(row.state, DeliveryState::Queued | DeliveryState::Retrying) {
@@ -42,12 +43,15 @@ pub(super) fn decide_retry(
         return close(reason.end(row.maybe_sent));
     }
     // Whose customer is gone is never sent.
-    let Some(customer) = customer else { return RetryDecision::NotWaiting };
+    let Some((customer, read_at)) = customer else { return RetryDecision::NotWaiting };
     match chunk.run.bound.compose(customer, row.id.node, chunk.now()) {
         Err(reason) => close(Unsent::skipped(reason, row.maybe_sent)),
         Ok(composed) => match difference(row, &composed) {
             Some(reason) => held(reason.to_owned()),
-            None => RetryDecision::Send(Box::new(next_job(chunk, row, composed, is_terminal))),
+            None => {
+                let first = Job::first(chunk, row.id, composed, is_terminal, read_at);
+                RetryDecision::Send(Box::new(next_job(row, first)))
+            }
         },
     }
 }
@@ -90,12 +94,13 @@ fn difference(row: &Delivery, composed: &ComposedMessage) -> Option<&'static str
         .then_some("the message has changed since the first attempt")
 }
 
-fn next_job(chunk: &Arc<LiveChunk>, row: &Delivery, composed: ComposedMessage, is_terminal: bool) -> Job {
+/// The next attempt at a message, which would be the first without its row.
+fn next_job(row: &Delivery, first: Job) -> Job {
     Job {
         attempt: row.attempt + 1,
         is_retry: true,
         maybe_sent: row.maybe_sent,
         first_at: row.first_at,
-        ..Job::first(chunk, row.id, composed, is_terminal)
+        ..first
     }
 }
