@@ -27,6 +27,7 @@ pub mod mail_address;
 pub mod name;
 pub mod params;
 pub mod pause;
+pub mod permit;
 pub mod phone;
 pub mod quantity;
 pub mod rate_window;

@@ -10,6 +10,7 @@ use fanfare::domain::customer::{Customer, EventNeeds};
 use fanfare::domain::delivery::RunKey;
 use fanfare::domain::flow::FlowStep;
 use fanfare::domain::name::{CallId, ChannelName, NodeIndex, ScenarioName, VersionId};
+use fanfare::domain::permit::Consent;
 use fanfare::domain::selection::Selection;
 use fanfare::domain::value::{Number, Value};
 use fanfare::runtime::engine::live::{
@@ -30,6 +31,8 @@ pub struct Flow {
     wait: Option<Duration>,
     planted: Option<Planted>,
     let_go: Arc<AtomicBool>,
+    /// Whether its messages need the consent `sms`, which is given unless it was withdrawn.
+    asks_consent: bool,
 }
 
 const WAIT: u16 = 3;
@@ -123,6 +126,15 @@ impl BoundScenario for Flow {
         self.channels.get(usize::from(node.0 > 0))
     }
 
+    fn consent_category(&self, _node: NodeIndex) -> Option<&str> {
+        self.asks_consent.then_some("sms")
+    }
+
+    fn consent(&self, _node: NodeIndex, customer: &Customer) -> Option<Consent<'_>> {
+        let recorded = customer.consents.get("sms").copied();
+        self.asks_consent.then_some(Consent { category: "sms", recorded, default: true })
+    }
+
     fn compose(
         &self,
         customer: &Arc<Customer>,
@@ -142,7 +154,7 @@ impl BoundScenario for Flow {
     }
 }
 
-/// Knows `narrow` with one message a journey, `wide` with two, `waits` and `waits-long` with one, a wait and another, and `ends` and `still`, which are narrow but for one
+/// Knows `narrow` with one message a journey, `consented` with one that needs a consent, `wide` with two, `waits` and `waits-long` with one, a wait and another, and `ends` and `still`, which are narrow but for one
 /// customer.
 #[derive(Default)]
 pub struct Books {
@@ -193,6 +205,7 @@ impl Version for Book {
             channels: vec![ChannelName::new("sms"), ChannelName::new("mail")],
             key: RunKey::new("test", &CallId::new(call.id.as_str()), scenario),
             two_steps: scenario.as_str() == "wide",
+            asks_consent: scenario.as_str() == "consented",
             wait: match scenario.as_str() {
                 "waits" => Some(Duration::from_millis(300)),
                 "waits-long" => Some(Duration::from_secs(3600)),

@@ -15,6 +15,7 @@ mod heard;
 mod kills;
 mod ledger;
 mod pauses;
+mod permission;
 mod plans;
 mod provider;
 mod real;
@@ -86,6 +87,10 @@ mod told {
             a_paused_channel_keeps_its_messages_and_the_other_sends,
             what_is_cancelled_while_it_rests_is_counted_exactly,
             a_run_that_expires_while_it_rests_comes_to_its_end;
+        permission:
+            who_withdraws_the_consent_while_a_message_waits_for_its_turn_is_not_written_to,
+            who_withdraws_the_consent_while_the_channel_is_paused_is_not_written_to,
+            who_withdraws_the_consent_before_the_next_attempt_is_not_written_to;
         refusals:
             an_outage_uses_no_attempt_from_the_first_message_on,
             an_outage_is_waited_for_no_longer_than_a_message_may_be_tried,

@@ -1,12 +1,14 @@
 //! A database that takes something away for a while: what was accepted waits, and goes on once it is back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::domain::state::DeliveryState as State;
 use tokio_postgres::Client;
 
 use crate::harness::{Place, Postgres, until_true};
-use crate::provider::willing;
+use crate::pauses::adds_up;
+use crate::provider::{Manner, sent, willing};
 use crate::world::World;
 
 /// Longer than a call waits before it is told to come back.
@@ -114,6 +116,31 @@ async fn a_right_on_customers_that_is_taken_away_is_waited_for() {
         &["SELECT on customer"],
     )
     .await;
+}
+
+/// What waits for longer than what was read of its customers is good for does not leave before they can be read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_customer_cannot_be_read_again_waits() {
+    let taken = Taken::new().await;
+    let world = &taken.world;
+    let slow: Manner = Arc::new(|n, _| match n < 16 {
+        true => (true, sent(), Duration::from_secs(7)),
+        false => (true, sent(), Duration::ZERO),
+    });
+    world.connect(slow, willing());
+    let call = world.call("consented", None).await;
+    let engine = world.start();
+    let asked = || world.record.lock().unwrap().len();
+    until_true("as many as may be under way", async || asked() == 16).await;
+    taken.run("REVOKE ALL ON customer FROM ROLE").await;
+    taken.until_failed(4).await;
+    assert_eq!(asked(), 16, "nothing leaves");
+    taken.run("GRANT ALL ON customer TO ROLE").await;
+    assert_eq!(world.until_ended(&call, SOON).await, "done");
+    engine.stop(Duration::from_secs(1)).await;
+    adds_up(world, 1, CUSTOMERS);
+    let sent = world.rows().iter().filter(|row| row.3 == State::Sent.code()).count();
+    assert_eq!((sent, sent > 16), (asked(), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

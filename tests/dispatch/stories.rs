@@ -198,10 +198,11 @@ pub async fn attempts_are_used_up_and_then_it_has_failed(place: Place) {
 pub async fn what_comes_too_late_is_not_sent_and_is_counted(place: Place) {
     let world = World::new(place).await;
     world.populate(2000, |n| n * 26 + 2).await;
-    let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(30)));
+    // All of them would take more than seven seconds.
+    let slow: Manner = Arc::new(|_, _| (true, sent(), Duration::from_millis(60)));
     world.connect(slow, willing());
     let engine = world.start();
-    let call = world.call("narrow", Some(Timestamp::now() + SignedDuration::from_millis(500))).await;
+    let call = world.call("narrow", Some(Timestamp::now() + SignedDuration::from_secs(2))).await;
     assert_eq!(world.until_ended(&call, SOON).await, "expired");
     engine.stop(Duration::from_secs(1)).await;
     assert_eq!(world.listed_as(CallState::Expired).await, std::slice::from_ref(&call));

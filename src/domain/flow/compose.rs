@@ -1,17 +1,14 @@
-//! Writing one message for one customer: consent, address, content, in this order.
+//! Writing one message for one customer: address, permission, content, in this order.
 
 use super::message::{ContentTemplates, FlowMessage, Numbers};
 use crate::domain::content::Content;
+use crate::domain::permit::{Permit, PermitFacts, permit};
 use crate::domain::phone::{self, Region};
 use crate::domain::render::{Rendered, Subject, Template};
 use crate::domain::sms;
 use crate::domain::time_budget::TAKES_TOO_LONG;
 use crate::domain::value::{Number, Value};
 
-/// What begins the reason of whoever does not consent; the category follows.
-pub const NO_CONSENT: &str = "no consent: ";
-/// The reason of whoever has no address.
-pub const NO_ADDRESS: &str = "no address";
 /// How much of an address that cannot be read stands in the reason.
 const ADDRESS_SHOWN_CHARS_MAX: usize = 40;
 
@@ -48,10 +45,17 @@ pub fn compose(message: &FlowMessage, subject: &Subject) -> Composed {
 }
 
 fn ready(message: &FlowMessage, subject: &Subject) -> Result<(String, Content), String> {
-    if let Some(category) = message.consent.as_ref().filter(|category| !consents(subject, category)) {
-        return Err(format!("{NO_CONSENT}{category}"));
+    let address = address(message, subject);
+    let facts = PermitFacts {
+        lacks_address: matches!(address, Ok(None)),
+        consent: message.consent_of(&subject.customer, &subject.call.consent_defaults),
+        ..PermitFacts::default()
+    };
+    // Whoever may not be written to learns nothing of an address that cannot be read.
+    if let Permit::Skip(reason) = permit(&facts) {
+        return Err(reason.to_string());
     }
-    let address = address(message, subject)?;
+    let address = address?.unwrap_or_default();
     let text = match &message.content {
         ContentTemplates::Sms { body } => {
             let body = sms::with_plain_spaces(rendered("body", body, subject)?);
@@ -97,15 +101,11 @@ fn says_nothing(text: &Content) -> bool {
     }
 }
 
-fn consents(subject: &Subject, category: &str) -> bool {
-    let default = || subject.call.consent_defaults.get(category);
-    subject.customer.consents.get(category).or_else(default).copied().unwrap_or(false)
-}
-
-fn address(message: &FlowMessage, subject: &Subject) -> Result<String, String> {
+/// The address; empty where none is needed, and `None` where there is none.
+fn address(message: &FlowMessage, subject: &Subject) -> Result<Option<String>, String> {
     let address = match (&message.to, message.content.address_attribute()) {
         (Some(to), _) => at_most(ADDRESS_BYTES_MAX, "to", rendered("to", to, subject)?)?,
-        (None, None) => return Ok(String::new()),
+        (None, None) => return Ok(Some(String::new())),
         (None, Some(attribute)) => match subject.customer.attributes.get(attribute) {
             Some(Value::Text(text)) => text.to_string(),
             // A phone number that a CRM keeps as a number.
@@ -114,10 +114,10 @@ fn address(message: &FlowMessage, subject: &Subject) -> Result<String, String> {
         },
     };
     match (address.trim(), message.content.address_attribute()) {
-        ("", Some(_)) => Err(NO_ADDRESS.to_owned()),
+        ("", Some(_)) => Ok(None),
         (address, _) => match message.numbers {
-            Numbers::AsWritten => Ok(address.to_owned()),
-            Numbers::E164(region) => number(address, region),
+            Numbers::AsWritten => Ok(Some(address.to_owned())),
+            Numbers::E164(region) => number(address, region).map(Some),
         },
     }
 }

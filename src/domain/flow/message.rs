@@ -1,6 +1,10 @@
 //! What a message node sends, before and after it is written for a customer.
 
+use std::collections::BTreeMap;
+
+use crate::domain::customer::Customer;
 use crate::domain::name::ChannelName;
+use crate::domain::permit::Consent;
 use crate::domain::phone::Region;
 use crate::domain::render::Template;
 
@@ -69,6 +73,11 @@ impl ContentTemplates {
 }
 
 impl FlowMessage {
+    /// The consent that the customer must have given, where these are the defaults by category; `None` if it needs none.
+    pub fn consent_of(&self, customer: &Customer, defaults: &BTreeMap<String, bool>) -> Option<Consent<'_>> {
+        self.consent.as_deref().map(|category| Consent::of(customer, category, defaults))
+    }
+
     /// Every template of it.
     pub fn templates(&self) -> Vec<&Template> {
         let mut templates: Vec<&Template> = self.to.iter().collect();

@@ -11,7 +11,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use compose::{Composed, NO_ADDRESS, NO_CONSENT, compose};
+pub use compose::{Composed, compose};
 pub use message::{ContentTemplates, FlowMessage, Numbers};
 pub use wait::{Wait, WaitZone};
 pub use walk::{Decision, FlowStep, Walked, walk};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use self::pattern::{VALUE, class, pattern};
 use super::customer::CustomerKey;
-use super::flow::{NO_ADDRESS, NO_CONSENT};
+use super::permit::is_for_want_of_address_or_consent;
 use super::run_counts::{RunCounts, journey_end};
 use super::state::DeliveryState;
 
@@ -161,7 +161,7 @@ impl Counting {
         let mut counted: Vec<usize> = Vec::new();
         for one in deliveries.iter().filter(is_closed) {
             let reason = one.reason.unwrap_or_default();
-            if is_reached && (reason == NO_ADDRESS || reason.starts_with(NO_CONSENT)) {
+            if is_reached && is_for_want_of_address_or_consent(reason) {
                 continue;
             }
             let place = self.place_of(one.state, reason);

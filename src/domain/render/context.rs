@@ -11,6 +11,7 @@ use crate::domain::customer::Customer;
 use crate::domain::expression::meter::{TIME, Timed};
 use crate::domain::expression::{CallFacts, MapObject};
 use crate::domain::jinja::Moment;
+use crate::domain::permit::Consent;
 use crate::domain::time_budget::TimeBudget;
 
 /// Whom and what a text is rendered for. Cheap to make for each customer.
@@ -71,9 +72,8 @@ impl Object for Consents {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
-        let default = || self.0.call.consent_defaults.get(key);
-        let given = self.0.customer.consents.get(key).or_else(default);
-        Some(Jinja::from(given.copied().unwrap_or(false)))
+        let consent = Consent::of(&self.0.customer, key, &self.0.call.consent_defaults);
+        Some(Jinja::from(consent.is_given()))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

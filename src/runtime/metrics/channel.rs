@@ -41,13 +41,14 @@ struct Waiting {
 
 /// What an attempt can come to.
 const ATTEMPTS: [&str; 4] = ["sent", "refused", "not_taken", "unknown"];
-/// The outcomes a dispatcher writes; walks write `skipped` and others without an attempt.
-const OUTCOMES: [DeliveryState; 7] = [
+/// The outcomes a dispatcher writes; walks write some of them too.
+const OUTCOMES: [DeliveryState; 8] = [
     DeliveryState::Sent,
     DeliveryState::Failed,
     DeliveryState::Unknown,
     DeliveryState::Held,
     DeliveryState::Retrying,
+    DeliveryState::Skipped,
     DeliveryState::Cancelled,
     DeliveryState::Expired,
 ];

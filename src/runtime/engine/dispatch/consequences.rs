@@ -55,7 +55,7 @@ impl Consequences {
 
     /// Withdraws the consent that the message needed. Doing so again changes nothing.
     async fn withdraw_consent(&self, reason: &str, job: &Job) -> Result<Option<String>, StoreError> {
-        let Some(category) = job.chunk.run.bound.consent(job.id.node) else {
+        let Some(category) = job.chunk.run.bound.consent_category(job.id.node) else {
             return Ok(Some("the message needs no consent, so none is withdrawn".into()));
         };
         let found = self.customers.load(&[job.id.customer], &EventNeeds::default()).await?;

@@ -17,13 +17,15 @@ use super::adaptive_limits::AdaptiveLimits;
 use super::batch::{Answered, Batch, Withdrawn};
 use super::channel_queue::SharedChannelQueue;
 use super::consequences::Consequences;
-use super::fair_queue::FairQueue;
 use super::handle::{ChannelHandle, ChannelHandles};
 use super::health::HealthTracker;
 use super::job::Job;
+use super::read_again::{ReadingAgain, read_again};
+use super::ready_queue::ReadyQueue;
 use super::retry_queue::RetryQueue;
 use super::token_bucket::TokenBucket;
 use crate::channels::Attempt;
+use crate::domain::permit::Permit;
 use crate::runtime::engine::lease::LeaseClock;
 use crate::runtime::engine::live::LiveChunk;
 use crate::runtime::metrics::{ChannelNumbers, Metrics};
@@ -70,7 +72,7 @@ pub struct DispatcherDependencies {
     pub lease: Arc<LeaseClock>,
     /// Where starts are given out, if several replicas share channels' rates.
     pub rates: Option<Arc<dyn ChannelRates>>,
-    /// Customers, of whom some opt out.
+    /// Customers, of whom some opt out or withdraw a consent.
     pub customers: Arc<dyn Customers>,
     /// What is paused.
     pub pauses: Arc<dyn PauseBook>,
@@ -92,8 +94,11 @@ pub(super) struct Dispatcher {
     pub health: HealthTracker,
     pub token_bucket: TokenBucket,
     pub limits: AdaptiveLimits,
+    /// Customers, who are read again before a message is attempted that has waited.
+    pub customers: Arc<dyn Customers>,
+    pub reading_again: Option<ReadingAgain>,
     /// Opened, on disk, not yet sent; runs take turns here as well.
-    pub ready: FairQueue,
+    pub ready: ReadyQueue,
     /// Deliveries opened, or about to be, without a committed outcome.
     pub open: usize,
     pub attempts: FuturesUnordered<Attempting>,
@@ -141,7 +146,9 @@ impl Dispatcher {
             health: HealthTracker::default(),
             token_bucket: TokenBucket::new(None, dependencies.rates.is_some(), now),
             limits: AdaptiveLimits::new(now),
-            ready: FairQueue::default(),
+            customers: Arc::clone(&dependencies.customers),
+            reading_again: None,
+            ready: ReadyQueue::default(),
             open: 0,
             attempts: FuturesUnordered::new(),
             answered: Vec::new(),
@@ -232,14 +239,17 @@ impl Dispatcher {
     fn rests(&self, handle: Option<&ChannelHandle>, now: Instant) -> bool {
         let has_a_probe = self.open > 0 || self.waiting.len() > 0 || !self.queue.fair_queue().is_empty();
         let is_down = self.health.is_down() && (has_a_probe || self.health.allows(1, now) == 0);
-        handle.is_none() || is_down || self.queue.is_paused()
+        handle.is_none() || is_down || self.channel_permit(Timestamp::now()) != Permit::Send
     }
 
     /// How many deliveries may be open.
     pub(super) fn allowed(&self, handle: Option<&ChannelHandle>, now: Instant, stop: Stop) -> usize {
         match handle {
-            Some(handle) if stop == Stop::No && !self.queue.is_paused() && self.lease.runs() => {
-                self.health.allows(self.window_usable(handle), now)
+            Some(handle) if stop == Stop::No && self.lease.runs() => {
+                match self.channel_permit(Timestamp::now()) {
+                    Permit::Send => self.health.allows(self.window_usable(handle), now),
+                    Permit::WaitUntil(..) | Permit::Skip(_) => 0,
+                }
             }
             _ => 0,
         }
@@ -248,6 +258,7 @@ impl Dispatcher {
     fn is_finished(&self, stop: Stop, now: Instant) -> bool {
         let Stop::By(deadline) = stop else { return false };
         let nothing_left = self.attempts.is_empty()
+            && self.reading_again.is_none()
             && self.commit.is_none()
             && self.answered.is_empty()
             && self.split.is_empty();
@@ -279,6 +290,10 @@ impl Dispatcher {
                 while let Some(Some(attempted)) = self.attempts.next().now_or_never() {
                     self.learn(attempted);
                 }
+            }
+            read = read_again(&mut self.reading_again), if self.reading_again.is_some() => {
+                self.reading_again = None;
+                self.note_read_again(read);
             }
             reserved = reserved(&mut self.reserving), if self.reserving.is_some() => {
                 self.reserving = None;

@@ -10,6 +10,7 @@ use super::channel_queue::WAITING_MAX;
 use super::dispatcher::{Dispatcher, Stop};
 use super::handle::ChannelHandle;
 use super::job::{Job, PendingRetry, segments};
+use crate::domain::permit::Permit;
 use crate::domain::state::DeliveryState;
 use crate::runtime::engine::live::ChunkEvent;
 use crate::runtime::metrics::LedgerWork;
@@ -61,7 +62,8 @@ impl Dispatcher {
         let room = allowed.saturating_sub(still_open).min(OPENINGS_MAX);
         let again_only = self.waiting.len() >= WAITING_MAX * 2;
         let taken = if room > 0 { self.queue.fair_queue().take(room, again_only) } else { Vec::new() };
-        let mut opening = self.without_own_refusals(taken);
+        let taken = self.without_own_refusals(taken);
+        let mut opening = self.permitted(taken);
         let now = Timestamp::now();
         opening.iter_mut().for_each(|job| job.first_at = job.first_at.or(Some(now)));
         self.open += opening.len();
@@ -95,9 +97,11 @@ impl Dispatcher {
     fn due_again(&mut self, now: Instant) -> Option<Batch> {
         while self.aside.front().is_some_and(|(at, _)| *at <= now) {
             let (_, mut batch) = self.aside.pop_front()?;
-            let (stopped, going_on): (Vec<Job>, Vec<Job>) = std::mem::take(&mut batch.opening)
-                .into_iter()
-                .partition(|job| job.chunk.is_left() || job.chunk.run.halt(Timestamp::now()).is_some());
+            let is_over = |job: &Job| {
+                job.chunk.is_left() || matches!(job.chunk.permit(Timestamp::now()), Permit::Skip(_))
+            };
+            let (stopped, going_on): (Vec<Job>, Vec<Job>) =
+                std::mem::take(&mut batch.opening).into_iter().partition(is_over);
             batch.opening = going_on;
             self.open = self.open.saturating_sub(stopped.len());
             stopped.into_iter().for_each(|job| self.stop(job));
@@ -225,7 +229,8 @@ impl Dispatcher {
     }
 }
 
-fn waiting(job: Job, at: Timestamp) -> PendingRetry {
+/// A delivery that waits until then.
+pub(super) fn waiting(job: Job, at: Timestamp) -> PendingRetry {
     let Job { id, chunk, maybe_sent, is_terminal, first_at, .. } = job;
     PendingRetry { at, id, chunk, maybe_sent, is_terminal, first_at }
 }

@@ -1,4 +1,4 @@
-//! The sending half of a channel's loop: attempts, what is learnt from them, and what is put back or given up.
+//! The sending half of a channel's loop: attempts, and what is learnt from them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,17 +6,15 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tracing::Instrument as _;
 
-use super::batch::{Answered, Withdrawn};
+use super::batch::Answered;
 use super::dispatcher::{Attempted, Dispatcher};
-use super::dispatcher_commit::OPENINGS_MAX;
 use super::handle::{ChannelHandle, ProviderHealth};
 use super::job::Job;
 use super::retry_policy::{AttemptDecision, RetryPolicy, Tried, decide, suspend};
 use super::suspicion::Refusal;
 use crate::channels::{Attempt, Channel, Reach};
 use crate::domain::content::Content;
-use crate::domain::state::DeliveryState;
-use crate::runtime::engine::live::{ChunkEvent, Halt, LiveChunk};
+use crate::runtime::engine::live::ChunkEvent;
 use crate::runtime::engine::traces;
 use crate::store::StoreError;
 use crate::store::channel_rates::Starts;
@@ -35,15 +33,16 @@ impl Dispatcher {
         let concurrency = self.limits.concurrency(handle);
         while self.attempts.len() < concurrency && !self.ready.is_empty() {
             let allowed = self.health.allows(concurrency, now);
-            if self.attempts.len() >= allowed || self.queue.is_paused() || !self.lease.runs() {
+            if self.attempts.len() >= allowed || !self.lease.runs() {
                 return;
             }
-            if self.ready.front().is_some_and(|job| job.chunk.is_lost()) {
-                self.give_up_lost();
+            if !self.first_may_begin() {
                 continue;
             }
-            if self.ready.front().is_some_and(|job| job.chunk.run.is_paused()) {
-                self.put_back_first("its run is paused");
+            if self.first_is_outdated(now) {
+                if !self.read_again(now) {
+                    return;
+                }
                 continue;
             }
             if !self.takes_start(handle, now) {
@@ -51,10 +50,6 @@ impl Dispatcher {
                 return;
             }
             let Some(mut job) = self.ready.pop_front() else { return };
-            if let Some(halt) = job.chunk.run.halt(Timestamp::now()) {
-                self.give_up_opened(job, halt);
-                continue;
-            }
             let channel = Arc::clone(&handle.channel);
             let span = traces::attempt(self.queue.name.as_str(), &job);
             job.message.trace = span.as_ref().map(Span::place);
@@ -83,14 +78,6 @@ impl Dispatcher {
             self.limits.put_back();
         }
         is_due
-    }
-
-    /// What is on disk of a chunk that another process has is that one's to send.
-    fn give_up_lost(&mut self) {
-        if let Some(job) = self.ready.pop_front() {
-            self.open = self.open.saturating_sub(1);
-            job.chunk.dropped();
-        }
     }
 
     /// Asks for the next starts where replicas share the rate, before the last ones are used up.
@@ -210,27 +197,6 @@ impl Dispatcher {
         }
     }
 
-    /// What is on disk but was not started goes back, without having used up an attempt.
-    pub(super) fn put_back(&mut self) {
-        while !self.ready.is_empty() {
-            self.put_back_first("it waits for its channel");
-        }
-    }
-
-    fn put_back_first(&mut self, reason: &str) {
-        let Some(job) = self.ready.pop_front() else { return };
-        let decision = AttemptDecision {
-            state: DeliveryState::Queued,
-            attempts: job.attempt - 1,
-            maybe_sent: false,
-            provider_id: None,
-            reason: Some(reason.into()),
-            retry_at: Some(Timestamp::now()),
-        };
-        let outcome = outcome(&job, decision);
-        self.answered.push(Answered { job, outcome });
-    }
-
     /// Hands deliveries that are due back to their chunk workers, which render them again.
     pub(super) fn release_due(&mut self, now: Timestamp) {
         // Those that a broad run queues for the first time hold back nobody's retry.
@@ -244,104 +210,6 @@ impl Dispatcher {
         for waiting in self.waiting.take_due(now, most) {
             waiting.chunk.tell(ChunkEvent::Retry(waiting.id));
         }
-    }
-
-    /// What has not been opened is kept in the ledger as waiting, so that its chunk workers go on for other channels and people
-    /// see what waits.
-    pub(super) fn keep_for_later(&mut self, now: Timestamp) {
-        let room = OPENINGS_MAX.saturating_sub(self.withdrawn.len());
-        let first = self.queue.fair_queue().take_first(room);
-        self.withdrawn.extend(first.into_iter().map(|job| Withdrawn {
-            job,
-            state: DeliveryState::Queued,
-            reason: "it waits for its channel".into(),
-            retry_at: Some(now),
-        }));
-    }
-
-    /// Takes back what is not under way of runs that were halted and of chunks that were left.
-    pub(super) fn withdraw_halted(&mut self, now: Timestamp) {
-        let is_over = |chunk: &LiveChunk| chunk.is_left() || chunk.run.halt(now).is_some();
-        let over = self.queue.fair_queue().take_over(|job| is_over(&job.chunk));
-        over.into_iter().for_each(|job| self.stop(job));
-        self.give_up_late(now);
-        self.moved.retain(|_, chunk| !chunk.is_left());
-        // Chunk workers decide about those that only wait; a chunk that was left finds them in the ledger.
-        let over = self.waiting.take_over(|waiting| is_over(&waiting.chunk));
-        over.into_iter().for_each(|waiting| waiting.chunk.tell(ChunkEvent::Retry(waiting.id)));
-    }
-
-    /// What becomes of a message that has not been opened and is not to be: its run was halted, or its chunk left.
-    pub(super) fn stop(&mut self, job: Job) {
-        match job.chunk.run.halt(Timestamp::now()) {
-            Some(halt) if !job.chunk.is_left() => self.withdraw(job, halt),
-            _ => job.chunk.dropped(),
-        }
-    }
-
-    /// While the channel is down, what has been tried for as long as it may be has failed, without another attempt.
-    /// What a person paused waits until a person resumes it.
-    fn give_up_late(&mut self, now: Timestamp) {
-        let handles = self.handles.load();
-        let Some(handle) = handles.get(&self.queue.name) else { return };
-        if !self.health.is_down() || self.queue.is_paused() {
-            return;
-        }
-        let is_late = |chunk: &LiveChunk, first_at: Option<Timestamp>| {
-            let is_late = first_at.is_some_and(|first_at| handle.retry.until(first_at) < now);
-            is_late && !chunk.run.is_paused()
-        };
-        let said = match handle.provider_health() {
-            ProviderHealth::Down(said) => said,
-            ProviderHealth::Untried | ProviderHealth::Answers => "the provider does not take it".into(),
-        };
-        for job in self.queue.fair_queue().take_over(|job| is_late(&job.chunk, job.first_at)) {
-            self.withdrawn.push(Withdrawn {
-                state: if job.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Failed },
-                reason: format!("{said}; and its time for retries is over"),
-                retry_at: None,
-                job,
-            });
-        }
-        let late = self.waiting.take_over(|waiting| is_late(&waiting.chunk, waiting.first_at));
-        late.into_iter().for_each(|waiting| waiting.chunk.tell(ChunkEvent::Retry(waiting.id)));
-    }
-
-    /// A message of a halted run that has not been opened: it gets a row only if people must learn its fate.
-    fn withdraw(&mut self, job: Job, halt: Halt) {
-        match halt {
-            Halt::Expired => self.withdrawn.push(Withdrawn {
-                state: if job.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Expired },
-                reason: "it expired before it was sent".into(),
-                retry_at: None,
-                job,
-            }),
-            Halt::Cancelled if job.is_retry || job.predecessor.is_some() => self.withdrawn.push(Withdrawn {
-                state: if job.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Cancelled },
-                reason: "the run was cancelled".into(),
-                retry_at: None,
-                job,
-            }),
-            Halt::Cancelled | Halt::Failed => job.chunk.dropped(),
-        }
-    }
-
-    fn give_up_opened(&mut self, job: Job, halt: Halt) {
-        let (state, reason) = match halt {
-            Halt::Expired => (DeliveryState::Expired, "it expired before it was sent"),
-            Halt::Cancelled => (DeliveryState::Cancelled, "the run was cancelled"),
-            Halt::Failed => (DeliveryState::Cancelled, "the run failed"),
-        };
-        let decision = AttemptDecision {
-            state: if job.maybe_sent { DeliveryState::Unknown } else { state },
-            attempts: job.attempt - 1,
-            maybe_sent: false,
-            provider_id: None,
-            reason: Some(reason.into()),
-            retry_at: None,
-        };
-        let outcome = outcome(&job, decision);
-        self.answered.push(Answered { job, outcome });
     }
 }
 
@@ -360,7 +228,8 @@ async fn made(channel: &dyn Channel, job: &Job) -> Attempt {
     }
 }
 
-fn outcome(job: &Job, decision: AttemptDecision) -> Outcome {
+/// The outcome of an opened message.
+pub(super) fn outcome(job: &Job, decision: AttemptDecision) -> Outcome {
     Outcome {
         id: job.id,
         attempt: job.attempt,

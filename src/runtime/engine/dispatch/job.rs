@@ -1,6 +1,7 @@
 //! A message on its way to a channel, and a delivery that waits for its next attempt.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -31,6 +32,8 @@ pub struct Job {
     pub maybe_sent: bool,
     /// When its first attempt began, if there was one.
     pub first_at: Option<Timestamp>,
+    /// When its customer was read.
+    pub read_at: Instant,
     /// The message.
     pub message: Outgoing,
     /// What it says, digested.
@@ -46,6 +49,7 @@ impl Job {
         id: DeliveryId,
         composed: ComposedMessage,
         is_terminal: bool,
+        read_at: Instant,
     ) -> Self {
         Job {
             id,
@@ -57,6 +61,7 @@ impl Job {
             is_retry: false,
             maybe_sent: false,
             first_at: None,
+            read_at,
             digest: digest(&composed.address, &composed.content),
             held: HeldText::new(chunk, texts_bytes(&composed.content)),
             message: Outgoing {

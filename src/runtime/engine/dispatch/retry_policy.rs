@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use crate::api::OnUnknown;
 use crate::channels::Attempt;
 use crate::compile::ATTEMPTS_UNCOUNTED;
+use crate::domain::permit::{Permit, PermitFacts, Unsent, permit};
 use crate::domain::state::DeliveryState;
 
 /// How many attempts may be made in all while each of them may double the message, where the manifest does not count.
@@ -188,11 +189,26 @@ fn retry(tried: &Tried, policy: &RetryPolicy, reason: String) -> AttemptDecision
     if is_past(tried, policy, retry_at) {
         return give_up(tried, &reason, tried.maybe_sent, "and its time for retries is over");
     }
-    if tried.expires_at.is_some_and(|at| at <= retry_at) {
-        let state = if tried.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Expired };
-        return decision(tried, state, Some(format!("{reason}; it expires before its next attempt")));
+    match permit_at(tried, retry_at) {
+        Permit::Skip(skipped) => {
+            let Unsent { state, reason: because } = skipped.end(tried.maybe_sent);
+            decision(tried, state, Some(format!("{reason}; {because}")))
+        }
+        Permit::Send | Permit::WaitUntil(..) => AttemptDecision {
+            retry_at: Some(retry_at),
+            ..decision(tried, DeliveryState::Retrying, Some(reason))
+        },
     }
-    AttemptDecision { retry_at: Some(retry_at), ..decision(tried, DeliveryState::Retrying, Some(reason)) }
+}
+
+/// Whether another attempt may begin then; what would expire before is not waited for.
+fn permit_at(tried: &Tried, retry_at: Timestamp) -> Permit {
+    permit(&PermitFacts {
+        now: tried.now,
+        expires_at: tried.expires_at,
+        not_before: Some(retry_at),
+        ..PermitFacts::default()
+    })
 }
 
 /// What becomes of a message that was refused with words that may be for everyone, while that is not known: nothing was
@@ -204,9 +220,9 @@ pub(super) fn suspend(
     wait: Duration,
 ) -> AttemptDecision {
     let retry_at = after(tried, wait);
-    let has_expired = tried.expires_at.is_some_and(|at| at <= retry_at);
+    let expires_first = matches!(permit_at(tried, retry_at), Permit::Skip(_));
     match attempt {
-        Attempt::Refused { reason, .. } if !has_expired && !is_past(tried, policy, retry_at) => {
+        Attempt::Refused { reason, .. } if !expires_first && !is_past(tried, policy, retry_at) => {
             let reason = format!("{reason}; it is tried again, as everyone may be refused with these words");
             let retry_queue = decision(tried, DeliveryState::Retrying, Some(reason));
             AttemptDecision { attempts: tried.attempt - 1, retry_at: Some(retry_at), ..retry_queue }
@@ -314,6 +330,8 @@ mod tests {
         let now = tried(1).now;
         let late = Tried { expires_at: Some(now + SignedDuration::from_millis(500)), ..tried(1) };
         assert_eq!(state(not_taken(None), &late, &POLICY), DeliveryState::Expired);
+        let reason = decide(not_taken(None), &late, &POLICY).reason;
+        assert_eq!(reason.as_deref(), Some("busy; it expires before its next attempt"));
         assert_eq!(state(unknown(), &late, &POLICY), DeliveryState::Unknown);
     }
 

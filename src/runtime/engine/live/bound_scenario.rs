@@ -11,6 +11,7 @@ use crate::domain::content::Content;
 use crate::domain::customer::{Customer, EventNeeds};
 use crate::domain::flow::FlowStep;
 use crate::domain::name::{ChannelName, NodeIndex, ScenarioName, VersionId};
+use crate::domain::permit::Consent;
 use crate::domain::selection::Selection;
 use crate::store::StoreError;
 use crate::store::calls::AcceptedCall;
@@ -51,7 +52,12 @@ pub trait BoundScenario: Send + Sync {
     fn channel(&self, node: NodeIndex) -> Option<&ChannelName>;
 
     /// The category of consent that a message node needs; `None` if it needs none.
-    fn consent(&self, _node: NodeIndex) -> Option<&str> {
+    fn consent_category(&self, _node: NodeIndex) -> Option<&str> {
+        None
+    }
+
+    /// The consent that a message node needs of the customer; `None` if it needs none.
+    fn consent(&self, _node: NodeIndex, _customer: &Customer) -> Option<Consent<'_>> {
         None
     }
 

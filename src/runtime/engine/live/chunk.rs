@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::contiguous_progress::ContiguousProgress;
-use super::run::{Halt, LiveRun};
+use super::run::LiveRun;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::NodeIndex;
+use crate::domain::permit::{Permit, PermitFacts, permit};
 use crate::store::deliveries::Cursor;
 use crate::store::runs::{ChunkId, Fence, TakenChunk, Woken};
 
@@ -69,10 +70,15 @@ impl LiveChunk {
         self.woken.map_or(self.run.received_at, |woken| woken.at)
     }
 
-    /// Whether, and why, nothing more of it may be sent. A wait that ended with its call's expiry ended by it whatever this
-    /// process's clock says.
-    pub fn halt(&self) -> Option<Halt> {
-        self.run.halt(Timestamp::now().max(self.now()))
+    /// What is known of it, for [`permit`]. A wait that ended with its call's expiry ended by it whatever this process's clock
+    /// says.
+    pub fn permit_facts(&self, now: Timestamp) -> PermitFacts<'static> {
+        self.run.permit_facts(now.max(self.now()))
+    }
+
+    /// Whether it goes on.
+    pub fn permit(&self, now: Timestamp) -> Permit {
+        permit(&self.permit_facts(now))
     }
 
     /// The node its journeys go on from; `None` if they are at their end.

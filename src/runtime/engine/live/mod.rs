@@ -7,4 +7,4 @@ mod run;
 
 pub use bound_scenario::{BoundScenario, ComposedMessage, Moment, Version, VersionError, VersionSource};
 pub use chunk::{ChunkEvent, HeldText, LiveChunk};
-pub use run::{Halt, LiveRun};
+pub use run::LiveRun;

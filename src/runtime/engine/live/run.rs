@@ -7,19 +7,9 @@ use jiff::Timestamp;
 
 use super::bound_scenario::BoundScenario;
 use crate::domain::name::{CallId, RunId, ScenarioName, VersionId};
+use crate::domain::permit::{Halt, Permit, PermitFacts, permit};
 use crate::domain::trace::TraceParent;
 use crate::store::runs::{TakenChunk, UnfinishedRun};
-
-/// Why nothing of a run is sent any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Halt {
-    /// It was told to stop.
-    Cancelled,
-    /// Its call's expiry has passed.
-    Expired,
-    /// A step of it failed for good.
-    Failed,
-}
 
 /// A run under way.
 pub struct LiveRun {
@@ -90,19 +80,27 @@ impl LiveRun {
         self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Whether, and why, nothing more of it may be sent.
-    pub fn halt(&self, now: Timestamp) -> Option<Halt> {
-        match self.halted.load(Ordering::Acquire) {
-            CANCELLED => Some(Halt::Cancelled),
-            FAILED => Some(Halt::Failed),
-            _ if self.expires_at.is_some_and(|at| at <= now) => Some(Halt::Expired),
-            _ => None,
+    /// What is known of it, for [`permit`].
+    pub fn permit_facts(&self, now: Timestamp) -> PermitFacts<'static> {
+        let halted = self.halted.load(Ordering::Acquire);
+        PermitFacts {
+            now,
+            is_cancelled: halted == CANCELLED,
+            has_failed: halted == FAILED,
+            expires_at: self.expires_at,
+            is_run_paused: self.paused.load(Ordering::Acquire),
+            ..PermitFacts::default()
         }
     }
 
-    /// Whether it is paused: nothing of it is decided or sent until it is resumed. It can still expire or be cancelled.
-    pub fn is_paused(&self) -> bool {
-        self.paused.load(Ordering::Acquire)
+    /// Whether it goes on. While it is paused nothing of it is decided or sent; it can still expire or be cancelled.
+    pub fn permit(&self, now: Timestamp) -> Permit {
+        permit(&self.permit_facts(now))
+    }
+
+    /// Whether, and why, nothing more of it may be sent.
+    pub fn halt(&self, now: Timestamp) -> Option<Halt> {
+        self.permit(now).halt()
     }
 
     /// Pauses or resumes it.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::{ChunkEvent, LiveRun, RunScheduler, VersionError};
 use crate::domain::name::RunId;
+use crate::domain::permit::{Halt, PermitFacts, permit};
 use crate::domain::state::RunState;
 use crate::runtime::engine::traces;
 use crate::store::StoreError;
@@ -186,7 +187,8 @@ async fn end_failed(scheduler: &RunScheduler, seq: i64, reason: String) -> Resul
 async fn begin(scheduler: &RunScheduler, call: AcceptedCall) -> Result<(), StoreError> {
     let now = Timestamp::now();
     let runs = &scheduler.context.runs;
-    if call.expires_at.is_some_and(|at| at <= now) {
+    let facts = PermitFacts { now, expires_at: call.expires_at, ..PermitFacts::default() };
+    if permit(&facts).halt() == Some(Halt::Expired) {
         tracing::info!(call = %call.id, trigger = %call.trigger, "the call expired before it was matched");
         return runs.end_unmatched(call.seq, UnmatchedEnd::Expired, now).await;
     }

@@ -1,11 +1,14 @@
 //! Handles the events of a chunk: journeys that advance behind a delivery, and deliveries that may be retried.
 
+use jiff::Timestamp;
+
 use super::chunk_worker::ChunkWorker;
 use super::retry::withdrawn;
 use super::step_builder::StepBuilder;
 use super::{ChunkEvent, LiveChunk};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::DeliveryId;
+use crate::domain::permit::Permit;
 use crate::store::StoreError;
 use crate::store::deliveries::Decided;
 
@@ -46,9 +49,12 @@ impl ChunkWorker {
             return Ok(());
         }
         let rows = self.context.deliveries.get(&ids).await?;
-        let halt = self.chunk.halt();
-        let decided: Vec<Decided> =
-            rows.iter().filter_map(|row| withdrawn(&self.chunk, row, halt?)).collect();
+        let decided: Vec<Decided> = match self.chunk.permit(Timestamp::now()) {
+            Permit::Skip(reason) => {
+                rows.iter().filter_map(|row| withdrawn(&self.chunk, row, &reason)).collect()
+            }
+            Permit::Send | Permit::WaitUntil(..) => Vec::new(),
+        };
         self.hand_over(StepBuilder { decided, ended: ids.len(), ..StepBuilder::default() }, 0).await
     }
 }

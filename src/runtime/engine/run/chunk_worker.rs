@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -12,6 +13,7 @@ use super::scheduler::ChunkSlot;
 use super::step_builder::StepBuilder;
 use super::{EngineContext, LiveChunk, LiveRun};
 use crate::domain::customer::{Customer, CustomerKey};
+use crate::domain::permit::Permit;
 use crate::store::StoreError;
 use crate::store::deliveries::Step;
 use crate::store::runs::{ChunkId, Taken};
@@ -31,6 +33,13 @@ pub(super) struct ChunkWorker {
     pub undecided: std::vec::IntoIter<(u32, CustomerKey)>,
     /// The slot of the scheduler, released as soon as nothing is left to decide.
     pub slot: Option<ChunkSlot>,
+}
+
+/// Customers as they were at one time.
+pub(super) struct LoadedCustomers {
+    pub by_key: HashMap<CustomerKey, Arc<Customer>>,
+    /// When reading them began.
+    pub read_at: Instant,
 }
 
 /// How the work on a chunk ended.
@@ -94,10 +103,11 @@ impl ChunkWorker {
             if self.chunk.is_lost() {
                 return Ok(ChunkEnd::Elsewhere);
             }
-            let halted = self.chunk.halt().is_some();
-            if self.chunk.run.is_paused() && !halted {
+            let permit = self.chunk.permit(Timestamp::now());
+            if let Permit::WaitUntil(..) = permit {
                 return Ok(ChunkEnd::Paused);
             }
+            let halted = permit != Permit::Send;
             if halted || self.undecided.as_slice().is_empty() {
                 self.slot = None;
             }
@@ -135,13 +145,14 @@ impl ChunkWorker {
     pub(super) async fn load(
         &self,
         keys: impl Iterator<Item = CustomerKey>,
-    ) -> Result<HashMap<CustomerKey, Arc<Customer>>, StoreError> {
+    ) -> Result<LoadedCustomers, StoreError> {
         let mut keys: Vec<CustomerKey> = keys.collect();
         keys.sort_unstable();
         keys.dedup();
-        let needs = self.chunk.run.bound.flow_needs();
+        let (read_at, needs) = (Instant::now(), self.chunk.run.bound.flow_needs());
         let customers = self.context.customers.load(&keys, needs).await?;
-        Ok(customers.into_iter().map(|customer| (customer.key, Arc::new(customer))).collect())
+        let by_key = customers.into_iter().map(|customer| (customer.key, Arc::new(customer))).collect();
+        Ok(LoadedCustomers { by_key, read_at })
     }
 
     /// Commits what needs no window, then hands the messages to their channels; `fresh` of them are new.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::chunk_worker::{ChunkEnd, ChunkWorker};
-use super::{EngineContext, Halt, LiveRun};
+use super::{EngineContext, LiveRun};
 use crate::domain::left_out::left_out;
+use crate::domain::permit::Halt;
 use crate::domain::run_counts::{JourneyEnd, JourneysElsewhere};
 use crate::domain::state::RunState;
 use crate::store::StoreError;
@@ -16,7 +17,7 @@ use crate::store::runs::{OpenChunks, Reached, RunEnd, RunTotals};
 impl ChunkWorker {
     /// Counts the chunk and marks it done.
     pub(super) async fn finish(&self) -> Result<ChunkEnd, StoreError> {
-        let halt = self.chunk.halt();
+        let halt = self.chunk.permit(Timestamp::now()).halt();
         if halt == Some(Halt::Failed) {
             return Ok(ChunkEnd::Done);
         }

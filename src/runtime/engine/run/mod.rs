@@ -38,9 +38,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::live::{
-    ChunkEvent, ComposedMessage, Halt, LiveChunk, LiveRun, Moment, VersionError, VersionSource,
-};
+use super::live::{ChunkEvent, ComposedMessage, LiveChunk, LiveRun, Moment, VersionError, VersionSource};
 use crate::runtime::engine::dispatch::ChannelDispatchers;
 use crate::store::audiences::Audiences;
 use crate::store::customers::Customers;

@@ -4,12 +4,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use super::chunk_worker::LoadedCustomers;
 use super::crash_markers::MarkerGuard;
 use super::retry::{RetryDecision, decide_retry};
 use super::step_builder::{JourneyPosition, StepBuilder};
 use super::{ChunkEvent, EngineContext, LiveChunk};
 use crate::domain::customer::{Customer, CustomerKey};
 use crate::domain::delivery::DeliveryId;
+use crate::domain::permit::Permit;
 use crate::store::deliveries::Delivery;
 
 /// How many messages of a chunk may wait for their channels; beyond it the worker waits.
@@ -32,15 +36,16 @@ impl Renderer {
     pub(super) fn decide(
         &self,
         some: &[(u32, CustomerKey)],
-        mut customers: HashMap<CustomerKey, Arc<Customer>>,
+        mut customers: LoadedCustomers,
     ) -> (StepBuilder, usize) {
-        let (mut builder, writing) = (StepBuilder::default(), self.context.crash_markers.begin());
+        let mut builder = StepBuilder::of(customers.read_at);
+        let writing = self.context.crash_markers.begin();
         for (decided, (place, key)) in some.iter().enumerate() {
             if !self.goes_on(&builder) {
                 return (builder, decided);
             }
             writing.is_for(self.chunk.run.id, *key);
-            match customers.remove(key) {
+            match customers.by_key.remove(key) {
                 Some(customer) => {
                     let at = self.chunk.start();
                     builder.walk(
@@ -63,9 +68,11 @@ impl Renderer {
         going_on: &[DeliveryId],
         retried: &[DeliveryId],
         rows: Vec<Delivery>,
-        customers: &HashMap<CustomerKey, Arc<Customer>>,
+        customers: &LoadedCustomers,
     ) -> (StepBuilder, Vec<(DeliveryId, bool)>) {
-        let (mut builder, writing) = (StepBuilder::default(), self.context.crash_markers.begin());
+        let mut builder = StepBuilder::of(customers.read_at);
+        let writing = self.context.crash_markers.begin();
+        let customers = &customers.by_key;
         for id in going_on {
             if !self.fits(&builder) {
                 self.chunk.tell(ChunkEvent::Advance(*id));
@@ -81,13 +88,9 @@ impl Renderer {
     /// Whether deciding goes on: until the run is stopped or paused, the chunk is another process's, its texts fill what they
     /// may, or what is decided is to be written.
     fn goes_on(&self, builder: &StepBuilder) -> bool {
-        let run = &self.chunk.run;
         let filled = !builder.jobs.is_empty() && !has_room(&self.chunk);
-        !(filled
-            || builder.is_late()
-            || self.chunk.is_lost()
-            || run.is_paused()
-            || self.chunk.halt().is_some())
+        let is_over = filled || builder.is_late() || self.chunk.is_lost();
+        !is_over && self.chunk.permit(Timestamp::now()) == Permit::Send
     }
 
     fn advance(
@@ -131,7 +134,8 @@ impl Renderer {
             }
             writing.is_for(row.id.run, row.id.customer);
             let on_unknown = self.context.dispatchers.on_unknown(&row.channel);
-            match decide_retry(&self.chunk, &row, customers.get(&row.id.customer), on_unknown) {
+            let customer = customers.get(&row.id.customer).map(|customer| (customer, builder.read_at));
+            match decide_retry(&self.chunk, &row, customer, on_unknown) {
                 RetryDecision::Send(job) => builder.jobs.push((row.channel, *job)),
                 RetryDecision::Close(decided) => {
                     closed.push((decided.id, decided.advanced));

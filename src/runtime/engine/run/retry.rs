@@ -1,9 +1,13 @@
 //! Whether a delivery that waited may be sent again as it was, or must be closed or held for a person.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::{ComposedMessage, Halt, LiveChunk};
+use jiff::Timestamp;
+
+use super::{ComposedMessage, LiveChunk};
 use crate::domain::customer::Customer;
+use crate::domain::permit::{Permit, PermitFacts, SkipReason, Unsent, permit};
 use crate::domain::state::DeliveryState;
 use crate::runtime::engine::dispatch::{Job, OnUnknown, digest};
 use crate::store::deliveries::{Decided, Delivery};
@@ -18,68 +22,58 @@ pub(super) enum RetryDecision {
     NotWaiting,
 }
 
-/// Decides about a waiting delivery, rendered from the customer as it is now.
+/// Decides about a waiting delivery, rendered from the customer, if there still is one, as it was at that time just now.
 pub(super) fn decide_retry(
     chunk: &Arc<LiveChunk>,
     row: &Delivery,
-    customer: Option<&Arc<Customer>>,
+    customer: Option<(&Arc<Customer>, Instant)>,
     on_unknown: Option<OnUnknown>,
 ) -> RetryDecision {
     if !matches!(row.state, DeliveryState::Queued | DeliveryState::Retrying) {
         return RetryDecision::NotWaiting;
     }
     let is_terminal = row.advanced || chunk.run.bound.after(row.id.node).is_none();
-    let close = |state, reason: String| RetryDecision::Close(closed(chunk, row, state, reason, is_terminal));
+    let close = |unsent| RetryDecision::Close(closed(chunk, row, unsent, is_terminal));
+    let held = |reason| close(Unsent { state: DeliveryState::Held, reason });
     if row.maybe_sent && on_unknown == Some(OnUnknown::Hold) {
-        let reason = row.reason.clone().unwrap_or_else(|| "it may have been taken".into());
-        return close(DeliveryState::Held, reason);
+        return held(row.reason.clone().unwrap_or_else(|| "it may have been taken".into()));
     }
-    let composed = match customer {
-        Some(customer) => chunk.run.bound.compose(customer, row.id.node, chunk.now()),
-        None => Err("the customer no longer exists".to_owned()),
-    };
-    match composed {
-        Err(reason) if row.maybe_sent => {
-            close(DeliveryState::Held, format!("it may have been taken, and now: {reason}"))
-        }
-        Err(reason) => close(DeliveryState::Skipped, reason),
+    let facts = PermitFacts { is_customer_gone: customer.is_none(), ..chunk.permit_facts(Timestamp::now()) };
+    if let Permit::Skip(reason) = permit(&facts) {
+        return close(reason.end(row.maybe_sent));
+    }
+    // Whose customer is gone is never sent.
+    let Some((customer, read_at)) = customer else { return RetryDecision::NotWaiting };
+    match chunk.run.bound.compose(customer, row.id.node, chunk.now()) {
+        Err(reason) => close(Unsent::skipped(reason, row.maybe_sent)),
         Ok(composed) => match difference(row, &composed) {
-            Some(reason) => close(DeliveryState::Held, reason.to_owned()),
-            None => RetryDecision::Send(Box::new(next_job(chunk, row, composed, is_terminal))),
+            Some(reason) => held(reason.to_owned()),
+            None => {
+                let first = Job::first(chunk, row.id, composed, is_terminal, read_at);
+                RetryDecision::Send(Box::new(next_job(row, first)))
+            }
         },
     }
 }
 
-/// The end of a waiting delivery whose run was halted; `None` if it does not wait.
-pub(super) fn withdrawn(chunk: &LiveChunk, row: &Delivery, halt: Halt) -> Option<Decided> {
+/// The end of a waiting delivery that is not sent again, as nothing more of its run is; `None` if it does not wait.
+pub(super) fn withdrawn(chunk: &LiveChunk, row: &Delivery, skipped: &SkipReason) -> Option<Decided> {
     // One that is being sent comes to its outcome, which is then the truth.
     if !matches!(row.state, DeliveryState::Queued | DeliveryState::Retrying) {
         return None;
     }
-    let (state, reason) = match halt {
-        Halt::Expired => (DeliveryState::Expired, "it expired before it was sent"),
-        Halt::Cancelled => (DeliveryState::Cancelled, "the run was cancelled"),
-        Halt::Failed => (DeliveryState::Cancelled, "the run failed"),
-    };
-    let state = if row.maybe_sent { DeliveryState::Unknown } else { state };
-    Some(closed(chunk, row, state, reason.into(), row.advanced))
+    Some(closed(chunk, row, skipped.end(row.maybe_sent), row.advanced))
 }
 
-fn closed(
-    chunk: &LiveChunk,
-    row: &Delivery,
-    state: DeliveryState,
-    reason: String,
-    advanced: bool,
-) -> Decided {
+fn closed(chunk: &LiveChunk, row: &Delivery, unsent: Unsent, advanced: bool) -> Decided {
     Decided {
         id: row.id,
         channel: row.channel.clone(),
         chunk: chunk.id.n,
         fence: chunk.fence,
-        state,
+        state: unsent.state,
         maybe_sent: false,
-        reason: Some(reason),
+        reason: Some(unsent.reason),
         retry_at: None,
         advanced,
         predecessor: None,
@@ -100,12 +94,13 @@ fn difference(row: &Delivery, composed: &ComposedMessage) -> Option<&'static str
         .then_some("the message has changed since the first attempt")
 }
 
-fn next_job(chunk: &Arc<LiveChunk>, row: &Delivery, composed: ComposedMessage, is_terminal: bool) -> Job {
+/// The next attempt at a message, which would be the first without its row.
+fn next_job(row: &Delivery, first: Job) -> Job {
     Job {
         attempt: row.attempt + 1,
         is_retry: true,
         maybe_sent: row.maybe_sent,
         first_at: row.first_at,
-        ..Job::first(chunk, row.id, composed, is_terminal)
+        ..first
     }
 }

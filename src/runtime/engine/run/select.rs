@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{CrashMarkers, EngineContext, LiveRun};
 use crate::domain::customer::{Customer, CustomerKey};
+use crate::domain::permit::Permit;
 use crate::store::StoreError;
 use crate::store::runs::{OpenChunks, SelectionLease, TakenChunk};
 
@@ -65,7 +66,7 @@ async fn finish(
         let customers = context.customers.load(some, run.bound.audience_needs()).await?;
         let (markers, of) = (Arc::clone(&context.crash_markers), Arc::clone(run));
         members.extend(context.render_pool.run(move || chosen(&markers, &of, &customers)).await);
-        if run.is_paused() || run.halt(Timestamp::now()).is_some() {
+        if run.permit(Timestamp::now()) != Permit::Send {
             return Ok(None);
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct StepBuilder {
     pub began: Instant,
     /// The same on the clock that waits are counted by.
     pub at: Timestamp,
+    /// When its customers were read.
+    pub read_at: Instant,
     /// Messages to hand to their channels.
     pub jobs: Vec<(ChannelName, Job)>,
     /// Messages that were skipped.
@@ -53,8 +55,10 @@ pub(super) struct JourneyPosition {
 
 impl Default for StepBuilder {
     fn default() -> Self {
+        let now = Instant::now();
         StepBuilder {
-            began: Instant::now(),
+            began: now,
+            read_at: now,
             at: Timestamp::now(),
             jobs: Vec::new(),
             decided: Vec::new(),
@@ -67,6 +71,11 @@ impl Default for StepBuilder {
 }
 
 impl StepBuilder {
+    /// For customers that were read at this time.
+    pub(super) fn of(read_at: Instant) -> Self {
+        StepBuilder { read_at, ..StepBuilder::default() }
+    }
+
     /// Whether it holds something that is to be written before anything more is decided.
     pub(super) fn is_late(&self) -> bool {
         let is_empty = self.jobs.is_empty()
@@ -106,7 +115,7 @@ impl StepBuilder {
             match bound.compose(customer, node, moment.now) {
                 Ok(composed) => {
                     let JourneyPosition { place, predecessor, .. } = position;
-                    let job = Job::first(chunk, id, composed, after.is_none());
+                    let job = Job::first(chunk, id, composed, after.is_none(), self.read_at);
                     let job = Job { place, predecessor, ..job };
                     self.jobs.push((channel, job));
                     return;

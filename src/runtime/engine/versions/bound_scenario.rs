@@ -11,6 +11,7 @@ use crate::domain::delivery::RunKey;
 use crate::domain::expression::{CallFacts, Facts};
 use crate::domain::flow::{self, FlowStep, NextNode};
 use crate::domain::name::{ChannelName, NodeIndex};
+use crate::domain::permit::Consent;
 use crate::domain::render::Subject;
 use crate::domain::selection::Selection;
 use crate::runtime::engine::cpu_time;
@@ -108,8 +109,12 @@ impl BoundScenario for CallScenario {
         self.scenario.flow.message(node).map(|message| &message.channel)
     }
 
-    fn consent(&self, node: NodeIndex) -> Option<&str> {
+    fn consent_category(&self, node: NodeIndex) -> Option<&str> {
         self.scenario.flow.message(node)?.consent.as_deref()
+    }
+
+    fn consent(&self, node: NodeIndex, customer: &Customer) -> Option<Consent<'_>> {
+        self.scenario.flow.message(node)?.consent_of(customer, &self.call.consent_defaults)
     }
 
     fn compose(

@@ -17,9 +17,10 @@ use tokio::sync::Notify;
 
 pub(super) use self::slot::ChunkSlot;
 use super::chunk_limits::ChunkLimits;
-use super::{EngineContext, Halt, LiveChunk, LiveRun};
+use super::{EngineContext, LiveChunk, LiveRun};
 use crate::domain::name::{ChannelName, RunId};
 use crate::domain::pause::Pauses;
+use crate::domain::permit::{Halt, Permit};
 use crate::store::runs::{ChunkId, Fence, OpenChunks};
 
 /// How many chunks of one run are decided at once.
@@ -179,10 +180,11 @@ impl RunScheduler {
     ) -> Option<ScheduledTask> {
         let selecting = state.selecting;
         let entry = state.runs.get_mut(&id)?;
-        let halt = entry.run.halt(now);
-        if entry.run.is_paused() && halt.is_none() {
+        let permit = entry.run.permit(now);
+        if let Permit::WaitUntil(..) = permit {
             return None;
         }
+        let halt = permit.halt();
         if entry.check_peers_at.is_some_and(|at| at > Instant::now()) && entry.has_nothing_here() {
             return None;
         }
