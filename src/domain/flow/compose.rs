@@ -1,4 +1,4 @@
-//! Writing one message for one customer: address, permission, content, in this order.
+//! Writing one message for one customer: consent, address, content, in this order.
 
 use super::message::{ContentTemplates, FlowMessage, Numbers};
 use crate::domain::content::Content;
@@ -45,17 +45,11 @@ pub fn compose(message: &FlowMessage, subject: &Subject) -> Composed {
 }
 
 fn ready(message: &FlowMessage, subject: &Subject) -> Result<(String, Content), String> {
-    let address = address(message, subject);
-    let facts = PermitFacts {
-        lacks_address: matches!(address, Ok(None)),
-        consent: message.consent_of(&subject.customer, &subject.call.consent_defaults),
-        ..PermitFacts::default()
-    };
-    // Whoever may not be written to learns nothing of an address that cannot be read.
-    if let Permit::Skip(reason) = permit(&facts) {
-        return Err(reason.to_string());
-    }
-    let address = address?.unwrap_or_default();
+    let consent = message.consent_of(&subject.customer, &subject.call.consent_defaults);
+    allowed(&PermitFacts { consent, ..PermitFacts::default() })?;
+    let address = address(message, subject)?;
+    allowed(&PermitFacts { lacks_address: address.is_none(), consent, ..PermitFacts::default() })?;
+    let address = address.unwrap_or_default();
     let text = match &message.content {
         ContentTemplates::Sms { body } => {
             let body = sms::with_plain_spaces(rendered("body", body, subject)?);
@@ -98,6 +92,13 @@ fn says_nothing(text: &Content) -> bool {
         Content::Sms { body: text } | Content::Log { text } => is_blank(text),
         Content::Email { text, html, .. } => text.iter().chain(html).all(|part| is_blank(part)),
         Content::Webhook { .. } => false,
+    }
+}
+
+fn allowed(facts: &PermitFacts<'_>) -> Result<(), String> {
+    match permit(facts) {
+        Permit::Skip(reason) => Err(reason.to_string()),
+        Permit::Send | Permit::WaitUntil(..) => Ok(()),
     }
 }
 

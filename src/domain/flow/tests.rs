@@ -101,7 +101,7 @@ fn composed_within(
 }
 
 #[test]
-fn a_message_needs_address_consent_and_text_in_this_order() {
+fn a_message_needs_consent_address_and_text_in_this_order() {
     let skipped = |reason: &str| Composed::Skipped(reason.to_owned());
     let hello = sms("Hello {{ customer.name }}");
     let ann = json!({"phone": "+431", "name": "Ann"});
@@ -109,10 +109,9 @@ fn a_message_needs_address_consent_and_text_in_this_order() {
     assert_eq!(composed(&hello, &ann, Some(true)), Composed::Ready { address: "+431".into(), text });
     assert_eq!(composed(&hello, &ann, Some(false)), skipped("no consent: sms"));
     assert_eq!(composed(&hello, &ann, None), skipped("no consent: sms"));
-    for consent in [Some(true), None] {
-        let unreachable = json!({"name": "Ann", "phone": " "});
-        assert_eq!(composed(&hello, &unreachable, consent), skipped("no address"));
-    }
+    let unreachable = json!({"name": "Ann", "phone": " "});
+    assert_eq!(composed(&hello, &unreachable, Some(true)), skipped("no address"));
+    assert_eq!(composed(&hello, &unreachable, None), skipped("no consent: sms"));
     let unnamed = composed(&hello, &json!({"phone": 431}), Some(true));
     assert_eq!(unnamed, skipped("body cannot be written: `customer.name` is missing (line 1)"));
     assert_eq!(composed(&sms("{{ abort('why') }}"), &ann, Some(true)), skipped("aborted: why"));

@@ -9,8 +9,8 @@
 //! 1. its run was cancelled, or has failed;
 //! 2. its call has expired;
 //! 3. its customer no longer exists;
-//! 4. it has no address;
-//! 5. the customer does not consent;
+//! 4. the customer does not consent;
+//! 5. it has no address;
 //! 6. its call expires before it may be sent;
 //! 7. its run is paused, then its channel;
 //! 8. it is not yet due.
@@ -154,11 +154,11 @@ fn skip(facts: &PermitFacts<'_>) -> Option<SkipReason> {
     if facts.is_customer_gone {
         return Some(SkipReason::CustomerGone);
     }
-    if facts.lacks_address {
-        return Some(SkipReason::NoAddress);
-    }
     if let Some(consent) = facts.consent.filter(|consent| !consent.is_given()) {
         return Some(SkipReason::NoConsent(consent.category.to_owned()));
+    }
+    if facts.lacks_address {
+        return Some(SkipReason::NoAddress);
     }
     facts.not_before.is_some_and(has_expired_by).then_some(SkipReason::ExpiresFirst)
 }

@@ -20,8 +20,8 @@ fn against() -> Vec<(PermitFacts<'static>, Permit)> {
         (PermitFacts { has_failed: true, ..of() }, skip(Halt::Failed)),
         (PermitFacts { expires_at: Some(now), ..of() }, skip(Halt::Expired)),
         (PermitFacts { is_customer_gone: true, ..of() }, Permit::Skip(SkipReason::CustomerGone)),
-        (PermitFacts { lacks_address: true, ..of() }, Permit::Skip(SkipReason::NoAddress)),
         (PermitFacts { consent: Some(WITHDRAWN), ..of() }, Permit::Skip(SkipReason::NoConsent("sms".into()))),
+        (PermitFacts { lacks_address: true, ..of() }, Permit::Skip(SkipReason::NoAddress)),
         (
             PermitFacts { expires_at: Some(at(150)), not_before: Some(at(150)), ..of() },
             Permit::Skip(SkipReason::ExpiresFirst),
