@@ -20,7 +20,7 @@ impl Ends {
     const EXPIRED: Ends = Ends(8);
 
     /// How a run ended; none while it is under way.
-    pub fn of(run: RunState) -> Self {
+    pub const fn of(run: RunState) -> Self {
         match run {
             RunState::Selecting | RunState::Running | RunState::Waiting => Ends::NONE,
             RunState::Done => Ends::DONE,
@@ -37,8 +37,8 @@ impl Ends {
     }
 
     /// The number the ledger keeps.
-    pub fn code(self) -> i64 {
-        i64::from(self.0)
+    pub const fn code(self) -> i64 {
+        self.0 as i64
     }
 
     /// Reads the ledger's number; what a newer version added to it is passed over.
@@ -90,7 +90,7 @@ impl CallState {
     /// Whether whoever asks for calls in the state `asked` means one that is kept as this one: besides those in that very
     /// state, those of which a run came to it.
     fn is_found_as(self, ends: Ends, asked: CallState) -> bool {
-        let is_at_its_end = !matches!(self, CallState::Accepted | CallState::Running | CallState::Refused);
+        let is_at_its_end = !self.is_open() && self != CallState::Refused;
         let in_part = match asked {
             CallState::Failed => ends.has(Ends::FAILED),
             CallState::Cancelled => ends.has(Ends::CANCELLED),

@@ -59,7 +59,7 @@ pub fn hindrances(
     channels: &[ChannelStanding],
 ) -> Vec<Hindrance> {
     let (state, scenario, call) = run;
-    if !matches!(state, RunState::Selecting | RunState::Running) {
+    if !state.is_under_way() {
         return Vec::new();
     }
     let holds = |pause: &&Pause| match &pause.scope {

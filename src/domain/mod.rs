@@ -42,4 +42,5 @@ pub mod sms;
 pub mod state;
 pub mod time_budget;
 pub mod trace;
+pub mod transition;
 pub mod value;

@@ -234,18 +234,14 @@ pub fn journey_end(states: impl IntoIterator<Item = DeliveryState>) -> JourneyEn
         end = match (state, end) {
             (_, JourneyEnd::Messaged) => return JourneyEnd::Messaged,
             (DeliveryState::Cancelled, _) => JourneyEnd::Cancelled,
-            (_, JourneyEnd::Cancelled) if !is_message(state) => JourneyEnd::Cancelled,
+            (_, JourneyEnd::Cancelled) if !state.is_message() => JourneyEnd::Cancelled,
             (DeliveryState::Expired, _) => JourneyEnd::Expired,
-            (_, JourneyEnd::Expired) if !is_message(state) => JourneyEnd::Expired,
+            (_, JourneyEnd::Expired) if !state.is_message() => JourneyEnd::Expired,
             (DeliveryState::Skipped, _) => JourneyEnd::Skipped,
             _ => JourneyEnd::Messaged,
         };
     }
     end
-}
-
-fn is_message(state: DeliveryState) -> bool {
-    !matches!(state, DeliveryState::Skipped | DeliveryState::Cancelled | DeliveryState::Expired)
 }
 
 /// An equation that does not hold.

@@ -1,7 +1,9 @@
-//! The states of calls, runs and deliveries, with the words people see and the numbers the ledger keeps.
+//! The states of calls, runs, chunks, deliveries and side indexes: their words, the numbers the databases keep, and their
+//! sets.
 //!
-//! Numbers are part of the ledger's schema: they never change their meaning. What each state means in words is here
-//! too, and a test holds the pages to it.
+//! Numbers are part of the schemas: they never change their meaning. SQL names states and sets by the words here
+//! (`store/sql`). What each state means in words is here too, and a test holds the pages to it. Which state a delivery comes
+//! to from which stands in [`super::transition`].
 
 macro_rules! states {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $code:literal, $word:literal, $meaning:literal;)* }) => {
@@ -16,21 +18,21 @@ macro_rules! states {
             pub const ALL: &'static [$name] = &[$($name::$variant),*];
 
             /// The word people and scripts see.
-            pub fn word(self) -> &'static str {
+            pub const fn word(self) -> &'static str {
                 match self {
                     $($name::$variant => $word,)*
                 }
             }
 
             /// What it means, for people.
-            pub fn meaning(self) -> &'static str {
+            pub const fn meaning(self) -> &'static str {
                 match self {
                     $($name::$variant => $meaning,)*
                 }
             }
 
             /// The number the ledger keeps.
-            pub fn code(self) -> i64 {
+            pub const fn code(self) -> i64 {
                 self as i64
             }
 
@@ -90,10 +92,123 @@ states! {
     }
 }
 
+states! {
+    /// What has become of a chunk of an audience.
+    ChunkState {
+        Open = 0, "open", "its customers are decided about, or their messages sent";
+        Done = 1, "done", "each of its journeys has ended or waits at a node";
+    }
+}
+
+states! {
+    /// What has become of a side index.
+    SideIndexState {
+        Filling = 0, "filling", "what was there before it is added";
+        Complete = 1, "complete", "it holds everything";
+        Dropping = 2, "dropping", "its rows are being removed; no write keeps it any more";
+    }
+}
+
+macro_rules! sets {
+    ($name:ident { $($(#[$doc:meta])* $set:ident $word:literal = [$($state:ident),*];)* }) => {
+        impl $name {
+            $($(#[$doc])* pub const $set: &'static [$name] = &[$($name::$state),*];)*
+
+            /// Every set, with the word by which SQL names it.
+            pub const SETS: &'static [(&'static str, &'static [$name])] = &[$(($word, $name::$set)),*];
+        }
+    };
+}
+
+sets! {
+    CallState {
+        /// More will come of it.
+        OPEN "open" = [Accepted, Running];
+        /// Nothing more comes of it, as the ledger keeps it: one that ended in part is kept as done or cancelled, with how its
+        /// runs ended beside.
+        ENDED "ended" = [Done, Failed, Cancelled, Expired, Refused];
+    }
+}
+
+sets! {
+    RunState {
+        /// Somebody is at work on it.
+        UNDER_WAY "under_way" = [Selecting, Running];
+        /// Its audience is known, and it is not at its end.
+        BEGUN "begun" = [Running, Waiting];
+        /// It is not at its end.
+        UNFINISHED "unfinished" = [Selecting, Running, Waiting];
+        /// It is at its end, as the ledger keeps it: an expired one is kept as done, with how it ended beside.
+        ENDED "ended" = [Done, Failed, Cancelled];
+    }
+}
+
+sets! {
+    ChunkState {}
+}
+
+sets! {
+    SideIndexState {}
+}
+
+sets! {
+    DeliveryState {
+        /// More will come of it without a person.
+        OPEN "open" = [Queued, Sending, Retrying];
+        /// It may be opened: it waits for its channel or for its time.
+        WAITING "waiting" = [Queued, Retrying];
+        /// It stands among those that are few: what waits for its channel, its time or a person.
+        PENDING "pending" = [Queued, Retrying, Held];
+        /// Nothing more comes of it, also not by a person.
+        FINAL "final" = [Sent, Failed, Unknown, Skipped, Cancelled, Expired];
+        /// The provider may have taken it, and it is not known whether.
+        IN_DOUBT "in_doubt" = [Sending, Unknown, Held];
+        /// What became of it is known from the provider.
+        ANSWERED "answered" = [Sent, Failed];
+        /// It never left, and never will.
+        NOT_SENT "not_sent" = [Skipped, Cancelled, Expired];
+    }
+}
+
+impl CallState {
+    /// Whether more will come of it.
+    pub fn is_open(self) -> bool {
+        Self::OPEN.contains(&self)
+    }
+}
+
+impl RunState {
+    /// Whether somebody is at work on it: it neither rests nor is at its end.
+    pub fn is_under_way(self) -> bool {
+        Self::UNDER_WAY.contains(&self)
+    }
+
+    /// Whether its audience is known and it is not at its end.
+    pub fn is_begun(self) -> bool {
+        Self::BEGUN.contains(&self)
+    }
+}
+
 impl DeliveryState {
     /// Whether more will come of it without a person. A held delivery is closed to the equations.
     pub fn is_open(self) -> bool {
-        matches!(self, DeliveryState::Queued | DeliveryState::Sending | DeliveryState::Retrying)
+        Self::OPEN.contains(&self)
+    }
+
+    /// Whether it may be opened: it waits for its channel or for its time.
+    pub fn is_waiting(self) -> bool {
+        Self::WAITING.contains(&self)
+    }
+
+    /// This state, or unknown for one of which an attempt may have been taken: that one was not sent can no longer be said.
+    #[must_use]
+    pub fn or_unknown(self, maybe_sent: bool) -> Self {
+        if maybe_sent { DeliveryState::Unknown } else { self }
+    }
+
+    /// Whether it counts as a message to its customer: it was sent, may have been, or may still be.
+    pub fn is_message(self) -> bool {
+        !Self::NOT_SENT.contains(&self)
     }
 }
 
@@ -108,6 +223,32 @@ mod tests {
             assert_eq!(DeliveryState::from_word(state.word()), Some(*state));
         }
         assert_eq!(DeliveryState::from_code(77), None);
+    }
+
+    /// Each state is in exactly one of the sets that divide them.
+    fn assert_divided<S: PartialEq + std::fmt::Debug>(all: &[S], sets: &[&[S]]) {
+        for state in all {
+            let within = sets.iter().filter(|set| set.contains(state)).count();
+            assert_eq!(within, 1, "{state:?} is in {within} of the sets");
+        }
+    }
+
+    #[test]
+    fn the_sets_divide_the_states() {
+        assert_divided(
+            DeliveryState::ALL,
+            &[DeliveryState::OPEN, &[DeliveryState::Held], DeliveryState::FINAL],
+        );
+        assert_divided(RunState::ALL, &[RunState::UNFINISHED, RunState::ENDED, &[RunState::Expired]]);
+        assert_divided(RunState::UNFINISHED, &[&[RunState::Selecting], RunState::BEGUN]);
+        assert_divided(RunState::UNFINISHED, &[RunState::UNDER_WAY, &[RunState::Waiting]]);
+        assert_divided(CallState::ALL, &[CallState::OPEN, CallState::ENDED, &[CallState::Partly]]);
+        assert_divided(DeliveryState::OPEN, &[DeliveryState::WAITING, &[DeliveryState::Sending]]);
+        assert_divided(DeliveryState::PENDING, &[DeliveryState::WAITING, &[DeliveryState::Held]]);
+        let known = [DeliveryState::ANSWERED, DeliveryState::NOT_SENT, &[DeliveryState::Unknown]];
+        assert_divided(DeliveryState::FINAL, &known);
+        let in_doubt = DeliveryState::ALL.iter().filter(|state| DeliveryState::IN_DOUBT.contains(state));
+        assert!(in_doubt.into_iter().all(|state| state.is_message()));
     }
 
     /// The page has each state in one row, with the words of this file, and no other.

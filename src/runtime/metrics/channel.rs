@@ -53,9 +53,6 @@ const OUTCOMES: [DeliveryState; 8] = [
     DeliveryState::Expired,
 ];
 
-/// Where a delivery can wait.
-const WAITING: [DeliveryState; 3] = [DeliveryState::Queued, DeliveryState::Retrying, DeliveryState::Held];
-
 type Count = Counter<u64, AtomicU64>;
 
 /// The numbers of all channels.
@@ -186,7 +183,8 @@ impl Channels {
     pub(super) fn set_waiting(&self, backlog: &Backlog) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(backlog.deliveries.iter().map(|(channel, ..)| channel.clone()));
-        for (channel, state) in known.iter().flat_map(|channel| WAITING.map(|state| (channel, state))) {
+        let pending = |channel| DeliveryState::PENDING.iter().map(move |state| (channel, *state));
+        for (channel, state) in known.iter().flat_map(pending) {
             let found = backlog.deliveries.iter().find(|it| it.0 == *channel && it.1 == state);
             let count = found.map_or(0, |(.., count)| usize::try_from(*count).unwrap_or(usize::MAX));
             let label = Waiting { channel: channel.to_string(), state: state.word() };

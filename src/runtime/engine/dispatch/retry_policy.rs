@@ -238,7 +238,7 @@ fn after(tried: &Tried, wait: Duration) -> Timestamp {
 
 /// What may have been taken is unknown for ever; what was certainly not taken has failed.
 fn give_up(tried: &Tried, reason: &str, in_doubt: bool, because: &str) -> AttemptDecision {
-    let state = if in_doubt { DeliveryState::Unknown } else { DeliveryState::Failed };
+    let state = DeliveryState::Failed.or_unknown(in_doubt);
     decision(tried, state, Some(format!("{reason}; {because} (attempt {})", tried.attempt)))
 }
 
@@ -260,8 +260,11 @@ fn backoff(tried: &Tried) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::channels::Reach;
+    use crate::domain::transition::DeliveryEvent;
 
     const POLICY: RetryPolicy =
         RetryPolicy { attempts_max: 3, retry_for: Duration::from_secs(3600), on_unknown: OnUnknown::Resend };
@@ -398,6 +401,50 @@ mod tests {
         let expires_at = Some(tried(1).now + SignedDuration::from_secs(3));
         let expiring = Tried { expires_at, ..tried(1) };
         assert_eq!(suspend(refused(), &expiring, &POLICY, wait).state, DeliveryState::Failed);
+    }
+
+    fn any_attempt() -> impl Strategy<Value = Attempt> {
+        let told = || prop::option::of((0_u64..10_000).prop_map(Duration::from_secs));
+        let reason = || "why".to_owned();
+        prop_oneof![
+            Just(Attempt::Sent { provider_id: None }),
+            Just(Attempt::Refused { reason: reason(), reach: Reach::This }),
+            (told(), any::<bool>()).prop_map(move |(retry_after, provider_down)| Attempt::NotTaken {
+                reason: reason(),
+                retry_after,
+                provider_down
+            }),
+            told().prop_map(move |retry_after| Attempt::Throttled { reason: reason(), retry_after }),
+            Just(unknown()),
+        ]
+    }
+
+    proptest! {
+        /// Whatever an attempt came to, what becomes of its delivery is in the table, a time is named exactly if more will come
+        /// of it, and what may have been taken is never called failed or expired.
+        #[test]
+        fn what_is_decided_is_in_the_table(
+            attempt in any_attempt(),
+            number in 1_u32..8,
+            (waited, expires) in (0_i64..8_000, prop::option::of(0_i64..8_000)),
+            (doubt, channel_down, holds, is_suspended) in any::<(bool, bool, bool, bool)>(),
+        ) {
+            let first_at = tried(1).first_at;
+            let at = |seconds| first_at + SignedDuration::from_secs(seconds);
+            let (now, expires_at) = (at(waited), expires.map(at));
+            let tried = Tried { now, expires_at, maybe_sent: doubt, channel_down, ..tried(number) };
+            let on_unknown = if holds { OnUnknown::Hold } else { OnUnknown::Resend };
+            let policy = RetryPolicy { on_unknown, ..POLICY };
+            let decision = match is_suspended {
+                true => suspend(attempt, &tried, &policy, Duration::from_secs(4)),
+                false => decide(attempt, &tried, &policy),
+            };
+            prop_assert!(DeliveryEvent::Answered.leads(Some(DeliveryState::Sending), decision.state));
+            prop_assert_eq!(decision.state.is_open(), decision.retry_at.is_some());
+            let in_doubt = doubt || decision.maybe_sent;
+            let is_denied = matches!(decision.state, DeliveryState::Failed | DeliveryState::Expired);
+            prop_assert!(!(in_doubt && is_denied), "{:?}", decision);
+        }
     }
 
     fn most(attempt: &Attempt, attempts_max: u32) -> u32 {

@@ -29,7 +29,7 @@ pub(super) fn decide_retry(
     customer: Option<(&Arc<Customer>, Instant)>,
     on_unknown: Option<OnUnknown>,
 ) -> RetryDecision {
-    if !matches!(row.state, DeliveryState::Queued | DeliveryState::Retrying) {
+    if !row.state.is_waiting() {
         return RetryDecision::NotWaiting;
     }
     let is_terminal = row.advanced || chunk.run.bound.after(row.id.node).is_none();
@@ -59,7 +59,7 @@ pub(super) fn decide_retry(
 /// The end of a waiting delivery that is not sent again, as nothing more of its run is; `None` if it does not wait.
 pub(super) fn withdrawn(chunk: &LiveChunk, row: &Delivery, skipped: &SkipReason) -> Option<Decided> {
     // One that is being sent comes to its outcome, which is then the truth.
-    if !matches!(row.state, DeliveryState::Queued | DeliveryState::Retrying) {
+    if !row.state.is_waiting() {
         return None;
     }
     Some(closed(chunk, row, skipped.end(row.maybe_sent), row.advanced))
