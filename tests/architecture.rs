@@ -17,6 +17,8 @@ mod names;
 mod readers;
 #[path = "architecture/source.rs"]
 mod source;
+#[path = "architecture/statements.rs"]
+mod statements;
 
 use source::Source;
 
@@ -46,6 +48,11 @@ fn a_public_type_name_is_defined_once() {
 #[test]
 fn the_map_has_every_module_and_no_other() {
     complaints("the map of ARCHITECTURE.md", &map::check());
+}
+
+#[test]
+fn statements_name_states() {
+    complaints("states as bare numbers", &over_all(statements::bare_numbers));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::domain::left_out::{CountedDelivery, Reasons};
 use crate::domain::name::{ChannelName, NodeIndex};
 use crate::domain::run_counts::{JourneyEnd, JourneysElsewhere, RunCounts};
 use crate::domain::state::DeliveryState;
+use crate::domain::transition::DeliveryEvent;
 
 /// One delivery as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -223,6 +224,12 @@ impl Step {
             && self.waits.is_empty()
             && self.openings.is_empty()
             && self.cursors.is_empty()
+    }
+
+    /// Whether it asks for nothing but what may become of a delivery.
+    pub(super) fn is_within_the_table(&self) -> bool {
+        self.outcomes.iter().all(|one| DeliveryEvent::Answered.leads_to(one.state))
+            && self.decided.iter().all(|one| DeliveryEvent::Decided.leads_to(one.state))
     }
 
     /// What came of attempts; of two outcomes of one attempt the first.

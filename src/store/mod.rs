@@ -2,6 +2,9 @@
 //!
 //! Invariant: a store keeps and finds; it decides nothing.
 
+#[macro_use]
+mod sql;
+
 mod acceptance;
 mod attributes_seen;
 pub mod audiences;

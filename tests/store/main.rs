@@ -21,6 +21,7 @@ mod retention_world;
 mod schema;
 mod slow;
 mod tls;
+mod transitions;
 
 /// Tells each story of what is removed in a new place of a database.
 macro_rules! removed_on {
@@ -58,6 +59,20 @@ mod removed {
         without_a_length_of_time_nothing_goes_but_what_was_begun,
         events_go_from_histories_and_side_tables_alike,
         a_late_outcome_of_what_is_gone_changes_nothing,
+    }
+}
+
+mod deliveries {
+    use crate::harness::Place;
+
+    #[tokio::test]
+    async fn follow_the_table_on_sqlite() {
+        crate::transitions::the_table_is_followed(Place::sqlite()).await;
+    }
+
+    #[tokio::test]
+    async fn follow_the_table_on_postgres() {
+        crate::transitions::the_table_is_followed(Place::postgres()).await;
     }
 }
 

@@ -25,16 +25,6 @@ pub(super) struct SideIndex {
     pub needed: bool,
 }
 
-/// The states of a side index, as numbers in the database.
-pub(super) mod state {
-    /// It is being filled.
-    pub const FILLING: i64 = 0;
-    /// It holds everything.
-    pub const COMPLETE: i64 = 1;
-    /// Its rows are being removed; no write keeps it any more.
-    pub const DROPPING: i64 = 2;
-}
-
 /// An event's place in its side tables.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EventPlace {

@@ -15,9 +15,11 @@ use crate::store::runs::{ChunkId, Fence, OpenChunks, Taken, TakenChunk};
 /// The fence of the first owner of a chunk.
 const FIRST_FENCE: Fence = Fence(1);
 
-const SET_AUDIENCE: &str = "
+const SET_AUDIENCE: &str = sql!(
+    "
     WITH selected AS (
-        UPDATE run SET state = 1, audience = $2, access = $3, owner = NULL WHERE id = $1 AND state = 0
+        UPDATE run SET state = {run.running}, audience = $2, access = $3, owner = NULL
+        WHERE id = $1 AND state = {run.selecting}
         RETURNING id),
     chunks AS (
         INSERT INTO chunk (run, n, first_key, last_key, size, owner, fence)
@@ -28,7 +30,8 @@ const SET_AUDIENCE: &str = "
     customers AS (
         INSERT INTO chunk_customers (run, n, customers)
         SELECT s.id, c.n, c.customers FROM selected s, unnest($5::int[], $9::bytea[]) AS c (n, customers))
-    SELECT id FROM selected";
+    SELECT id FROM selected"
+);
 
 /// Free is what nobody owns, what its owner gave back, and what an owner has whose lease ran out.
 macro_rules! is_free {
@@ -40,22 +43,22 @@ macro_rules! is_free {
     };
 }
 
-const OPEN: &str = concat!(
+const OPEN: &str = sql!(
     "SELECT c.n, ",
     is_free!("$2"),
-    " FROM chunk c WHERE c.run = $1 AND c.state = 0 ORDER BY c.from_chunk IS NULL, c.n"
+    " FROM chunk c WHERE c.run = $1 AND c.state = {chunk.open} ORDER BY c.from_chunk IS NULL, c.n"
 );
 
 /// The lease that ran out is locked with the chunk: an owner who renews it just now is waited for by nobody, and keeps
 /// the chunk; one who comes later learns that it had run out.
-const TAKE: &str = "
-    WITH held AS (SELECT c.owner FROM chunk c WHERE c.run = $1 AND c.n = $2 AND c.state = 0),
+const TAKE: &str = sql!("
+    WITH held AS (SELECT c.owner FROM chunk c WHERE c.run = $1 AND c.n = $2 AND c.state = {chunk.open}),
     gone AS (
         SELECT p.owner FROM replica p WHERE p.owner = (SELECT owner FROM held) AND p.lease_until <= clock_timestamp()
         FOR UPDATE SKIP LOCKED),
     free AS (
         SELECT c.run, c.n FROM chunk c
-        WHERE c.run = $1 AND c.n = $2 AND c.state = 0
+        WHERE c.run = $1 AND c.n = $2 AND c.state = {chunk.open}
             AND (c.owner IS NULL OR c.owner = $3 OR c.owner = (SELECT owner FROM gone)
                  OR NOT EXISTS (SELECT 1 FROM replica p WHERE p.owner = c.owner))
         FOR UPDATE SKIP LOCKED),
@@ -63,20 +66,25 @@ const TAKE: &str = "
         UPDATE chunk c SET owner = $3, fence = c.fence + 1 FROM free f WHERE c.run = $1 AND c.n = $2
         RETURNING c.run, c.n, c.fence, c.position, c.from_node, c.woken_at)
     SELECT t.fence, t.position, k.customers, t.from_node, t.woken_at FROM taken t
-    JOIN chunk_customers k ON k.run = $1 AND k.n = $2";
+    JOIN chunk_customers k ON k.run = $1 AND k.n = $2");
 
 /// A chunk may not be done while a delivery of it is open, whatever its owner believes.
 const FINISH: &str = "SELECT finish_chunk_2($1, $2, $3, $4, $5, $6)";
 
 /// Chunks nobody ever took have no deliveries; `fence = 0` is the proof. Woken journeys have some of before.
-const UNTOUCHED: &str = "SELECT c.n, c.size FROM chunk c WHERE c.run = $1 AND c.state = 0 AND c.fence = 0
-    AND c.from_chunk IS NULL";
-const FINISH_UNTOUCHED: &str = "
+const UNTOUCHED: &str = sql!(
+    "SELECT c.n, c.size FROM chunk c WHERE c.run = $1 AND c.state = {chunk.open} AND c.fence = 0
+    AND c.from_chunk IS NULL"
+);
+const FINISH_UNTOUCHED: &str = sql!(
+    "
     WITH untouched AS (
         SELECT c.n, f.counts FROM unnest($2::int[], $3::text[]) AS f (n, counts)
         JOIN chunk c ON c.run = $1 AND c.n = f.n
-        WHERE c.state = 0 AND c.fence = 0 FOR UPDATE OF c SKIP LOCKED)
-    UPDATE chunk c SET state = 1, counts = u.counts FROM untouched u WHERE c.run = $1 AND c.n = u.n RETURNING c.n";
+        WHERE c.state = {chunk.open} AND c.fence = 0 FOR UPDATE OF c SKIP LOCKED)
+    UPDATE chunk c SET state = {chunk.done}, counts = u.counts FROM untouched u
+    WHERE c.run = $1 AND c.n = u.n RETURNING c.n"
+);
 
 impl PostgresLedger {
     pub(super) async fn write_audience(
@@ -118,7 +126,7 @@ impl PostgresLedger {
             let (fence, position) = (Fence(get(&row, 0)?), small(get(&row, 1)?)?);
             return Ok(Taken::Here(TakenChunk { fence, position, keys, woken: woken(&row, 3)? }));
         }
-        let open = "SELECT 1 FROM chunk WHERE run = $1 AND n = $2 AND state = 0";
+        let open = sql!("SELECT 1 FROM chunk WHERE run = $1 AND n = $2 AND state = {chunk.open}");
         let is_open = session.first(open, &[&chunk.run.0, &n]).await?.is_some();
         Ok(if is_open { Taken::Elsewhere } else { Taken::Done })
     }

@@ -58,6 +58,7 @@ const GET: &str = concat!(
 #[async_trait]
 impl Deliveries for PostgresLedger {
     async fn commit(&self, step: Arc<Step>) -> Result<Committed, StoreError> {
+        debug_assert!(step.is_within_the_table(), "{step:?}");
         let accepted = self.accepted(step.runs()).await?;
         let columns = Columns::of(&step, &accepted);
         let mut session = self.database.ledger().await?;

@@ -18,23 +18,27 @@ use crate::store::runs::{ChunkId, UnfinishedRun};
 /// The customer's present address and message count: a person has decided that it may differ.
 const RESEND: &str = "SELECT resend_2($1, $2, $3, $4, $5)";
 
-const CLOSE: &str = "
+const CLOSE: &str = sql!("
     WITH closed AS (
-        UPDATE delivery d SET state = 5, done_at = $5, reason = coalesce(d.reason || '; ', '') || 'closed by a person'
-        WHERE d.accepted_at = $4 AND d.run = $1 AND d.customer = $2 AND d.node = $3 AND d.state = 6
+        UPDATE delivery d SET state = {delivery.unknown}, done_at = $5,
+            reason = coalesce(d.reason || '; ', '') || 'closed by a person'
+        WHERE d.accepted_at = $4 AND d.run = $1 AND d.customer = $2 AND d.node = $3 AND d.state = {delivery.held}
         RETURNING d.run, d.customer, d.node),
     no_longer_pending AS (
         DELETE FROM pending_delivery p USING closed c
         WHERE p.run = $1 AND p.customer = $2 AND p.node = $3 AND p.run = c.run)
-    SELECT run FROM closed";
+    SELECT run FROM closed");
 
-const FINISHED_CHUNK: &str = "SELECT n, position, counts FROM chunk
-    WHERE run = $1 AND made_in_chunk_1(chunk, $2, $3) AND state = 1 AND counts IS NOT NULL";
+const FINISHED_CHUNK: &str = sql!(
+    "SELECT n, position, counts FROM chunk
+    WHERE run = $1 AND made_in_chunk_1(chunk, $2, $3) AND state = {chunk.done} AND counts IS NOT NULL"
+);
 
 /// Counted from what was read: if another close came between, its count is newer and this one is made anew.
-const COUNT_ANEW: &str =
-    "UPDATE chunk SET counts = $3 WHERE run = $1 AND n = $2 AND state = 1 AND counts = $4
-    RETURNING n";
+const COUNT_ANEW: &str = sql!(
+    "UPDATE chunk SET counts = $3 WHERE run = $1 AND n = $2 AND state = {chunk.done} AND counts = $4
+    RETURNING n"
+);
 
 const RUN: &str = concat!(
     "SELECT r.id, r.scenario, r.state, r.stopping, ",

@@ -33,11 +33,13 @@ const DROPS_MAX: u32 = 5;
 const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 /// Whoever does not know a state lets it stay.
-const CALLS_AFTER: &str = "
-    SELECT c.seq, c.received_at < $2, c.received_at < $2 AND c.state IN (2, 3, 4, 5, 6)
-            AND NOT EXISTS (SELECT FROM run r WHERE r.call = c.seq AND r.state NOT IN (2, 3, 4)),
+const CALLS_AFTER: &str = sql!(
+    "
+    SELECT c.seq, c.received_at < $2, c.received_at < $2 AND c.state IN {call.ended}
+            AND NOT EXISTS (SELECT FROM run r WHERE r.call = c.seq AND r.state NOT IN {run.ended}),
         (SELECT count(*) FROM run r JOIN chunk k ON k.run = r.id WHERE r.call = c.seq AND c.received_at < $2)
-    FROM (SELECT seq, received_at, state FROM call WHERE seq > $1 ORDER BY seq LIMIT $3) c ORDER BY c.seq";
+    FROM (SELECT seq, received_at, state FROM call WHERE seq > $1 ORDER BY seq LIMIT $3) c ORDER BY c.seq"
+);
 const REMOVE_CALLS: &str = "SELECT remove_calls_1($1, $2)";
 
 const REMOVE_REST: &str = "
@@ -110,15 +112,15 @@ const REMOVE_COUNTS: &str = "
 
 /// `created_at` is when a version was in force last, as far as replicas have told. None that a call needs goes: one that is
 /// not at its end, or has a delivery that a person may let be sent again.
-const REMOVE_VERSIONS: &str = "
+const REMOVE_VERSIONS: &str = sql!("
     DELETE FROM version v WHERE v.created_at < $1
         AND NOT EXISTS (SELECT FROM in_force f WHERE f.version = v.id)
-        AND NOT EXISTS (SELECT FROM call c WHERE c.state IN (0, 1) AND c.version = v.id)
+        AND NOT EXISTS (SELECT FROM call c WHERE c.state IN {call.open} AND c.version = v.id)
         AND NOT EXISTS (SELECT FROM run r JOIN call c ON c.seq = r.call
-            WHERE (r.state IN (0, 1) OR r.state = 6) AND c.version = v.id)
+            WHERE (r.state IN {run.under_way} OR r.state = {run.waiting}) AND c.version = v.id)
         AND NOT EXISTS (SELECT FROM pending_delivery p JOIN run r ON r.id = p.run JOIN call c ON c.seq = r.call
             WHERE c.version = v.id)
-    RETURNING 1";
+    RETURNING 1");
 
 #[async_trait]
 impl RetentionStore for PostgresLedger {

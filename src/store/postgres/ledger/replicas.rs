@@ -25,17 +25,21 @@ const RENEW: &str = "
         SET ran_out = r.lease_until <= clock_timestamp(), lease_until = excluded.lease_until
     RETURNING ran_out";
 
-const OWNED: &str = "SELECT run, n, fence FROM chunk WHERE owner = $1 AND state = 0";
+const OWNED: &str = sql!("SELECT run, n, fence FROM chunk WHERE owner = $1 AND state = {chunk.open}");
 
-const GIVE_BACK: &str = "
-    WITH chunks AS (UPDATE chunk SET owner = NULL WHERE owner = $1 AND state = 0),
-    runs AS (UPDATE run SET owner = NULL WHERE state IN (0, 1) AND owner = $1)
-    DELETE FROM replica WHERE owner = $1";
+const GIVE_BACK: &str = sql!(
+    "
+    WITH chunks AS (UPDATE chunk SET owner = NULL WHERE owner = $1 AND state = {chunk.open}),
+    runs AS (UPDATE run SET owner = NULL WHERE state IN {run.under_way} AND owner = $1)
+    DELETE FROM replica WHERE owner = $1"
+);
 
 /// Long enough that nothing of it is owned any more: whatever it had was free from the end of its lease on.
-const FORGET: &str = "
+const FORGET: &str = sql!(
+    "
     DELETE FROM replica p WHERE p.lease_until < clock_timestamp() - interval '1 hour'
-        AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.owner = p.owner AND c.state = 0)";
+        AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.owner = p.owner AND c.state = {chunk.open})"
+);
 
 #[async_trait]
 impl Replicas for PostgresLedger {

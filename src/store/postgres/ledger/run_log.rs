@@ -23,32 +23,37 @@ use crate::store::runs::RunTotals;
 
 const WAITING: &str =
     "SELECT channel, state, count(*) FROM pending_delivery GROUP BY channel, state ORDER BY 1, 2";
-const UNDER_WAY: &str = "SELECT scenario FROM run WHERE state IN (0, 1)
-    UNION SELECT DISTINCT scenario FROM run WHERE state = 6 LIMIT $1";
-const UNFINISHED: &str = "SELECT (SELECT count(*) FROM call WHERE state IN (0, 1)),
-    (SELECT count(*) FROM run WHERE state IN (0, 1)),
-    least((SELECT received_at FROM call WHERE state = 0 ORDER BY seq LIMIT 1),
+const UNDER_WAY: &str = sql!(
+    "SELECT scenario FROM run WHERE state IN {run.under_way}
+    UNION SELECT DISTINCT scenario FROM run WHERE state = {run.waiting} LIMIT $1"
+);
+const UNFINISHED: &str = sql!(
+    "SELECT (SELECT count(*) FROM call WHERE state IN {call.open}),
+    (SELECT count(*) FROM run WHERE state IN {run.under_way}),
+    least((SELECT received_at FROM call WHERE state = {call.accepted} ORDER BY seq LIMIT 1),
         (SELECT c.received_at FROM run r JOIN call c ON c.seq = r.call
-            WHERE r.state IN (0, 1) AND NOT EXISTS (SELECT FROM waiting_journey w WHERE w.run = r.id)
+            WHERE r.state IN {run.under_way} AND NOT EXISTS (SELECT FROM waiting_journey w WHERE w.run = r.id)
             ORDER BY r.id LIMIT 1)),
-    (SELECT count(*) FROM run WHERE state = 6),
-    (SELECT min(wake_at) FROM waiting_journey WHERE woken_into IS NULL)";
+    (SELECT count(*) FROM run WHERE state = {run.waiting}),
+    (SELECT min(wake_at) FROM waiting_journey WHERE woken_into IS NULL)"
+);
 
-const UNDECIDED: &str =
+const UNDECIDED: &str = sql!(
     "SELECT r.scenario, sum(c.size - c.position)::bigint FROM run r JOIN chunk c ON c.run = r.id
-    WHERE r.state IN (0, 1) AND c.state = 0 GROUP BY r.scenario";
+    WHERE r.state IN {run.under_way} AND c.state = {chunk.open} GROUP BY r.scenario"
+);
 
 const LEFT_OUT: &str =
     "SELECT scenario, call, told, since, at, is_over FROM left_out ORDER BY scenario LIMIT $1";
 
 /// Finished chunks as they were counted, and the rows of those that are taken and not finished: one
 /// statement, so that a chunk which is finished meanwhile is in one of them.
-const RUNS_OF_CALL: &str = "
+const RUNS_OF_CALL: &str = sql!("
     SELECT r.id, r.scenario, r.state, r.audience, r.access, r.error, r.started_at, r.finished_at,
-        ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = 1 AND c.counts IS NOT NULL),
+        ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = {chunk.done} AND c.counts IS NOT NULL),
         o.nodes, o.states, o.counts, r.ended,
-        CASE WHEN r.state = 1
-            THEN (SELECT sum(c.size - c.position)::bigint FROM chunk c WHERE c.run = r.id AND c.state = 0) END,
+        CASE WHEN r.state = {run.running}
+            THEN (SELECT sum(c.size - c.position)::bigint FROM chunk c WHERE c.run = r.id AND c.state = {chunk.open}) END,
         v.journeys, v.next_at
     FROM run r LEFT JOIN LATERAL (
         SELECT array_agg(s.node) AS nodes, array_agg(s.state) AS states, array_agg(s.count) AS counts FROM (
@@ -60,20 +65,20 @@ const RUNS_OF_CALL: &str = "
                         AND w.woken_into = c.n AND w.node < d.node))
                 AND NOT EXISTS (SELECT FROM waiting_journey l
                     WHERE l.run = c.run AND l.chunk = c.n AND l.customer = d.customer AND l.node < d.node)
-            WHERE c.run = r.id AND c.state = 0 AND c.fence > 0 GROUP BY d.node, d.state) s) o ON true
+            WHERE c.run = r.id AND c.state = {chunk.open} AND c.fence > 0 GROUP BY d.node, d.state) s) o ON true
     LEFT JOIN LATERAL (SELECT
         (SELECT coalesce(sum(c.size - (SELECT count(*) FROM waiting_journey w WHERE w.run = c.run AND w.chunk = c.n)), 0)
-            FROM chunk c WHERE c.run = r.id AND c.state = 0)::bigint AS journeys,
+            FROM chunk c WHERE c.run = r.id AND c.state = {chunk.open})::bigint AS journeys,
         (SELECT min(w.wake_at) FROM (SELECT run, wake_at FROM waiting_journey WHERE woken_into IS NULL
-            ORDER BY wake_at LIMIT 10000) w WHERE w.run = r.id) AS next_at) v ON r.state IN (1, 6)
-    WHERE r.call = (SELECT seq FROM call WHERE id = $1) ORDER BY r.id";
+            ORDER BY wake_at LIMIT 10000) w WHERE w.run = r.id) AS next_at) v ON r.state IN {run.begun}
+    WHERE r.call = (SELECT seq FROM call WHERE id = $1) ORDER BY r.id");
 
-const TOTALS: &str = "
+const TOTALS: &str = sql!("
     SELECT coalesce(r.audience, 0),
-        (SELECT count(*) FROM chunk c WHERE c.run = r.id AND NOT (c.state = 1 AND c.counts IS NOT NULL)),
-        ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = 1 AND c.counts IS NOT NULL),
+        (SELECT count(*) FROM chunk c WHERE c.run = r.id AND NOT (c.state = {chunk.done} AND c.counts IS NOT NULL)),
+        ARRAY(SELECT c.counts FROM chunk c WHERE c.run = r.id AND c.state = {chunk.done} AND c.counts IS NOT NULL),
         EXISTS (SELECT FROM waiting_journey w WHERE w.run = r.id AND w.woken_into IS NULL)
-    FROM run r WHERE r.id = $1";
+    FROM run r WHERE r.id = $1");
 const TOTALS_BY_NODE: &str =
     "SELECT node, count(*) FROM delivery WHERE accepted_at = $1 AND run = $2 GROUP BY node";
 

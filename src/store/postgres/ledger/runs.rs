@@ -19,56 +19,59 @@ use crate::store::runs::{
     Taken, UnfinishedRun, UnmatchedEnd, WokenChunks,
 };
 
-const BEGIN: &str = "
+const BEGIN: &str = sql!("
     WITH matched AS (
-        UPDATE call SET state = $2, not_fired = $3, finished_at = $4 WHERE seq = $1 AND state = 0
+        UPDATE call SET state = $2, not_fired = $3, finished_at = $4 WHERE seq = $1 AND state = {call.accepted}
         RETURNING seq, received_at)
     INSERT INTO run (call, accepted_at, scenario, state, started_at, owner)
-    SELECT m.seq, m.received_at, s.scenario, 0, $5, $6 FROM matched m, unnest($7::text[]) WITH ORDINALITY
+    SELECT m.seq, m.received_at, s.scenario, {run.selecting}, $5, $6 FROM matched m, unnest($7::text[]) WITH ORDINALITY
         AS s (scenario, place) ORDER BY s.place
-    RETURNING id, accepted_at, scenario";
+    RETURNING id, accepted_at, scenario");
 
-const END_UNMATCHED: &str =
-    "UPDATE call SET state = $2, reason = $3, finished_at = $4 WHERE seq = $1 AND state = 0";
+const END_UNMATCHED: &str = sql!(
+    "UPDATE call SET state = $2, reason = $3, finished_at = $4 WHERE seq = $1 AND state = {call.accepted}"
+);
 
-const UNFINISHED: &str = concat!(
+const UNFINISHED: &str = sql!(
     "SELECT r.id, r.scenario, r.state, r.stopping, ",
     call_columns!(),
     " FROM run r JOIN call c ON c.seq = r.call
-      WHERE r.state IN (0, 1) AND r.id <> ALL ($1)
-        AND c.seq = ANY (ARRAY(SELECT o.call FROM run o WHERE o.state IN (0, 1) AND o.id <> ALL ($1)))
+      WHERE r.state IN {run.under_way} AND r.id <> ALL ($1)
+        AND c.seq = ANY (ARRAY(SELECT o.call FROM run o WHERE o.state IN {run.under_way} AND o.id <> ALL ($1)))
       ORDER BY r.id"
 );
 
-const LEASE_SELECTION: &str = "
+const LEASE_SELECTION: &str = sql!(
+    "
     WITH gone AS (
         SELECT p.owner FROM replica p
         WHERE p.owner = (SELECT r.owner FROM run r WHERE r.id = $1) AND p.lease_until <= clock_timestamp()
         FOR UPDATE SKIP LOCKED)
     UPDATE run r SET owner = $2
-    WHERE r.id = $1 AND r.state = 0
+    WHERE r.id = $1 AND r.state = {run.selecting}
         AND (r.owner IS NULL OR r.owner = $2 OR r.owner = (SELECT owner FROM gone)
              OR NOT EXISTS (SELECT 1 FROM replica p WHERE p.owner = r.owner))
-    RETURNING r.id";
+    RETURNING r.id"
+);
 
 /// A failed run leaves its chunks as they are; any other end needs all of them done. A call ends with its last run:
 /// failed if one failed, cancelled if all were, else done; beside it stands what all of them came to. Two runs of a call
 /// that end at once wait for one another at the call's row, so that one of them sees the other.
 const END: &str = "SELECT end_run_3($1, $2, $3, $4, $5, $6, $7, $8)";
 
-const STOP: &str = "
-    WITH held AS (SELECT id FROM run WHERE id = $1 AND state IN (0, 1, 6) FOR UPDATE)
-    UPDATE run r SET stopping = true, state = CASE r.state WHEN 6 THEN 1 ELSE r.state END
-    FROM held h WHERE r.id = $1 AND r.id = h.id RETURNING r.id";
+const STOP: &str = sql!("
+    WITH held AS (SELECT id FROM run WHERE id = $1 AND state IN {run.unfinished} FOR UPDATE)
+    UPDATE run r SET stopping = true, state = CASE r.state WHEN {run.waiting} THEN {run.running} ELSE r.state END
+    FROM held h WHERE r.id = $1 AND r.id = h.id RETURNING r.id");
 
 /// A statement does not see what it inserts itself.
-const COUNT_ENDING: &str = "
-    WITH unfinished AS (SELECT id FROM run WHERE id = $1 AND state IN (0, 1)),
+const COUNT_ENDING: &str = sql!("
+    WITH unfinished AS (SELECT id FROM run WHERE id = $1 AND state IN {run.under_way}),
     counted AS (
         INSERT INTO ending (run, customer, process) SELECT id, $2, $3 FROM unfinished
         ON CONFLICT DO NOTHING)
     SELECT (SELECT count(*) FROM ending e, unfinished u WHERE e.run = u.id AND e.customer = $2 AND e.process <> $3)
-        + (SELECT count(*) FROM unfinished)";
+        + (SELECT count(*) FROM unfinished)");
 
 #[async_trait]
 impl Runs for PostgresLedger {
@@ -133,7 +136,9 @@ impl Runs for PostgresLedger {
 
     async fn stopping_runs(&self) -> Result<Vec<RunId>, StoreError> {
         let mut session = self.database.ledger().await?;
-        let rows = session.query("SELECT id FROM run WHERE state IN (0, 1) AND stopping", &[]).await?;
+        let rows = session
+            .query(sql!("SELECT id FROM run WHERE state IN {run.under_way} AND stopping"), &[])
+            .await?;
         rows.iter().map(|row| get(row, 0).map(RunId)).collect()
     }
 
@@ -142,7 +147,7 @@ impl Runs for PostgresLedger {
         if session.first(LEASE_SELECTION, &[&run.0, &owner]).await?.is_some() {
             return Ok(SelectionLease::Here);
         }
-        let selecting = "SELECT 1 FROM run WHERE id = $1 AND state = 0";
+        let selecting = sql!("SELECT 1 FROM run WHERE id = $1 AND state = {run.selecting}");
         let is_selecting = session.first(selecting, &[&run.0]).await?.is_some();
         Ok(if is_selecting { SelectionLease::Elsewhere } else { SelectionLease::Over })
     }

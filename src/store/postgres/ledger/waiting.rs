@@ -28,12 +28,15 @@ const OF_GROUP: &str = "
 const WAKE: &str = "SELECT wake_journeys_1($1, $2, $3, $4, $5, $6)";
 const EARLIEST: &str = "SELECT min(wake_at) FROM waiting_journey WHERE woken_into IS NULL";
 const REST: &str = "SELECT rest_run_1($1)";
-pub(super) const RESTING: &str = "
-    SELECT r.id, r.scenario, c.version, c.id FROM run r JOIN call c ON c.seq = r.call WHERE r.state = 6 ORDER BY r.id";
-pub(super) const UNDER_WAY: &str = "
+pub(super) const RESTING: &str = sql!(
+    "
+    SELECT r.id, r.scenario, c.version, c.id FROM run r JOIN call c ON c.seq = r.call
+    WHERE r.state = {run.waiting} ORDER BY r.id"
+);
+pub(super) const UNDER_WAY: &str = sql!("
     SELECT r.id, r.scenario, c.version, c.id
-    FROM (SELECT id FROM run WHERE state IN (0, 1) UNION ALL SELECT id FROM run WHERE state = 6) o
-    JOIN run r ON r.id = o.id JOIN call c ON c.seq = r.call ORDER BY r.id";
+    FROM (SELECT id FROM run WHERE state IN {run.under_way} UNION ALL SELECT id FROM run WHERE state = {run.waiting}) o
+    JOIN run r ON r.id = o.id JOIN call c ON c.seq = r.call ORDER BY r.id");
 const LEFT: &str = "SELECT customer FROM waiting_journey WHERE run = $1 AND chunk = $2";
 const EARLIER: &str = "
     SELECT d.customer, d.state, d.reason FROM chunk c

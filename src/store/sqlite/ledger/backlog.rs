@@ -8,24 +8,28 @@ use super::rows::{delivery_state, timestamp};
 use crate::domain::name::{ChannelName, ScenarioName};
 use crate::store::run_log::{Backlog, LEFT_OUT_MAX};
 
-const WAITING: &str =
-    "SELECT channel, state, count(*) FROM delivery WHERE state IN (0, 2) GROUP BY channel, state
-     UNION ALL SELECT channel, state, count(*) FROM delivery WHERE state = 6 GROUP BY channel";
+const WAITING: &str = sql!(
+    "SELECT channel, state, count(*) FROM delivery WHERE state IN {delivery.waiting} GROUP BY channel, state
+     UNION ALL SELECT channel, state, count(*) FROM delivery WHERE state = {delivery.held} GROUP BY channel"
+);
 
 /// The runs under way lead to their chunks, which are few.
-const UNDECIDED: &str =
+const UNDECIDED: &str = sql!(
     "SELECT r.scenario, sum(c.size - c.position) FROM run r CROSS JOIN chunk c ON c.run = r.id
-     WHERE r.state IN (0, 1) AND c.state = 0 GROUP BY r.scenario";
+     WHERE r.state IN {run.under_way} AND c.state = {chunk.open} GROUP BY r.scenario"
+);
 
-const UNDER_WAY: &str = "SELECT scenario FROM run WHERE state IN (0, 1)
-     UNION SELECT DISTINCT scenario FROM run WHERE state = 6 LIMIT ?1";
+const UNDER_WAY: &str = sql!(
+    "SELECT scenario FROM run WHERE state IN {run.under_way}
+     UNION SELECT DISTINCT scenario FROM run WHERE state = {run.waiting} LIMIT ?1"
+);
 
 /// A call that is not matched, or the call of a run under way that has not waited.
-const OLDEST: &str = "SELECT min(at) FROM (
-        SELECT * FROM (SELECT received_at AS at FROM call WHERE state = 0 ORDER BY seq LIMIT 1)
+const OLDEST: &str = sql!("SELECT min(at) FROM (
+        SELECT * FROM (SELECT received_at AS at FROM call WHERE state = {call.accepted} ORDER BY seq LIMIT 1)
         UNION ALL SELECT * FROM (SELECT c.received_at FROM run r CROSS JOIN call c ON c.seq = r.call
-            WHERE r.state IN (0, 1) AND NOT EXISTS (SELECT 1 FROM waiting_journey w WHERE w.run = r.id)
-            ORDER BY r.id LIMIT 1))";
+            WHERE r.state IN {run.under_way} AND NOT EXISTS (SELECT 1 FROM waiting_journey w WHERE w.run = r.id)
+            ORDER BY r.id LIMIT 1))");
 
 /// Counts, on one snapshot.
 pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
@@ -51,9 +55,9 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<Backlog> {
     let next_wake: Option<i64> = snapshot.query_row(next_wake, [], |row| row.get(0))?;
     Ok(Backlog {
         oldest_call: oldest.map(timestamp).transpose()?,
-        calls: one("SELECT count(*) FROM call WHERE state IN (0, 1)")?,
-        runs: one("SELECT count(*) FROM run WHERE state IN (0, 1)")?,
-        resting_runs: one("SELECT count(*) FROM run WHERE state = 6")?,
+        calls: one(sql!("SELECT count(*) FROM call WHERE state IN {call.open}"))?,
+        runs: one(sql!("SELECT count(*) FROM run WHERE state IN {run.under_way}"))?,
+        resting_runs: one(sql!("SELECT count(*) FROM run WHERE state = {run.waiting}"))?,
         next_wake_at: next_wake.map(timestamp).transpose()?,
         deliveries: waiting.collect::<rusqlite::Result<_>>()?,
         waiting: undecided,
@@ -75,13 +79,17 @@ mod tests {
     use crate::store::run_log::RunLog;
     use crate::store::sqlite::Ledger;
 
-    const ROWS: &str = "
-        INSERT INTO call (id, trigger_name, received_at, state, http_status) VALUES ('a', 't', 0, 1, 202), ('b', 't', 0, 2, 202);
-        INSERT INTO run (call, scenario, state, started_at) VALUES (1, 's', 1, 0), (2, 's', 2, 0);
+    const ROWS: &str = sql!("
+        INSERT INTO call (id, trigger_name, received_at, state, http_status) VALUES ('a', 't', 0, {call.running}, 202),
+            ('b', 't', 0, {call.done}, 202);
+        INSERT INTO run (call, scenario, state, started_at) VALUES (1, 's', {run.running}, 0),
+            (2, 's', {run.done}, 0);
         INSERT INTO chunk (run, n, first_key, last_key, size, position, state) VALUES
-            (1, 0, 1, 4, 4, 4, 1), (1, 1, 5, 9, 5, 2, 0), (1, 2, 10, 19, 10, 0, 0), (2, 0, 1, 1, 1, 0, 0);
+            (1, 0, 1, 4, 4, 4, {chunk.done}), (1, 1, 5, 9, 5, 2, {chunk.open}),
+            (1, 2, 10, 19, 10, 0, {chunk.open}), (2, 0, 1, 1, 1, 0, {chunk.open});
         INSERT INTO delivery (run, customer, node, channel, state, attempt) VALUES
-            (1, 1, 0, 'mail', 2, 1), (1, 2, 0, 'mail', 2, 1), (1, 3, 0, 'sms', 6, 1), (1, 4, 0, 'sms', 3, 1);";
+            (1, 1, 0, 'mail', {delivery.retrying}, 1), (1, 2, 0, 'mail', {delivery.retrying}, 1),
+            (1, 3, 0, 'sms', {delivery.held}, 1), (1, 4, 0, 'sms', {delivery.sent}, 1);");
 
     #[tokio::test]
     async fn what_is_not_at_its_end_is_counted_by_indexes_alone() {

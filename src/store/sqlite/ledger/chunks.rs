@@ -22,7 +22,10 @@ pub(super) fn set_audience(
 ) -> rusqlite::Result<Option<Fence>> {
     let audience: usize = chunks.iter().map(Vec::len).sum();
     let selecting = connection
-        .prepare_cached("UPDATE run SET state = 1, audience = ?2, access = ?3 WHERE id = ?1 AND state = 0")?
+        .prepare_cached(sql!(
+            "UPDATE run SET state = {run.running}, audience = ?2, access = ?3
+             WHERE id = ?1 AND state = {run.selecting}"
+        ))?
         .execute(params![run.0, i64::try_from(audience).unwrap_or(i64::MAX), access])?;
     if selecting == 0 {
         return Ok(None);
@@ -43,8 +46,9 @@ pub(super) fn set_audience(
 }
 
 pub(super) fn open(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<u32>> {
-    let mut statement = connection
-        .prepare_cached("SELECT n FROM chunk WHERE run = ?1 AND state = 0 ORDER BY from_chunk IS NULL, n")?;
+    let mut statement = connection.prepare_cached(sql!(
+        "SELECT n FROM chunk WHERE run = ?1 AND state = {chunk.open} ORDER BY from_chunk IS NULL, n"
+    ))?;
     statement.query_map([run.0], |row| row.get(0))?.collect()
 }
 
@@ -56,8 +60,8 @@ pub(super) fn take(
 ) -> rusqlite::Result<Option<TakenChunk>> {
     let taken = connection
         .prepare_cached(
-            "UPDATE chunk SET owner = ?3, fence = fence + 1 WHERE run = ?1 AND n = ?2 AND state = 0
-             RETURNING fence, position, from_node, woken_at",
+            sql!("UPDATE chunk SET owner = ?3, fence = fence + 1 WHERE run = ?1 AND n = ?2 AND state = {chunk.open}
+             RETURNING fence, position, from_node, woken_at"),
         )?
         .query_row(params![chunk.run.0, chunk.n, owner], |row| {
             Ok((Fence(row.get(0)?), row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?))
@@ -88,10 +92,10 @@ pub(super) fn finish(
     counts: &RunCounts,
 ) -> rusqlite::Result<bool> {
     let changed = connection
-        .prepare_cached(concat!(
-            "UPDATE chunk AS c SET state = 1, position = ?4, counts = ?5, owner = NULL
-                 WHERE run = ?1 AND n = ?2 AND fence = ?3 AND state = 0 AND NOT EXISTS (
-                     SELECT 1 FROM delivery d WHERE d.state IN (0, 1, 2) AND ",
+        .prepare_cached(sql!(
+            "UPDATE chunk AS c SET state = {chunk.done}, position = ?4, counts = ?5, owner = NULL
+                 WHERE run = ?1 AND n = ?2 AND fence = ?3 AND state = {chunk.open} AND NOT EXISTS (
+                     SELECT 1 FROM delivery d WHERE d.state IN {delivery.open} AND ",
             made_in_chunk!(),
             ")"
         ))?
@@ -112,13 +116,14 @@ pub(super) fn finish_untouched(
     end: JourneyEnd,
 ) -> rusqlite::Result<u64> {
     let mut untouched = connection.prepare_cached(
-        "SELECT n, size FROM chunk WHERE run = ?1 AND state = 0 AND fence = 0 AND from_chunk IS NULL",
+        sql!("SELECT n, size FROM chunk WHERE run = ?1 AND state = {chunk.open} AND fence = 0 AND from_chunk IS NULL"),
     )?;
     let chunks: Vec<(u32, i64)> =
         untouched.query_map([run.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    let mut finish = connection.prepare_cached(
-        "UPDATE chunk SET state = 1, counts = ?3 WHERE run = ?1 AND n = ?2 AND state = 0 AND fence = 0",
-    )?;
+    let mut finish = connection.prepare_cached(sql!(
+        "UPDATE chunk SET state = {chunk.done}, counts = ?3
+         WHERE run = ?1 AND n = ?2 AND state = {chunk.open} AND fence = 0"
+    ))?;
     for (n, size) in &chunks {
         let mut counts = RunCounts::default();
         counts.journeys.add(end, size.unsigned_abs());

@@ -34,30 +34,31 @@ pub(super) fn resend(
 ) -> rusqlite::Result<Option<Reopened>> {
     let changed = connection
         .prepare_cached(
-            "UPDATE delivery SET state = 0, doubtful = 0, address = NULL, digest = NULL, first_at = NULL,
+            sql!("UPDATE delivery SET state = {delivery.queued}, doubtful = 0, address = NULL, digest = NULL, first_at = NULL,
                  done_at = NULL, retry_at = ?4, reason = 'sent again by a person''s decision'
-             WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = 6
-               AND EXISTS (SELECT 1 FROM run WHERE id = ?1 AND state IN (1, 2, 6) AND stopping = 0)",
+             WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = {delivery.held}
+               AND EXISTS (SELECT 1 FROM run WHERE id = ?1 AND stopping = 0
+                   AND state IN ({run.running}, {run.done}, {run.waiting}))"),
         )?
         .execute(params![id.run.0, id.customer.0, id.node.0, now.as_microsecond()])?;
     if changed == 0 {
         return Ok(None);
     }
     let n = connection
-        .prepare_cached(concat!(
-            "UPDATE chunk SET state = 0, counts = NULL WHERE run = ?1 AND n = (",
+        .prepare_cached(sql!(
+            "UPDATE chunk SET state = {chunk.open}, counts = NULL WHERE run = ?1 AND n = (",
             chunk_of_delivery!(),
             ") RETURNING n"
         ))?
         .query_row(params![id.run.0, id.customer.0, id.node.0], |row| row.get(0))?;
     connection
-        .prepare_cached("UPDATE run SET state = 1, finished_at = NULL WHERE id = ?1")?
+        .prepare_cached(sql!("UPDATE run SET state = {run.running}, finished_at = NULL WHERE id = ?1"))?
         .execute([id.run.0])?;
     connection
-        .prepare_cached(
-            "UPDATE call SET state = 1, finished_at = NULL
-             WHERE seq = (SELECT call FROM run WHERE id = ?1) AND state IN (1, 2)",
-        )?
+        .prepare_cached(sql!(
+            "UPDATE call SET state = {call.running}, finished_at = NULL
+             WHERE seq = (SELECT call FROM run WHERE id = ?1) AND state IN ({call.running}, {call.done})"
+        ))?
         .execute([id.run.0])?;
     let run = read_run(connection, id.run)?;
     Ok(Some(Reopened { run, chunk: ChunkId { run: id.run, n } }))
@@ -83,18 +84,19 @@ fn read_run(connection: &Connection, run: RunId) -> rusqlite::Result<UnfinishedR
 /// A finished chunk is counted anew, so that its run still adds up.
 pub(super) fn close(connection: &Connection, id: DeliveryId, now: Timestamp) -> rusqlite::Result<bool> {
     let changed = connection
-        .prepare_cached(
-            "UPDATE delivery SET state = 5, done_at = ?4, reason = coalesce(reason || '; ', '') || 'closed by a person'
-             WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = 6",
-        )?
+        .prepare_cached(sql!(
+            "UPDATE delivery SET state = {delivery.unknown}, done_at = ?4,
+                 reason = coalesce(reason || '; ', '') || 'closed by a person'
+             WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = {delivery.held}"
+        ))?
         .execute(params![id.run.0, id.customer.0, id.node.0, now.as_microsecond()])?;
     if changed == 0 {
         return Ok(false);
     }
     let finished: Option<(u32, i64, String)> = connection
-        .prepare_cached(concat!(
+        .prepare_cached(sql!(
             "SELECT n, position, counts FROM chunk
-                 WHERE run = ?1 AND state = 1 AND counts IS NOT NULL AND n = (",
+                 WHERE run = ?1 AND state = {chunk.done} AND counts IS NOT NULL AND n = (",
             chunk_of_delivery!(),
             ")"
         ))?

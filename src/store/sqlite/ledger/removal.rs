@@ -32,26 +32,26 @@ const COUNTS_A_BATCH: i64 = 500;
 /// Whether a call `c` may go: it is old, at its end, and so is every run of it. Whoever does not know a state lets it stay.
 macro_rules! may_go {
     () => {
-        "c.received_at < ?2 AND c.state IN (2, 3, 4, 5, 6)
-         AND NOT EXISTS (SELECT 1 FROM run o WHERE o.call = c.seq AND o.state NOT IN (2, 3, 4))"
+        "c.received_at < ?2 AND c.state IN {call.ended}
+         AND NOT EXISTS (SELECT 1 FROM run o WHERE o.call = c.seq AND o.state NOT IN {run.ended})"
     };
 }
 
-const CALLS_AFTER: &str = concat!(
+const CALLS_AFTER: &str = sql!(
     "SELECT c.seq, c.received_at < ?2, ",
     may_go!(),
     " FROM call c WHERE c.seq > ?1 ORDER BY c.seq LIMIT ?3"
 );
-const MAY_GO: &str = concat!("SELECT EXISTS (SELECT 1 FROM call c WHERE c.seq = ?1 AND ", may_go!(), ")");
+const MAY_GO: &str = sql!("SELECT EXISTS (SELECT 1 FROM call c WHERE c.seq = ?1 AND ", may_go!(), ")");
 const KEEP_NUMBERS: &str = "UPDATE number_given SET call = max(call, ?1),
     run = max(run, (SELECT coalesce(max(id), 0) FROM run WHERE call = ?1))";
 const REMEMBER_RUNS: &str = "INSERT INTO removed_run (run) SELECT id FROM run WHERE call = ?1";
 const REMOVE_CHUNKS: &str = "DELETE FROM chunk WHERE run IN (SELECT id FROM run WHERE call = ?1)";
-const REMOVE_RUNS: &str = "DELETE FROM run WHERE call = ?1 AND state IN (2, 3, 4)";
+const REMOVE_RUNS: &str = sql!("DELETE FROM run WHERE call = ?1 AND state IN {run.ended}");
 const REMOVE_PAUSE: &str =
     "DELETE FROM pause WHERE kind = 'call' AND name = (SELECT id FROM call WHERE seq = ?1)";
 /// A run that is still there keeps its call, and the whole batch is undone.
-const REMOVE_CALL: &str = concat!("DELETE FROM call AS c WHERE c.seq = ?1 AND ", may_go!());
+const REMOVE_CALL: &str = sql!("DELETE FROM call AS c WHERE c.seq = ?1 AND ", may_go!());
 
 const NEXT_REMOVED: &str = "SELECT run FROM removed_run ORDER BY run LIMIT ?1";
 const REMOVE_DELIVERIES: &str = "DELETE FROM delivery
@@ -83,18 +83,22 @@ const REMOVE_COUNT: &str =
 
 /// `created_at` is when a version was in force last, as far as that was told. None that a call needs goes: one that is not
 /// at its end, or has a delivery that a person may let be sent again.
-const OLD_VERSIONS: &str = "SELECT v.id FROM version v WHERE v.created_at < ?1
+const OLD_VERSIONS: &str = sql!(
+    "SELECT v.id FROM version v WHERE v.created_at < ?1
     AND v.id NOT IN (SELECT version FROM in_force)
-    AND v.id NOT IN (SELECT c.version FROM call c WHERE c.state IN (0, 1) AND c.version IS NOT NULL)
+    AND v.id NOT IN (SELECT c.version FROM call c WHERE c.state IN {call.open} AND c.version IS NOT NULL)
     AND v.id NOT IN (SELECT c.version FROM run r JOIN call c ON c.seq = r.call
-        WHERE (r.state IN (0, 1) OR r.state = 6) AND c.version IS NOT NULL)
+        WHERE (r.state IN {run.under_way} OR r.state = {run.waiting}) AND c.version IS NOT NULL)
     AND v.id NOT IN (SELECT c.version FROM run r JOIN call c ON c.seq = r.call
-        WHERE r.id IN (SELECT run FROM delivery WHERE state = 6) AND c.version IS NOT NULL)";
-const REMOVE_VERSION: &str = "DELETE FROM version AS v WHERE v.id = ?1 AND v.created_at < ?2
+        WHERE r.id IN (SELECT run FROM delivery WHERE state = {delivery.held}) AND c.version IS NOT NULL)"
+);
+const REMOVE_VERSION: &str = sql!(
+    "DELETE FROM version AS v WHERE v.id = ?1 AND v.created_at < ?2
     AND v.id NOT IN (SELECT version FROM in_force)
-    AND NOT EXISTS (SELECT 1 FROM call c WHERE c.state IN (0, 1) AND c.version = v.id)
+    AND NOT EXISTS (SELECT 1 FROM call c WHERE c.state IN {call.open} AND c.version = v.id)
     AND NOT EXISTS (SELECT 1 FROM run r JOIN call c ON c.seq = r.call
-        WHERE (r.state IN (0, 1) OR r.state = 6) AND c.version = v.id)";
+        WHERE (r.state IN {run.under_way} OR r.state = {run.waiting}) AND c.version = v.id)"
+);
 
 #[async_trait]
 impl RetentionStore for Ledger {

@@ -15,7 +15,7 @@ use super::waiting::made_in_chunk;
 use super::{Ledger, backlog, held, left_out};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, NodeIndex, RunId, ScenarioName, VersionId};
-use crate::domain::state::{DeliveryState, RunState};
+use crate::domain::state::DeliveryState;
 use crate::store::StoreError;
 use crate::store::run_log::{
     Backlog, DeliveryFilter, DeliveryRecord, Reopened, RunLog, RunRecord, ScenarioLeftOut,
@@ -68,10 +68,10 @@ impl RunLog for Ledger {
 
 fn runs_of_call(connection: &Connection, call: &CallId) -> rusqlite::Result<Vec<RunRecord>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, scenario, state, audience, access, error, started_at, finished_at, ended,
-             CASE WHEN state = 1
-                 THEN (SELECT sum(c.size - c.position) FROM chunk c WHERE c.run = run.id AND c.state = 0) END
-         FROM run WHERE call = (SELECT seq FROM call WHERE id = ?1) ORDER BY id",
+        sql!("SELECT id, scenario, state, audience, access, error, started_at, finished_at, ended,
+             CASE WHEN state = {run.running}
+                 THEN (SELECT sum(c.size - c.position) FROM chunk c WHERE c.run = run.id AND c.state = {chunk.open}) END
+         FROM run WHERE call = (SELECT seq FROM call WHERE id = ?1) ORDER BY id"),
     )?;
     let mut records: Vec<RunRecord> =
         statement.query_map([call.as_str()], run_record)?.collect::<Result<_, _>>()?;
@@ -100,8 +100,9 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
 }
 
 fn add_finished_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite::Result<()> {
-    let mut statement = connection
-        .prepare_cached("SELECT counts FROM chunk WHERE run = ?1 AND state = 1 AND counts IS NOT NULL")?;
+    let mut statement = connection.prepare_cached(sql!(
+        "SELECT counts FROM chunk WHERE run = ?1 AND state = {chunk.done} AND counts IS NOT NULL"
+    ))?;
     let mut rows = statement.query([record.id.0])?;
     while let Some(row) = rows.next()? {
         record.run_counts.merge(&read_run_counts(row.get_ref(0)?.as_str()?)?);
@@ -111,11 +112,11 @@ fn add_finished_chunks(connection: &Connection, record: &mut RunRecord) -> rusql
 
 /// A chunk that nobody ever took has no deliveries.
 fn add_open_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(concat!(
+    let mut statement = connection.prepare_cached(sql!(
         "SELECT d.node, d.state, count(*) FROM chunk c
          JOIN delivery d ON ",
         made_in_chunk!(),
-        " WHERE c.run = ?1 AND c.state = 0 AND c.fence > 0 GROUP BY d.node, d.state"
+        " WHERE c.run = ?1 AND c.state = {chunk.open} AND c.fence > 0 GROUP BY d.node, d.state"
     ))?;
     let mut rows = statement.query([record.id.0])?;
     while let Some(row) = rows.next()? {
@@ -127,14 +128,14 @@ fn add_open_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite:
 
 /// A run at its end waits for nobody.
 fn with_waits(connection: &Connection, record: RunRecord) -> rusqlite::Result<RunRecord> {
-    if !matches!(record.state, RunState::Running | RunState::Waiting) {
+    if !record.state.is_begun() {
         return Ok(record);
     }
     let mut statement = connection.prepare_cached(
-        "SELECT coalesce(sum(c.size - (SELECT count(*) FROM waiting_journey w WHERE w.run = c.run AND w.chunk = c.n)), 0),
+        sql!("SELECT coalesce(sum(c.size - (SELECT count(*) FROM waiting_journey w WHERE w.run = c.run AND w.chunk = c.n)), 0),
              (SELECT min(w.wake_at) FROM (SELECT run, wake_at FROM waiting_journey WHERE woken_into IS NULL
                  ORDER BY wake_at LIMIT 10000) w WHERE w.run = ?1)
-         FROM chunk c WHERE c.run = ?1 AND c.state = 0",
+         FROM chunk c WHERE c.run = ?1 AND c.state = {chunk.open}"),
     )?;
     let (in_open_chunks, next_wake_at) = statement.query_row([record.id.0], |row| {
         Ok((row.get::<_, i64>(0)?.unsigned_abs(), optional_timestamp(row, 1)?))
@@ -179,12 +180,12 @@ fn deliveries_of_call(
 }
 
 fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<DeliveryRecord>> {
-    let held = concat!(
+    let held = sql!(
         "SELECT ",
         delivery_columns!(),
         ", c.id, c.version, r.scenario
           FROM delivery d CROSS JOIN run r ON r.id = d.run CROSS JOIN call c ON c.seq = r.call
-          WHERE d.state = 6 AND ?1 = 6 AND (d.run, d.customer, d.node) > (?2, ?3, ?4)
+          WHERE d.state = {delivery.held} AND ?1 = {delivery.held} AND (d.run, d.customer, d.node) > (?2, ?3, ?4)
           ORDER BY d.run, d.customer, d.node LIMIT ?5"
     );
     let any = concat!(

@@ -22,16 +22,19 @@ pub(super) fn begin(
     let finished_at = matched.fired.is_empty().then(|| now.as_microsecond());
     let changed = connection
         .prepare_cached(
-            "UPDATE call SET state = ?2, not_fired = ?3, finished_at = ?4 WHERE seq = ?1 AND state = 0",
+            sql!("UPDATE call SET state = ?2, not_fired = ?3, finished_at = ?4 WHERE seq = ?1 AND state = {call.accepted}"),
         )?
         .execute(params![call_seq, state.code(), matched.not_fired_as_json(), finished_at])?;
     if changed == 0 {
         return Ok(Vec::new());
     }
     let mut insert = connection.prepare_cached(
-        "INSERT INTO run (id, call, scenario, state, started_at)
-         SELECT max((SELECT coalesce(max(id), 0) FROM run), number_given.run) + 1, ?1, ?2, 0, ?3 FROM number_given
-         RETURNING id",
+        sql!(
+            "INSERT INTO run (id, call, scenario, state, started_at)
+             SELECT max((SELECT coalesce(max(id), 0) FROM run), number_given.run) + 1, ?1, ?2, {run.selecting}, ?3
+             FROM number_given
+             RETURNING id"
+        ),
     )?;
     let begun = matched.fired.iter().map(|scenario| {
         insert.query_row(params![call_seq, scenario.as_str(), now.as_microsecond()], |row| row.get(0))
@@ -48,17 +51,17 @@ pub(super) fn end_unmatched(
     let (state, reason) = end.state_and_reason();
     connection
         .prepare_cached(
-            "UPDATE call SET state = ?2, reason = ?3, finished_at = ?4 WHERE seq = ?1 AND state = 0",
+            sql!("UPDATE call SET state = ?2, reason = ?3, finished_at = ?4 WHERE seq = ?1 AND state = {call.accepted}"),
         )?
         .execute(params![call_seq, state.code(), reason, now.as_microsecond()])?;
     Ok(())
 }
 
 pub(super) fn unfinished(connection: &Connection, known: &[RunId]) -> rusqlite::Result<Vec<UnfinishedRun>> {
-    let mut statement = connection.prepare_cached(concat!(
+    let mut statement = connection.prepare_cached(sql!(
         "SELECT r.id, r.scenario, r.state, r.stopping, ",
         call_columns!(),
-        " FROM run r JOIN call c ON c.seq = r.call WHERE r.state IN (0, 1) ORDER BY r.id"
+        " FROM run r JOIN call c ON c.seq = r.call WHERE r.state IN {run.under_way} ORDER BY r.id"
     ))?;
     let rows = statement.query_map([], |row| {
         Ok(UnfinishedRun {
@@ -75,8 +78,8 @@ pub(super) fn unfinished(connection: &Connection, known: &[RunId]) -> rusqlite::
 }
 
 pub(super) fn stopping(connection: &Connection) -> rusqlite::Result<Vec<RunId>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id FROM run WHERE state IN (0, 1) AND stopping = 1")?;
+    let mut statement = connection
+        .prepare_cached(sql!("SELECT id FROM run WHERE state IN {run.under_way} AND stopping = 1"))?;
     statement.query_map([], |row| row.get(0).map(RunId))?.collect()
 }
 
@@ -120,10 +123,10 @@ pub(super) fn end(
     // A failed run leaves its chunks as they are; any other end needs all of them done.
     let call: Option<i64> = connection
         .prepare_cached(
-            "UPDATE run SET state = ?2, error = coalesce(?3, error), finished_at = ?4, ended = ?5
-             WHERE id = ?1 AND state IN (0, 1)
-               AND (?2 = 3 OR NOT EXISTS (SELECT 1 FROM chunk WHERE run = ?1 AND state = 0))
-             RETURNING call",
+            sql!("UPDATE run SET state = ?2, error = coalesce(?3, error), finished_at = ?4, ended = ?5
+             WHERE id = ?1 AND state IN {run.under_way}
+               AND (?2 = {run.failed} OR NOT EXISTS (SELECT 1 FROM chunk WHERE run = ?1 AND state = {chunk.open}))
+             RETURNING call"),
         )?
         .query_row(
             params![run.0, state.kept().code(), error, now.as_microsecond(), Ends::of(*state).code()],
@@ -142,15 +145,16 @@ pub(super) fn end(
 fn end_call_with_its_runs(connection: &Connection, call: i64, now: Timestamp) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "UPDATE call SET finished_at = ?2, state = CASE
-                 WHEN EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state = 3) THEN 3
-                 WHEN NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state <> 4) THEN 4
-                 ELSE 2 END,
+            sql!("UPDATE call SET finished_at = ?2, state = CASE
+                 WHEN EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state = {run.failed}) THEN {call.failed}
+                 WHEN NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state <> {run.cancelled}) THEN {call.cancelled}
+                 ELSE {call.done} END,
                  ended = (SELECT max(e & 1) | max(e & 2) | max(e & 4) | max(e & 8) FROM (
-                     SELECT coalesce(ended, CASE state WHEN 3 THEN 2 WHEN 4 THEN 4 ELSE 1 END) AS e
+                     SELECT coalesce(ended, CASE state WHEN {run.failed} THEN {ended.failed}
+                         WHEN {run.cancelled} THEN {ended.cancelled} ELSE {ended.done} END) AS e
                      FROM run WHERE call = ?1))
-             WHERE seq = ?1 AND state = 1
-               AND NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state IN (0, 1, 6))",
+             WHERE seq = ?1 AND state = {call.running}
+               AND NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state IN {run.unfinished})"),
         )?
         .execute(params![call, now.as_microsecond()])?;
     Ok(())
@@ -159,8 +163,8 @@ fn end_call_with_its_runs(connection: &Connection, call: i64, now: Timestamp) ->
 pub(super) fn stop(connection: &Connection, run: RunId) -> rusqlite::Result<bool> {
     let changed = connection
         .prepare_cached(
-            "UPDATE run SET stopping = 1, state = CASE state WHEN 6 THEN 1 ELSE state END
-             WHERE id = ?1 AND state IN (0, 1, 6)",
+            sql!("UPDATE run SET stopping = 1, state = CASE state WHEN {run.waiting} THEN {run.running} ELSE state END
+             WHERE id = ?1 AND state IN {run.unfinished}"),
         )?
         .execute([run.0])?;
     Ok(changed > 0)
@@ -173,16 +177,16 @@ pub(super) fn count_crash(
     process: &str,
 ) -> rusqlite::Result<u32> {
     connection
-        .prepare_cached(
+        .prepare_cached(sql!(
             "INSERT OR IGNORE INTO ending (run, customer, process)
-             SELECT id, ?2, ?3 FROM run WHERE id = ?1 AND state IN (0, 1)",
-        )?
+             SELECT id, ?2, ?3 FROM run WHERE id = ?1 AND state IN {run.under_way}"
+        ))?
         .execute(params![run.0, customer.0, process])?;
     connection
-        .prepare_cached(
+        .prepare_cached(sql!(
             "SELECT count(*) FROM ending e JOIN run r ON r.id = e.run
-             WHERE e.run = ?1 AND e.customer = ?2 AND r.state IN (0, 1)",
-        )?
+             WHERE e.run = ?1 AND e.customer = ?2 AND r.state IN {run.under_way}"
+        ))?
         .query_row([run.0, customer.0], |row| row.get(0))
 }
 

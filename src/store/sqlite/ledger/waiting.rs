@@ -91,7 +91,7 @@ fn wake(
 ) -> rusqlite::Result<Option<(ChunkId, u64)>> {
     let Group { run, chunk, node } = *group;
     let is_under_way: bool = connection
-        .prepare_cached("SELECT state IN (1, 6) FROM run WHERE id = ?1")?
+        .prepare_cached(sql!("SELECT state IN {run.begun} FROM run WHERE id = ?1"))?
         .query_row([run.0], |row| row.get(0))
         .optional()?
         .unwrap_or(false);
@@ -124,18 +124,20 @@ fn wake(
     connection
         .prepare_cached("INSERT INTO chunk_customers (run, n, customers) VALUES (?1, ?2, ?3)")?
         .execute(params![run.0, n, chunk_keys::encode(&keys)])?;
-    connection.prepare_cached("UPDATE run SET state = 1 WHERE id = ?1 AND state = 6")?.execute([run.0])?;
+    connection
+        .prepare_cached(sql!("UPDATE run SET state = {run.running} WHERE id = ?1 AND state = {run.waiting}"))?
+        .execute([run.0])?;
     Ok(Some((ChunkId { run, n }, size)))
 }
 
 /// Lets a run rest of which nothing but waiting journeys is left.
 pub(super) fn rest(connection: &Connection, run: RunId) -> rusqlite::Result<bool> {
     let changed = connection
-        .prepare_cached(
-            "UPDATE run SET state = 6 WHERE id = ?1 AND state = 1 AND stopping = 0
-                 AND NOT EXISTS (SELECT 1 FROM chunk WHERE run = ?1 AND state = 0)
-                 AND EXISTS (SELECT 1 FROM waiting_journey WHERE run = ?1 AND woken_into IS NULL)",
-        )?
+        .prepare_cached(sql!(
+            "UPDATE run SET state = {run.waiting} WHERE id = ?1 AND state = {run.running} AND stopping = 0
+                 AND NOT EXISTS (SELECT 1 FROM chunk WHERE run = ?1 AND state = {chunk.open})
+                 AND EXISTS (SELECT 1 FROM waiting_journey WHERE run = ?1 AND woken_into IS NULL)"
+        ))?
         .execute([run.0])?;
     Ok(changed > 0)
 }
@@ -144,8 +146,10 @@ pub(super) fn rest(connection: &Connection, run: RunId) -> rusqlite::Result<bool
 pub(super) fn waiting_runs(connection: &Connection) -> rusqlite::Result<Vec<RunUnderWay>> {
     under_way(
         connection,
-        "SELECT r.id, r.scenario, c.version, c.id FROM run r JOIN call c ON c.seq = r.call
-         WHERE r.state = 6 ORDER BY r.id",
+        sql!(
+            "SELECT r.id, r.scenario, c.version, c.id FROM run r JOIN call c ON c.seq = r.call
+         WHERE r.state = {run.waiting} ORDER BY r.id"
+        ),
     )
 }
 
@@ -153,9 +157,9 @@ pub(super) fn waiting_runs(connection: &Connection) -> rusqlite::Result<Vec<RunU
 pub(super) fn runs_under_way(connection: &Connection) -> rusqlite::Result<Vec<RunUnderWay>> {
     under_way(
         connection,
-        "SELECT r.id, r.scenario, c.version, c.id
-         FROM (SELECT id FROM run WHERE state IN (0, 1) UNION ALL SELECT id FROM run WHERE state = 6) o
-         JOIN run r ON r.id = o.id JOIN call c ON c.seq = r.call ORDER BY r.id",
+        sql!("SELECT r.id, r.scenario, c.version, c.id
+         FROM (SELECT id FROM run WHERE state IN {run.under_way} UNION ALL SELECT id FROM run WHERE state = {run.waiting}) o
+         JOIN run r ON r.id = o.id JOIN call c ON c.seq = r.call ORDER BY r.id"),
     )
 }
 

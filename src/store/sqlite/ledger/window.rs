@@ -14,6 +14,7 @@ use crate::store::deliveries::{Advanced, Committed, Cursor, Decided, JourneyWait
 use crate::store::runs::{ChunkId, Fence};
 
 pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<Committed> {
+    debug_assert!(step.is_within_the_table(), "{step:?}");
     let at = step.at.as_microsecond();
     let mut rights = Rights::default();
     write_outcomes(connection, step, at)?;
@@ -27,12 +28,13 @@ pub(super) fn commit(connection: &Connection, step: &Step) -> rusqlite::Result<C
 
 /// An outcome is a fact: it is accepted from any process while the delivery is still at that attempt.
 fn write_outcomes(connection: &Connection, step: &Step, at: i64) -> rusqlite::Result<()> {
-    let mut update = connection.prepare_cached(
+    let mut update = connection.prepare_cached(sql!(
         "UPDATE delivery SET state = ?5, attempt = ?6, doubtful = doubtful OR ?7,
              provider_id = coalesce(?8, provider_id), reason = ?9, retry_at = ?10, done_at = ?11,
              passed = passed OR ?12
-         WHERE run = ?1 AND customer = ?2 AND node = ?3 AND attempt = ?4 AND (state = 1 OR state = 2 AND doubtful)",
-    )?;
+         WHERE run = ?1 AND customer = ?2 AND node = ?3 AND attempt = ?4
+             AND (state = {delivery.sending} OR state = {delivery.retrying} AND doubtful)"
+    ))?;
     for outcome in step.first_outcomes() {
         let DeliveryId { run, customer, node } = outcome.id;
         let done_at = (!outcome.state.is_open()).then_some(at);
@@ -73,13 +75,13 @@ fn write_decided(
     }
     // A row that is final stays as it is: nothing is decided twice.
     let mut write = connection.prepare_cached(
-        "INSERT INTO delivery (run, customer, node, channel, state, attempt, doubtful, reason, retry_at, done_at,
+        sql!("INSERT INTO delivery (run, customer, node, channel, state, attempt, doubtful, reason, retry_at, done_at,
              passed)
          VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (run, customer, node) DO UPDATE SET
              state = excluded.state, doubtful = doubtful OR excluded.doubtful, reason = excluded.reason,
              retry_at = excluded.retry_at, done_at = excluded.done_at, passed = passed OR excluded.passed
-         WHERE state IN (0, 1, 2)",
+         WHERE state IN {delivery.open}"),
     )?;
     for one in &ours {
         let DeliveryId { run, customer, node } = one.id;
@@ -143,19 +145,19 @@ fn write_openings(
     at: i64,
 ) -> rusqlite::Result<Vec<Opened>> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at, last_at,
+        sql!("INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at, last_at,
              segments)
-         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?8, ?10)
+         VALUES (?1, ?2, ?3, ?4, {delivery.sending}, ?5, ?6, ?7, ?8, ?8, ?10)
          ON CONFLICT DO UPDATE SET last_at = last_at
-         WHERE ?9 AND state = 1 AND attempt = excluded.attempt AND digest = excluded.digest",
+         WHERE ?9 AND state = {delivery.sending} AND attempt = excluded.attempt AND digest = excluded.digest"),
     )?;
-    let mut reopen = connection.prepare_cached(
-        "UPDATE delivery SET state = 1, attempt = ?4, address = ?5, digest = ?6,
+    let mut reopen = connection.prepare_cached(sql!(
+        "UPDATE delivery SET state = {delivery.sending}, attempt = ?4, address = ?5, digest = ?6,
              first_at = coalesce(first_at, ?7), last_at = ?7, retry_at = NULL, segments = ?9
          WHERE run = ?1 AND customer = ?2 AND node = ?3
-             AND (state IN (0, 2) AND attempt = ?4 - 1
-                  OR ?8 AND state = 1 AND attempt = ?4 AND digest = ?6)",
-    )?;
+             AND (state IN {delivery.waiting} AND attempt = ?4 - 1
+                  OR ?8 AND state = {delivery.sending} AND attempt = ?4 AND digest = ?6)"
+    ))?;
     let (openings, repeated) = (&step.openings, step.repeated);
     let mut answers = Vec::with_capacity(openings.len());
     for (opening, is_first) in openings.iter().zip(step.first_openings()) {
@@ -218,10 +220,10 @@ impl Rights {
 /// The fence of a chunk that is open, or one nobody holds; and whether nothing of the run may be sent any more.
 fn read_rights(connection: &Connection, chunk: ChunkId) -> rusqlite::Result<(i64, bool)> {
     let found = connection
-        .prepare_cached(
-            "SELECT c.fence, r.stopping OR r.state <> 1 FROM chunk c JOIN run r ON r.id = c.run
-             WHERE c.run = ?1 AND c.n = ?2 AND c.state = 0",
-        )?
+        .prepare_cached(sql!(
+            "SELECT c.fence, r.stopping OR r.state <> {run.running} FROM chunk c JOIN run r ON r.id = c.run
+             WHERE c.run = ?1 AND c.n = ?2 AND c.state = {chunk.open}"
+        ))?
         .query_row(params![chunk.run.0, chunk.n], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(found.unwrap_or((-1, true)))
@@ -245,10 +247,10 @@ fn move_cursors(connection: &Connection, cursors: &[Cursor]) -> rusqlite::Result
     if cursors.is_empty() {
         return Ok(());
     }
-    let mut update = connection.prepare_cached(
+    let mut update = connection.prepare_cached(sql!(
         "UPDATE chunk SET position = ?4
-         WHERE run = ?1 AND n = ?2 AND fence = ?3 AND state = 0 AND position < ?4",
-    )?;
+         WHERE run = ?1 AND n = ?2 AND fence = ?3 AND state = {chunk.open} AND position < ?4"
+    ))?;
     for Cursor { chunk, fence, position } in cursors {
         update.execute(params![
             chunk.run.0,

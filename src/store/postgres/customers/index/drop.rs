@@ -8,10 +8,11 @@ use crate::store::StoreError;
 use crate::store::postgres::session::Session;
 use crate::store::side_index::need_of;
 
-const END_GRACES: &str = "UPDATE side_index SET state = 2, filled_to = -1
-     WHERE state <> 2 AND unneeded_since <= clock_timestamp() - make_interval(secs => $1)";
-const FIRST_DROPPING: &str =
-    "SELECT id, definition, filled_to FROM side_index WHERE state = 2 ORDER BY id LIMIT 1";
+const END_GRACES: &str = sql!("UPDATE side_index SET state = {side_index.dropping}, filled_to = -1
+     WHERE state <> {side_index.dropping} AND unneeded_since <= clock_timestamp() - make_interval(secs => $1)");
+const FIRST_DROPPING: &str = sql!(
+    "SELECT id, definition, filled_to FROM side_index WHERE state = {side_index.dropping} ORDER BY id LIMIT 1"
+);
 const KEYS_AFTER: &str =
     "SELECT max(key) FROM (SELECT key FROM customer WHERE key > $1 ORDER BY key LIMIT $2) AS next";
 const DROP_ATTRIBUTES: &str = "WITH gone AS (

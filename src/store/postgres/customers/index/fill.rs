@@ -19,22 +19,26 @@ const KEYS_AFTER: &str = "SELECT max(key), count(*) FROM
      (SELECT key FROM customer WHERE key > $1 ORDER BY key LIMIT $2) AS next";
 const EVENTS_OF: &str = "SELECT customer, id, time, properties FROM event
      WHERE customer > $1 AND customer <= $2 AND type = (SELECT id FROM event_type WHERE name = $3)";
-const ADD_ATTRIBUTES: &str = "WITH added AS (
+const ADD_ATTRIBUTES: &str = sql!(
+    "WITH added AS (
          INSERT INTO attribute_entry (customer, idx, kind, text_value, number_value)
          SELECT customer, idx, kind, text_value, number_value::numeric
          FROM unnest($3::bigint[], $4::bigint[], $5::smallint[], $6::text[], $7::text[])
              AS put (customer, idx, kind, text_value, number_value)
          ON CONFLICT DO NOTHING)
-     UPDATE side_index SET filled_to = $2 WHERE id = $1 AND state = 0";
-const ADD_EVENTS: &str = "WITH added AS (
+     UPDATE side_index SET filled_to = $2 WHERE id = $1 AND state = {side_index.filling}"
+);
+const ADD_EVENTS: &str = sql!("WITH added AS (
          INSERT INTO event_entry (idx, kind, text_value, number_value, time, customer, event)
          SELECT idx, kind, text_value, number_value::numeric, time, customer, event
          FROM unnest($3::bigint[], $4::smallint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[])
              AS put (idx, kind, text_value, number_value, time, customer, event)
          ON CONFLICT DO NOTHING)
-     UPDATE side_index SET filled_to = $2 WHERE id = $1 AND state = 0";
-const COMPLETE: &str =
-    "UPDATE side_index SET state = 1, filled_to = 9223372036854775807 WHERE id = $1 AND state = 0";
+     UPDATE side_index SET filled_to = $2 WHERE id = $1 AND state = {side_index.filling}");
+const COMPLETE: &str = sql!(
+    "UPDATE side_index SET state = {side_index.complete}, filled_to = 9223372036854775807
+     WHERE id = $1 AND state = {side_index.filling}"
+);
 
 /// How many rows are added at a time, where one customer has more events than that.
 const EVENTS_A_STATEMENT: usize = 1_000;

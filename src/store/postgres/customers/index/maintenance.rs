@@ -27,9 +27,11 @@ const SETTLE_MAX: Duration = Duration::from_secs(5);
 const CUSTOMERS_FIRST: i64 = 200;
 const CUSTOMERS_MAX: i64 = 4_000;
 
-const IS_WORK: &str =
-    "SELECT EXISTS (SELECT FROM side_index WHERE state = 2 OR state = 0 AND unneeded_since IS NULL
-     OR unneeded_since <= clock_timestamp() - make_interval(secs => $1))";
+const IS_WORK: &str = sql!(
+    "SELECT EXISTS (SELECT FROM side_index WHERE state = {side_index.dropping}
+     OR state = {side_index.filling} AND unneeded_since IS NULL
+     OR unneeded_since <= clock_timestamp() - make_interval(secs => $1))"
+);
 /// This transaction's number: every writer's that was given before is smaller.
 const NUMBER: &str = "SELECT pg_current_xact_id()::text";
 const ARE_OLDER_ENDED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8";

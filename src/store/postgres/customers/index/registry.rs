@@ -5,13 +5,15 @@
 use tokio_postgres::Row;
 
 use super::super::damaged;
+use crate::domain::state::SideIndexState;
 use crate::store::StoreError;
-use crate::store::side_index::{SideIndex, need_of, state};
+use crate::store::side_index::{SideIndex, need_of};
 
 /// The indexes that writes keep, in the order they were required.
-pub(in crate::store::postgres::customers) const KEPT: &str =
+pub(in crate::store::postgres::customers) const KEPT: &str = sql!(
     "SELECT id, definition, state::bigint, filled_to, unneeded_since IS NULL FROM side_index
-     WHERE state <> 2 ORDER BY id";
+     WHERE state <> {side_index.dropping} ORDER BY id"
+);
 
 /// Reads the rows of [`KEPT`].
 pub(in crate::store::postgres::customers) fn side_indexes(
@@ -21,7 +23,7 @@ pub(in crate::store::postgres::customers) fn side_indexes(
         Ok(SideIndex {
             id: row.get(0),
             need: need_of(row.get(1)).map_err(damaged)?,
-            complete: row.get::<_, i64>(2) == state::COMPLETE,
+            complete: row.get::<_, i64>(2) == SideIndexState::Complete.code(),
             filled_to: row.get(3),
             needed: row.get(4),
         })

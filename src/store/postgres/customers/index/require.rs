@@ -17,8 +17,10 @@ use crate::store::postgres::PostgresDatabase;
 use crate::store::side_index::{SideIndex, definition};
 
 const REQUIRE: &str = "SELECT require_indexes($1, $2)";
-const STATES: &str = "SELECT id, definition, state::bigint, filled_to, unneeded_since IS NULL,
-     (SELECT max(key) FROM customer) FROM side_index WHERE state <> 2 ORDER BY id";
+const STATES: &str = sql!(
+    "SELECT id, definition, state::bigint, filled_to, unneeded_since IS NULL,
+     (SELECT max(key) FROM customer) FROM side_index WHERE state <> {side_index.dropping} ORDER BY id"
+);
 
 /// How often a replica says again what it needs; the database forgets it after a minute.
 const RENEW_EVERY: Duration = Duration::from_secs(5);

@@ -23,14 +23,17 @@ const KEYS: &str = "
     FROM unnest($1::text[], $2::text[], $3::smallint[]) AS x (scope, key, kind)
     JOIN call_key k ON k.scope = x.scope AND k.key = x.key AND k.kind = x.kind";
 
-const USED: &str = "
+const USED: &str = sql!("
     SELECT r.name, (SELECT count(*) FROM (
-        SELECT FROM call c WHERE c.trigger_name = r.name AND c.received_at > r.since AND c.state <> 6 LIMIT r.most) counted)
-    FROM unnest($1::text[], $2::bigint[], $3::bigint[]) r (name, since, most)";
+        SELECT FROM call c WHERE c.trigger_name = r.name AND c.received_at > r.since AND c.state <> {call.refused}
+        LIMIT r.most) counted)
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[]) r (name, since, most)");
 
-const LEAVES: &str = "
-    SELECT received_at FROM call WHERE trigger_name = $1 AND received_at > $2 AND state <> 6
-    ORDER BY received_at OFFSET $3 LIMIT 1";
+const LEAVES: &str = sql!(
+    "
+    SELECT received_at FROM call WHERE trigger_name = $1 AND received_at > $2 AND state <> {call.refused}
+    ORDER BY received_at OFFSET $3 LIMIT 1"
+);
 
 type Place<'a> = (i16, &'a str, &'a str);
 

@@ -32,7 +32,7 @@ macro_rules! record_columns {
 
 /// The first condition is the partial index's own, so that it is used.
 const OPEN: &str =
-    concat!("SELECT ", call_columns!(), " FROM call c WHERE c.state = 0 ORDER BY c.seq LIMIT $1");
+    sql!("SELECT ", call_columns!(), " FROM call c WHERE c.state = {call.accepted} ORDER BY c.seq LIMIT $1");
 
 const ONE: &str = concat!("SELECT ", record_columns!("c.params"), " FROM call c WHERE c.id = $1");
 
@@ -57,12 +57,14 @@ const BY_TRIGGER: &str = page!("c.trigger_name = $3");
 const BY_REQUEST: &str = page!("c.request = $4");
 const BY_TIME: &str = page!("true");
 
-const ACCEPTED_TIMES: &str = "
+const ACCEPTED_TIMES: &str = sql!(
+    "
     SELECT received_at FROM (
         SELECT received_at FROM call
-        WHERE trigger_name = $1 AND received_at >= $2 AND id >= $3 AND state <> 6
+        WHERE trigger_name = $1 AND received_at >= $2 AND id >= $3 AND state <> {call.refused}
         ORDER BY received_at DESC LIMIT $4) newest
-    ORDER BY received_at";
+    ORDER BY received_at"
+);
 
 const COUNTED: &str = "
     SELECT trigger_name, http_status, reason, max(minute), sum(refusals)::bigint FROM refusal_count

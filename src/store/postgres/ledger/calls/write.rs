@@ -23,10 +23,10 @@ const ACCEPT_TRACED: &str =
 const IS_WRITTEN: &str = "SELECT EXISTS (SELECT FROM call WHERE id = $1)";
 
 /// Refused calls have an id of their own, so that a repetition writes none twice.
-const REFUSE: &str = "
+const REFUSE: &str = sql!("
     WITH refused AS (
         INSERT INTO call (id, trigger_name, credential, received_at, state, http_status, reason, finished_at)
-        SELECT c.id, c.name, c.credential, c.received_at, 6, c.status, c.reason, c.received_at
+        SELECT c.id, c.name, c.credential, c.received_at, {call.refused}, c.status, c.reason, c.received_at
         FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::text[])
             AS c (id, name, credential, received_at, status, reason)
         ON CONFLICT (id) DO NOTHING)
@@ -35,7 +35,7 @@ const REFUSE: &str = "
     FROM unnest($7::text[], $8::int[], $9::text[], $10::bigint[], $11::bigint[])
         AS k (name, status, reason, minute, refusals)
     GROUP BY 1, 2, 3, 4 ORDER BY 1, 4, 2, 3
-    ON CONFLICT (trigger_name, minute, http_status, reason) DO UPDATE SET refusals = r.refusals + excluded.refusals";
+    ON CONFLICT (trigger_name, minute, http_status, reason) DO UPDATE SET refusals = r.refusals + excluded.refusals");
 
 const FORGET: &str = "
     WITH expired AS (

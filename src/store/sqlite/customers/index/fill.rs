@@ -13,9 +13,10 @@ use super::super::damaged;
 use super::super::events::type_number;
 use super::keep::{add_attribute, add_event};
 use crate::domain::selection::IndexNeed;
+use crate::domain::state::SideIndexState;
 use crate::domain::value::Value;
 use crate::store::json_projection::JsonProjection;
-use crate::store::side_index::{Entry, EventPlace, SideIndex, kind_number, state};
+use crate::store::side_index::{Entry, EventPlace, SideIndex, kind_number};
 use crate::store::sqlite::database::{CHECKPOINT_PAGES, PAGES_A_SMALL_CHECKPOINT};
 
 /// How many rows a part reads: sorting them takes some tens of milliseconds at most, and the parts are few enough for
@@ -165,10 +166,10 @@ pub(super) fn add_batch(
     let mut update =
         connection.prepare_cached("UPDATE side_index SET filled_to = ?2, state = ?3 WHERE id = ?1")?;
     match part.reaches {
-        Some(key) => update.execute((index.id, key, state::FILLING))?,
+        Some(key) => update.execute((index.id, key, SideIndexState::Filling.code()))?,
         None => {
             connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-            update.execute((index.id, i64::MAX, state::COMPLETE))?
+            update.execute((index.id, i64::MAX, SideIndexState::Complete.code()))?
         }
     };
     Ok(true)

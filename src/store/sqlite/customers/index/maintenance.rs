@@ -13,7 +13,7 @@ use super::drop::drop_batch;
 use super::fill::{RESTS, add_batch, read_part};
 use super::registry::kept;
 use crate::store::StoreError;
-use crate::store::side_index::{SideIndex, state};
+use crate::store::side_index::SideIndex;
 use crate::store::sqlite::SqliteDatabase;
 
 /// How often it looks for indexes whose grace has ended.
@@ -108,13 +108,16 @@ fn drop_what_is_unneeded(connection: &Connection, now: Timestamp, grace: Duratio
         return Ok(Step::Worked);
     }
     let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
-    let mut end_grace = connection
-        .prepare_cached("UPDATE side_index SET state = ?1 WHERE state <> ?1 AND unneeded_since <= ?2")?;
-    let ended = end_grace.execute((state::DROPPING, now.as_microsecond().saturating_sub(grace)))?;
+    let mut end_grace = connection.prepare_cached(sql!(
+        "UPDATE side_index SET state = {side_index.dropping}
+             WHERE state <> {side_index.dropping} AND unneeded_since <= ?1"
+    ))?;
+    let ended = end_grace.execute([now.as_microsecond().saturating_sub(grace)])?;
     Ok(if ended > 0 { Step::Worked } else { Step::Idle })
 }
 
 fn first_dropping(connection: &Connection) -> rusqlite::Result<Option<i64>> {
-    let mut statement = connection.prepare_cached("SELECT id FROM side_index WHERE state = ?1")?;
-    statement.query_row([state::DROPPING], |row| row.get(0)).optional()
+    let mut statement =
+        connection.prepare_cached(sql!("SELECT id FROM side_index WHERE state = {side_index.dropping}"))?;
+    statement.query_row([], |row| row.get(0)).optional()
 }

@@ -32,8 +32,9 @@ pub(crate) fn require(
 
 /// An index that is just being dropped keeps its rows' number; a new one of the same definition gets another.
 fn add(connection: &Connection, need: &IndexNeed) -> rusqlite::Result<()> {
-    let mut insert = connection
-        .prepare_cached("INSERT INTO side_index (definition, state, filled_to) VALUES (?1, 0, -1)")?;
+    let mut insert = connection.prepare_cached(sql!(
+        "INSERT INTO side_index (definition, state, filled_to) VALUES (?1, {side_index.filling}, -1)"
+    ))?;
     insert.execute([definition(need)]).map(drop)
 }
 

@@ -20,10 +20,10 @@ pub(super) fn open_calls(
     limit: u32,
 ) -> rusqlite::Result<Vec<Result<AcceptedCall, UnreadableCall>>> {
     // The first condition is the partial index's own, so that the planner can use it.
-    let mut select = connection.prepare_cached(
+    let mut select = connection.prepare_cached(sql!(
         "SELECT seq, id, trigger_name, version, received_at, expires_at, params, trace FROM call
-         WHERE state = 0 ORDER BY seq LIMIT ?1",
-    )?;
+         WHERE state = {call.accepted} ORDER BY seq LIMIT ?1"
+    ))?;
     let calls = select.query_map([limit], |row| {
         let (seq, id) = (row.get("seq")?, CallId::new(row.get::<_, String>("id")?));
         let params = match serde_json::from_str(&row.get::<_, String>("params")?) {
