@@ -70,9 +70,19 @@ mod deliveries {
         crate::transitions::the_table_is_followed(Place::sqlite()).await;
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn follow_the_table_on_postgres() {
         crate::transitions::the_table_is_followed(Place::postgres()).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn are_written_in_the_order_of_their_step_on_sqlite() {
+        crate::transitions::a_step_is_written_in_its_order(Place::sqlite()).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn are_written_in_the_order_of_their_step_on_postgres() {
+        crate::transitions::a_step_is_written_in_its_order(Place::postgres()).await;
     }
 }
 

@@ -8,8 +8,8 @@ use fanfare::domain::delivery::{DeliveryId, MessageDigest};
 use fanfare::domain::name::{ChannelName, NodeIndex, RunId, ScenarioName};
 use fanfare::domain::state::DeliveryState;
 use fanfare::domain::transition::DeliveryEvent;
-use fanfare::store::deliveries::{Decided, Opened, Outcome, SendIntent, Step};
-use fanfare::store::runs::{Fence, Matched};
+use fanfare::store::deliveries::{Cursor, Decided, Opened, Outcome, SendIntent, Step};
+use fanfare::store::runs::{ChunkId, Fence, Matched};
 
 use crate::harness::Place;
 use crate::retention_world::World;
@@ -173,6 +173,45 @@ pub async fn the_table_is_followed(place: Place) {
         let Some(expected) = drive.expected(has_replicas) else { continue };
         assert_eq!(states.get(&place).copied(), expected, "{drive:?}");
     }
+    world.close().await;
+}
+
+/// What a step writes is written in its order: an outcome before what is opened again, and what is decided before that behind it
+/// is opened. A chunk that another has taken changes nothing of the order, nor what is a fact.
+pub async fn a_step_is_written_in_its_order(place: Place) {
+    let world = World::in_place(place).await;
+    let run = begin(&world, 4).await;
+    let (at, [retried, skipped, lost, late]) = (world.now, [0, 1, 2, 3].map(|place| delivery(run, place)));
+    let drive = Drive { from: None, event: DeliveryEvent::Opened, to: DeliveryState::Sending };
+    let opened = [retried, lost, late].map(|id| drive.opening(id, 1));
+    let step = Step { at, openings: opened.to_vec(), ..Step::default() };
+    assert_eq!(world.ledger.deliveries.commit(Arc::new(step)).await.unwrap().opened, [Opened::Yes; 3]);
+
+    let again = SendIntent { is_retry: true, ..drive.opening(retried, 2) };
+    let behind = DeliveryId { node: NodeIndex(1), ..skipped };
+    let first = SendIntent { predecessor: Some(NodeIndex(0)), ..drive.opening(behind, 1) };
+    let taken = SendIntent { is_retry: true, fence: Fence(7), ..drive.opening(lost, 2) };
+    let unknown = SendIntent { is_retry: true, ..drive.opening(late, 3) };
+    let cursor = Cursor { chunk: ChunkId { run, n: 0 }, fence: Fence(1), position: 2 };
+    let step = Step {
+        at,
+        outcomes: [retried, lost, late].map(|id| drive.outcome(id, DeliveryState::Retrying, false)).to_vec(),
+        decided: vec![drive.decided(skipped, DeliveryState::Skipped)],
+        openings: vec![again, first, taken, unknown],
+        cursors: vec![cursor],
+        ..Step::default()
+    };
+    let committed = world.ledger.deliveries.commit(Arc::new(step)).await.unwrap();
+    assert_eq!(committed.opened, [Opened::Yes, Opened::Yes, Opened::Lost, Opened::Lost]);
+    assert!(!committed.lost, "{committed:?}");
+    let rows = world.ledger.deliveries.get(&[retried, skipped, behind, lost, late]).await.unwrap();
+    let seen: Vec<_> = rows.iter().map(|row| (row.state, row.attempt, row.advanced)).collect();
+    use DeliveryState::{Retrying, Sending, Skipped};
+    let expected = [(Sending, 2, false), (Skipped, 0, true), (Sending, 1, false), (Retrying, 1, false)];
+    assert_eq!(seen[..4], expected);
+    assert_eq!(seen[4], (Retrying, 1, false), "an attempt between is missing");
+    let run = run.0;
+    assert_eq!(world.count(&format!("SELECT position FROM chunk WHERE run = {run} AND n = 0")), 2);
     world.close().await;
 }
 

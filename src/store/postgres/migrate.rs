@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/ledger_7.sql"), needs: 2 },
     Migration { sql: include_str!("migrations/ledger_8.sql"), needs: 2 },
     Migration { sql: include_str!("migrations/ledger_9.sql"), needs: 2 },
+    Migration { sql: include_str!("migrations/ledger_10.sql"), needs: 2 },
 ];
 
 /// How often the lock is asked for: one who waits for it inside PostgreSQL would hold a snapshot meanwhile.

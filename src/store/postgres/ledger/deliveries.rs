@@ -1,5 +1,7 @@
-//! The trait [`Deliveries`]: one step of a channel or a walk is one statement, so that nothing is locked between two.
+//! The trait [`Deliveries`]: one step of a channel or of a chunk's worker is one statement, so that nothing is locked between
+//! two.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,25 +15,30 @@ use crate::domain::delivery::DeliveryId;
 use crate::domain::name::RunId;
 use crate::domain::run_counts::JourneysElsewhere;
 use crate::store::StoreError;
-use crate::store::deliveries::{Advanced, Committed, Deliveries, Delivery, Opened, Step};
-use crate::store::runs::ChunkId;
+use crate::store::deliveries::{Advanced, Committed, Deliveries, Delivery, Opened, SendIntent, Step};
+use crate::store::runs::{ChunkId, Fence};
 
+/// The functions that write one kind of thing each, in the order in which a step is written. Its chunks are held first: the
+/// right to decide and to open is that which is found then.
 macro_rules! commit_step {
-    () => {
-        "commit_step_2($1, $2, $3, $4,
-            $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-            $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
-            $28, $29, $30, $31, $32,
-            $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44,
-            $45, $46, $47, $48, $49, $50)"
+    ($($also:literal)?) => {
+        concat!(
+            "SELECT write_outcomes_1($1, $3, $4, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18),
+                write_decided_1(h.held, $1, $3, $4, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30),
+                pass_nodes_1(h.held, $3, $4, $31, $32, $33, $34, $35),
+                open_first_1(h.held, $1, $2, $3, $4, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47),
+                open_again_1(h.held, $1, $2, $3, $4, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57),
+                move_cursors_1($58, $59, $60, $61)",
+            $($also,)?
+            " FROM hold_chunks_1($5, $6) AS h (held)"
+        )
     };
 }
 
-const COMMIT: &str = concat!("SELECT ", commit_step!());
+const COMMIT: &str = commit_step!();
 
 /// The same of a step with which journeys begin to wait: one statement, and one commit.
-const COMMIT_WAITS: &str =
-    concat!("SELECT ", commit_step!(), ", begin_waits_1($1, $51, $52, $53, $54, $55, $56)");
+const COMMIT_WAITS: &str = commit_step!(", begin_waits_1($1, $62, $63, $64, $65, $66, $67)");
 
 const OF_CHUNK: &str = concat!(
     "SELECT ",
@@ -64,22 +71,16 @@ impl Deliveries for PostgresLedger {
         let mut session = self.database.ledger().await?;
         let has_waits = !step.waits.is_empty();
         let row = session.one(if has_waits { COMMIT_WAITS } else { COMMIT }, &columns.params()).await?;
-        let lost_waits = has_waits && !get::<bool>(&row, 1)?;
-        let answers: Vec<i16> = get(&row, 0)?;
-        let Some((openings, [told_of_held, lost])) = answers.split_last_chunk() else {
-            return Err(unreadable("a step without an answer"));
-        };
-        if *told_of_held != 0 {
-            drop(session);
+        drop(session);
+        let (told_of_held, decided, passed) = (get(&row, 0)?, get::<bool>(&row, 1)?, get::<bool>(&row, 2)?);
+        let waits = !has_waits || get(&row, WAITS_BEGUN)?;
+        if told_of_held {
             self.count_told(&step).await?;
         }
-        let mut openings = openings.iter();
-        let mut of = |is_first: bool| match is_first {
-            true => opened(*openings.next().ok_or_else(|| unreadable("a step answered too shortly"))?),
-            false => Ok(Opened::Lost),
-        };
-        let opened = step.first_openings().into_iter().map(&mut of).collect::<Result<_, _>>()?;
-        Ok(Committed { opened, lost: *lost != 0 || lost_waits })
+        Ok(Committed {
+            opened: opened(&step, get(&row, 3)?, get(&row, 4)?)?,
+            lost: !(decided && passed && waits),
+        })
     }
 
     async fn of_chunk(&self, chunk: ChunkId) -> Result<Vec<Delivery>, StoreError> {
@@ -111,13 +112,24 @@ impl Deliveries for PostgresLedger {
     }
 }
 
-fn opened(answer: i16) -> Result<Opened, StoreError> {
-    match answer {
-        0 => Ok(Opened::Yes),
-        1 => Ok(Opened::Stopping),
-        2 => Ok(Opened::Lost),
-        other => Err(unreadable(format!("the answer {other}"))),
-    }
+/// The column of a step that says whether all journeys wait that were to.
+const WAITS_BEGUN: usize = 6;
+
+/// The answers in the order of the openings, from those about first attempts and those about further ones.
+fn opened(step: &Step, first: Vec<i16>, again: Vec<i16>) -> Result<Vec<Opened>, StoreError> {
+    let (mut first, mut again) = (first.into_iter(), again.into_iter());
+    let answers = step.openings.iter().zip(step.first_openings()).map(|(one, is_first_here)| {
+        let of_its_kind = if one.is_retry { &mut again } else { &mut first };
+        match is_first_here.then(|| of_its_kind.next()) {
+            None => Ok(Opened::Lost),
+            Some(Some(0)) => Ok(Opened::Yes),
+            Some(Some(1)) => Ok(Opened::Stopping),
+            Some(Some(2)) => Ok(Opened::Lost),
+            Some(Some(other)) => Err(unreadable(format!("the answer {other}"))),
+            Some(None) => Err(unreadable("a step that was answered too shortly")),
+        }
+    });
+    answers.collect()
 }
 
 impl Step {
@@ -152,7 +164,7 @@ impl Ids {
 
 type Column<'a> = Box<dyn ToSql + Sync + Send + 'a>;
 
-/// A step in columns, in the order of the function's arguments.
+/// A step in columns, in the order of the statement's values.
 struct Columns<'a>(Vec<Column<'a>>);
 
 fn column<'a, T: ToSql + Sync + Send + 'a>(values: impl Iterator<Item = T>) -> Column<'a> {
@@ -176,13 +188,17 @@ impl<'a> Columns<'a> {
             Box::new(earliest),
             Box::new(latest),
         ]);
+        let passed = passed(step);
+        columns.held(step, &passed);
         columns.outcomes(step);
         columns.decided(step, accepted);
-        columns.advanced(step);
-        columns.openings(step, accepted);
+        columns.passed(&passed);
+        let first = step.first_openings();
+        let openings: Vec<_> =
+            step.openings.iter().zip(first).filter_map(|(one, first)| first.then_some(one)).collect();
+        columns.open_first(openings.iter().copied().filter(|one| !one.is_retry).collect(), accepted);
+        columns.open_again(openings.iter().copied().filter(|one| one.is_retry).collect());
         columns.cursors(step);
-        columns.0.push(column(step.first_outcomes().map(|one| one.fence.0)));
-        columns.segments(step);
         if !step.waits.is_empty() {
             columns.waits(step);
         }
@@ -198,6 +214,25 @@ impl<'a> Columns<'a> {
         self.0.extend([Box::new(run) as Column<'a>, Box::new(customer), Box::new(node)]);
     }
 
+    fn chunks(&mut self, rights: impl Iterator<Item = (u32, Fence)> + Clone) {
+        self.0.extend([
+            column(rights.clone().map(|(chunk, _)| number(chunk))),
+            column(rights.map(|(_, fence)| fence.0)),
+        ]);
+    }
+
+    /// The chunks of which something is decided or opened, each once.
+    fn held(&mut self, step: &Step, passed: &[Advanced]) {
+        let decided = step.decided.iter().map(|one| (one.id.run.0, number(one.chunk)));
+        let passed = passed.iter().map(|one| (one.id.run.0, number(one.chunk)));
+        let openings = step.openings.iter().map(|one| (one.id.run.0, number(one.chunk)));
+        let chunks: BTreeSet<(i64, i32)> = decided.chain(passed).chain(openings).collect();
+        self.0.extend([
+            column(chunks.iter().map(|(run, _)| *run)),
+            column(chunks.iter().map(|(_, chunk)| *chunk)),
+        ]);
+    }
+
     /// Of two outcomes of one attempt the first counts, which one statement about both would not know.
     fn outcomes(&mut self, step: &'a Step) {
         let first: Vec<_> = step.first_outcomes().collect();
@@ -205,6 +240,7 @@ impl<'a> Columns<'a> {
         self.ids(all().map(|one| one.id));
         self.0.extend([
             column(all().map(|one| number(one.attempt))),
+            column(all().map(|one| one.fence.0)),
             column(all().map(|one| number(one.attempts_counted))),
             column(all().map(|one| code(one.state.code()))),
             column(all().map(|one| one.maybe_sent)),
@@ -216,8 +252,10 @@ impl<'a> Columns<'a> {
     }
 
     fn decided(&mut self, step: &'a Step, accepted: &Accepted) {
-        let all = || step.first_decided();
+        let first: Vec<_> = step.first_decided().collect();
+        let all = || first.iter().copied();
         self.ids(all().map(|one| one.id));
+        self.chunks(all().map(|one| (one.chunk, one.fence)));
         self.0.extend([
             column(all().map(|one| accepted.of(one.id.run))),
             column(all().map(|one| one.channel.as_str())),
@@ -226,46 +264,52 @@ impl<'a> Columns<'a> {
             column(all().map(|one| one.reason.as_deref())),
             column(all().map(|one| microseconds(one.retry_at))),
             column(all().map(|one| one.advanced)),
-            column(all().map(|one| number(one.chunk))),
-            column(all().map(|one| one.fence.0)),
         ]);
     }
 
-    /// A node that something decided leaves behind is passed with it.
-    fn advanced(&mut self, step: &Step) {
-        let predecessor = step.first_decided().filter_map(|one| {
-            let id = DeliveryId { node: one.predecessor?, ..one.id };
-            Some(Advanced { id, chunk: one.chunk, fence: one.fence })
-        });
-        let all: Vec<Advanced> = step.advanced.iter().copied().chain(predecessor).collect();
-        self.ids(all.iter().map(|one| one.id));
-        self.0.extend([
-            column(all.iter().map(|one| number(one.chunk))),
-            column(all.iter().map(|one| one.fence.0)),
-        ]);
+    fn passed(&mut self, passed: &[Advanced]) {
+        self.ids(passed.iter().map(|one| one.id));
+        self.chunks(passed.iter().map(|one| (one.chunk, one.fence)));
     }
 
-    fn openings(&mut self, step: &'a Step, accepted: &Accepted) {
-        let first = step.first_openings();
-        let all = || step.openings.iter().zip(&first).filter_map(|(one, first)| first.then_some(one));
+    fn open_first(&mut self, openings: Vec<&'a SendIntent>, accepted: &Accepted) {
+        let all = || openings.iter().copied();
         self.ids(all().map(|one| one.id));
+        self.chunks(all().map(|one| (one.chunk, one.fence)));
         self.0.extend([
             column(all().map(|one| accepted.of(one.id.run))),
             column(all().map(|one| one.channel.as_str())),
-            column(all().map(|one| number(one.chunk))),
-            column(all().map(|one| one.fence.0)),
+        ]);
+        self.attempts(&openings);
+    }
+
+    fn open_again(&mut self, openings: Vec<&'a SendIntent>) {
+        let all = || openings.iter().copied();
+        self.ids(all().map(|one| one.id));
+        self.chunks(all().map(|one| (one.chunk, one.fence)));
+        self.attempts(&openings);
+    }
+
+    /// What an attempt sends, and behind which node.
+    fn attempts(&mut self, openings: &[&'a SendIntent]) {
+        let all = || openings.iter().copied();
+        self.0.extend([
             column(all().map(|one| number(one.attempt))),
-            column(all().map(|one| one.is_retry)),
             column(all().map(|one| one.address.as_str())),
             column(all().map(|one| &one.digest.0[..])),
+            column(all().map(|one| one.segments.map(i16::from))),
             column(all().map(|one| one.predecessor.map(|node| i32::from(node.0)))),
         ]);
     }
 
-    fn segments(&mut self, step: &Step) {
-        let first = step.first_openings();
-        let all = step.openings.iter().zip(&first).filter_map(|(one, first)| first.then_some(one));
-        self.0.push(column(all.map(|one| one.segments.map(i16::from))));
+    fn cursors(&mut self, step: &Step) {
+        let all = || step.cursors.iter();
+        self.0.extend([
+            column(all().map(|one| one.chunk.run.0)),
+            column(all().map(|one| super::chunks::place(one.chunk))),
+            column(all().map(|one| one.fence.0)),
+            column(all().map(|one| i64::try_from(one.position).unwrap_or(i64::MAX))),
+        ]);
     }
 
     fn waits(&mut self, step: &Step) {
@@ -279,14 +323,13 @@ impl<'a> Columns<'a> {
             column(all().map(|one| one.until.as_microsecond())),
         ]);
     }
+}
 
-    fn cursors(&mut self, step: &Step) {
-        let all = || step.cursors.iter();
-        self.0.extend([
-            column(all().map(|one| one.chunk.run.0)),
-            column(all().map(|one| super::chunks::place(one.chunk))),
-            column(all().map(|one| one.fence.0)),
-            column(all().map(|one| i64::try_from(one.position).unwrap_or(i64::MAX))),
-        ]);
-    }
+/// What is passed: nodes behind which a journey ended, and those that something decided leaves behind.
+fn passed(step: &Step) -> Vec<Advanced> {
+    let behind_decided = step.first_decided().filter_map(|one| {
+        let id = DeliveryId { node: one.predecessor?, ..one.id };
+        Some(Advanced { id, chunk: one.chunk, fence: one.fence })
+    });
+    step.advanced.iter().copied().chain(behind_decided).collect()
 }
