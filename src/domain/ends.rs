@@ -20,7 +20,7 @@ impl Ends {
     const EXPIRED: Ends = Ends(8);
 
     /// How a run ended; none while it is under way.
-    pub const fn of(run: RunState) -> Self {
+    pub fn of(run: RunState) -> Self {
         match run {
             RunState::Selecting | RunState::Running | RunState::Waiting => Ends::NONE,
             RunState::Done => Ends::DONE,
@@ -37,8 +37,8 @@ impl Ends {
     }
 
     /// The number the ledger keeps.
-    pub const fn code(self) -> i64 {
-        self.0 as i64
+    pub fn code(self) -> i64 {
+        i64::from(self.0)
     }
 
     /// Reads the ledger's number; what a newer version added to it is passed over.
@@ -71,6 +71,21 @@ impl RunState {
 }
 
 impl CallState {
+    /// How a call is kept once its runs are at their ends, with what they came to all together: failed if one failed, cancelled if
+    /// all were, else done. `None` while one is not at its end.
+    pub fn after_runs(runs: &[(RunState, Ends)]) -> Option<(CallState, Ends)> {
+        if runs.iter().any(|(state, _)| RunState::UNFINISHED.contains(state)) {
+            return None;
+        }
+        let is = |asked| move |(state, _): &(RunState, Ends)| *state == asked;
+        let state = match runs {
+            _ if runs.iter().any(is(RunState::Failed)) => CallState::Failed,
+            [_, ..] if runs.iter().all(is(RunState::Cancelled)) => CallState::Cancelled,
+            _ => CallState::Done,
+        };
+        Some((state, runs.iter().fold(Ends::NONE, |all, (_, ends)| all.and(*ends))))
+    }
+
     /// The state of a call that is kept as this one and whose runs came to these ends. One that failed is failed, whatever
     /// became of its other runs.
     #[must_use]
@@ -121,13 +136,8 @@ mod tests {
     use super::*;
 
     fn call(runs: &[RunState]) -> (CallState, Ends) {
-        let ends = runs.iter().fold(Ends::NONE, |ends, run| ends.and(Ends::of(*run)));
-        let kept = match runs {
-            _ if runs.contains(&RunState::Failed) => CallState::Failed,
-            _ if runs.iter().all(|run| *run == RunState::Cancelled) => CallState::Cancelled,
-            _ => CallState::Done,
-        };
-        (kept, ends)
+        let runs: Vec<(RunState, Ends)> = runs.iter().map(|run| (run.kept(), Ends::of(*run))).collect();
+        CallState::after_runs(&runs).unwrap()
     }
 
     #[test]
@@ -151,6 +161,14 @@ mod tests {
             assert!(state.found_as().contains(&kept.kept_as(ends)), "{runs:?}");
             let is_done = CallState::Done.found_as().contains(&kept.kept_as(ends));
             assert_eq!(is_done, state == CallState::Done, "{runs:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_waits_for_each_of_its_runs() {
+        for state in RunState::UNFINISHED {
+            let runs = [(RunState::Failed, Ends::FAILED), (*state, Ends::NONE)];
+            assert_eq!(CallState::after_runs(&runs), None, "{state:?}");
         }
     }
 

@@ -105,6 +105,27 @@ impl RunCounts {
         serde_json::to_string(self).expect("run counts are made of texts and numbers")
     }
 
+    /// Reads what [`Self::written`] wrote.
+    ///
+    /// # Errors
+    /// What about the text is not of run counts.
+    pub fn read(written: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(written)
+    }
+
+    /// Counts so many journeys that all ended like this, without a message.
+    pub fn of_untouched(journeys: u64, end: JourneyEnd) -> Self {
+        let mut run_counts = RunCounts::default();
+        run_counts.journeys.add(end, journeys);
+        run_counts
+    }
+
+    /// How those ended who were not decided about when this was counted: a chunk is stopped as a whole, and what stopped it shows
+    /// in its counts.
+    pub fn end_of_rest(&self) -> JourneyEnd {
+        if self.journeys.expired > 0 { JourneyEnd::Expired } else { JourneyEnd::Cancelled }
+    }
+
     /// Counts a chunk from its deliveries, in the order of their customers. Journeys with deliveries count by what
     /// came of them; of the others, those before `position` ended without a message, and the rest as `rest` says. Those who
     /// have left the chunk are not counted here, but their deliveries are.

@@ -80,6 +80,17 @@ pub fn count_chunk(
     run_counts
 }
 
+/// Counts a chunk that was finished anew, since what a person or another process told changed its deliveries.
+pub fn count_anew(
+    before: &RunCounts,
+    rows: &[Delivery],
+    elsewhere: &JourneysElsewhere,
+    keys: &[CustomerKey],
+    position: usize,
+) -> RunCounts {
+    count_chunk(rows, elsewhere, keys, position, before.end_of_rest())
+}
+
 /// A delivery that is about to be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SendIntent {

@@ -1,6 +1,6 @@
 //! What is kept: one trait a concern, one implementation a database.
 //!
-//! Invariant: a store keeps and finds; it decides nothing.
+//! Invariant: a store keeps and finds. What both databases decide alike stands in `domain` or beside the traits here, once.
 
 #[macro_use]
 mod sql;

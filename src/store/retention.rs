@@ -82,6 +82,12 @@ impl RemovedBatch {
         RemovedBatch { rows: Vec::new(), is_more: true }
     }
 
+    /// So many calls went with so many runs, and there may be more.
+    pub(super) fn of_calls(calls: u64, runs: u64) -> Self {
+        let rows = [(RowKind::Calls, calls), (RowKind::Runs, runs)];
+        RemovedBatch { rows: rows.into_iter().filter(|(_, rows)| *rows > 0).collect(), is_more: true }
+    }
+
     /// So many of one kind went, and there may be more.
     pub(super) fn of(kind: RowKind, rows: u64) -> Self {
         RemovedBatch { rows: if rows > 0 { vec![(kind, rows)] } else { Vec::new() }, is_more: true }

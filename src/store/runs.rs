@@ -193,7 +193,20 @@ impl RunEnd {
     }
 }
 
+impl Fence {
+    /// The fence of a chunk's first owner.
+    pub(super) const FIRST: Fence = Fence(1);
+}
+
 impl Matched {
+    /// What the call is after this, and whether that is its end: a call that fires nothing is done.
+    pub(super) fn state_and_end(&self, now: Timestamp) -> (CallState, Option<i64>) {
+        match self.fired.is_empty() {
+            true => (CallState::Done, Some(now.as_microsecond())),
+            false => (CallState::Running, None),
+        }
+    }
+
     /// The scenarios that did not fire, as the log holds them.
     pub(super) fn not_fired_as_json(&self) -> String {
         let one = |UnmatchedScenario { scenario, reason, more }: &UnmatchedScenario| {

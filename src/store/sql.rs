@@ -1,11 +1,10 @@
 //! How SQL names states: `{run.selecting}` stands for the number of that state, `{run.under_way}` for a list of the numbers
-//! of that set, as in `state IN {run.under_way}`. `{ended.failed}` is what [`Ends`] notes of a run that failed.
+//! of that set, as in `state IN {run.under_way}`.
 //!
 //! The words and sets are those of [`crate::domain::state`]; they are put in while the program is compiled, and a word that
 //! no state has does not compile. A statement holds numbers where it runs, since a partial index serves a statement only
 //! if that has the numbers of the index's condition, in their order.
 
-use crate::domain::ends::Ends;
 use crate::domain::state::{CallState, ChunkState, DeliveryState, RunState, SideIndexState};
 
 /// The text of a statement, in which `{run.selecting}` and the like are replaced. Takes what `concat!` takes.
@@ -111,18 +110,6 @@ const fn has(text: &[u8], at: usize, what: &[u8]) -> bool {
     true
 }
 
-/// What stands beside a run that came to the state with this word.
-const fn find_end(text: &[u8], at: usize) -> Numbers {
-    let (mut found, mut i) = (Numbers::NONE, 0);
-    while i < RunState::ALL.len() {
-        if has_word(text, at, RunState::ALL[i].word()) {
-            found = Numbers::NONE.with(Ends::of(RunState::ALL[i]).code());
-        }
-        i += 1;
-    }
-    found
-}
-
 /// What the name stands for that begins with the brace there.
 const fn find(text: &[u8], at: usize) -> Numbers {
     let found = if has(text, at, b"{call.") {
@@ -135,8 +122,6 @@ const fn find(text: &[u8], at: usize) -> Numbers {
         find!(DeliveryState, text, at + b"{delivery.".len())
     } else if has(text, at, b"{side_index.") {
         find!(SideIndexState, text, at + b"{side_index.".len())
-    } else if has(text, at, b"{ended.") {
-        find_end(text, at + b"{ended.".len())
     } else {
         Numbers::NONE
     };
@@ -217,7 +202,6 @@ mod tests {
             "UPDATE run SET state = 6 WHERE state IN (0, 1) AND note <> '{}' AND ä = '{0}' AND x = 6"
         );
         assert_eq!(sql!("{delivery.open}{side_index.dropping}{chunk.done}"), "(0, 1, 2)21");
-        assert_eq!(sql!("{ended.expired}"), "8");
         assert_eq!(sql!(""), "");
     }
 

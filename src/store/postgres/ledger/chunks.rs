@@ -12,9 +12,6 @@ use crate::store::StoreError;
 use crate::store::chunk_keys;
 use crate::store::runs::{ChunkId, Fence, OpenChunks, Taken, TakenChunk};
 
-/// The fence of the first owner of a chunk.
-const FIRST_FENCE: Fence = Fence(1);
-
 const SET_AUDIENCE: &str = sql!(
     "
     WITH selected AS (
@@ -105,7 +102,7 @@ impl PostgresLedger {
         if n.len() > 1 {
             self.ring().await?;
         }
-        Ok((!n.is_empty()).then_some(FIRST_FENCE))
+        Ok((!n.is_empty()).then_some(Fence::FIRST))
     }
 
     pub(super) async fn chunks_open(&self, run: RunId, owner: &str) -> Result<OpenChunks, StoreError> {
@@ -156,8 +153,7 @@ impl PostgresLedger {
         let mut session = self.database.ledger().await?;
         let (mut n, mut counts) = (Vec::new(), Vec::new());
         for row in session.query(UNTOUCHED, &[&run.0]).await? {
-            let mut run_counts = RunCounts::default();
-            run_counts.journeys.add(end, get::<i64>(&row, 1)?.unsigned_abs());
+            let run_counts = RunCounts::of_untouched(get::<i64>(&row, 1)?.unsigned_abs(), end);
             n.push(get::<i32>(&row, 0)?);
             counts.push(run_counts.written());
         }

@@ -1,19 +1,16 @@
 //! What a person decides about a held delivery: send it again, or leave it unknown for ever.
 
 use jiff::Timestamp;
-use tokio_postgres::Row;
 
 use super::PostgresLedger;
 use super::listen::RING;
-use super::rows::{accepted_call, call_columns, get, run_state, small};
+use super::rows::{call_columns, get, small, unfinished_run};
 use crate::domain::delivery::DeliveryId;
-use crate::domain::name::{RunId, ScenarioName};
-use crate::domain::run_counts::JourneyEnd;
 use crate::store::StoreError;
-use crate::store::deliveries::{Deliveries, Step, count_chunk};
+use crate::store::deliveries::{self, Deliveries, Step};
 use crate::store::replicas::Told;
 use crate::store::run_log::Reopened;
-use crate::store::runs::{ChunkId, UnfinishedRun};
+use crate::store::runs::ChunkId;
 
 /// The customer's present address and message count: a person has decided that it may differ.
 const RESEND: &str = "SELECT resend_2($1, $2, $3, $4, $5)";
@@ -65,7 +62,7 @@ impl PostgresLedger {
         let run = session.one(RUN, &[&id.run.0]).await?;
         let chunk = ChunkId { run: id.run, n: small(n.into())? };
         session.query(RING, &[&self.database.schema(), &Told::payload(chunk, id)]).await?;
-        Ok(Some(Reopened { run: unfinished(&run)?, chunk }))
+        Ok(Some(Reopened { run: unfinished_run(&run)?, chunk }))
     }
 
     /// A finished chunk is counted anew, so that its run still adds up.
@@ -110,20 +107,9 @@ impl PostgresLedger {
         let before = super::run_log::run_counts(written)?;
         let chunk = ChunkId { run: id.run, n: small(n.into())? };
         let (keys, rows) = (self.chunk_customers(chunk).await?, self.of_chunk(chunk).await?);
-        let rest = if before.journeys.expired > 0 { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
         let elsewhere = self.elsewhere(chunk).await?;
-        let counts = count_chunk(&rows, &elsewhere, &keys, position, rest).written();
+        let counts = deliveries::count_anew(&before, &rows, &elsewhere, &keys, position).written();
         let mut session = self.database.ledger().await?;
         Ok(session.first(COUNT_ANEW, &[&id.run.0, &n, &counts, &written]).await?.is_some())
     }
-}
-
-fn unfinished(row: &Row) -> Result<UnfinishedRun, StoreError> {
-    Ok(UnfinishedRun {
-        id: RunId(get(row, 0)?),
-        scenario: ScenarioName::new(get::<&str>(row, 1)?),
-        state: run_state(get(row, 2)?)?,
-        stopping: get(row, 3)?,
-        call: accepted_call(row, 4)?,
-    })
 }

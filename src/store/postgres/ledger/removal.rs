@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 
 use super::PostgresLedger;
 use super::partitions::{self, Day};
-use super::rows::{get, timestamp};
+use super::rows::{get, timestamp, unreadable};
 use crate::store::StoreError;
 use crate::store::postgres::exclusive::{Exclusive, Work};
 use crate::store::postgres::pace::Pace;
@@ -250,8 +250,8 @@ impl LedgerRemoval {
             return Ok(RemovedBatch::none_yet());
         }
         let gone: Vec<i64> = get(&self.held.session.one(REMOVE_CALLS, &[&calls, &before]).await?, 0)?;
-        let rows = [RowKind::Calls, RowKind::Runs].into_iter().zip(gone.into_iter().map(i64::unsigned_abs));
-        Ok(RemovedBatch { rows: rows.filter(|(_, rows)| *rows > 0).collect(), is_more: true })
+        let [calls, runs] = gone[..] else { return Err(unreadable("another count of removed rows")) };
+        Ok(RemovedBatch::of_calls(calls.unsigned_abs(), runs.unsigned_abs()))
     }
 
     async fn rest(&mut self) -> Result<RemovedBatch, StoreError> {

@@ -7,11 +7,12 @@ use tokio_postgres::types::FromSql;
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{DeliveryId, MessageDigest};
 use crate::domain::ends::Ends;
-use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, TriggerName, VersionId};
+use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, TriggerName, VersionId};
 use crate::domain::state::{DeliveryState, RunState};
 use crate::store::StoreError;
 use crate::store::calls::AcceptedCall;
 use crate::store::deliveries::Delivery;
+use crate::store::runs::UnfinishedRun;
 
 /// A column that holds something this version cannot read.
 pub(super) fn unreadable(what: impl std::fmt::Display) -> StoreError {
@@ -137,5 +138,16 @@ pub(super) fn accepted_call_with(
         params,
         // A trace that cannot be read is no reason to keep a call from its customers.
         trace: get::<Option<&str>>(row, from + 7)?.and_then(|text| text.parse().ok()),
+    })
+}
+
+/// A run that is not at its end, as `r.id, r.scenario, r.state, r.stopping` and the columns of its call give it.
+pub(super) fn unfinished_run(row: &Row) -> Result<UnfinishedRun, StoreError> {
+    Ok(UnfinishedRun {
+        id: RunId(get(row, 0)?),
+        scenario: ScenarioName::new(get::<&str>(row, 1)?),
+        state: run_state(get(row, 2)?)?,
+        stopping: get(row, 3)?,
+        call: accepted_call(row, 4)?,
     })
 }

@@ -228,7 +228,7 @@ impl PostgresLedger {
 
 /// Reads what a chunk was counted as.
 pub(super) fn run_counts(counts: &str) -> Result<RunCounts, StoreError> {
-    serde_json::from_str(counts).map_err(|error| super::rows::unreadable(format!("counts ({error})")))
+    RunCounts::read(counts).map_err(|error| super::rows::unreadable(format!("counts ({error})")))
 }
 
 fn run_record(row: &Row) -> Result<RunRecord, StoreError> {

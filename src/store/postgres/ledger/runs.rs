@@ -6,13 +6,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::PostgresLedger;
-use super::rows::{accepted_call, call_columns, code, get, run_state, small};
+use super::rows::{call_columns, code, get, small, unfinished_run};
 use super::waiting::{RESTING, UNDER_WAY};
 use crate::domain::customer::CustomerKey;
 use crate::domain::ends::Ends;
 use crate::domain::name::{RunId, ScenarioName};
 use crate::domain::run_counts::{JourneyEnd, RunCounts};
-use crate::domain::state::CallState;
 use crate::store::StoreError;
 use crate::store::runs::{
     ChunkId, Fence, Matched, OpenChunks, Reached, RunEnd, RunTotals, RunUnderWay, Runs, SelectionLease,
@@ -82,9 +81,8 @@ impl Runs for PostgresLedger {
         owner: &str,
         now: Timestamp,
     ) -> Result<Vec<RunId>, StoreError> {
+        let (state, finished_at) = matched.state_and_end(now);
         let now = now.as_microsecond();
-        let state = if matched.fired.is_empty() { CallState::Done } else { CallState::Running };
-        let finished_at = matched.fired.is_empty().then_some(now);
         let scenarios: Vec<&str> = matched.fired.iter().map(ScenarioName::as_str).collect();
         let mut session = self.database.ledger().await?;
         let not_fired = matched.not_fired_as_json();
@@ -122,16 +120,7 @@ impl Runs for PostgresLedger {
         let known: Vec<i64> = known.iter().map(|run| run.0).collect();
         let mut session = self.database.ledger().await?;
         let rows = session.query(UNFINISHED, &[&known]).await?;
-        let run = |row| {
-            Ok(UnfinishedRun {
-                id: RunId(get(row, 0)?),
-                scenario: ScenarioName::new(get::<&str>(row, 1)?),
-                state: run_state(get(row, 2)?)?,
-                stopping: get(row, 3)?,
-                call: accepted_call(row, 4)?,
-            })
-        };
-        rows.iter().map(run).collect()
+        rows.iter().map(unfinished_run).collect()
     }
 
     async fn stopping_runs(&self) -> Result<Vec<RunId>, StoreError> {

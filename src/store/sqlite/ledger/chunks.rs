@@ -10,9 +10,6 @@ use crate::domain::run_counts::{JourneyEnd, RunCounts};
 use crate::store::chunk_keys;
 use crate::store::runs::{ChunkId, Fence, TakenChunk, Woken};
 
-/// The fence of the first owner of a chunk.
-const FIRST_FENCE: Fence = Fence(1);
-
 pub(super) fn set_audience(
     connection: &Connection,
     run: RunId,
@@ -42,7 +39,7 @@ pub(super) fn set_audience(
         chunk.execute(params![run.0, n, first.0, last.0, size, (n == 0).then_some(owner)])?;
         customers.execute(params![run.0, n, chunk_keys::encode(members)])?;
     }
-    Ok((!chunks.is_empty()).then_some(FIRST_FENCE))
+    Ok((!chunks.is_empty()).then_some(Fence::FIRST))
 }
 
 pub(super) fn open(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<u32>> {
@@ -59,10 +56,11 @@ pub(super) fn take(
     owner: &str,
 ) -> rusqlite::Result<Option<TakenChunk>> {
     let taken = connection
-        .prepare_cached(
-            sql!("UPDATE chunk SET owner = ?3, fence = fence + 1 WHERE run = ?1 AND n = ?2 AND state = {chunk.open}
-             RETURNING fence, position, from_node, woken_at"),
-        )?
+        .prepare_cached(sql!(
+            "UPDATE chunk SET owner = ?3, fence = fence + 1
+             WHERE run = ?1 AND n = ?2 AND state = {chunk.open}
+             RETURNING fence, position, from_node, woken_at"
+        ))?
         .query_row(params![chunk.run.0, chunk.n, owner], |row| {
             Ok((Fence(row.get(0)?), row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?))
         })
@@ -115,9 +113,10 @@ pub(super) fn finish_untouched(
     run: RunId,
     end: JourneyEnd,
 ) -> rusqlite::Result<u64> {
-    let mut untouched = connection.prepare_cached(
-        sql!("SELECT n, size FROM chunk WHERE run = ?1 AND state = {chunk.open} AND fence = 0 AND from_chunk IS NULL"),
-    )?;
+    let mut untouched = connection.prepare_cached(sql!(
+        "SELECT n, size FROM chunk
+         WHERE run = ?1 AND state = {chunk.open} AND fence = 0 AND from_chunk IS NULL"
+    ))?;
     let chunks: Vec<(u32, i64)> =
         untouched.query_map([run.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     let mut finish = connection.prepare_cached(sql!(
@@ -125,8 +124,7 @@ pub(super) fn finish_untouched(
          WHERE run = ?1 AND n = ?2 AND state = {chunk.open} AND fence = 0"
     ))?;
     for (n, size) in &chunks {
-        let mut counts = RunCounts::default();
-        counts.journeys.add(end, size.unsigned_abs());
+        let counts = RunCounts::of_untouched(size.unsigned_abs(), end);
         finish.execute(params![run.0, n, counts.written()])?;
     }
     Ok(chunks.len() as u64)

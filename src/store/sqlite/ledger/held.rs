@@ -5,13 +5,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::chunks;
 use super::ledger_deliveries::of_chunk;
-use super::rows::{accepted_call, call_columns, run_state, small};
+use super::rows::{call_columns, small, unfinished_run};
 use super::runs::read_run_counts;
 use super::waiting::{self, made_in_chunk};
 use crate::domain::delivery::DeliveryId;
-use crate::domain::name::{RunId, ScenarioName};
-use crate::domain::run_counts::{JourneyEnd, RunCounts};
-use crate::store::deliveries::count_chunk;
+use crate::domain::name::RunId;
+use crate::domain::run_counts::RunCounts;
+use crate::store::deliveries;
 use crate::store::run_log::Reopened;
 use crate::store::runs::{ChunkId, UnfinishedRun};
 
@@ -33,13 +33,13 @@ pub(super) fn resend(
     now: Timestamp,
 ) -> rusqlite::Result<Option<Reopened>> {
     let changed = connection
-        .prepare_cached(
-            sql!("UPDATE delivery SET state = {delivery.queued}, doubtful = 0, address = NULL, digest = NULL, first_at = NULL,
-                 done_at = NULL, retry_at = ?4, reason = 'sent again by a person''s decision'
+        .prepare_cached(sql!(
+            "UPDATE delivery SET state = {delivery.queued}, doubtful = 0, address = NULL, digest = NULL,
+                 first_at = NULL, done_at = NULL, retry_at = ?4, reason = 'sent again by a person''s decision'
              WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = {delivery.held}
                AND EXISTS (SELECT 1 FROM run WHERE id = ?1 AND stopping = 0
-                   AND state IN ({run.running}, {run.done}, {run.waiting}))"),
-        )?
+                   AND state IN ({run.running}, {run.done}, {run.waiting}))"
+        ))?
         .execute(params![id.run.0, id.customer.0, id.node.0, now.as_microsecond()])?;
     if changed == 0 {
         return Ok(None);
@@ -70,15 +70,7 @@ fn read_run(connection: &Connection, run: RunId) -> rusqlite::Result<UnfinishedR
         call_columns!(),
         " FROM run r JOIN call c ON c.seq = r.call WHERE r.id = ?1"
     ))?;
-    statement.query_row([run.0], |row| {
-        Ok(UnfinishedRun {
-            id: RunId(row.get(0)?),
-            scenario: ScenarioName::new(row.get::<_, String>(1)?),
-            state: run_state(row.get(2)?)?,
-            stopping: row.get(3)?,
-            call: accepted_call(row, 4)?,
-        })
-    })
+    statement.query_row([run.0], unfinished_run)
 }
 
 /// A finished chunk is counted anew, so that its run still adds up.
@@ -118,9 +110,8 @@ fn count_anew(
 ) -> rusqlite::Result<()> {
     let keys = chunks::customers(connection, chunk)?;
     let rows = of_chunk(connection, chunk)?;
-    let rest = if before.journeys.expired > 0 { JourneyEnd::Expired } else { JourneyEnd::Cancelled };
     let elsewhere = waiting::elsewhere(connection, chunk)?;
-    let counts = count_chunk(&rows, &elsewhere, &keys, position, rest);
+    let counts = deliveries::count_anew(before, &rows, &elsewhere, &keys, position);
     connection.prepare_cached("UPDATE chunk SET counts = ?3 WHERE run = ?1 AND n = ?2")?.execute(params![
         chunk.run.0,
         chunk.n,

@@ -199,8 +199,7 @@ impl LedgerRemoval {
         let remove = move |connection: &Connection| remove_calls(connection, &calls, before, time);
         let gone = self.database.write(remove).await?;
         self.stage = Stage::Calls { after: gone.up_to.unwrap_or(last) };
-        let rows = [(RowKind::Calls, gone.calls), (RowKind::Runs, gone.runs)];
-        Ok(RemovedBatch { rows: rows.into_iter().filter(|(_, rows)| *rows > 0).collect(), is_more: true })
+        Ok(RemovedBatch::of_calls(gone.calls, gone.runs))
     }
 
     async fn runs(&mut self) -> Result<RemovedBatch, StoreError> {

@@ -7,10 +7,11 @@ use rusqlite::{Row, RowIndex};
 use crate::domain::customer::CustomerKey;
 use crate::domain::delivery::{DeliveryId, MessageDigest};
 use crate::domain::ends::Ends;
-use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, TriggerName, VersionId};
+use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, TriggerName, VersionId};
 use crate::domain::state::{DeliveryState, RunState};
 use crate::store::calls::AcceptedCall;
 use crate::store::deliveries::Delivery;
+use crate::store::runs::UnfinishedRun;
 
 /// A column that holds something this version cannot read.
 #[derive(Debug, thiserror::Error)]
@@ -110,5 +111,16 @@ pub(super) fn accepted_call(row: &Row<'_>, from: usize) -> rusqlite::Result<Acce
         params: serde_json::from_str(params).map_err(|error| unreadable(format!("params ({error})")))?,
         // A trace that cannot be read is no reason to keep a call from its customers.
         trace: row.get_ref(from + 7)?.as_str_or_null()?.and_then(|text| text.parse().ok()),
+    })
+}
+
+/// A run that is not at its end, as `r.id, r.scenario, r.state, r.stopping` and the columns of its call give it.
+pub(super) fn unfinished_run(row: &Row<'_>) -> rusqlite::Result<UnfinishedRun> {
+    Ok(UnfinishedRun {
+        id: RunId(row.get(0)?),
+        scenario: ScenarioName::new(row.get::<_, String>(1)?),
+        state: run_state(row.get(2)?)?,
+        stopping: row.get(3)?,
+        call: accepted_call(row, 4)?,
     })
 }

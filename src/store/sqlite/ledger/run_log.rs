@@ -67,12 +67,13 @@ impl RunLog for Ledger {
 }
 
 fn runs_of_call(connection: &Connection, call: &CallId) -> rusqlite::Result<Vec<RunRecord>> {
-    let mut statement = connection.prepare_cached(
-        sql!("SELECT id, scenario, state, audience, access, error, started_at, finished_at, ended,
+    let mut statement = connection.prepare_cached(sql!(
+        "SELECT id, scenario, state, audience, access, error, started_at, finished_at, ended,
              CASE WHEN state = {run.running}
-                 THEN (SELECT sum(c.size - c.position) FROM chunk c WHERE c.run = run.id AND c.state = {chunk.open}) END
-         FROM run WHERE call = (SELECT seq FROM call WHERE id = ?1) ORDER BY id"),
-    )?;
+                 THEN (SELECT sum(c.size - c.position) FROM chunk c
+                     WHERE c.run = run.id AND c.state = {chunk.open}) END
+         FROM run WHERE call = (SELECT seq FROM call WHERE id = ?1) ORDER BY id"
+    ))?;
     let mut records: Vec<RunRecord> =
         statement.query_map([call.as_str()], run_record)?.collect::<Result<_, _>>()?;
     for record in &mut records {
@@ -131,12 +132,13 @@ fn with_waits(connection: &Connection, record: RunRecord) -> rusqlite::Result<Ru
     if !record.state.is_begun() {
         return Ok(record);
     }
-    let mut statement = connection.prepare_cached(
-        sql!("SELECT coalesce(sum(c.size - (SELECT count(*) FROM waiting_journey w WHERE w.run = c.run AND w.chunk = c.n)), 0),
+    let mut statement = connection.prepare_cached(sql!(
+        "SELECT coalesce(sum(c.size
+                 - (SELECT count(*) FROM waiting_journey w WHERE w.run = c.run AND w.chunk = c.n)), 0),
              (SELECT min(w.wake_at) FROM (SELECT run, wake_at FROM waiting_journey WHERE woken_into IS NULL
                  ORDER BY wake_at LIMIT 10000) w WHERE w.run = ?1)
-         FROM chunk c WHERE c.run = ?1 AND c.state = {chunk.open}"),
-    )?;
+         FROM chunk c WHERE c.run = ?1 AND c.state = {chunk.open}"
+    ))?;
     let (in_open_chunks, next_wake_at) = statement.query_row([record.id.0], |row| {
         Ok((row.get::<_, i64>(0)?.unsigned_abs(), optional_timestamp(row, 1)?))
     })?;

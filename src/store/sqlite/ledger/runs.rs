@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::left_out;
-use super::rows::{accepted_call, call_columns, run_state};
+use super::rows::{call_columns, run_state, unfinished_run};
 use crate::domain::customer::CustomerKey;
 use crate::domain::ends::Ends;
 use crate::domain::name::RunId;
 use crate::domain::run_counts::RunCounts;
-use crate::domain::state::CallState;
+use crate::domain::state::{CallState, ChunkState};
 use crate::store::runs::{Matched, RunEnd, RunTotals, UnfinishedRun, UnmatchedEnd};
 
 pub(super) fn begin(
@@ -18,12 +18,12 @@ pub(super) fn begin(
     matched: &Matched,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<RunId>> {
-    let state = if matched.fired.is_empty() { CallState::Done } else { CallState::Running };
-    let finished_at = matched.fired.is_empty().then(|| now.as_microsecond());
+    let (state, finished_at) = matched.state_and_end(now);
     let changed = connection
-        .prepare_cached(
-            sql!("UPDATE call SET state = ?2, not_fired = ?3, finished_at = ?4 WHERE seq = ?1 AND state = {call.accepted}"),
-        )?
+        .prepare_cached(sql!(
+            "UPDATE call SET state = ?2, not_fired = ?3, finished_at = ?4
+             WHERE seq = ?1 AND state = {call.accepted}"
+        ))?
         .execute(params![call_seq, state.code(), matched.not_fired_as_json(), finished_at])?;
     if changed == 0 {
         return Ok(Vec::new());
@@ -50,9 +50,10 @@ pub(super) fn end_unmatched(
 ) -> rusqlite::Result<()> {
     let (state, reason) = end.state_and_reason();
     connection
-        .prepare_cached(
-            sql!("UPDATE call SET state = ?2, reason = ?3, finished_at = ?4 WHERE seq = ?1 AND state = {call.accepted}"),
-        )?
+        .prepare_cached(sql!(
+            "UPDATE call SET state = ?2, reason = ?3, finished_at = ?4
+             WHERE seq = ?1 AND state = {call.accepted}"
+        ))?
         .execute(params![call_seq, state.code(), reason, now.as_microsecond()])?;
     Ok(())
 }
@@ -63,15 +64,7 @@ pub(super) fn unfinished(connection: &Connection, known: &[RunId]) -> rusqlite::
         call_columns!(),
         " FROM run r JOIN call c ON c.seq = r.call WHERE r.state IN {run.under_way} ORDER BY r.id"
     ))?;
-    let rows = statement.query_map([], |row| {
-        Ok(UnfinishedRun {
-            id: RunId(row.get(0)?),
-            scenario: crate::domain::name::ScenarioName::new(row.get::<_, String>(1)?),
-            state: run_state(row.get(2)?)?,
-            stopping: row.get(3)?,
-            call: accepted_call(row, 4)?,
-        })
-    })?;
+    let rows = statement.query_map([], unfinished_run)?;
     let is_new =
         |run: &rusqlite::Result<UnfinishedRun>| run.as_ref().map_or(true, |run| !known.contains(&run.id));
     rows.filter(is_new).collect()
@@ -95,7 +88,9 @@ pub(super) fn totals(connection: &Connection, run: RunId) -> rusqlite::Result<Ru
     let mut rows = chunks.query([run.0])?;
     while let Some(row) = rows.next()? {
         match row.get::<_, Option<String>>(1)? {
-            Some(counts) if row.get::<_, i64>(0)? == 1 => totals.run_counts.merge(&read_run_counts(&counts)?),
+            Some(counts) if row.get::<_, i64>(0)? == ChunkState::Done.code() => {
+                totals.run_counts.merge(&read_run_counts(&counts)?);
+            }
             _ => totals.open_chunks += 1,
         }
     }
@@ -110,7 +105,7 @@ pub(super) fn totals(connection: &Connection, run: RunId) -> rusqlite::Result<Ru
 }
 
 pub(super) fn read_run_counts(counts: &str) -> rusqlite::Result<RunCounts> {
-    serde_json::from_str(counts).map_err(|error| super::rows::unreadable(format!("counts ({error})")))
+    RunCounts::read(counts).map_err(|error| super::rows::unreadable(format!("counts ({error})")))
 }
 
 pub(super) fn end(
@@ -122,12 +117,13 @@ pub(super) fn end(
     let RunEnd { state, error, .. } = end;
     // A failed run leaves its chunks as they are; any other end needs all of them done.
     let call: Option<i64> = connection
-        .prepare_cached(
-            sql!("UPDATE run SET state = ?2, error = coalesce(?3, error), finished_at = ?4, ended = ?5
+        .prepare_cached(sql!(
+            "UPDATE run SET state = ?2, error = coalesce(?3, error), finished_at = ?4, ended = ?5
              WHERE id = ?1 AND state IN {run.under_way}
-               AND (?2 = {run.failed} OR NOT EXISTS (SELECT 1 FROM chunk WHERE run = ?1 AND state = {chunk.open}))
-             RETURNING call"),
-        )?
+               AND (?2 = {run.failed}
+                   OR NOT EXISTS (SELECT 1 FROM chunk WHERE run = ?1 AND state = {chunk.open}))
+             RETURNING call"
+        ))?
         .query_row(
             params![run.0, state.kept().code(), error, now.as_microsecond(), Ends::of(*state).code()],
             |row| row.get(0),
@@ -140,32 +136,31 @@ pub(super) fn end(
     Ok(call.is_some())
 }
 
-/// A call ends with its last run: failed if one failed, cancelled if all were, else done; beside it stands what all of
-/// them came to. A version before this one noted nothing beside a run's state.
+/// A call ends with its last run. A version before this one noted nothing beside a run's state.
 fn end_call_with_its_runs(connection: &Connection, call: i64, now: Timestamp) -> rusqlite::Result<()> {
+    let mut runs = connection.prepare_cached("SELECT state, ended FROM run WHERE call = ?1")?;
+    let runs = runs.query_map([call], |row| {
+        let state = run_state(row.get(0)?)?;
+        Ok((state, row.get::<_, Option<i64>>(1)?.map_or(Ends::of(state), Ends::from_code)))
+    })?;
+    let Some((state, ends)) = CallState::after_runs(&runs.collect::<rusqlite::Result<Vec<_>>>()?) else {
+        return Ok(());
+    };
     connection
-        .prepare_cached(
-            sql!("UPDATE call SET finished_at = ?2, state = CASE
-                 WHEN EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state = {run.failed}) THEN {call.failed}
-                 WHEN NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state <> {run.cancelled}) THEN {call.cancelled}
-                 ELSE {call.done} END,
-                 ended = (SELECT max(e & 1) | max(e & 2) | max(e & 4) | max(e & 8) FROM (
-                     SELECT coalesce(ended, CASE state WHEN {run.failed} THEN {ended.failed}
-                         WHEN {run.cancelled} THEN {ended.cancelled} ELSE {ended.done} END) AS e
-                     FROM run WHERE call = ?1))
-             WHERE seq = ?1 AND state = {call.running}
-               AND NOT EXISTS (SELECT 1 FROM run WHERE call = ?1 AND state IN {run.unfinished})"),
-        )?
-        .execute(params![call, now.as_microsecond()])?;
+        .prepare_cached(sql!(
+            "UPDATE call SET finished_at = ?2, state = ?3, ended = ?4 WHERE seq = ?1 AND state = {call.running}"
+        ))?
+        .execute(params![call, now.as_microsecond(), state.code(), ends.code()])?;
     Ok(())
 }
 
 pub(super) fn stop(connection: &Connection, run: RunId) -> rusqlite::Result<bool> {
     let changed = connection
-        .prepare_cached(
-            sql!("UPDATE run SET stopping = 1, state = CASE state WHEN {run.waiting} THEN {run.running} ELSE state END
-             WHERE id = ?1 AND state IN {run.unfinished}"),
-        )?
+        .prepare_cached(sql!(
+            "UPDATE run SET stopping = 1,
+                 state = CASE state WHEN {run.waiting} THEN {run.running} ELSE state END
+             WHERE id = ?1 AND state IN {run.unfinished}"
+        ))?
         .execute([run.0])?;
     Ok(changed > 0)
 }

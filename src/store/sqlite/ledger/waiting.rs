@@ -157,9 +157,12 @@ pub(super) fn waiting_runs(connection: &Connection) -> rusqlite::Result<Vec<RunU
 pub(super) fn runs_under_way(connection: &Connection) -> rusqlite::Result<Vec<RunUnderWay>> {
     under_way(
         connection,
-        sql!("SELECT r.id, r.scenario, c.version, c.id
-         FROM (SELECT id FROM run WHERE state IN {run.under_way} UNION ALL SELECT id FROM run WHERE state = {run.waiting}) o
-         JOIN run r ON r.id = o.id JOIN call c ON c.seq = r.call ORDER BY r.id"),
+        sql!(
+            "SELECT r.id, r.scenario, c.version, c.id
+         FROM (SELECT id FROM run WHERE state IN {run.under_way}
+             UNION ALL SELECT id FROM run WHERE state = {run.waiting}) o
+         JOIN run r ON r.id = o.id JOIN call c ON c.seq = r.call ORDER BY r.id"
+        ),
     )
 }
 

@@ -74,15 +74,15 @@ fn write_decided(
         }
     }
     // A row that is final stays as it is: nothing is decided twice.
-    let mut write = connection.prepare_cached(
-        sql!("INSERT INTO delivery (run, customer, node, channel, state, attempt, doubtful, reason, retry_at, done_at,
-             passed)
+    let mut write = connection.prepare_cached(sql!(
+        "INSERT INTO delivery (run, customer, node, channel, state, attempt, doubtful, reason, retry_at,
+             done_at, passed)
          VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (run, customer, node) DO UPDATE SET
              state = excluded.state, doubtful = doubtful OR excluded.doubtful, reason = excluded.reason,
              retry_at = excluded.retry_at, done_at = excluded.done_at, passed = passed OR excluded.passed
-         WHERE state IN {delivery.open}"),
-    )?;
+         WHERE state IN {delivery.open}"
+    ))?;
     for one in &ours {
         let DeliveryId { run, customer, node } = one.id;
         write.execute(params![
@@ -144,13 +144,13 @@ fn write_openings(
     step: &Step,
     at: i64,
 ) -> rusqlite::Result<Vec<Opened>> {
-    let mut insert = connection.prepare_cached(
-        sql!("INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at, last_at,
-             segments)
+    let mut insert = connection.prepare_cached(sql!(
+        "INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at,
+             last_at, segments)
          VALUES (?1, ?2, ?3, ?4, {delivery.sending}, ?5, ?6, ?7, ?8, ?8, ?10)
          ON CONFLICT DO UPDATE SET last_at = last_at
-         WHERE ?9 AND state = {delivery.sending} AND attempt = excluded.attempt AND digest = excluded.digest"),
-    )?;
+         WHERE ?9 AND state = {delivery.sending} AND attempt = excluded.attempt AND digest = excluded.digest"
+    ))?;
     let mut reopen = connection.prepare_cached(sql!(
         "UPDATE delivery SET state = {delivery.sending}, attempt = ?4, address = ?5, digest = ?6,
              first_at = coalesce(first_at, ?7), last_at = ?7, retry_at = NULL, segments = ?9
