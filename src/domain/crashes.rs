@@ -3,8 +3,9 @@
 //! Rendering has budgets, so this is about what no budget sees. What counts is whom a process was writing for when it
 //! ended: one that was killed at any other moment, however often, says nothing about a run.
 
-/// How many processes may end while they write for one customer of a run.
-pub const CRASHES_MAX: u32 = 2;
+/// So many processes end while they write for one customer of a run, and it is failed. Two that are killed from outside, while
+/// texts take long, meet the same customer now and then: each begins where the last commit left off.
+pub const CRASHES_MAX: u32 = 3;
 
 /// How many looks in a row, a second apart, may find a process writing for the same customer. What a budget ends takes
 /// a tenth of a second of a core.
@@ -36,11 +37,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_ending_is_no_reason_and_two_are() {
+    fn two_endings_are_no_reason_and_three_are() {
         assert_eq!(failed(0, "c1"), None);
-        assert_eq!(failed(1, "c1"), None);
+        assert_eq!(failed(2, "c1"), None);
         assert!(
-            failed(2, "c1").is_some_and(|reason| reason.contains("2 processes") && reason.contains("c1"))
+            failed(3, "c1").is_some_and(|reason| reason.contains("3 processes") && reason.contains("c1"))
         );
     }
 }

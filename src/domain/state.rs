@@ -69,7 +69,7 @@ states! {
         Selecting = 0, "selecting", "its customers are being selected";
         Running = 1, "running", "its customers are decided about, and their messages sent";
         Done = 2, "done", "each of its customers has an outcome, and none was cancelled or expired";
-        Failed = 3, "failed", "a step of it failed three times for a reason that trying again cannot heal; or two processes ended, or one stood still, while they wrote for one of its customers";
+        Failed = 3, "failed", "a step of it failed three times for a reason that trying again cannot heal; or three processes ended, or one stood still, while they wrote for one of its customers";
         Cancelled = 4, "cancelled", "it was stopped before all of it was sent";
         Expired = 5, "expired", "its time was over before all of it was sent";
         Waiting = 6, "waiting", "all that is left of it are customers who wait at a node";

@@ -103,20 +103,20 @@ fn error_of_the_failed_run(world: &World) -> String {
     world.place.look("SELECT error FROM run WHERE state = 3").remove(0).remove(0).unwrap()
 }
 
-pub async fn a_run_that_ends_its_process_twice_is_failed_and_the_others_go_on(place: Place) {
+pub async fn a_run_that_ends_its_process_three_times_is_failed_and_the_others_go_on(place: Place) {
     let world = World::new(place).await;
     world.populate(5, |n| n + 1).await;
     let crash_markers = tempfile::tempdir().unwrap();
     let bad = world.call("ends", None).await;
     let good = world.call("narrow", None).await;
-    for _ in 0..2 {
+    for _ in 0..3 {
         Process::start(&world.place, crash_markers.path()).until_aborted().await;
         end_leases(&world).await;
     }
     let _works = Process::start(&world.place, crash_markers.path());
     assert_eq!(world.until_ended(&bad, SOON).await, "failed");
     let error = error_of_the_failed_run(&world);
-    assert!(error.starts_with("2 processes ended while they wrote for customer c2;"), "{error}");
+    assert!(error.starts_with("3 processes ended while they wrote for customer c2;"), "{error}");
     assert_eq!(world.until_ended(&good, SOON).await, "done");
     let later = world.call("narrow", None).await;
     assert_eq!(world.until_ended(&later, SOON).await, "done");

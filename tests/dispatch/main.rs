@@ -62,7 +62,7 @@ mod told {
             a_wait_is_its_owners_and_is_woken_once,
             who_waits_in_a_run_that_failed_is_let_go;
         crash_counts:
-            a_run_that_ends_its_process_twice_is_failed_and_the_others_go_on,
+            a_run_that_ends_its_process_three_times_is_failed_and_the_others_go_on,
             a_run_whose_writing_stands_still_is_failed_and_the_others_go_on;
         stories:
             one_call_reaches_everyone_once_and_adds_up,
