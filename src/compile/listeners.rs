@@ -1,7 +1,7 @@
 //! Who listens to a trigger, found by what the filters on its params require: a call looks at the scenarios that may
 //! fire for it, not at each that listens.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Scenario;
@@ -13,7 +13,7 @@ use crate::domain::value::Value;
 
 /// The scenarios of a snapshot by the triggers that they listen to; their names, as a snapshot counts who shares them.
 #[derive(Debug, Default)]
-pub struct Listeners(HashMap<TriggerName, OfTrigger>);
+pub struct Listeners(BTreeMap<TriggerName, OfTrigger>);
 
 /// The scenarios that listen to one trigger.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ struct OfTrigger {
 struct ByText {
     scenarios: Vec<ScenarioName>,
     /// Where they stand in that list.
-    places: HashMap<Arc<str>, Vec<usize>>,
+    places: BTreeMap<Arc<str>, Vec<usize>>,
 }
 
 /// Scenarios that require other texts of a param than a call has.
