@@ -194,6 +194,7 @@ impl ConcurrencyLimit {
         self.threshold = self.threshold.max(self.limit);
         self.limit = self.limit.min(START as f64);
         (self.slow_since, self.reduced) = (None, None);
+        self.unrelated.begin_anew();
         self.begin_round(now);
     }
 

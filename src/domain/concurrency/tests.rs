@@ -242,6 +242,41 @@ fn a_provider_that_refuses_one_in_so_many_at_every_load_is_used_all_the_same() {
     }
 }
 
+/// An outage lowers the rate to the lowest; a provider that afterwards refuses a few at random must not keep it there.
+#[test]
+fn a_rate_that_fell_to_the_lowest_is_found_again_beside_refusals_at_every_load() {
+    for nth in [20, 10, 5] {
+        let mut channel = Channel::new();
+        let mut state = 7_u32;
+        let mut random = move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 8
+        };
+        let mut refuses = |one_in: u32, of: u32| match random() % of < one_in {
+            true => (100 * MS, AttemptEnd::Throttled),
+            false => (100 * MS, AttemptEnd::Taken),
+        };
+        channel.send(120 * SECOND, 64, &mut |_, _| refuses(3, 5));
+        channel.send(300 * SECOND, 64, &mut |_, _| refuses(1, nth));
+        let answers = channel.send(120 * SECOND, 64, &mut |_, _| refuses(1, nth));
+        assert!(answers.taken > 120 * 20, "{nth}: {answers:?} {:?}", channel.rate);
+    }
+}
+
+/// What came in days is not taken for what came in a second.
+#[test]
+fn a_channel_of_a_few_messages_a_minute_learns_no_absurd_rate() {
+    let mut channel = Channel::new();
+    for _ in 0..10_000 {
+        channel.send(100 * MS, 1, &mut willing(100 * MS));
+        channel.send(6 * SECOND, 0, &mut willing(100 * MS));
+    }
+    let mut provider =
+        Bucket { per_second: 500.0, burst: 50.0, tokens: 0.0, at: channel.now, took: 100 * MS };
+    let answers = channel.send(60 * SECOND, usize::MAX, &mut |now, _| provider.answer(now));
+    assert!(answers.throttled * 10 < answers.taken, "{answers:?}");
+}
+
 #[test]
 fn a_few_messages_at_a_time_are_sent_beside_refusals_at_every_load() {
     for nth in [29, 5] {

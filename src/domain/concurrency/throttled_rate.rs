@@ -27,6 +27,8 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
 const FIRST_MIN: f64 = 16.0;
 /// No lower rate is learned.
 const LOWEST: f64 = 1.0;
+/// So many times of it is as good as it.
+const NEARLY: f64 = 1.05;
 /// To which share one period reduces it at most.
 const CUT_MAX: f64 = 0.5;
 /// Providers count by the second. After a cut the second that was used up by the rate before is left out.
@@ -34,7 +36,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// A period is judged once there are so many answers: where fewer come in a second, it is longer.
 const ANSWERS_MIN: u32 = 30;
 const PERIOD_MAX: Duration = Duration::from_secs(30);
-/// A longer time without an answer does not count.
+/// After a longer time without an answer a period begins anew.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long a start is held back before it is asked for again, at most.
 const HELD_BACK_AT_ONCE: Duration = Duration::from_millis(250);
@@ -125,10 +127,8 @@ impl ThrottledRate {
         if self.learned.as_ref().is_some_and(|learned| attempt.began < learned.set_at + PERIOD) {
             return;
         }
-        if self.period.answers() == 0 {
-            self.period.began = now;
-        } else if now.saturating_sub(self.answered_at) >= PAUSE {
-            self.period.began += now - self.answered_at;
+        if now.saturating_sub(self.answered_at) >= PAUSE || self.period.answers() == 0 {
+            self.period = Period { began: now, ..Period::default() };
         }
         self.answered_at = now;
         match attempt.end {
@@ -150,8 +150,12 @@ impl ThrottledRate {
         }
         self.fill(now);
         let seconds = now.saturating_sub(period.began).as_secs_f64();
-        let rate = self.per_second().unwrap_or(f64::from(period.answers()) / seconds);
-        let room = if rate * LOOK < LOWEST { Room::Little } else { Room::Enough };
+        let rate = self.per_second().unwrap_or((f64::from(period.answers()) / seconds).max(FIRST_MIN));
+        let room = match rate {
+            rate if rate * LOOK >= LOWEST => Room::Enough,
+            rate if rate > LOWEST * NEARLY => Room::Little,
+            _ => Room::None,
+        };
         match self.unrelated.judge(rate, room, (period.answers(), period.throttled), now) {
             Verdict::Unsure | Verdict::Fine => {}
             Verdict::Refused(share) => {

@@ -89,6 +89,11 @@ impl UnrelatedRefusals {
         verdict
     }
 
+    /// After an idle time nothing is left of a load that had fallen.
+    pub fn begin_anew(&mut self) {
+        (self.fallen, self.answers, self.refused) = (None, 0, 0);
+    }
+
     fn verdict(&mut self, load: f64, room: Room, share: f64, now: Duration) -> Verdict {
         if let Some(Fallen { from, share: refused, look: Some(before) }) = self.fallen {
             (self.fallen, self.looked_at) = (None, now);
@@ -102,7 +107,7 @@ impl UnrelatedRefusals {
         if share < self.expected {
             self.expect(share);
         }
-        if self.is_expected() {
+        if self.is_expected(share) {
             let is_due = now.saturating_sub(self.looked_at) >= LOOK_AGAIN_AFTER;
             if share >= LITTLE && is_due && room == Room::Enough {
                 self.fallen = Some(Fallen { from: load, share, look: Some(load) });
@@ -126,7 +131,8 @@ impl UnrelatedRefusals {
             Room::None if share <= HALF => {
                 self.fallen = None;
                 self.expect(share);
-                Verdict::Back(fallen.from)
+                // The load may have fallen far, for a reason that has passed: it is found again from here.
+                Verdict::Back(fallen.from.min(load / LOOK))
             }
             _ => Verdict::Refused(share),
         }
@@ -139,8 +145,8 @@ impl UnrelatedRefusals {
     }
 
     /// Whether no more was refused than is to be expected at any load.
-    fn is_expected(&self) -> bool {
-        if self.refused == 0 || self.expected == 0.0 {
+    fn is_expected(&self, share: f64) -> bool {
+        if self.refused == 0 || self.expected == 0.0 || share > HALF {
             return self.refused == 0;
         }
         let usual = self.expected * f64::from(self.answers);
@@ -191,6 +197,11 @@ mod tests {
     #[test]
     fn more_than_half_is_never_expected() {
         let mut unrelated = UnrelatedRefusals::default();
+        judge(&mut unrelated, 100.0, 0.4, 1);
+        judge(&mut unrelated, 60.0, 0.4, 2);
+        assert_eq!(judge(&mut unrelated, 15.0, 0.4, 3), Verdict::Back(100.0));
+        assert_eq!(judge(&mut unrelated, 100.0, 0.55, 4), Verdict::Refused(0.55));
+        let mut unrelated = UnrelatedRefusals::default();
         for second in 1..20 {
             assert_eq!(judge(&mut unrelated, 100.0 / f64::from(second), 0.9, second), Verdict::Refused(0.9));
         }
@@ -224,5 +235,17 @@ mod tests {
         let mut unrelated = UnrelatedRefusals::default();
         assert_eq!(unrelated.judge(2.0, Room::Enough, (30, 6), SECOND), Verdict::Refused(0.2));
         assert_eq!(unrelated.judge(1.0, Room::None, (30, 6), SECOND), Verdict::Back(2.0));
+        let mut unrelated = UnrelatedRefusals::default();
+        assert_eq!(unrelated.judge(900.0, Room::Enough, (30, 6), SECOND), Verdict::Refused(0.2));
+        assert_eq!(unrelated.judge(1.0, Room::None, (30, 6), SECOND), Verdict::Back(4.0), "not all at once");
+    }
+
+    #[test]
+    fn a_fall_is_forgotten_after_an_idle_time() {
+        let mut unrelated = UnrelatedRefusals::default();
+        judge(&mut unrelated, 1_000.0, 0.1, 1);
+        assert_eq!(judge(&mut unrelated, 800.0, 0.1, 2), Verdict::Look);
+        unrelated.begin_anew();
+        assert_eq!(judge(&mut unrelated, 16.0, 0.1, 3_600), Verdict::Refused(0.1));
     }
 }

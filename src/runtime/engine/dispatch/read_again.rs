@@ -24,7 +24,7 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How many messages' customers are read at once.
 const READ_AT_ONCE: usize = 512;
 /// How long the store is waited for.
-const READ_IN: Duration = Duration::from_secs(5);
+const READ_IN: Duration = Duration::from_secs(2);
 /// When a message is tried again whose customer could not be read.
 const UNREAD_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// Its reason until then.
