@@ -31,13 +31,6 @@ struct ByText {
     places: BTreeMap<Arc<str>, Vec<usize>>,
 }
 
-/// Scenarios that require other texts of a param than a call has.
-#[derive(Debug)]
-pub struct Elsewhere<'a> {
-    /// The scenarios, in the order of their names.
-    pub scenarios: Vec<&'a ScenarioName>,
-}
-
 impl Listeners {
     pub(super) fn of(scenarios: &BTreeMap<ScenarioName, Arc<Scenario>>) -> Self {
         let mut listeners = Listeners::default();
@@ -56,12 +49,13 @@ impl Listeners {
         listeners
     }
 
-    /// The scenarios that may fire for a call with these params, in the order of their names, and those that cannot.
+    /// The scenarios that may fire for a call with these params; and, a list for each param, those that require another text
+    /// of it. All in the order of their names.
     pub fn candidates(
         &self,
         trigger: &TriggerName,
         params: &Params,
-    ) -> (Vec<&ScenarioName>, Vec<Elsewhere<'_>>) {
+    ) -> (Vec<&ScenarioName>, Vec<Vec<&ScenarioName>>) {
         let Some(of_trigger) = self.0.get(trigger) else { return (Vec::new(), Vec::new()) };
         let mut candidates: Vec<&ScenarioName> = of_trigger.any.iter().collect();
         let mut elsewhere = Vec::new();
@@ -73,7 +67,7 @@ impl Listeners {
             candidates.extend(places.iter().map(|place| &by_text.scenarios[*place]));
             let others = by_text.scenarios.iter().enumerate();
             let others = others.filter(|(place, _)| places.binary_search(place).is_err());
-            elsewhere.push(Elsewhere { scenarios: others.map(|(_, name)| name).collect() });
+            elsewhere.push(others.map(|(_, name)| name).collect());
         }
         candidates.sort_unstable();
         (candidates, elsewhere)
@@ -146,7 +140,7 @@ mod tests {
         let params = params_from_stored(&[], params.as_object().unwrap());
         let (names, elsewhere) = listeners.candidates(&TriggerName::new(trigger), &params);
         let names: Vec<&str> = names.into_iter().map(ScenarioName::as_str).collect();
-        (names.join(" "), elsewhere.iter().map(|it| it.scenarios.len()).sum())
+        (names.join(" "), elsewhere.iter().map(Vec::len).sum())
     }
 
     #[test]

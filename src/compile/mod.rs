@@ -23,7 +23,7 @@ pub use before::Before;
 pub use channel::{ATTEMPTS_UNCOUNTED, ChannelKind, CompiledChannel};
 pub use digest::{of_bytes as bytes_digest, spec_digest, texts_digest};
 pub use last_good::{Settled, settle, settle_after};
-pub use listeners::{Elsewhere, Listeners};
+pub use listeners::Listeners;
 pub use problem::{ObjectKind, ObjectName, Problem, Problems, Severity};
 pub use rotation::rotation_schedule;
 pub use scenario::{CompiledAudience, Listener, Scenario};

@@ -1,7 +1,7 @@
 //! Permission to send is asked right before a message leaves: what a customer or a person said meanwhile counts.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fanfare::domain::name::ChannelName;
 use fanfare::domain::pause::PauseScope;
@@ -11,11 +11,9 @@ use fanfare::store::customers::CustomerWrite;
 use fanfare::store::run_log::DeliveryRecord;
 use serde_json::{Value as Json, json};
 
-use crate::harness::Place;
+use crate::harness::{Place, until_true};
 use crate::pauses::pause;
 use crate::real::{Real, storm};
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// The storm by text message alone, one at a time.
 fn one_at_a_time() -> Json {
@@ -57,11 +55,8 @@ fn no_consent(asked: usize) -> (State, Option<String>, usize) {
 
 /// Waits until the provider has been asked so often.
 async fn until_asked(real: &Real, times: usize) {
-    let deadline = Instant::now() + SOON;
-    while real.sandbox.messages(&Filter::default()).items.len() < times {
-        assert!(Instant::now() < deadline, "the provider is not asked");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let asked = async || real.sandbox.messages(&Filter::default()).items.len() >= times;
+    until_true("the provider to be asked", asked).await;
 }
 
 pub async fn who_withdraws_the_consent_while_a_message_waits_for_its_turn_is_not_written_to(place: Place) {

@@ -38,8 +38,6 @@ const ROUNDS_UNTIL_SURE: f64 = 100.0;
 const REFUSED_MUCH: f64 = 0.1;
 /// After so many throttled answers and none other the rate that is known holds no more.
 const THROTTLED_IN_A_ROW: u32 = 8;
-/// To which share the load is reduced to see what a low load takes.
-const LOW_LOAD: f64 = 0.25;
 /// How long latencies may stay above the calm ones until that is looked at; it doubles each time the baseline held.
 const RELEARN_AFTER: Duration = Duration::from_secs(10);
 const RELEARN_AFTER_MAX: Duration = Duration::from_secs(160);
@@ -287,19 +285,19 @@ impl ConcurrencyLimit {
     fn slow(&mut self, now: Duration) {
         let since = *self.slow_since.get_or_insert(now);
         if let Some(reduced) = self.reduced {
-            let was_low = self.round.limit <= (reduced.from * LOW_LOAD).max(FLOOR as f64);
+            let was_low = self.round.limit <= (reduced.from * LOOK).max(FLOOR as f64);
             if let Some(latency) = self.lower_quartile().filter(|_| was_low) {
                 self.baseline = Some(latency);
                 (self.reduced, self.slow_since, self.threshold) = (None, None, reduced.from);
                 self.relearn_after = RELEARN_AFTER;
                 self.limit = self.round.limit;
             } else if reduced.is_a_look {
-                self.limit = self.limit.min(reduced.from * LOW_LOAD);
+                self.limit = self.limit.min(reduced.from * LOOK);
             }
         } else if now.saturating_sub(since) >= self.relearn_after {
             self.reduced = Some(Reduced { from: self.limit, is_a_look: true });
             self.slow_since = None;
-            self.limit *= LOW_LOAD;
+            self.limit *= LOOK;
         }
     }
 

@@ -159,13 +159,11 @@ impl ThrottledRate {
         match self.unrelated.judge(rate, room, (period.answers(), period.throttled), now) {
             Verdict::Unsure | Verdict::Fine => {}
             Verdict::Refused(share) => {
-                let is_first = self.learned.is_none();
-                let taken = rate * (1.0 - share).max(if is_first { 0.0 } else { CUT_MAX });
-                self.learn(
-                    if is_first { taken.max(FIRST_MIN) } else { taken },
-                    share < THROTTLED_LITTLE,
-                    now,
-                );
+                // What was taken before anything was learned is known; a learned rate is cut step by step.
+                let (kept_min, lowest) =
+                    if self.learned.is_none() { (0.0, FIRST_MIN) } else { (CUT_MAX, LOWEST) };
+                let taken = (rate * (1.0 - share).max(kept_min)).max(lowest);
+                self.learn(taken, share < THROTTLED_LITTLE, now);
             }
             Verdict::Look => self.learn(rate * LOOK, true, now),
             Verdict::Back(rate) => self.learn(rate, true, now),

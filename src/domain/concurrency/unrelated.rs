@@ -14,7 +14,7 @@ const SPAN_MIN: u32 = 8;
 const HALF: f64 = 0.5;
 /// Fallen to this share, and refused as before, a load is probably not the reason.
 const FALLEN_FAR: f64 = 0.8;
-/// To which share the load is reduced to see that.
+/// To which share a load is reduced to see what comes of it.
 pub const LOOK: f64 = 0.25;
 /// How often that is done again where refusals are expected.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -80,8 +80,8 @@ impl UnrelatedRefusals {
         self.answers += answers;
         self.refused += refused;
         let share = f64::from(self.refused) / f64::from(self.answers.max(1));
-        let is_known = self.expected == 0.0 && self.fallen.is_none();
-        if self.answers < SPAN && !is_known && (share <= HALF || self.answers < SPAN_MIN) {
+        let is_new = self.expected == 0.0 && self.fallen.is_none();
+        if self.answers < SPAN && !is_new && (share <= HALF || self.answers < SPAN_MIN) {
             return Verdict::Unsure;
         }
         let verdict = self.verdict(load, room, share, now);

@@ -83,7 +83,7 @@ impl Dispatcher {
             match self.health.suspicion().take_own(job.id).filter(|_| job.is_retry) {
                 None => going_on.push(job),
                 Some(reason) => self.withdrawn.push(Withdrawn {
-                    state: if job.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Failed },
+                    state: DeliveryState::Failed.or_unknown(job.maybe_sent),
                     reason,
                     retry_at: None,
                     job,

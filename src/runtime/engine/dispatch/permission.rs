@@ -114,7 +114,7 @@ impl Dispatcher {
         };
         for job in self.queue.fair_queue().take_over(|job| is_late(&job.chunk, job.first_at)) {
             self.withdrawn.push(Withdrawn {
-                state: if job.maybe_sent { DeliveryState::Unknown } else { DeliveryState::Failed },
+                state: DeliveryState::Failed.or_unknown(job.maybe_sent),
                 reason: format!("{said}; and its time for retries is over"),
                 retry_at: None,
                 job,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bound_scenario::CallScenario;
 use crate::api::State;
-use crate::compile::{Elsewhere, Scenario, Snapshot};
+use crate::compile::{Scenario, Snapshot};
 use crate::domain::expression::{CallFacts, Condition, Facts, Truth};
 use crate::domain::name::{ChannelName, ScenarioName};
 use crate::domain::params::{Params, params_from_stored};
@@ -42,8 +42,8 @@ impl Version for CompiledVersion {
         };
         let (candidates, elsewhere) = self.snapshot.listeners.candidates(&call.trigger, &params);
         candidates.into_iter().for_each(|name| ask(name, 0));
-        for Elsewhere { scenarios } in elsewhere {
-            match scenarios.as_slice() {
+        for others in elsewhere {
+            match others.as_slice() {
                 [first, more @ ..] if more.len() >= ONE_BY_ONE => ask(first, more.len()),
                 few => few.iter().for_each(|name| ask(name, 0)),
             }
