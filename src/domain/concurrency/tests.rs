@@ -242,6 +242,31 @@ fn a_provider_that_refuses_one_in_so_many_at_every_load_is_used_all_the_same() {
     }
 }
 
+/// Refuses one attempt in so many at random, whatever the load.
+fn at_random(nth: u32, took: Duration) -> impl FnMut(Duration, usize) -> (Duration, AttemptEnd) {
+    let mut state = 7_u32;
+    move |_, _| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (took, if (state >> 8).is_multiple_of(nth) { AttemptEnd::Throttled } else { AttemptEnd::Taken })
+    }
+}
+
+/// While the store is slow few messages are sent. A rate that was learned then, beside refusals at every load, stands
+/// where the refusals take as much from it as it grows.
+#[test]
+fn a_rate_that_was_learned_while_little_was_sent_is_found_to_be_too_low() {
+    for (nth, each) in [29, 20, 10].into_iter().flat_map(|nth| [50, 100, 400].map(|each| (nth, each * MS))) {
+        let (mut regular, mut random) = (one_in(nth, 5 * MS, AttemptEnd::Throttled), at_random(nth, 5 * MS));
+        for (name, provider) in [("regular", &mut regular as &mut Manner<'_>), ("random", &mut random)] {
+            let mut channel = Channel::new();
+            channel.send(20 * SECOND, 1, &mut |now, under_way| (each, provider(now, under_way).1));
+            channel.send(60 * SECOND, 64, provider);
+            let answers = channel.send(60 * SECOND, 64, provider);
+            assert!(answers.taken > 60 * 200, "{name} {nth} {each:?}: {answers:?} {:?}", channel.rate);
+        }
+    }
+}
+
 /// An outage lowers the rate to the lowest; a provider that afterwards refuses a few at random must not keep it there.
 #[test]
 fn a_rate_that_fell_to_the_lowest_is_found_again_beside_refusals_at_every_load() {

@@ -23,8 +23,10 @@ const GROWS_AS_ONE_OF: f64 = 500.0;
 const FORGOTTEN_AT: f64 = 3.0;
 /// Where nothing was throttled for so long it is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
-/// The lowest rate that a single period gives: it may have begun or ended with an outage.
-const FIRST_MIN: f64 = 16.0;
+/// The lowest rate that a single period gives: it may have begun or ended with an outage, or little was sent in it.
+const FIRST_MIN: f64 = 64.0;
+/// The same where most of it was throttled.
+const FIRST_MIN_THROTTLED: f64 = 16.0;
 /// No lower rate is learned.
 const LOWEST: f64 = 1.0;
 /// So many times of it is as good as it.
@@ -150,7 +152,9 @@ impl ThrottledRate {
         }
         self.fill(now);
         let seconds = now.saturating_sub(period.began).as_secs_f64();
-        let rate = self.per_second().unwrap_or((f64::from(period.answers()) / seconds).max(FIRST_MIN));
+        let is_throttled = period.throttled > period.taken;
+        let first_min = if is_throttled { FIRST_MIN_THROTTLED } else { FIRST_MIN };
+        let rate = self.per_second().unwrap_or((f64::from(period.answers()) / seconds).max(first_min));
         let room = match rate {
             rate if rate * LOOK >= LOWEST => Room::Enough,
             rate if rate > LOWEST * NEARLY => Room::Little,
@@ -161,7 +165,7 @@ impl ThrottledRate {
             Verdict::Refused(share) => {
                 // What was taken before anything was learned is known; a learned rate is cut step by step.
                 let (kept_min, lowest) =
-                    if self.learned.is_none() { (0.0, FIRST_MIN) } else { (CUT_MAX, LOWEST) };
+                    if self.learned.is_none() { (0.0, first_min) } else { (CUT_MAX, LOWEST) };
                 let taken = (rate * (1.0 - share).max(kept_min)).max(lowest);
                 self.learn(taken, share < THROTTLED_LITTLE, now);
             }

@@ -1,9 +1,10 @@
 //! Whether refusals follow our load. A provider that is short of something else, or refuses one message in so many, goes
 //! on doing so at any load, and whoever sends less for each of them soon sends nothing.
 //!
-//! A load that is refused is reduced. Where it has fallen far and is refused as before, a quarter of it is tried once: if
-//! that is refused as much, the load is not the reason, it returns to where it was, and such a share is expected from
-//! then on. A small step would prove nothing where several processes share a provider: the others fill the gap.
+//! A load that is refused is reduced. Where it has fallen far and is refused as before, or is refused after most of the
+//! reductions, a quarter of it is tried once: if that is refused as much, the load is not the reason, it returns to where
+//! it was, and such a share is expected from then on. A small step would prove nothing where several processes share a
+//! provider: the others fill the gap.
 
 use std::time::Duration;
 
@@ -14,18 +15,30 @@ const SPAN_MIN: u32 = 8;
 const HALF: f64 = 0.5;
 /// Fallen to this share, and refused as before, a load is probably not the reason.
 const FALLEN_FAR: f64 = 0.8;
+/// So many more verdicts than not found this share refused: reductions do not help. A load that is the reason is refused
+/// less, or not for a while.
+const REFUSED_OFTEN: u32 = 4;
+const REFUSED_SOME: f64 = 0.025;
 /// To which share a load is reduced to see what comes of it.
 pub const LOOK: f64 = 0.25;
-/// How often that is done again where refusals are expected.
+/// So many refusals would come of the answers that show that the load is the reason, were it not: if there is none of
+/// them, and if there are some.
+const LOOK_NONE_OF: f64 = 3.0;
+const LOOK_SOME_OF: f64 = 8.0;
+/// So many show that it is not, however few the answers are.
+const LOOK_REFUSED: u32 = 2;
+/// How soon that is done again, unless the load has fallen far; twice as late each time that the load was the reason.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
+const LOOK_AGAIN_AFTER_MAX: Duration = Duration::from_secs(3_600);
 /// A smaller share is not worth another look.
 const LITTLE: f64 = 0.05;
 /// So many times the expected refusals are no surprise: the share is known by a few answers only.
 const MARGIN: f64 = 1.5;
 /// And so many standard deviations more; refusals at random are distributed as by Poisson.
 const DEVIATIONS: f64 = 2.0;
-/// Of how many answers the expected share is remembered.
-const MEMORY: f64 = 30.0;
+/// So many refusals are expected of the answers that show that fewer are to be expected: of some answers there are always
+/// fewer.
+const LOWERED_BY: f64 = 20.0;
 
 /// What to do with a load.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,24 +67,53 @@ pub enum Room {
 }
 
 /// Judges refusals by the load at which they come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct UnrelatedRefusals {
     /// Which share of the answers is refused whatever the load.
     expected: f64,
+    /// The answers since that was learned, and how many of them were refusals.
+    since: (f64, f64),
     answers: u32,
     refused: u32,
     fallen: Option<Fallen>,
-    looked_at: Duration,
+    /// By how many verdicts of refusals there were more than of others.
+    refused_often: u32,
+    /// From when on a load is looked at that has not fallen far.
+    look_at: Duration,
+    look_again_after: Duration,
+}
+
+impl Default for UnrelatedRefusals {
+    fn default() -> Self {
+        UnrelatedRefusals {
+            expected: 0.0,
+            since: (0.0, 0.0),
+            answers: 0,
+            refused: 0,
+            fallen: None,
+            refused_often: 0,
+            look_at: Duration::ZERO,
+            look_again_after: LOOK_AGAIN_AFTER,
+        }
+    }
 }
 
 /// A load that is refused.
 #[derive(Debug, Clone, Copy)]
 struct Fallen {
-    /// The load before, and the share that was refused.
+    /// The load before.
     from: f64,
-    share: f64,
+    /// So many answers came since, and so many of them were refusals.
+    answers: f64,
+    refused: f64,
     /// The load before a quarter of it was tried.
     look: Option<f64>,
+}
+
+impl Fallen {
+    fn share(&self) -> f64 {
+        self.refused / self.answers
+    }
 }
 
 impl UnrelatedRefusals {
@@ -84,64 +126,98 @@ impl UnrelatedRefusals {
         if self.answers < SPAN && !is_new && (share <= HALF || self.answers < SPAN_MIN) {
             return Verdict::Unsure;
         }
-        let verdict = self.verdict(load, room, share, now);
-        (self.answers, self.refused) = (0, 0);
+        let verdict = match self.fallen {
+            Some(fallen @ Fallen { look: Some(load), .. }) => self.after_look(fallen, load, share, now),
+            _ => self.verdict(load, room, share, now),
+        };
+        if verdict != Verdict::Unsure {
+            (self.answers, self.refused) = (0, 0);
+        }
         verdict
     }
 
     /// After an idle time nothing is left of a load that had fallen.
     pub fn begin_anew(&mut self) {
-        (self.fallen, self.answers, self.refused) = (None, 0, 0);
+        (self.fallen, self.refused_often, self.answers, self.refused) = (None, 0, 0, 0);
+    }
+
+    /// A quarter of this load was tried.
+    fn after_look(&mut self, fallen: Fallen, load: f64, share: f64, now: Duration) -> Verdict {
+        let before = fallen.share();
+        let is_as_before = share >= before / 2.0 && share <= HALF;
+        let would_be = f64::from(self.answers) * before;
+        let is_enough = match self.refused {
+            0 => would_be >= LOOK_NONE_OF,
+            _ => would_be >= LOOK_SOME_OF || (is_as_before && self.refused >= LOOK_REFUSED),
+        };
+        if !is_enough {
+            return Verdict::Unsure;
+        }
+        (self.fallen, self.refused_often) = (None, 0);
+        self.look_again_after = match self.refused {
+            0 => (self.look_again_after * 2).min(LOOK_AGAIN_AFTER_MAX),
+            _ => LOOK_AGAIN_AFTER,
+        };
+        self.look_at = now + self.look_again_after;
+        if is_as_before {
+            self.expect(fallen);
+            return Verdict::Back(fallen.from);
+        }
+        self.expected = self.expected.min(share);
+        Verdict::Back(load * (1.0 - before))
     }
 
     fn verdict(&mut self, load: f64, room: Room, share: f64, now: Duration) -> Verdict {
-        if let Some(Fallen { from, share: refused, look: Some(before) }) = self.fallen {
-            (self.fallen, self.looked_at) = (None, now);
-            if share >= refused / 2.0 && share <= HALF {
-                self.expect(share);
-                return Verdict::Back(from);
-            }
-            self.expected = self.expected.min(share);
-            return Verdict::Back(before * (1.0 - refused));
-        }
-        if share < self.expected {
-            self.expect(share);
-        }
+        let is_due = now >= self.look_at && room == Room::Enough;
+        let (answers, refused) = (f64::from(self.answers), f64::from(self.refused));
+        let here = Fallen { from: load, answers, refused, look: None };
         if self.is_expected(share) {
-            let is_due = now.saturating_sub(self.looked_at) >= LOOK_AGAIN_AFTER;
-            if share >= LITTLE && is_due && room == Room::Enough {
-                self.fallen = Some(Fallen { from: load, share, look: Some(load) });
-                return Verdict::Look;
-            }
-            self.fallen = None;
-            return Verdict::Fine;
+            self.lower_expected();
+            self.refused_often = self.refused_often.saturating_sub(1);
+            let looks = share >= LITTLE && is_due;
+            self.fallen = looks.then_some(Fallen { look: Some(load), ..here });
+            return if looks { Verdict::Look } else { Verdict::Fine };
         }
-        let fallen = self.fallen.filter(|it| share >= it.share / 2.0).unwrap_or(Fallen {
-            from: load,
-            share,
-            look: None,
+        let before = self.fallen.filter(|it| share >= it.share() / 2.0);
+        let fallen = before.map_or(here, |it| Fallen {
+            answers: it.answers + answers,
+            refused: it.refused + refused,
+            ..it
         });
-        self.fallen = Some(fallen);
-        let has_fallen_far = load <= fallen.from * FALLEN_FAR && share <= HALF;
-        match room {
-            Room::Enough if has_fallen_far => {
-                self.fallen = Some(Fallen { look: Some(load), ..fallen });
-                Verdict::Look
-            }
-            Room::None if share <= HALF => {
-                self.fallen = None;
-                self.expect(share);
-                // The load may have fallen far, for a reason that has passed: it is found again from here.
-                Verdict::Back(fallen.from.min(load / LOOK))
-            }
-            _ => Verdict::Refused(share),
+        if share >= REFUSED_SOME {
+            self.refused_often += 1;
         }
+        let has_fallen_far = load <= fallen.from * FALLEN_FAR && room == Room::Enough;
+        let is_often = self.refused_often >= REFUSED_OFTEN && is_due;
+        let looks = (has_fallen_far || is_often) && share <= HALF;
+        self.fallen = Some(Fallen { look: looks.then_some(load), ..fallen });
+        if looks {
+            return Verdict::Look;
+        }
+        if room == Room::None && share <= HALF {
+            self.expect(fallen);
+            // The load may have fallen far, for a reason that has passed: it is found again from here.
+            return Verdict::Back(fallen.from.min(load / LOOK));
+        }
+        Verdict::Refused(share)
     }
 
-    /// Such a share is refused at a low load, or at most so much at any.
-    fn expect(&mut self, share: f64) {
-        let answers = f64::from(self.answers);
-        self.expected += (share - self.expected) * answers / (answers + MEMORY);
+    /// A lower load changed nothing: the share of all answers is expected.
+    fn expect(&mut self, fallen: Fallen) {
+        let (answers, refused) = (f64::from(self.answers), f64::from(self.refused));
+        self.expected = (fallen.refused + refused) / (fallen.answers + answers);
+        (self.since, self.fallen) = ((0.0, 0.0), None);
+    }
+
+    /// Where fewer are refused than is expected, that is expected.
+    fn lower_expected(&mut self) {
+        self.since.0 += f64::from(self.answers);
+        self.since.1 += f64::from(self.refused);
+        let (answers, refused) = self.since;
+        if answers * self.expected >= LOWERED_BY {
+            self.expected = self.expected.min(refused / answers);
+            self.since = (0.0, 0.0);
+        }
     }
 
     /// Whether no more was refused than is to be expected at any load.
@@ -217,6 +293,61 @@ mod tests {
         assert_eq!(judge(&mut unrelated, 100.0, 0.3, 63), Verdict::Look);
         assert_eq!(judge(&mut unrelated, 25.0, 0.0, 64), Verdict::Back(70.0));
         assert_eq!(judge(&mut unrelated, 100.0, 0.1, 65), Verdict::Refused(0.1));
+    }
+
+    #[test]
+    fn a_load_that_grows_as_fast_as_refusals_reduce_it_is_looked_at() {
+        let mut unrelated = UnrelatedRefusals::default();
+        for second in 1..4 {
+            assert_eq!(judge(&mut unrelated, 14.0, 0.03, second), Verdict::Refused(0.03));
+        }
+        assert_eq!(judge(&mut unrelated, 14.0, 0.03, 4), Verdict::Look);
+        assert_eq!(judge(&mut unrelated, 3.5, 0.03, 5), Verdict::Back(14.0));
+        assert_eq!(judge(&mut unrelated, 14.0, 0.03, 6), Verdict::Fine);
+        let mut unrelated = UnrelatedRefusals::default();
+        for second in 1..100 {
+            let verdict = judge(&mut unrelated, 500.0, 0.02, second);
+            assert_eq!(verdict, Verdict::Refused(0.02), "so much is found wherever a load finds its limit");
+        }
+    }
+
+    #[test]
+    fn a_load_that_was_the_reason_is_looked_at_half_as_often() {
+        let (mut unrelated, mut looks) = (UnrelatedRefusals::default(), Vec::new());
+        for second in 0..600 {
+            let is_look = unrelated.fallen.is_some_and(|fallen| fallen.look.is_some());
+            let share = if is_look { 0.0 } else { 0.05 };
+            if judge(&mut unrelated, 14.0, share, second) == Verdict::Look {
+                looks.push(second);
+            }
+        }
+        assert_eq!(looks, [3, 124, 365]);
+    }
+
+    #[test]
+    fn a_look_goes_on_until_there_are_answers_enough() {
+        let mut unrelated = UnrelatedRefusals::default();
+        let mut judge =
+            |load, answers, refused| unrelated.judge(load, Room::Enough, (answers, refused), SECOND);
+        assert_eq!(judge(100.0, 300, 15), Verdict::Refused(0.05));
+        assert_eq!(judge(80.0, 300, 15), Verdict::Look);
+        assert_eq!(judge(20.0, 30, 0), Verdict::Unsure, "none of so few is no surprise");
+        assert_eq!(judge(20.0, 30, 1), Verdict::Unsure, "nor is one");
+        assert_eq!(judge(20.0, 30, 1), Verdict::Unsure, "two are fewer than one in forty");
+        assert_eq!(judge(20.0, 30, 1), Verdict::Back(100.0));
+    }
+
+    #[test]
+    fn one_low_share_does_not_lower_what_is_expected_and_many_answers_do() {
+        let mut unrelated = UnrelatedRefusals::default();
+        judge(&mut unrelated, 100.0, 0.2, 1);
+        judge(&mut unrelated, 80.0, 0.2, 2);
+        assert_eq!(judge(&mut unrelated, 20.0, 0.2, 3), Verdict::Back(100.0));
+        assert_eq!(unrelated.judge(100.0, Room::Enough, (30, 1), SECOND), Verdict::Fine);
+        assert_eq!(judge(&mut unrelated, 100.0, 0.25, 4), Verdict::Fine);
+        assert_eq!(judge(&mut unrelated, 100.0, 0.02, 5), Verdict::Fine);
+        assert_eq!(judge(&mut unrelated, 100.0, 0.02, 6), Verdict::Fine);
+        assert_eq!(judge(&mut unrelated, 100.0, 0.25, 7), Verdict::Refused(0.25));
     }
 
     #[test]
