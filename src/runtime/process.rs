@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::configuration::Configuration;
 use super::engine::dispatch::ChannelHandles;
-use super::engine::run::CrashMarkers;
+use super::engine::run::{CrashMarkers, RenderPool};
 use super::engine::versions::VersionCache;
 use super::engine::{Deps, Engine, RunningEngine};
 use super::http::RefusalLog;
@@ -86,6 +86,8 @@ impl Parts {
             channels: self.handles.clone(),
             metrics: Arc::clone(&self.app.metrics),
             crash_markers: Arc::new(crash_markers),
+            render_pool: RenderPool::default(),
+            owner: uuid::Uuid::now_v7().to_string().into(),
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use fanfare::runtime::engine::run::CrashMarkers;
+use fanfare::runtime::engine::run::{CrashMarkers, RenderPool};
 use fanfare::runtime::engine::{Deps, Engine};
 use fanfare::runtime::stores::Stores;
 use fanfare::store::postgres::PostgresAddress;
@@ -87,6 +87,8 @@ async fn works_until_something_ends_it() {
         channels: channels.channels.clone(),
         metrics: Arc::default(),
         crash_markers: Arc::new(CrashMarkers::in_folder(Path::new(told[0])).unwrap()),
+        render_pool: RenderPool::default(),
+        owner: uuid::Uuid::now_v7().to_string().into(),
     });
     std::future::pending::<()>().await;
 }

@@ -12,6 +12,7 @@ use fanfare::domain::name::{CallId, TriggerName};
 use fanfare::domain::secret::Secret;
 use fanfare::domain::value::Value;
 use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles};
+use fanfare::runtime::engine::run::RenderPool;
 use fanfare::runtime::engine::versions::VersionCache;
 use fanfare::runtime::engine::{Deps, Engine, RunningEngine};
 use fanfare::sandbox::{Rule, RunningSandbox as SandboxRunning, Sandbox, SandboxSettings};
@@ -73,6 +74,8 @@ impl Real {
             channels: handles(&snapshot, &sandbox),
             metrics: Arc::default(),
             crash_markers: Arc::default(),
+            render_pool: RenderPool::default(),
+            owner: uuid::Uuid::now_v7().to_string().into(),
         });
         Real { _place: place, ledger, customers, sandbox, snapshot, engine }
     }

@@ -8,6 +8,7 @@ use fanfare::domain::name::{CallId, ChannelName, TriggerName, VersionId};
 use fanfare::domain::state::CallState;
 use fanfare::domain::value::Value;
 use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles, OnUnknown, RetryPolicy};
+use fanfare::runtime::engine::run::RenderPool;
 use fanfare::runtime::engine::{Deps, Engine, RunningEngine};
 use fanfare::store::calls::{CallFilter, NewCall, NewRequest};
 use fanfare::store::customers::CustomerWrite;
@@ -112,6 +113,8 @@ impl World {
             channels: Arc::clone(channels),
             metrics: Arc::default(),
             crash_markers: Arc::default(),
+            render_pool: RenderPool::default(),
+            owner: uuid::Uuid::now_v7().to_string().into(),
         })
     }
 

@@ -63,6 +63,10 @@ pub struct Deps {
     pub metrics: Arc<Metrics>,
     /// Whom this process writes for just now, and whom those before it wrote for when they ended.
     pub crash_markers: Arc<CrashMarkers>,
+    /// Where CPU-bound work runs.
+    pub render_pool: RenderPool,
+    /// The name of this process, as the owner of chunks and the holder of its lease. No other process may have it.
+    pub owner: Arc<str>,
 }
 
 /// How long the engine's own loops may take to end once nothing is sent any more: one statement each, and its answer.
@@ -109,8 +113,8 @@ impl Engine {
             versions: deps.versions,
             dispatchers: Arc::clone(&dispatchers),
             crash_markers: deps.crash_markers,
-            render_pool: RenderPool::default(),
-            owner: uuid::Uuid::now_v7().to_string().into(),
+            render_pool: deps.render_pool,
+            owner: deps.owner,
             waits_begun: Arc::default(),
         });
         let (stop, leave) = (watch::Sender::new(false), watch::Sender::new(false));
