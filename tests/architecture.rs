@@ -15,6 +15,8 @@ mod mentions;
 mod names;
 #[path = "architecture/readers.rs"]
 mod readers;
+#[path = "architecture/repeatable.rs"]
+mod repeatable;
 #[path = "architecture/source.rs"]
 mod source;
 #[path = "architecture/statements.rs"]
@@ -78,6 +80,11 @@ fn nothing_outside_tests_panics_on_purpose() {
 #[test]
 fn one_function_reads_every_expression_and_template() {
     complaints("texts read elsewhere", &over_all(readers::others));
+}
+
+#[test]
+fn the_engine_chooses_nothing_at_random() {
+    complaints("choices at random", &over_all(repeatable::random_choices));
 }
 
 #[test]

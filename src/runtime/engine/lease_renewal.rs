@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::lease::LeaseClock;
 use super::run::RunScheduler;
@@ -17,16 +17,16 @@ static NOT_RENEWED: Sampled = Sampled::every(Duration::from_secs(10));
 /// How long one renewal may take.
 const RENEWAL_MAX: Duration = Duration::from_secs(4);
 
-/// Renews the lease until stopped, or until the sender of `stop` is dropped.
+/// Renews the lease until stopped.
 pub(super) async fn keep_lease(
     scheduler: Arc<RunScheduler>,
     replicas: Arc<dyn Replicas>,
     clock: Arc<LeaseClock>,
-    mut stop: watch::Receiver<bool>,
+    stop: CancellationToken,
 ) {
     let owner = Arc::clone(&scheduler.context.owner);
     let numbers = &scheduler.context.dispatchers.metrics().ledger;
-    while !*stop.borrow() {
+    while !stop.is_cancelled() {
         let renewed = tokio::time::timeout(RENEWAL_MAX, replicas.renew(&owner)).await;
         let pause = match renewed {
             Ok(Ok(lease)) => {
@@ -53,8 +53,6 @@ pub(super) async fn keep_lease(
                 AFTER_A_FAILURE
             }
         };
-        if let Ok(Err(_gone)) = tokio::time::timeout(pause, stop.changed()).await {
-            return;
-        }
+        let _stopped_or_paused = tokio::time::timeout(pause, stop.cancelled()).await;
     }
 }

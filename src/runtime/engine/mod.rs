@@ -13,8 +13,8 @@ pub mod versions;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use self::dispatch::{ChannelDispatchers, ChannelHandles, DispatcherDependencies, telling};
 use self::lease::LeaseClock;
@@ -84,9 +84,9 @@ pub struct RunningEngine {
     pauses: Arc<dyn PauseBook>,
     dispatchers: Arc<ChannelDispatchers>,
     replicas: Arc<dyn Replicas>,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     /// Ends the lease, which outlives everything that rests on it.
-    leave: watch::Sender<bool>,
+    leave: CancellationToken,
     /// The lease's keeper, alone.
     keeping: JoinSet<()>,
     tasks: JoinSet<()>,
@@ -117,35 +117,31 @@ impl Engine {
             owner: deps.owner,
             waits_begun: Arc::default(),
         });
-        let (stop, leave) = (watch::Sender::new(false), watch::Sender::new(false));
+        let (stop, leave) = (CancellationToken::new(), CancellationToken::new());
         let (mut tasks, mut keeping) = (JoinSet::new(), JoinSet::new());
         let ended = || dispatchers.ended().clone();
-        let keeper = keep_lease(
-            Arc::clone(&scheduler),
-            Arc::clone(&deps.replicas),
-            Arc::clone(&lease),
-            leave.subscribe(),
-        );
+        let keeper =
+            keep_lease(Arc::clone(&scheduler), Arc::clone(&deps.replicas), Arc::clone(&lease), leave.clone());
         keeping.spawn(telling(ended(), keeper));
-        let taking =
-            take_calls(Arc::clone(&scheduler), deps.calls, Arc::clone(&deps.replicas), stop.subscribe());
-        let (mut stopped, counting) = (stop.subscribe(), Arc::clone(&scheduler));
+        let taking = take_calls(Arc::clone(&scheduler), deps.calls, Arc::clone(&deps.replicas), stop.clone());
+        let (stopped, counting) = (stop.clone(), Arc::clone(&scheduler));
         let taking = async move {
             tokio::select! {
+                biased;
+                () = stopped.cancelled() => return,
                 () = lease.begun() => {}
-                _ = stopped.changed() => return,
             }
-            count_crashes(&counting.context, &mut stopped).await;
+            count_crashes(&counting.context, &stopped).await;
             taking.await;
         };
         tasks.spawn(telling(ended(), taking));
-        let hearing = relay_retries(Arc::clone(&scheduler), Arc::clone(&deps.replicas), stop.subscribe());
+        let hearing = relay_retries(Arc::clone(&scheduler), Arc::clone(&deps.replicas), stop.clone());
         tasks.spawn(telling(ended(), hearing));
-        tasks.spawn(telling(ended(), work(Arc::clone(&scheduler), stop.subscribe())));
-        tasks.spawn(telling(ended(), wake_journeys(Arc::clone(&scheduler), stop.subscribe())));
-        tasks.spawn(telling(ended(), watch_stalled_writing(Arc::clone(&scheduler), stop.subscribe())));
-        tasks.spawn(telling(ended(), watch_stops(Arc::clone(&scheduler), stop.subscribe())));
-        let pausing = watch_pauses(Arc::clone(&scheduler), Arc::clone(&deps.pauses), stop.subscribe());
+        tasks.spawn(telling(ended(), work(Arc::clone(&scheduler), stop.clone())));
+        tasks.spawn(telling(ended(), wake_journeys(Arc::clone(&scheduler), stop.clone())));
+        tasks.spawn(telling(ended(), watch_stalled_writing(Arc::clone(&scheduler), stop.clone())));
+        tasks.spawn(telling(ended(), watch_stops(Arc::clone(&scheduler), stop.clone())));
+        let pausing = watch_pauses(Arc::clone(&scheduler), Arc::clone(&deps.pauses), stop.clone());
         tasks.spawn(telling(ended(), pausing));
         let Deps { log, pauses, replicas, .. } = deps;
         RunningEngine { scheduler, log, pauses, dispatchers, replicas, stop, leave, keeping, tasks }
@@ -156,11 +152,11 @@ impl RunningEngine {
     /// Begins nothing more, waits for the answers of what is under way until the deadline, writes them, and gives back
     /// what other replicas may go on with. What has no answer by then is in doubt, as after a crash.
     pub async fn stop(mut self, deadline: Duration) {
-        self.stop.send_replace(true);
+        self.stop.cancel();
         let deadline = Instant::now() + deadline;
         self.dispatchers.close(deadline).await;
         end_within(ENDING_MAX, &mut self.tasks).await;
-        self.leave.send_replace(true);
+        self.leave.cancel();
         end_within(ENDING_MAX, &mut self.keeping).await;
         let given_back =
             tokio::time::timeout(GIVING_BACK_MAX, self.replicas.give_back(&self.scheduler.context.owner));

@@ -1,6 +1,6 @@
 //! The queues of all channels, each with the dispatcher that drains it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ pub struct ChannelDispatchers {
 #[derive(Default)]
 struct DispatcherTable {
     pauses: Arc<Pauses>,
-    queues: HashMap<ChannelName, Arc<ChannelQueue>>,
+    queues: BTreeMap<ChannelName, Arc<ChannelQueue>>,
     dispatchers: JoinSet<()>,
 }
 
@@ -101,6 +101,8 @@ impl ChannelDispatchers {
         self.stop.send_replace(Stop::By(deadline));
         let mut dispatchers = {
             let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+            // A watch would wake them in an order of its own.
+            table.queues.values().for_each(|queue| queue.wake());
             std::mem::take(&mut table.dispatchers)
         };
         while let Some(ended) = dispatchers.join_next().await {

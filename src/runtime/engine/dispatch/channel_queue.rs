@@ -23,7 +23,7 @@ pub struct ChannelQueue {
     waiting: AtomicUsize,
     closed: AtomicBool,
     paused: AtomicBool,
-    /// Notified when something was pushed or a run was halted.
+    /// Notified when something was pushed, a run was halted, or the dispatcher is to stop.
     pub(super) wakeup: Notify,
 }
 
@@ -54,7 +54,7 @@ impl ChannelQueue {
         self.wakeup.notify_one();
     }
 
-    /// Wakes the dispatcher: a run was halted, or the channel changed.
+    /// Wakes the dispatcher: a run was halted, the channel changed, or it is to stop.
     pub fn wake(&self) {
         self.wakeup.notify_one();
     }

@@ -279,17 +279,13 @@ impl Dispatcher {
         if let Some(probe) = self.health.next_probe().filter(|probe| *probe > now) {
             until = until.min(probe);
         }
+        // An attempt may end at any time while messages are sent; what they wait for themselves comes before that, each once.
+        // Whatever wakes the loop, it looks at its queue and whether it is stopped.
         tokio::select! {
             biased;
             (batch, result) = settled(&mut self.commit), if self.commit.is_some() => {
                 self.commit = None;
                 self.committed(batch, result);
-            }
-            Some(attempted) = self.attempts.next(), if !self.attempts.is_empty() => {
-                self.learn(attempted);
-                while let Some(Some(attempted)) = self.attempts.next().now_or_never() {
-                    self.learn(attempted);
-                }
             }
             read = read_again(&mut self.reading_again), if self.reading_again.is_some() => {
                 self.reading_again = None;
@@ -299,8 +295,13 @@ impl Dispatcher {
                 self.reserving = None;
                 self.note_reserved(reserved);
             }
+            Some(attempted) = self.attempts.next(), if !self.attempts.is_empty() => {
+                self.learn(attempted);
+                while let Some(Some(attempted)) = self.attempts.next().now_or_never() {
+                    self.learn(attempted);
+                }
+            }
             () = self.queue.wakeup.notified() => {}
-            _ = self.stop.changed(), if stop == Stop::No => {}
             () = tokio::time::sleep_until(until.into()) => {}
         }
     }

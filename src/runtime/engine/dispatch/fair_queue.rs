@@ -1,6 +1,6 @@
 //! The fair queue of a channel: one queue for each run, served round robin, so that a broad run does not delay a narrow one.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::job::Job;
 use crate::domain::name::RunId;
@@ -12,7 +12,7 @@ const TURN: usize = 16;
 #[derive(Default)]
 pub(super) struct FairQueue {
     turns: VecDeque<RunId>,
-    by_run: HashMap<RunId, RunQueue>,
+    by_run: BTreeMap<RunId, RunQueue>,
     len: usize,
 }
 

@@ -2,7 +2,7 @@
 //! left waiting does not delay a narrow one.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::domain::name::RunId;
 #[derive(Default)]
 pub(super) struct RetryQueue {
     turns: VecDeque<RunId>,
-    by_run: HashMap<RunId, BinaryHeap<Reverse<Due>>>,
+    by_run: BTreeMap<RunId, BinaryHeap<Reverse<Due>>>,
     len: usize,
     /// Nothing is due before this; `None` if nothing waits.
     earliest: Option<Timestamp>,

@@ -175,6 +175,7 @@ impl LiveChunk {
     /// Waits for a notification, or until the process has room for texts again.
     pub async fn woken(&self) {
         tokio::select! {
+            biased;
             () = self.wakeup.notified() => {}
             () = HELD.fits_again.notified() => {}
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::{ChunkEvent, LiveRun, RunScheduler, VersionError};
 use crate::domain::name::RunId;
@@ -33,17 +33,17 @@ pub(in crate::runtime) async fn take_calls(
     scheduler: Arc<RunScheduler>,
     calls: Arc<dyn Calls>,
     replicas: Arc<dyn Replicas>,
-    mut stop: watch::Receiver<bool>,
+    stop: CancellationToken,
 ) {
     let (wakeup, work) = (calls.arrived(), replicas.work());
     let mut looked_at: Option<Instant> = None;
     let mut failed = 0;
-    while !*stop.borrow() {
+    while !stop.is_cancelled() {
         if looked_at.is_none_or(|at| at.elapsed() >= TICK) {
             match poll_store(&scheduler, &stop).await {
                 Ok(()) => looked_at = Some(Instant::now()),
                 Err(error) => {
-                    rest(&error, "unfinished runs cannot be taken up yet", &mut failed, &mut stop).await;
+                    rest(&error, "unfinished runs cannot be taken up yet", &mut failed, &stop).await;
                     continue;
                 }
             }
@@ -51,17 +51,19 @@ pub(in crate::runtime) async fn take_calls(
         let taken = take_some(&scheduler, calls.as_ref(), &stop).await;
         failed = if taken.is_ok() { 0 } else { failed };
         match taken {
+            // Calls are read after each of them, so none needs to come before what others have left.
             Ok(0) => tokio::select! {
-                () = wakeup.notified() => {}
+                biased;
+                () = stop.cancelled() => {}
                 () = work.notified() => {
                     looked_at = None;
                     scheduler.look();
                 }
+                () = wakeup.notified() => {}
                 () = tokio::time::sleep(TICK) => {}
-                _ = stop.changed() => {}
             },
             Ok(_) => {}
-            Err(error) => rest(&error, "accepted calls cannot be taken yet", &mut failed, &mut stop).await,
+            Err(error) => rest(&error, "accepted calls cannot be taken yet", &mut failed, &stop).await,
         }
     }
 }
@@ -70,39 +72,37 @@ pub(in crate::runtime) async fn take_calls(
 pub(in crate::runtime) async fn relay_retries(
     scheduler: Arc<RunScheduler>,
     replicas: Arc<dyn Replicas>,
-    mut stop: watch::Receiver<bool>,
+    stop: CancellationToken,
 ) {
-    while !*stop.borrow() {
+    while !stop.is_cancelled() {
         tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
             told = replicas.told() => {
                 if let Some(chunk) = scheduler.live(told.chunk) {
                     chunk.begin(1);
                     chunk.tell(ChunkEvent::Retry(told.id));
                 }
             }
-            _ = stop.changed() => {}
         }
     }
 }
 
 /// Backs off exponentially after a failure and logs the reason at most every few seconds.
-async fn rest(error: &StoreError, what: &str, failed: &mut u32, stop: &mut watch::Receiver<bool>) {
+async fn rest(error: &StoreError, what: &str, failed: &mut u32, stop: &CancellationToken) {
     if let Some(held_back) = NOT_TAKEN.pass(&format!("{what} {error}")) {
         tracing::warn!(%error, held_back, "{what}");
     }
     let rest = FIRST_REST.saturating_mul(1 << (*failed).min(4)).min(LONGEST_REST);
     *failed = failed.saturating_add(1);
-    let _stopped_or_rested = tokio::time::timeout(rest, stop.changed()).await;
+    let _stopped_or_rested = tokio::time::timeout(rest, stop.cancelled()).await;
 }
 
 /// Reads the store: resumes runs that an earlier process left or another one started, and applies cancellations.
-pub(super) async fn poll_store(
-    scheduler: &RunScheduler,
-    stop: &watch::Receiver<bool>,
-) -> Result<(), StoreError> {
+pub(super) async fn poll_store(scheduler: &RunScheduler, stop: &CancellationToken) -> Result<(), StoreError> {
     let known: Vec<RunId> = scheduler.runs().iter().map(|run| run.id).collect();
     for run in scheduler.context.runs.unfinished_runs(&known).await? {
-        if *stop.borrow() {
+        if stop.is_cancelled() {
             return Ok(());
         }
         take_up(scheduler, &run).await?;
@@ -140,12 +140,12 @@ pub(super) async fn take_up(scheduler: &RunScheduler, run: &UnfinishedRun) -> Re
 async fn take_some(
     scheduler: &RunScheduler,
     calls: &dyn Calls,
-    stop: &watch::Receiver<bool>,
+    stop: &CancellationToken,
 ) -> Result<usize, StoreError> {
     let open = calls.open_calls(CALLS_AT_ONCE).await?;
     let mut count = 0;
     for call in open {
-        if *stop.borrow() {
+        if stop.is_cancelled() {
             break;
         }
         match call {

@@ -1,7 +1,7 @@
 //! The worker of one chunk: decides about its customers in order and handles the events of their deliveries, until every
 //! journey has ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -179,7 +179,7 @@ impl ChunkWorker {
         self.chunk.settle(builder.settled);
         self.chunk.end(builder.ended);
         self.chunk.hand_over(builder.jobs.len(), fresh);
-        let mut by_channel: HashMap<_, Vec<_>> = HashMap::new();
+        let mut by_channel: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (channel, job) in builder.jobs {
             by_channel.entry(channel).or_default().push(job);
         }

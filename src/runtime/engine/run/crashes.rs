@@ -1,11 +1,11 @@
 //! Fails runs that end the processes that write for their customers, or make them stand still; the others go on.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::crash_markers::Look;
 use super::{EngineContext, RunScheduler};
@@ -24,7 +24,7 @@ const AFTER_A_FAILURE: Duration = Duration::from_millis(500);
 static NOT_COUNTED: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// Counts whom earlier processes wrote for when they ended, before anything of their runs is taken up again.
-pub(in crate::runtime) async fn count_crashes(context: &EngineContext, stop: &mut watch::Receiver<bool>) {
+pub(in crate::runtime) async fn count_crashes(context: &EngineContext, stop: &CancellationToken) {
     for left in context.crash_markers.take_left() {
         for (run, customer) in &left.crash_markers {
             while let Err(error) = count(context, *run, *customer, &left.process).await {
@@ -35,7 +35,7 @@ pub(in crate::runtime) async fn count_crashes(context: &EngineContext, stop: &mu
                 if let Some(held_back) = NOT_COUNTED.pass(&error.to_string()) {
                     tracing::warn!(%error, held_back, "what ended the process cannot be counted yet");
                 }
-                let stopped = tokio::time::timeout(AFTER_A_FAILURE, stop.changed()).await;
+                let stopped = tokio::time::timeout(AFTER_A_FAILURE, stop.cancelled()).await;
                 if stopped.is_ok() {
                     return;
                 }
@@ -65,14 +65,11 @@ async fn count(
 
 /// Watches the markers; ends when a thread stalls, as the thread that renders cannot be ended otherwise
 /// than with its process.
-pub(in crate::runtime) async fn watch_stalled_writing(
-    scheduler: Arc<RunScheduler>,
-    mut stop: watch::Receiver<bool>,
-) {
+pub(in crate::runtime) async fn watch_stalled_writing(scheduler: Arc<RunScheduler>, stop: CancellationToken) {
     let context = &scheduler.context;
     let mut seen = Seen::default();
-    while !*stop.borrow() {
-        let _stopped_or_ticked = tokio::time::timeout(CHECK_EVERY, stop.changed()).await;
+    while !stop.is_cancelled() {
+        let _stopped_or_ticked = tokio::time::timeout(CHECK_EVERY, stop.cancelled()).await;
         for Look { run, customer, .. } in seen.standing_still(context.crash_markers.look()) {
             let reason = stands_still(&name(context, customer).await);
             tracing::error!(run = run.0, reason, "the run is failed, and the process ends");
@@ -89,7 +86,7 @@ pub(in crate::runtime) async fn watch_stalled_writing(
 
 /// How many checks in a row each marker has been unchanged.
 #[derive(Default)]
-struct Seen(HashMap<usize, (Look, u32)>);
+struct Seen(BTreeMap<usize, (Look, u32)>);
 
 impl Seen {
     /// Checks once; returns the markers that were unchanged too often.

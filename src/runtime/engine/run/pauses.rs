@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::RunScheduler;
 use crate::domain::pause::Pauses;
@@ -17,16 +17,16 @@ const CHECK_EVERY: Duration = Duration::from_millis(500);
 pub(in crate::runtime) async fn watch_pauses(
     scheduler: Arc<RunScheduler>,
     book: Arc<dyn PauseBook>,
-    mut stop: watch::Receiver<bool>,
+    stop: CancellationToken,
 ) {
     let mut failed = false;
-    while !*stop.borrow() {
+    while !stop.is_cancelled() {
         let read = read_pauses(&scheduler, book.as_ref()).await;
         if let (Err(error), false) = (&read, failed) {
             tracing::warn!(%error, "what people have paused cannot be read; it stays as it was");
         }
         failed = read.is_err();
-        let _stopped_or_ticked = tokio::time::timeout(CHECK_EVERY, stop.changed()).await;
+        let _stopped_or_ticked = tokio::time::timeout(CHECK_EVERY, stop.cancelled()).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::{EngineContext, LiveRun, RunScheduler, VersionError};
 use crate::domain::name::{ScenarioName, VersionId};
@@ -20,12 +20,12 @@ const RESTING_EVERY: Duration = Duration::from_secs(30);
 static NOT_CANCELLED: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// Polls until stopped.
-pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, mut stop: watch::Receiver<bool>) {
+pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, stop: CancellationToken) {
     let (mut seen, mut looked_at, mut going_on) = (None, Instant::now(), HashSet::new());
-    while !*stop.borrow() {
+    while !stop.is_cancelled() {
         let now = jiff::Timestamp::now();
         for run in scheduler.runs() {
-            if *stop.borrow() {
+            if stop.is_cancelled() {
                 return;
             }
             if run.halt(now).is_none() && scheduler.context.versions.stops(&run.version, &run.scenario) {
@@ -47,7 +47,7 @@ pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, mut st
                 }
             }
         }
-        let _stopped_or_ticked = tokio::time::timeout(TICK, stop.changed()).await;
+        let _stopped_or_ticked = tokio::time::timeout(TICK, stop.cancelled()).await;
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::RunScheduler;
 use super::calls::poll_store;
@@ -27,8 +27,8 @@ const REST: Duration = Duration::from_secs(1);
 static NOT_WOKEN: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// Wakes journeys until stopped.
-pub(in crate::runtime) async fn wake_journeys(scheduler: Arc<RunScheduler>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
+pub(in crate::runtime) async fn wake_journeys(scheduler: Arc<RunScheduler>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
         let rest = match wake(&scheduler, &stop).await {
             Ok(woken) if woken.is_more_due => continue,
             Ok(woken) => until_next(&woken, Timestamp::now()),
@@ -39,13 +39,15 @@ pub(in crate::runtime) async fn wake_journeys(scheduler: Arc<RunScheduler>, mut 
                 REST
             }
         };
+        // Journeys that are due do not wait for those that begin to wait without end.
         tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
             () = tokio::time::sleep(rest) => {}
             () = scheduler.context.waits_begun.notified() => {
                 // A wait that has just begun may be the shortest; a run of them is looked at once.
-                let _stopped_or_slept = tokio::time::timeout(TOGETHER, stop.changed()).await;
+                let _stopped_or_slept = tokio::time::timeout(TOGETHER, stop.cancelled()).await;
             }
-            _ = stop.changed() => {}
         }
     }
 }
@@ -56,7 +58,7 @@ fn until_next(woken: &WokenChunks, now: Timestamp) -> Duration {
     next.unwrap_or(LOOK_EVERY).clamp(TOGETHER, LOOK_EVERY)
 }
 
-async fn wake(scheduler: &RunScheduler, stop: &watch::Receiver<bool>) -> Result<WokenChunks, StoreError> {
+async fn wake(scheduler: &RunScheduler, stop: &CancellationToken) -> Result<WokenChunks, StoreError> {
     let woken = scheduler.context.runs.wake_due(Timestamp::now(), GROUPS_MAX).await?;
     let mut is_any_unknown = false;
     for (chunk, journeys) in &woken.chunks {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use super::chunk_worker::{ChunkEnd, run_chunk};
 use super::finish::finish_run;
@@ -60,17 +60,20 @@ enum TaskKind {
 }
 
 /// Runs until stopped; then it drops its tasks, since everything that matters is in the ledger.
-pub(in crate::runtime) async fn work(scheduler: Arc<RunScheduler>, mut stop: watch::Receiver<bool>) {
+pub(in crate::runtime) async fn work(scheduler: Arc<RunScheduler>, stop: CancellationToken) {
     let mut tasks = JoinSet::new();
     let mut under_way: HashMap<Id, (Arc<LiveRun>, TaskKind)> = HashMap::new();
     let failed = Arc::new(AtomicU32::new(0));
-    while !*stop.borrow() {
+    while !stop.is_cancelled() {
         while let Some(task) = scheduler.next() {
             let (run, piece) = (Arc::clone(task.run()), task.piece());
             let handle = tasks.spawn(begin(Arc::clone(&scheduler), task, Arc::clone(&failed)));
             under_way.insert(handle.id(), (run, piece));
         }
+        // Whatever wakes it, the scheduler is asked next. So a task that ended, which nothing else takes, comes first.
         tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
             Some(joined) = tasks.join_next_with_id(), if !tasks.is_empty() => {
                 let done = settle(joined, &mut under_way);
                 if let Some(done) = done {
@@ -79,7 +82,6 @@ pub(in crate::runtime) async fn work(scheduler: Arc<RunScheduler>, mut stop: wat
             }
             () = scheduler.wakeup.notified() => {}
             () = tokio::time::sleep(TICK) => {}
-            _ = stop.changed() => {}
         }
     }
     tasks.shutdown().await;

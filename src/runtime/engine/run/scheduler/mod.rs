@@ -45,7 +45,7 @@ struct State {
     turns: VecDeque<RunId>,
     by_channel: HashMap<ChannelName, ChunkLimits>,
     selecting: usize,
-    live: HashMap<ChunkId, Weak<LiveChunk>>,
+    live: BTreeMap<ChunkId, Weak<LiveChunk>>,
     /// What people have paused; until that is known nothing is begun.
     pauses: Option<Pauses>,
 }
