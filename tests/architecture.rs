@@ -88,6 +88,16 @@ fn the_engine_chooses_nothing_at_random() {
 }
 
 #[test]
+fn the_engine_asks_one_clock() {
+    complaints("other clocks", &over_all(repeatable::other_clocks));
+}
+
+#[test]
+fn whoever_may_ask_another_clock_does() {
+    complaints("exceptions nobody needs", &repeatable::stale_exceptions(&source::all()));
+}
+
+#[test]
 fn no_error_is_printed_as_a_value_of_this_program() {
     complaints("errors by Debug", &over_all(habits::dumped_errors));
 }

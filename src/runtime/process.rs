@@ -12,7 +12,7 @@ use super::configuration::Configuration;
 use super::engine::dispatch::ChannelHandles;
 use super::engine::run::{CrashMarkers, RenderPool};
 use super::engine::versions::VersionCache;
-use super::engine::{Deps, Engine, RunningEngine};
+use super::engine::{Clock, Deps, Engine, RunningEngine};
 use super::http::RefusalLog;
 use super::http::app::App;
 use super::http::server::RunningServer;
@@ -88,6 +88,7 @@ impl Parts {
             crash_markers: Arc::new(crash_markers),
             render_pool: RenderPool::default(),
             owner: uuid::Uuid::now_v7().to_string().into(),
+            clock: Clock::system(),
         })
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use fanfare::runtime::engine::run::{CrashMarkers, RenderPool};
-use fanfare::runtime::engine::{Deps, Engine};
+use fanfare::runtime::engine::{Clock, Deps, Engine};
 use fanfare::runtime::stores::Stores;
 use fanfare::store::postgres::PostgresAddress;
 
@@ -89,6 +89,7 @@ async fn works_until_something_ends_it() {
         crash_markers: Arc::new(CrashMarkers::in_folder(Path::new(told[0])).unwrap()),
         render_pool: RenderPool::default(),
         owner: uuid::Uuid::now_v7().to_string().into(),
+        clock: Clock::system(),
     });
     std::future::pending::<()>().await;
 }

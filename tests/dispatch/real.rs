@@ -14,7 +14,7 @@ use fanfare::domain::value::Value;
 use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles};
 use fanfare::runtime::engine::run::RenderPool;
 use fanfare::runtime::engine::versions::VersionCache;
-use fanfare::runtime::engine::{Deps, Engine, RunningEngine};
+use fanfare::runtime::engine::{Clock, Deps, Engine, RunningEngine};
 use fanfare::sandbox::{Rule, RunningSandbox as SandboxRunning, Sandbox, SandboxSettings};
 use fanfare::store::calls::{NewCall, NewRequest};
 use fanfare::store::customers::CustomerWrite;
@@ -76,6 +76,7 @@ impl Real {
             crash_markers: Arc::default(),
             render_pool: RenderPool::default(),
             owner: uuid::Uuid::now_v7().to_string().into(),
+            clock: Clock::system(),
         });
         Real { _place: place, ledger, customers, sandbox, snapshot, engine }
     }

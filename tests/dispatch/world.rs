@@ -9,7 +9,7 @@ use fanfare::domain::state::CallState;
 use fanfare::domain::value::Value;
 use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles, OnUnknown, RetryPolicy};
 use fanfare::runtime::engine::run::RenderPool;
-use fanfare::runtime::engine::{Deps, Engine, RunningEngine};
+use fanfare::runtime::engine::{Clock, Deps, Engine, RunningEngine};
 use fanfare::store::calls::{CallFilter, NewCall, NewRequest};
 use fanfare::store::customers::CustomerWrite;
 use jiff::Timestamp;
@@ -115,6 +115,7 @@ impl World {
             crash_markers: Arc::default(),
             render_pool: RenderPool::default(),
             owner: uuid::Uuid::now_v7().to_string().into(),
+            clock: Clock::system(),
         })
     }
 

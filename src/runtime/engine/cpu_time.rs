@@ -10,7 +10,8 @@ use crate::domain::time_budget::TimeBudget;
 /// A budget of this thread's own time from now on; only this thread may ask for it.
 ///
 /// The thread's clock costs a system call, the wall clock none, and a thread computes no longer than that shows. So the
-/// thread's clock is read only once half of the budget has passed on the wall, and gives the other half.
+/// thread's clock is read only once half of the budget has passed on the wall, and gives the other half. This wall is the
+/// system's and never a simulation's: it bounds what a core really does.
 pub(super) fn budget(most: Duration) -> TimeBudget {
     let half = most / 2;
     let (began, second_half) = (Instant::now(), OnceLock::new());

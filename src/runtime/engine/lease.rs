@@ -5,25 +5,27 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use super::clock::Clock;
+
 /// Until when this process may send, on a clock that runs while it is stopped.
-#[derive(Debug)]
 pub struct LeaseClock {
+    clock: Clock,
     began: Instant,
     until_ns: AtomicU64,
     extended: Notify,
 }
 
-impl Default for LeaseClock {
-    /// A lease that has not begun.
-    fn default() -> Self {
-        LeaseClock { began: Instant::now(), until_ns: AtomicU64::new(0), extended: Notify::new() }
-    }
-}
-
 impl LeaseClock {
+    /// A lease that has not begun.
+    pub fn new(clock: Clock) -> Self {
+        let (began, until_ns, extended) = (clock.instant(), AtomicU64::new(0), Notify::new());
+        LeaseClock { clock, began, until_ns, extended }
+    }
+
     /// Whether it runs still.
     pub fn runs(&self) -> bool {
-        let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let passed = self.clock.instant().saturating_duration_since(self.began);
+        let now = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
         now < self.until_ns.load(Ordering::Acquire)
     }
 
@@ -54,11 +56,11 @@ mod tests {
 
     #[test]
     fn a_lease_runs_only_once_it_was_given() {
-        let clock = LeaseClock::default();
-        assert!(!clock.runs());
-        clock.extend(Instant::now() + Duration::from_secs(60));
-        assert!(clock.runs());
-        clock.extend(Instant::now());
-        assert!(!clock.runs());
+        let lease = LeaseClock::new(Clock::system());
+        assert!(!lease.runs());
+        lease.extend(Instant::now() + Duration::from_secs(60));
+        assert!(lease.runs());
+        lease.extend(Instant::now());
+        assert!(!lease.runs());
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::lease::LeaseClock;
@@ -21,7 +20,7 @@ const RENEWAL_MAX: Duration = Duration::from_secs(4);
 pub(super) async fn keep_lease(
     scheduler: Arc<RunScheduler>,
     replicas: Arc<dyn Replicas>,
-    clock: Arc<LeaseClock>,
+    held: Arc<LeaseClock>,
     stop: CancellationToken,
 ) {
     let owner = Arc::clone(&scheduler.context.owner);
@@ -33,8 +32,8 @@ pub(super) async fn keep_lease(
                 if let Some(owned) = &lease.lost {
                     scheduler.lose_all_but(owned);
                 }
-                clock.extend(lease.until);
-                numbers.lease_renewed(Some(Timestamp::now()));
+                held.extend(lease.until);
+                numbers.lease_renewed(Some(scheduler.context.clock.now()));
                 scheduler.wakeup.notify_one();
                 replicas.renew_every()
             }

@@ -1,6 +1,7 @@
 //! The engine: takes accepted calls, executes their scenarios and dispatches the messages. It is started with its
 //! dependencies and stopped with a deadline.
 
+mod clock;
 mod cpu_time;
 pub mod dispatch;
 mod lease;
@@ -11,11 +12,12 @@ mod traces;
 pub mod versions;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use self::clock::Clock;
 use self::dispatch::{ChannelDispatchers, ChannelHandles, DispatcherDependencies, telling};
 use self::lease::LeaseClock;
 use self::lease_renewal::keep_lease;
@@ -67,6 +69,8 @@ pub struct Deps {
     pub render_pool: RenderPool,
     /// The name of this process, as the owner of chunks and the holder of its lease. No other process may have it.
     pub owner: Arc<str>,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 /// How long the engine's own loops may take to end once nothing is sent any more: one statement each, and its answer.
@@ -95,7 +99,7 @@ pub struct RunningEngine {
 impl Engine {
     /// Takes up what an earlier process left, then works until stopped. Must be called within a tokio runtime.
     pub fn start(deps: Deps) -> RunningEngine {
-        let lease = Arc::new(LeaseClock::default());
+        let lease = Arc::new(LeaseClock::new(deps.clock.clone()));
         let dispatchers = Arc::new(ChannelDispatchers::new(DispatcherDependencies {
             handles: deps.channels,
             ledger: Arc::clone(&deps.deliveries),
@@ -104,6 +108,7 @@ impl Engine {
             customers: Arc::clone(&deps.customers),
             pauses: Arc::clone(&deps.pauses),
             metrics: deps.metrics,
+            clock: deps.clock.clone(),
         }));
         let scheduler = RunScheduler::new(EngineContext {
             runs: deps.runs,
@@ -115,6 +120,7 @@ impl Engine {
             crash_markers: deps.crash_markers,
             render_pool: deps.render_pool,
             owner: deps.owner,
+            clock: deps.clock,
             waits_begun: Arc::default(),
         });
         let (stop, leave) = (CancellationToken::new(), CancellationToken::new());
@@ -153,7 +159,7 @@ impl RunningEngine {
     /// what other replicas may go on with. What has no answer by then is in doubt, as after a crash.
     pub async fn stop(mut self, deadline: Duration) {
         self.stop.cancel();
-        let deadline = Instant::now() + deadline;
+        let deadline = self.scheduler.context.clock.instant() + deadline;
         self.dispatchers.close(deadline).await;
         end_within(ENDING_MAX, &mut self.tasks).await;
         self.leave.cancel();

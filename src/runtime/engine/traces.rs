@@ -1,26 +1,25 @@
 //! The spans of the engine: matching a call, and each attempt at a provider.
 
-use std::time::SystemTime;
-
+use super::clock::Clock;
 use super::dispatch::Job;
 use crate::channels::Attempt;
 use crate::store::calls::AcceptedCall;
 use crate::telemetry::traces::{Span, Work};
 
 /// The span of matching a call with the scenarios of its version.
-pub(super) fn matching(call: &AcceptedCall) -> Option<Span> {
+pub(super) fn matching(call: &AcceptedCall, clock: &Clock) -> Option<Span> {
     let parent = call.trace?;
     let mut span =
-        Span::begin(Work::Internal, format!("match {}", call.trigger), Some(parent), SystemTime::now())?;
+        Span::begin(Work::Internal, format!("match {}", call.trigger), Some(parent), clock.now().into())?;
     span.note("fanfare.call", call.id.as_str().to_owned());
     Some(span)
 }
 
 /// The span of one attempt at a provider.
-pub(super) fn attempt(channel: &str, job: &Job) -> Option<Span> {
+pub(super) fn attempt(channel: &str, job: &Job, clock: &Clock) -> Option<Span> {
     let run = &job.chunk.run;
     let parent = run.next_traced_attempt()?;
-    let mut span = Span::begin(Work::Asked, format!("send {channel}"), Some(parent), SystemTime::now())?;
+    let mut span = Span::begin(Work::Asked, format!("send {channel}"), Some(parent), clock.now().into())?;
     span.note("fanfare.call", run.call.as_str().to_owned());
     span.note("fanfare.scenario", run.scenario.as_str().to_owned());
     span.note("fanfare.channel", channel.to_owned());

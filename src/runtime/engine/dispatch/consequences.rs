@@ -6,13 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::job::Job;
 use crate::channels::{Attempt, Reach};
 use crate::domain::customer::EventNeeds;
 use crate::domain::name::ChannelName;
 use crate::domain::pause::{Pause, PauseScope, REASON_MAX};
+use crate::runtime::engine::clock::Clock;
 use crate::store::StoreError;
 use crate::store::customers::{CustomerWrite, Customers};
 use crate::store::pauses::PauseBook;
@@ -28,6 +27,7 @@ pub(super) struct Consequences {
     pub channel: ChannelName,
     pub customers: Arc<dyn Customers>,
     pub pauses: Arc<dyn PauseBook>,
+    pub clock: Clock,
 }
 
 impl Consequences {
@@ -82,7 +82,7 @@ impl Consequences {
             scope: PauseScope::Channel(self.channel.clone()),
             who: WHO.into(),
             reason: why.chars().take(REASON_MAX).collect(),
-            since: Timestamp::now(),
+            since: self.clock.now(),
         };
         self.pauses.pause(&pause).await?;
         tracing::warn!(channel = %self.channel, reason, "the endpoint is gone; the channel is paused");

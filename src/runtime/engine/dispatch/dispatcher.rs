@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::adaptive_limits::AdaptiveLimits;
@@ -26,6 +25,7 @@ use super::retry_queue::RetryQueue;
 use super::token_bucket::TokenBucket;
 use crate::channels::Attempt;
 use crate::domain::permit::Permit;
+use crate::runtime::engine::clock::Clock;
 use crate::runtime::engine::lease::LeaseClock;
 use crate::runtime::engine::live::LiveChunk;
 use crate::runtime::metrics::{ChannelNumbers, Metrics};
@@ -78,6 +78,8 @@ pub struct DispatcherDependencies {
     pub pauses: Arc<dyn PauseBook>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 /// The owner of one channel's windows.
@@ -118,6 +120,7 @@ pub(super) struct Dispatcher {
     pub numbers: ChannelNumbers,
     /// Since when messages are ready and the rate limit allows no attempt.
     pub limited_since: Option<Instant>,
+    pub clock: Clock,
 }
 
 impl Dispatcher {
@@ -126,8 +129,9 @@ impl Dispatcher {
         dependencies: &DispatcherDependencies,
         stop: watch::Receiver<Stop>,
     ) -> Self {
-        let now = Instant::now();
+        let now = dependencies.clock.instant();
         Dispatcher {
+            clock: dependencies.clock.clone(),
             numbers: dependencies.metrics.channel(&queue.name),
             metrics: Arc::clone(&dependencies.metrics),
             limited_since: None,
@@ -135,6 +139,7 @@ impl Dispatcher {
                 channel: queue.name.clone(),
                 customers: Arc::clone(&dependencies.customers),
                 pauses: Arc::clone(&dependencies.pauses),
+                clock: dependencies.clock.clone(),
             },
             queue,
             handles: dependencies.handles.clone(),
@@ -167,7 +172,7 @@ impl Dispatcher {
     pub(super) async fn run(mut self) {
         loop {
             let handle = self.handles.load().get(&self.queue.name).map(Arc::clone);
-            let now = Instant::now();
+            let now = self.clock.instant();
             let stop = *self.stop.borrow();
             self.prepare(handle.as_deref(), now, stop);
             if let Some(handle) = &handle {
@@ -191,7 +196,7 @@ impl Dispatcher {
         let rests = self.rests(handle, now);
         self.queue.set_closed(rests || stop != Stop::No);
         if rests && stop == Stop::No && self.lease.runs() {
-            self.keep_for_later(Timestamp::now());
+            self.keep_for_later(self.clock.now());
         }
         self.numbers.standing(self.queue.is_paused(), self.health.is_down());
         self.show_limits(handle);
@@ -206,12 +211,12 @@ impl Dispatcher {
             if let Some(handle) = handle {
                 handle.channel.end_idle();
             }
-            self.withdraw_halted(Timestamp::now());
+            self.withdraw_halted(self.clock.now());
         }
         if self.allowed(handle, now, stop) == 0 {
             self.put_back();
         } else {
-            self.release_due(Timestamp::now());
+            self.release_due(self.clock.now());
         }
     }
 
@@ -239,14 +244,14 @@ impl Dispatcher {
     fn rests(&self, handle: Option<&ChannelHandle>, now: Instant) -> bool {
         let has_a_probe = self.open > 0 || self.waiting.len() > 0 || !self.queue.fair_queue().is_empty();
         let is_down = self.health.is_down() && (has_a_probe || self.health.allows(1, now) == 0);
-        handle.is_none() || is_down || self.channel_permit(Timestamp::now()) != Permit::Send
+        handle.is_none() || is_down || self.channel_permit(self.clock.now()) != Permit::Send
     }
 
     /// How many deliveries may be open.
     pub(super) fn allowed(&self, handle: Option<&ChannelHandle>, now: Instant, stop: Stop) -> usize {
         match handle {
             Some(handle) if stop == Stop::No && self.lease.runs() => {
-                match self.channel_permit(Timestamp::now()) {
+                match self.channel_permit(self.clock.now()) {
                     Permit::Send => self.health.allows(self.window_usable(handle), now),
                     Permit::WaitUntil(..) | Permit::Skip(_) => 0,
                 }

@@ -42,16 +42,17 @@ impl Dispatcher {
             return;
         }
         let ledger = Arc::clone(&self.ledger);
-        let step = Arc::new(batch.step(&self.queue.name, Timestamp::now()));
-        let (pause, metrics, rows) =
-            (commit_pause(self.failed_commits), Arc::clone(&self.metrics), batch.len());
+        let step = Arc::new(batch.step(&self.queue.name, self.clock.now()));
+        let (pause, rows) = (commit_pause(self.failed_commits), batch.len());
+        let (metrics, clock) = (Arc::clone(&self.metrics), self.clock.clone());
         self.commit = Some(Box::pin(async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            let began = Instant::now();
+            let began = clock.instant();
             let result = ledger.commit(step).await;
-            metrics.ledger.committed(LedgerWork::Deliveries, rows, began.elapsed(), result.is_ok());
+            let took = clock.instant().saturating_duration_since(began);
+            metrics.ledger.committed(LedgerWork::Deliveries, rows, took, result.is_ok());
             (batch, result)
         }));
     }
@@ -64,7 +65,7 @@ impl Dispatcher {
         let taken = if room > 0 { self.queue.fair_queue().take(room, again_only) } else { Vec::new() };
         let taken = self.without_own_refusals(taken);
         let mut opening = self.permitted(taken);
-        let now = Timestamp::now();
+        let now = self.clock.now();
         opening.iter_mut().for_each(|job| job.first_at = job.first_at.or(Some(now)));
         self.open += opening.len();
         Batch {
@@ -98,7 +99,7 @@ impl Dispatcher {
         while self.aside.front().is_some_and(|(at, _)| *at <= now) {
             let (_, mut batch) = self.aside.pop_front()?;
             let is_over = |job: &Job| {
-                job.chunk.is_left() || matches!(job.chunk.permit(Timestamp::now()), Permit::Skip(_))
+                job.chunk.is_left() || matches!(job.chunk.permit(self.clock.now()), Permit::Skip(_))
             };
             let (stopped, going_on): (Vec<Job>, Vec<Job>) =
                 std::mem::take(&mut batch.opening).into_iter().partition(is_over);
@@ -123,7 +124,7 @@ impl Dispatcher {
                 if let Some(held_back) = BARRED.pass(self.queue.name.as_str()) {
                     tracing::warn!(channel = %self.queue.name, %error, held_back, "a write waits, and no other with it");
                 }
-                self.aside.push_back((Instant::now() + ASIDE_PAUSE, Batch { repeated: true, ..batch }));
+                self.aside.push_back((self.clock.instant() + ASIDE_PAUSE, Batch { repeated: true, ..batch }));
             }
             Err(error) if error.is_transient() && !(error.is_of_one_row() && batch.len() > 1) => {
                 if self.failed_commits == 0 {
@@ -142,7 +143,7 @@ impl Dispatcher {
     }
 
     fn written(&mut self, batch: Batch, opened: &[Opened]) {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         for answered in batch.answered {
             self.open = self.open.saturating_sub(1);
             self.numbers.ended(answered.outcome.state, since(now, &answered.job));

@@ -51,13 +51,13 @@ impl Dispatcher {
             }
             let Some(mut job) = self.ready.pop_front() else { return };
             let channel = Arc::clone(&handle.channel);
-            let span = traces::attempt(self.queue.name.as_str(), &job);
+            let span = traces::attempt(self.queue.name.as_str(), &job, &self.clock);
             job.message.trace = span.as_ref().map(Span::place);
-            let consequences = self.consequences.clone();
+            let (consequences, clock) = (self.consequences.clone(), self.clock.clone());
             self.attempts.push(Box::pin(async move {
-                let began = Instant::now();
+                let began = clock.instant();
                 let attempt = made(channel.as_ref(), &job).await;
-                let took = began.elapsed();
+                let took = clock.instant().saturating_duration_since(began);
                 if let Some(span) = span {
                     traces::end_attempt(span, &attempt);
                 }
@@ -95,7 +95,7 @@ impl Dispatcher {
             Ok(starts) => self.token_bucket.grant(starts),
             Err(error) => {
                 tracing::warn!(channel = %self.queue.name, %error, "no starts are given out yet");
-                self.token_bucket.was_refused(Instant::now());
+                self.token_bucket.was_refused(self.clock.instant());
             }
         }
     }
@@ -104,8 +104,8 @@ impl Dispatcher {
     pub(super) fn learn(&mut self, attempted: Attempted) {
         let Attempted { mut job, attempt, began, took } = attempted;
         self.numbers.attempted(&attempt, took);
-        self.limits.answered(&attempt, began, took, Instant::now());
-        let now = Timestamp::now();
+        self.limits.answered(&attempt, began, took, self.clock.instant());
+        let now = self.clock.now();
         let policy = self.handles.load().get(&self.queue.name).map(|handle| handle.retry);
         let policy = policy.unwrap_or(RetryPolicy::UNTIL_RESTORED).following(&attempt);
         let tried = Tried {
@@ -136,7 +136,7 @@ impl Dispatcher {
     /// Learns what the attempt says of the provider, and gives what it says of the message: a refusal of everyone is the
     /// channel's trouble, and one of which that is not known yet waits so long.
     fn note_health(&mut self, attempt: Attempt, job: &Job, began: Instant) -> (Attempt, Option<Duration>) {
-        let now = Instant::now();
+        let now = self.clock.instant();
         let was_down = self.health.is_down();
         let mut wait = None;
         let attempt = match attempt {
@@ -191,9 +191,10 @@ impl Dispatcher {
         let handles = self.handles.load();
         let Some(handle) = handles.get(&self.queue.name) else { return };
         if self.health.is_down() {
-            handle.note(ProviderHealth::Down(attempt.reason().unwrap_or_default().to_owned()));
+            let said = attempt.reason().unwrap_or_default().to_owned();
+            handle.note(ProviderHealth::Down(said), self.clock.now());
         } else if matches!(attempt, Attempt::Sent { .. } | Attempt::Refused { .. }) {
-            handle.note(ProviderHealth::Answers);
+            handle.note(ProviderHealth::Answers, self.clock.now());
         }
     }
 

@@ -65,12 +65,12 @@ pub enum ProviderHealth {
 impl SharedHealth {
     /// Keeps the reason and the time of the first failure for as long as the outage lasts. Many providers put an id into
     /// each answer; a status that repeated the latest one would change with every attempt.
-    fn note(&self, provider_health: ProviderHealth) {
+    fn note(&self, provider_health: ProviderHealth, now: Timestamp) {
         let (before, _) = &**self.health.load();
         let is_same = *before == provider_health
             || matches!((before, &provider_health), (ProviderHealth::Down(_), ProviderHealth::Down(_)));
         if !is_same {
-            self.health.store(Arc::new((provider_health, Timestamp::now())));
+            self.health.store(Arc::new((provider_health, now)));
         }
     }
 }
@@ -124,8 +124,8 @@ impl ChannelHandle {
     }
 
     /// Notes what is known of the provider now.
-    pub(super) fn note(&self, provider_health: ProviderHealth) {
-        self.provider_health.note(provider_health);
+    pub(super) fn note(&self, provider_health: ProviderHealth, now: Timestamp) {
+        self.provider_health.note(provider_health, now);
     }
 
     /// Whether concurrency and rate are learned from the provider's answers.
@@ -231,7 +231,7 @@ mod tests {
             (ProviderHealth::Answers, ProviderHealth::Answers),
             (down("error 3"), down("error 3")),
         ] {
-            provider_health.note(told);
+            provider_health.note(told, Timestamp::UNIX_EPOCH);
             assert_eq!(provider_health.health.load().0, shown);
         }
     }

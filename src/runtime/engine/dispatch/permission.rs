@@ -33,7 +33,7 @@ impl Dispatcher {
 
     /// Those of the messages that may be opened now; the others wait or come to their end.
     pub(super) fn permitted(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let held_back: Vec<Job> =
             jobs.extract_if(.., |job| self.permit(&job.chunk, now) != Permit::Send).collect();
         for job in held_back {
@@ -77,7 +77,7 @@ impl Dispatcher {
 
     /// What becomes of a message that has not been opened and is not to be: its run was halted, or its chunk left.
     pub(super) fn stop(&mut self, job: Job) {
-        match job.chunk.permit(Timestamp::now()) {
+        match job.chunk.permit(self.clock.now()) {
             Permit::Skip(reason) if !job.chunk.is_left() => self.withdraw(job, &reason),
             _ => job.chunk.dropped(),
         }
@@ -143,7 +143,7 @@ impl Dispatcher {
         if self.ready.is_empty() {
             return;
         }
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let reason = self.why_it_rests(now);
         while let Some(job) = self.ready.pop_front() {
             self.put_back_one(job, now, reason.clone());
@@ -164,7 +164,7 @@ impl Dispatcher {
             self.give_up_lost();
             return false;
         }
-        let permit = self.permit(&first.chunk, Timestamp::now());
+        let permit = self.permit(&first.chunk, self.clock.now());
         if permit == Permit::Send {
             return true;
         }

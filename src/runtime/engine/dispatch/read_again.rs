@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::dispatcher::Dispatcher;
 use super::job::Job;
@@ -61,13 +61,13 @@ impl Dispatcher {
             return false;
         }
         let jobs = self.ready.take_outdated(now, READ_AT_ONCE);
-        self.reading_again = Some(Box::pin(read(Arc::clone(&self.customers), jobs)));
+        self.reading_again = Some(Box::pin(read(Arc::clone(&self.customers), jobs, now)));
         true
     }
 
     /// Goes on with those that may still be sent.
     pub(super) fn note_read_again(&mut self, ReadAgain { jobs, at, customers }: ReadAgain) {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let customers: HashMap<CustomerKey, Customer> = match customers {
             Ok(customers) => customers.into_iter().map(|customer| (customer.key, customer)).collect(),
             Err(error) => {
@@ -98,11 +98,11 @@ impl Dispatcher {
     }
 }
 
-async fn read(customers: Arc<dyn Customers>, jobs: Vec<Job>) -> ReadAgain {
+async fn read(customers: Arc<dyn Customers>, jobs: Vec<Job>, at: Instant) -> ReadAgain {
     let mut keys: Vec<CustomerKey> = jobs.iter().map(|job| job.id.customer).collect();
     keys.sort_unstable();
     keys.dedup();
-    let (at, needs) = (Instant::now(), EventNeeds::default());
+    let needs = EventNeeds::default();
     let read = tokio::time::timeout(READ_IN, customers.load(&keys, &needs)).await;
     let customers = read.unwrap_or_else(|_| Err(StoreError::Unavailable("the store does not answer".into())));
     ReadAgain { jobs, at, customers }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{ChunkEvent, LiveRun, RunScheduler, VersionError};
+use super::{ChunkEvent, EngineContext, LiveRun, RunScheduler, VersionError};
 use crate::domain::name::RunId;
 use crate::domain::permit::{Halt, PermitFacts, permit};
 use crate::domain::state::RunState;
@@ -36,12 +35,13 @@ pub(in crate::runtime) async fn take_calls(
     stop: CancellationToken,
 ) {
     let (wakeup, work) = (calls.arrived(), replicas.work());
+    let clock = scheduler.context.clock.clone();
     let mut looked_at: Option<Instant> = None;
     let mut failed = 0;
     while !stop.is_cancelled() {
-        if looked_at.is_none_or(|at| at.elapsed() >= TICK) {
+        if looked_at.is_none_or(|at| clock.instant().saturating_duration_since(at) >= TICK) {
             match poll_store(&scheduler, &stop).await {
-                Ok(()) => looked_at = Some(Instant::now()),
+                Ok(()) => looked_at = Some(clock.instant()),
                 Err(error) => {
                     rest(&error, "unfinished runs cannot be taken up yet", &mut failed, &stop).await;
                     continue;
@@ -107,8 +107,9 @@ pub(super) async fn poll_store(scheduler: &RunScheduler, stop: &CancellationToke
         }
         take_up(scheduler, &run).await?;
     }
-    for run in scheduler.context.runs.stopping_runs().await? {
-        if let Some(run) = scheduler.run(run).filter(|run| run.halt(Timestamp::now()).is_none()) {
+    let EngineContext { runs, clock, .. } = &scheduler.context;
+    for run in runs.stopping_runs().await? {
+        if let Some(run) = scheduler.run(run).filter(|run| run.halt(clock.now()).is_none()) {
             run.cancel();
             scheduler.context.dispatchers.wake_all();
             scheduler.wakeup.notify_one();
@@ -181,12 +182,13 @@ async fn begin_or_end(scheduler: &RunScheduler, call: AcceptedCall) -> Result<bo
 }
 
 async fn end_failed(scheduler: &RunScheduler, seq: i64, reason: String) -> Result<(), StoreError> {
-    scheduler.context.runs.end_unmatched(seq, UnmatchedEnd::Failed(reason), Timestamp::now()).await
+    let EngineContext { runs, clock, .. } = &scheduler.context;
+    runs.end_unmatched(seq, UnmatchedEnd::Failed(reason), clock.now()).await
 }
 
 async fn begin(scheduler: &RunScheduler, call: AcceptedCall) -> Result<(), StoreError> {
-    let now = Timestamp::now();
-    let runs = &scheduler.context.runs;
+    let EngineContext { runs, clock, .. } = &scheduler.context;
+    let now = clock.now();
     let facts = PermitFacts { now, expires_at: call.expires_at, ..PermitFacts::default() };
     if permit(&facts).halt() == Some(Halt::Expired) {
         tracing::info!(call = %call.id, trigger = %call.trigger, "the call expired before it was matched");
@@ -200,7 +202,7 @@ async fn begin(scheduler: &RunScheduler, call: AcceptedCall) -> Result<(), Store
             return end_failed(scheduler, call.seq, error.to_string()).await;
         }
     };
-    let mut span = traces::matching(&call);
+    let mut span = traces::matching(&call, clock);
     let matched = version.match_call(&call);
     tracing::info!(
         call = %call.id, trigger = %call.trigger, fired = matched.fired.len(),
@@ -226,6 +228,7 @@ async fn begin(scheduler: &RunScheduler, call: AcceptedCall) -> Result<(), Store
 async fn fail(scheduler: &RunScheduler, run: &UnfinishedRun) -> Result<(), StoreError> {
     tracing::error!(call = %run.call.id, scenario = %run.scenario, "the run's version cannot be used any more");
     let error = format!("version {} has no usable scenario {}", run.call.version, run.scenario);
-    scheduler.context.runs.end_run(run.id, RunState::Failed, Some(error), Timestamp::now()).await?;
+    let EngineContext { runs, clock, .. } = &scheduler.context;
+    runs.end_run(run.id, RunState::Failed, Some(error), clock.now()).await?;
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! Handles the events of a chunk: journeys that advance behind a delivery, and deliveries that may be retried.
 
-use jiff::Timestamp;
-
 use super::chunk_worker::ChunkWorker;
 use super::retry::withdrawn;
 use super::step_builder::StepBuilder;
@@ -49,13 +47,15 @@ impl ChunkWorker {
             return Ok(());
         }
         let rows = self.context.deliveries.get(&ids).await?;
-        let decided: Vec<Decided> = match self.chunk.permit(Timestamp::now()) {
+        let (instant, now) = self.context.clock.both();
+        let decided: Vec<Decided> = match self.chunk.permit(now) {
             Permit::Skip(reason) => {
                 rows.iter().filter_map(|row| withdrawn(&self.chunk, row, &reason)).collect()
             }
             Permit::Send | Permit::WaitUntil(..) => Vec::new(),
         };
-        self.hand_over(StepBuilder { decided, ended: ids.len(), ..StepBuilder::default() }, 0).await
+        let nothing = StepBuilder::begun((instant, now), instant);
+        self.hand_over(StepBuilder { decided, ended: ids.len(), ..nothing }, 0).await
     }
 }
 

@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use jiff::Timestamp;
-
 use super::recover::{Recovered, recover};
 use super::renderer::{Renderer, has_room};
 use super::scheduler::ChunkSlot;
@@ -103,7 +101,7 @@ impl ChunkWorker {
             if self.chunk.is_lost() {
                 return Ok(ChunkEnd::Elsewhere);
             }
-            let permit = self.chunk.permit(Timestamp::now());
+            let permit = self.chunk.permit(self.context.clock.now());
             if let Permit::WaitUntil(..) = permit {
                 return Ok(ChunkEnd::Paused);
             }
@@ -149,7 +147,7 @@ impl ChunkWorker {
         let mut keys: Vec<CustomerKey> = keys.collect();
         keys.sort_unstable();
         keys.dedup();
-        let (read_at, needs) = (Instant::now(), self.chunk.run.bound.flow_needs());
+        let (read_at, needs) = (self.context.clock.instant(), self.chunk.run.bound.flow_needs());
         let customers = self.context.customers.load(&keys, needs).await?;
         let by_key = customers.into_iter().map(|customer| (customer.key, Arc::new(customer))).collect();
         Ok(LoadedCustomers { by_key, read_at })
@@ -158,7 +156,7 @@ impl ChunkWorker {
     /// Commits what needs no window, then hands the messages to their channels; `fresh` of them are new.
     pub(super) async fn hand_over(&self, builder: StepBuilder, fresh: usize) -> Result<(), StoreError> {
         let step = Step {
-            at: Timestamp::now(),
+            at: self.context.clock.now(),
             decided: builder.decided,
             advanced: builder.advanced,
             waits: builder.waits,

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::calls::take_up;
 use super::pauses::read_pauses;
 use super::{ChunkEvent, RunScheduler, VersionError, stops};
@@ -30,7 +28,9 @@ impl Control {
     /// # Errors
     /// See [`StoreError`].
     pub async fn resend(&self, id: DeliveryId) -> Result<bool, StoreError> {
-        let Some(reopened) = self.log.resend(id, Timestamp::now()).await? else { return Ok(false) };
+        let Some(reopened) = self.log.resend(id, self.scheduler.context.clock.now()).await? else {
+            return Ok(false);
+        };
         tracing::info!(call = %reopened.run.call.id, delivery = %id, "a person lets it be sent again");
         self.take_up(id, &reopened).await?;
         Ok(true)
@@ -41,7 +41,7 @@ impl Control {
     /// # Errors
     /// See [`StoreError`].
     pub async fn close(&self, id: DeliveryId) -> Result<bool, StoreError> {
-        self.log.close_held(id, Timestamp::now()).await
+        self.log.close_held(id, self.scheduler.context.clock.now()).await
     }
 
     /// Whether there is such a delivery.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::crash_markers::Look;
@@ -103,7 +102,7 @@ impl Seen {
 /// Other replicas stop the run as well, so that nothing more of it is sent anywhere.
 async fn fail(context: &EngineContext, run: RunId, reason: String) -> Result<(), StoreError> {
     context.runs.stop_run(run).await?;
-    context.runs.end_run(run, RunState::Failed, Some(reason), Timestamp::now()).await.map(drop)
+    context.runs.end_run(run, RunState::Failed, Some(reason), context.clock.now()).await.map(drop)
 }
 
 /// The customer as people know it; its key, if it cannot be read.

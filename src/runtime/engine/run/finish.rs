@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::chunk_worker::{ChunkEnd, ChunkWorker};
 use super::{EngineContext, LiveRun};
 use crate::domain::left_out::left_out;
@@ -17,7 +15,7 @@ use crate::store::runs::{OpenChunks, Reached, RunEnd, RunTotals};
 impl ChunkWorker {
     /// Counts the chunk and marks it done.
     pub(super) async fn finish(&self) -> Result<ChunkEnd, StoreError> {
-        let halt = self.chunk.permit(Timestamp::now()).halt();
+        let halt = self.chunk.permit(self.context.clock.now()).halt();
         if halt == Some(Halt::Failed) {
             return Ok(ChunkEnd::Done);
         }
@@ -64,7 +62,7 @@ pub(super) async fn finish_run(
     context: &EngineContext,
     run: &Arc<LiveRun>,
 ) -> Result<OpenChunks, StoreError> {
-    let now = Timestamp::now();
+    let now = context.clock.now();
     let halt = run.halt(now);
     if halt == Some(Halt::Failed) {
         context.runs.end_run(run.id, RunState::Failed, None, now).await?;

@@ -39,6 +39,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::live::{ChunkEvent, ComposedMessage, LiveChunk, LiveRun, Moment, VersionError, VersionSource};
+use crate::runtime::engine::clock::Clock;
 use crate::runtime::engine::dispatch::ChannelDispatchers;
 use crate::store::audiences::Audiences;
 use crate::store::customers::Customers;
@@ -66,6 +67,8 @@ pub struct EngineContext {
     pub render_pool: RenderPool,
     /// This process, as the owner of chunks.
     pub owner: Arc<str>,
+    /// What time it is.
+    pub clock: Clock,
     /// Notified when journeys began to wait.
     pub waits_begun: Arc<Notify>,
 }

@@ -46,7 +46,7 @@ async fn settle_doubts(
     chunk: &LiveChunk,
     known: &[Delivery],
 ) -> Result<(), StoreError> {
-    let at = Timestamp::now();
+    let at = context.clock.now();
     let doubts = known.iter().filter(|row| row.state == DeliveryState::Sending).map(|row| Decided {
         id: row.id,
         channel: row.channel.clone(),

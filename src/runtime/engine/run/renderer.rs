@@ -4,8 +4,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::chunk_worker::LoadedCustomers;
 use super::crash_markers::MarkerGuard;
 use super::retry::{RetryDecision, decide_retry};
@@ -38,7 +36,7 @@ impl Renderer {
         some: &[(u32, CustomerKey)],
         mut customers: LoadedCustomers,
     ) -> (StepBuilder, usize) {
-        let mut builder = StepBuilder::of(customers.read_at);
+        let mut builder = StepBuilder::begun(self.context.clock.both(), customers.read_at);
         let writing = self.context.crash_markers.begin();
         for (decided, (place, key)) in some.iter().enumerate() {
             if !self.goes_on(&builder) {
@@ -70,7 +68,7 @@ impl Renderer {
         rows: Vec<Delivery>,
         customers: &LoadedCustomers,
     ) -> (StepBuilder, Vec<(DeliveryId, bool)>) {
-        let mut builder = StepBuilder::of(customers.read_at);
+        let mut builder = StepBuilder::begun(self.context.clock.both(), customers.read_at);
         let writing = self.context.crash_markers.begin();
         let customers = &customers.by_key;
         for id in going_on {
@@ -89,8 +87,8 @@ impl Renderer {
     /// may, or what is decided is to be written.
     fn goes_on(&self, builder: &StepBuilder) -> bool {
         let filled = !builder.jobs.is_empty() && !has_room(&self.chunk);
-        let is_over = filled || builder.is_late() || self.chunk.is_lost();
-        !is_over && self.chunk.permit(Timestamp::now()) == Permit::Send
+        let is_over = filled || builder.is_late(self.context.clock.instant()) || self.chunk.is_lost();
+        !is_over && self.chunk.permit(self.context.clock.now()) == Permit::Send
     }
 
     fn advance(
@@ -135,7 +133,7 @@ impl Renderer {
             writing.is_for(row.id.run, row.id.customer);
             let on_unknown = self.context.dispatchers.on_unknown(&row.channel);
             let customer = customers.get(&row.id.customer).map(|customer| (customer, builder.read_at));
-            match decide_retry(&self.chunk, &row, customer, on_unknown) {
+            match decide_retry(&self.chunk, &row, customer, on_unknown, self.context.clock.now()) {
                 RetryDecision::Send(job) => builder.jobs.push((row.channel, *job)),
                 RetryDecision::Close(decided) => {
                     closed.push((decided.id, decided.advanced));
@@ -153,7 +151,8 @@ impl Renderer {
 
     /// Whether what was made leaves room, and time, for another text; what does not fit is queued as an event again.
     fn fits(&self, builder: &StepBuilder) -> bool {
-        !builder.is_late() && (builder.jobs.is_empty() || self.chunk.another_text_fits())
+        !builder.is_late(self.context.clock.instant())
+            && (builder.jobs.is_empty() || self.chunk.another_text_fits())
     }
 
     fn goes_on_behind(&self, row: &Delivery) -> bool {

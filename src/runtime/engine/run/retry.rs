@@ -28,6 +28,7 @@ pub(super) fn decide_retry(
     row: &Delivery,
     customer: Option<(&Arc<Customer>, Instant)>,
     on_unknown: Option<OnUnknown>,
+    now: Timestamp,
 ) -> RetryDecision {
     if !row.state.is_waiting() {
         return RetryDecision::NotWaiting;
@@ -38,7 +39,7 @@ pub(super) fn decide_retry(
     if row.maybe_sent && on_unknown == Some(OnUnknown::Hold) {
         return held(row.reason.clone().unwrap_or_else(|| "it may have been taken".into()));
     }
-    let facts = PermitFacts { is_customer_gone: customer.is_none(), ..chunk.permit_facts(Timestamp::now()) };
+    let facts = PermitFacts { is_customer_gone: customer.is_none(), ..chunk.permit_facts(now) };
     if let Permit::Skip(reason) = permit(&facts) {
         return close(reason.end(row.maybe_sent));
     }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::{CrashMarkers, EngineContext, LiveRun};
 use crate::domain::customer::{Customer, CustomerKey};
 use crate::domain::permit::Permit;
@@ -66,7 +64,7 @@ async fn finish(
         let customers = context.customers.load(some, run.bound.audience_needs()).await?;
         let (markers, of) = (Arc::clone(&context.crash_markers), Arc::clone(run));
         members.extend(context.render_pool.run(move || chosen(&markers, &of, &customers)).await);
-        if run.permit(Timestamp::now()) != Permit::Send {
+        if run.permit(context.clock.now()) != Permit::Send {
             return Ok(None);
         }
     }

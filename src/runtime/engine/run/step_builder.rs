@@ -53,13 +53,13 @@ pub(super) struct JourneyPosition {
     pub predecessor: Option<NodeIndex>,
 }
 
-impl Default for StepBuilder {
-    fn default() -> Self {
-        let now = Instant::now();
+impl StepBuilder {
+    /// Begun at this time by either clock, for customers that were read at this time.
+    pub(super) fn begun((began, at): (Instant, Timestamp), read_at: Instant) -> Self {
         StepBuilder {
-            began: now,
-            read_at: now,
-            at: Timestamp::now(),
+            began,
+            read_at,
+            at,
             jobs: Vec::new(),
             decided: Vec::new(),
             advanced: Vec::new(),
@@ -68,21 +68,14 @@ impl Default for StepBuilder {
             ended: 0,
         }
     }
-}
-
-impl StepBuilder {
-    /// For customers that were read at this time.
-    pub(super) fn of(read_at: Instant) -> Self {
-        StepBuilder { read_at, ..StepBuilder::default() }
-    }
 
     /// Whether it holds something that is to be written before anything more is decided.
-    pub(super) fn is_late(&self) -> bool {
+    pub(super) fn is_late(&self, now: Instant) -> bool {
         let is_empty = self.jobs.is_empty()
             && self.decided.is_empty()
             && self.waits.is_empty()
             && self.settled.is_empty();
-        !is_empty && self.began.elapsed() >= TIME_MAX
+        !is_empty && now.saturating_duration_since(self.began) >= TIME_MAX
     }
 
     /// A journey ended behind this node, with nothing to write there.

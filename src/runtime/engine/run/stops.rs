@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -21,9 +21,10 @@ static NOT_CANCELLED: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// Polls until stopped.
 pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, stop: CancellationToken) {
-    let (mut seen, mut looked_at, mut going_on) = (None, Instant::now(), HashSet::new());
+    let clock = &scheduler.context.clock;
+    let (mut seen, mut looked_at, mut going_on) = (None, clock.instant(), HashSet::new());
     while !stop.is_cancelled() {
-        let now = jiff::Timestamp::now();
+        let now = clock.now();
         for run in scheduler.runs() {
             if stop.is_cancelled() {
                 return;
@@ -33,13 +34,14 @@ pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, stop: 
             }
         }
         let in_force = scheduler.context.versions.in_force();
-        let is_due = seen.as_ref() != Some(&in_force) || looked_at.elapsed() >= RESTING_EVERY;
+        let rested = clock.instant().saturating_duration_since(looked_at);
+        let is_due = seen.as_ref() != Some(&in_force) || rested >= RESTING_EVERY;
         if is_due {
             if seen.as_ref() != Some(&in_force) {
                 going_on.clear();
             }
             match stop_resting(&scheduler, &mut going_on).await {
-                Ok(()) => (seen, looked_at) = (Some(in_force), Instant::now()),
+                Ok(()) => (seen, looked_at) = (Some(in_force), clock.instant()),
                 Err(error) => {
                     if let Some(held_back) = NOT_CANCELLED.pass(&error.to_string()) {
                         tracing::warn!(%error, held_back, "runs that wait cannot be looked at yet");

@@ -31,7 +31,7 @@ pub(in crate::runtime) async fn wake_journeys(scheduler: Arc<RunScheduler>, stop
     while !stop.is_cancelled() {
         let rest = match wake(&scheduler, &stop).await {
             Ok(woken) if woken.is_more_due => continue,
-            Ok(woken) => until_next(&woken, Timestamp::now()),
+            Ok(woken) => until_next(&woken, scheduler.context.clock.now()),
             Err(error) => {
                 if let Some(held_back) = NOT_WOKEN.pass(&error.to_string()) {
                     tracing::warn!(%error, held_back, "journeys whose time has come cannot be woken yet");
@@ -59,7 +59,7 @@ fn until_next(woken: &WokenChunks, now: Timestamp) -> Duration {
 }
 
 async fn wake(scheduler: &RunScheduler, stop: &CancellationToken) -> Result<WokenChunks, StoreError> {
-    let woken = scheduler.context.runs.wake_due(Timestamp::now(), GROUPS_MAX).await?;
+    let woken = scheduler.context.runs.wake_due(scheduler.context.clock.now(), GROUPS_MAX).await?;
     let mut is_any_unknown = false;
     for (chunk, journeys) in &woken.chunks {
         tracing::debug!(run = chunk.run.0, chunk = chunk.n, journeys, "journeys are woken");

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -145,8 +144,8 @@ fn rest(failed: u32) -> Duration {
 
 /// Closes the chunks of a halted run that no process ever took. Returns the chunks that are still open.
 async fn close_untouched(scheduler: &RunScheduler, run: &LiveRun) -> Result<OpenChunks, StoreError> {
-    let EngineContext { runs, owner, .. } = &scheduler.context;
-    let Some(halt) = run.halt(Timestamp::now()) else { return runs.open_chunks(run.id, owner).await };
+    let EngineContext { runs, owner, clock, .. } = &scheduler.context;
+    let Some(halt) = run.halt(clock.now()) else { return runs.open_chunks(run.id, owner).await };
     if halt == Halt::Failed {
         return Ok(OpenChunks::default());
     }
@@ -221,7 +220,7 @@ async fn note_failure(scheduler: &RunScheduler, run: &LiveRun, error: &StoreErro
             run.id,
             RunState::Failed,
             Some(error.to_string()),
-            Timestamp::now(),
+            scheduler.context.clock.now(),
         );
         if let Err(error) = ended.await {
             tracing::error!(call = %run.call, %error, "the run's failure could not be written");

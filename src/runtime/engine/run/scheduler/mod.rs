@@ -157,7 +157,7 @@ impl RunScheduler {
 
     /// The next thing to begin, if there is one.
     pub(super) fn next(self: &Arc<Self>) -> Option<ScheduledTask> {
-        let now = Timestamp::now();
+        let now = self.context.clock.both();
         let mut state = self.lock();
         for narrow_only in [true, false] {
             for _ in 0..state.turns.len() {
@@ -176,7 +176,7 @@ impl RunScheduler {
         state: &mut State,
         id: RunId,
         narrow_only: bool,
-        now: Timestamp,
+        (instant, now): (Instant, Timestamp),
     ) -> Option<ScheduledTask> {
         let selecting = state.selecting;
         let entry = state.runs.get_mut(&id)?;
@@ -185,7 +185,7 @@ impl RunScheduler {
             return None;
         }
         let halt = permit.halt();
-        if entry.check_peers_at.is_some_and(|at| at > Instant::now()) && entry.has_nothing_here() {
+        if entry.check_peers_at.is_some_and(|at| at > instant) && entry.has_nothing_here() {
             return None;
         }
         match entry.stage {
@@ -214,7 +214,7 @@ impl RunScheduler {
             entry.stage = RunStage::Busy;
             return Some(ScheduledTask::Finish(Arc::clone(&entry.run)));
         }
-        if let Some(look) = entry.look() {
+        if let Some(look) = entry.look(instant) {
             return Some(look);
         }
         if narrow_only && !entry.narrow {
@@ -268,7 +268,7 @@ impl RunScheduler {
                     entry.narrow = chunks.free.len() as u64 + chunks.elsewhere <= 1;
                     entry.pending =
                         chunks.free.into_iter().filter(|n| !entry.processing.contains(n)).collect();
-                    entry.left_elsewhere(chunks.elsewhere > 0);
+                    entry.left_elsewhere(chunks.elsewhere > 0, self.context.clock.instant());
                     entry.stage = RunStage::Running;
                 }
                 None => entry.stage = if was_selecting { RunStage::ToSelect } else { RunStage::Running },
@@ -284,7 +284,7 @@ impl RunScheduler {
         state.selecting -= 1;
         if let Some(entry) = state.runs.get_mut(&id) {
             entry.stage = RunStage::ToSelect;
-            entry.check_peers_at = Some(Instant::now() + CHECK_EVERY);
+            entry.check_peers_at = Some(self.context.clock.instant() + CHECK_EVERY);
         }
         drop(state);
         self.wakeup.notify_one();
@@ -295,7 +295,7 @@ impl RunScheduler {
         let mut state = self.lock();
         if let Some(entry) = state.runs.get_mut(&id) {
             entry.processing.remove(&n);
-            entry.left_elsewhere(true);
+            entry.left_elsewhere(true, self.context.clock.instant());
         }
         drop(state);
         self.wakeup.notify_one();
@@ -344,7 +344,7 @@ impl RunScheduler {
                 left.as_ref().is_some_and(|left| *left == OpenChunks::default()) && entry.pending.is_empty();
             entry.stage = RunStage::Running;
             let left = left.unwrap_or_default();
-            entry.left_elsewhere(left.elsewhere > 0);
+            entry.left_elsewhere(left.elsewhere > 0, self.context.clock.instant());
             left.free.into_iter().for_each(|n| entry.add(n));
             if is_over {
                 state.runs.remove(&id);

@@ -12,14 +12,14 @@ use crate::store::runs::OpenChunks;
 
 impl ScheduledRun {
     /// Records whether other processes own chunks of it; if so, it is checked again after a while.
-    pub(super) fn left_elsewhere(&mut self, elsewhere: bool) {
+    pub(super) fn left_elsewhere(&mut self, elsewhere: bool, now: Instant) {
         self.elsewhere = elsewhere;
-        self.check_peers_at = elsewhere.then(|| Instant::now() + CHECK_EVERY);
+        self.check_peers_at = elsewhere.then(|| now + CHECK_EVERY);
     }
 
     /// A check of the chunks that others have released, if one is due while this process still has work of the run.
-    pub(super) fn look(&mut self) -> Option<ScheduledTask> {
-        let is_due = self.check_peers_at.is_none_or(|at| at <= Instant::now());
+    pub(super) fn look(&mut self, now: Instant) -> Option<ScheduledTask> {
+        let is_due = self.check_peers_at.is_none_or(|at| at <= now);
         if !self.elsewhere || self.is_checking_peers || !is_due {
             return None;
         }
@@ -44,7 +44,8 @@ impl RunScheduler {
         let mut state = self.lock();
         if let Some(entry) = state.runs.get_mut(&id) {
             entry.is_checking_peers = false;
-            entry.left_elsewhere(left.as_ref().is_none_or(|left| left.elsewhere > 0));
+            let elsewhere = left.as_ref().is_none_or(|left| left.elsewhere > 0);
+            entry.left_elsewhere(elsewhere, self.context.clock.instant());
             entry.add_first(left.unwrap_or_default().free);
         }
         drop(state);
