@@ -10,13 +10,15 @@ FANFARE := cargo run --locked --quiet --
 ON_DATABASE := $(if $(DATABASE),--database '$(DATABASE)')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clock openapi fuzz test-cluster image chaos chaos-operator bench bench-operator lint format-check clippy deny advisories workflows crds packages cluster
+.PHONY: help demo test simulate test-clock openapi fuzz test-cluster image chaos chaos-operator bench bench-operator lint format-check clippy deny advisories workflows crds packages cluster
 
 help:
 	@echo 'make demo          build, load examples/weather-alert, send one alert and stay up; Ctrl-C ends it'
 	@echo 'make demo ONCE=1   the same, and end: 0 if all was as the example promises'
 	@echo 'make demo DATABASE=postgres://user:password@host/database   either of them on PostgreSQL instead of files'
 	@echo 'make test          install what the tests need and run all of them'
+	@echo 'make simulate      run engine and stores in simulated time for a minute, with faults of all kinds; SEEDS=100000 for a night,'
+	@echo '                   SEED=7 for those from that one on'
 	@echo 'make test-clock    the same but for the API server, as if it were midnight, 29 February and the like'
 	@echo 'make test-cluster  install the chart on a real node and tell stories there; needs root, or KUBECONFIG_E2E, a cluster of'
 	@echo '                   one node, with KUBECONFIG_E2E_LOAD="kind load image-archive", the command that takes an image in'
@@ -42,6 +44,12 @@ endif
 
 test: cluster
 	cargo test --locked --all-targets
+
+# The engine of one to five replicas, on either database, in simulated time. A seed says everything that happens.
+SIMULATE_SECONDS := 60
+simulate: packages
+	$(if $(SEEDS),FANFARE_SIMULATION_SEEDS=$(SEEDS),FANFARE_SIMULATION_SECONDS=$(SIMULATE_SECONDS)) \
+	  $(if $(SEED),FANFARE_SIMULATION_SEED=$(SEED)) cargo test --locked --features simulation --test simulation -- --nocapture
 
 # Every program of tests begins half a minute before the moment, so that it passes in its midst. The API server is a Go
 # program, whose clock nobody can set; chaos takes too long.
@@ -138,7 +146,7 @@ format-check:
 	cargo fmt --check
 
 clippy:
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features simulation -- -D warnings
 	cargo clippy --locked --test on_cluster -- -D warnings
 
 # Advisories need a network and change without us; `cargo deny check advisories` shows them.

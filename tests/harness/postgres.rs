@@ -66,6 +66,13 @@ impl Postgres {
         Postgres::start(&format!("{SETTINGS}{settings}"), files)
     }
 
+    /// A server of its own with more settings, whose files are in memory where that is possible.
+    pub fn in_memory(settings: &str) -> Postgres {
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        Postgres::start_in(&parent, &format!("{SETTINGS}{settings}"), &[])
+    }
+
     /// The URL of a new database on the server, for what would be in another's way in one.
     pub fn database(&self) -> String {
         let name = Self::tenant_name().replace('-', "_");
@@ -110,8 +117,12 @@ impl Postgres {
     }
 
     fn start(settings: &str, files: &[(&str, &Path)]) -> Postgres {
+        Postgres::start_in(&std::env::temp_dir(), settings, files)
+    }
+
+    fn start_in(parent: &Path, settings: &str, files: &[(&str, &Path)]) -> Postgres {
         let programs = programs();
-        let folder = std::env::temp_dir().join(format!("fanfare-pg-{}", Self::tenant_name()));
+        let folder = parent.join(format!("fanfare-pg-{}", Self::tenant_name()));
         std::fs::create_dir(&folder).unwrap();
         let owner = owner_of_servers();
         if let Some(owner) = &owner {

@@ -1,0 +1,217 @@
+//! One replica: its engine on a runtime of its own whose time is simulated, from its start to its crash.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fanfare::compile::Snapshot;
+use fanfare::domain::name::ChannelName;
+use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles};
+use fanfare::runtime::engine::run::RenderPool;
+use fanfare::runtime::engine::versions::VersionCache;
+use fanfare::runtime::engine::{Clock, Deps, Engine, RunningEngine};
+use fanfare::sandbox::Protocol;
+use fanfare::store::calls::{Admitted, Calls as _, NewRequest};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+
+use crate::clock::SimulatedClock;
+use crate::crash::{CrashSwitch, SeenLease};
+use crate::database::DatabaseClock;
+use crate::harness::{Ledger, Random, Store};
+use crate::mutants::Planted;
+use crate::plan::Plan;
+use crate::provider::{SimulatedProvider, Taking};
+use crate::store::SimulatedStore;
+use crate::trace::{ReplicaTrace, Trace};
+
+/// How long an engine that is told to end waits for answers.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
+
+/// What every incarnation of every replica shares.
+pub struct Shared {
+    pub plan: Plan,
+    pub snapshot: Arc<Snapshot>,
+    pub real: tokio::runtime::Handle,
+    pub database_clock: DatabaseClock,
+    pub trace: Arc<Trace>,
+    pub taking: Arc<Taking>,
+    pub planted: Planted,
+    /// Calls that were answered 202.
+    pub acknowledged: Arc<Mutex<Vec<String>>>,
+}
+
+/// A process.
+pub struct Process {
+    runtime: Runtime,
+    engine: Option<RunningEngine>,
+    store: Arc<SimulatedStore>,
+    way: (Ledger, Arc<dyn Store>),
+    crash: Arc<CrashSwitch>,
+    pub clock: Arc<SimulatedClock>,
+    has_stopped: Arc<AtomicBool>,
+}
+
+impl Process {
+    /// Starts a process of the replica with this number, on its way to the store.
+    pub fn start(
+        shared: &Shared,
+        number: usize,
+        incarnation: usize,
+        now: Duration,
+        way: (Ledger, Arc<dyn Store>),
+        mut random: Random,
+    ) -> Self {
+        let (ledger, customers) = way.clone();
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let (store, engine, crash, clock) = runtime.block_on(async {
+            let clock = Arc::new(SimulatedClock::new(now, 0));
+            let trace = ReplicaTrace {
+                trace: Arc::clone(&shared.trace),
+                replica: number + 1,
+                clock: Arc::clone(&clock),
+            };
+            let crash = Arc::new(CrashSwitch::new(trace.clone()));
+            let store = Arc::new(SimulatedStore {
+                calls: ledger.calls,
+                runs: ledger.runs,
+                deliveries: ledger.deliveries,
+                log: ledger.log,
+                replicas: ledger.replicas,
+                pauses: ledger.pauses,
+                customers,
+                real: shared.real.clone(),
+                database_clock: shared.database_clock.clone(),
+                manner: shared.plan.store,
+                random: Mutex::new(random.fork()),
+                crash: Arc::clone(&crash),
+                trace: trace.clone(),
+                planted: shared.planted.clone(),
+                lease: Arc::default(),
+                arrived: Arc::new(Notify::new()),
+                work: Arc::new(Notify::new()),
+            });
+            let channels = channels(shared, &store.lease, &crash, &trace, &mut random);
+            let owner = format!("replica-{}-{incarnation}", number + 1);
+            trace.note(format_args!("{owner} starts"));
+            let engine = Engine::start(deps(shared, &store, channels, &owner, &clock));
+            (store, engine, crash, clock)
+        });
+        let has_stopped = Arc::new(AtomicBool::new(false));
+        Process { runtime, engine: Some(engine), store, way, crash, clock, has_stopped }
+    }
+
+    /// Lets it work until then, or until it crashes.
+    pub fn run_until(&self, moment: Duration) {
+        let until = self.clock.instant_of(moment);
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.crash.crashed.notified() => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        });
+    }
+
+    /// Lets that much time pass of which it notices nothing.
+    pub fn stand_still(&self, time: Duration) {
+        self.runtime.block_on(tokio::time::advance(time));
+    }
+
+    /// Whether it has ended: by a crash, or as it was told to.
+    pub fn has_ended(&self) -> bool {
+        self.crash.has_crashed() || self.has_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Tells it to end.
+    pub fn stop(&mut self) {
+        let Some(engine) = self.engine.take() else { return };
+        let has_stopped = Arc::clone(&self.has_stopped);
+        self.runtime.spawn(async move {
+            engine.stop(STOPS_WITHIN).await;
+            has_stopped.store(true, Ordering::Relaxed);
+        });
+    }
+
+    /// A call comes in; it is acknowledged once the store has it.
+    pub fn receive(&self, shared: &Shared, request: NewRequest) {
+        let (store, acknowledged) = (Arc::clone(&self.store), Arc::clone(&shared.acknowledged));
+        let id = request.calls[0].id.to_string();
+        self.runtime.spawn(async move {
+            if let Ok(Admitted::Accepted(_)) = store.accept(request).await {
+                acknowledged.lock().unwrap().push(id);
+                store.arrived.notify_one();
+            }
+        });
+    }
+
+    /// Ends it at once, wherever it is. Returns its way to the store.
+    pub fn kill(self) -> (Ledger, Arc<dyn Store>) {
+        let Process { runtime, engine, way, .. } = self;
+        drop(engine);
+        runtime.shutdown_background();
+        way
+    }
+}
+
+fn channels(
+    shared: &Shared,
+    lease: &Arc<SeenLease>,
+    crash: &Arc<CrashSwitch>,
+    trace: &ReplicaTrace,
+    random: &mut Random,
+) -> ChannelHandles {
+    let plan = &shared.plan;
+    let providers = [
+        ("sms", Protocol::Twilio, plan.sms),
+        ("mail", Protocol::Smtp, plan.mail),
+        ("hook", Protocol::Webhook, plan.hook),
+    ];
+    let handles = providers.map(|(name, protocol, manner)| {
+        let name = ChannelName::new(name);
+        let provider = SimulatedProvider {
+            protocol,
+            manner,
+            random: Mutex::new(random.fork()),
+            taking: Arc::clone(&shared.taking),
+            crash: Arc::clone(crash),
+            lease: Arc::clone(lease),
+            trace: trace.clone(),
+            planted: shared.planted.clone(),
+        };
+        let handle = ChannelHandle::new(&shared.snapshot.channels[&name], Arc::new(provider));
+        (name, Arc::new(handle))
+    });
+    let channels = ChannelHandles::default();
+    channels.store(Arc::new(HashMap::from(handles)));
+    channels
+}
+
+fn deps(
+    shared: &Shared,
+    store: &Arc<SimulatedStore>,
+    channels: ChannelHandles,
+    owner: &str,
+    clock: &Arc<SimulatedClock>,
+) -> Deps {
+    let (snapshot, clock) = (Arc::clone(&shared.snapshot), Arc::clone(clock));
+    Deps {
+        calls: store.clone(),
+        runs: store.clone(),
+        log: store.clone(),
+        deliveries: store.clone(),
+        customers: store.clone(),
+        audiences: store.clone(),
+        versions: Arc::new(VersionCache::new("default", store.clone(), move || Arc::clone(&snapshot))),
+        replicas: store.clone(),
+        pauses: store.clone(),
+        rates: None,
+        channels,
+        metrics: Arc::default(),
+        crash_markers: Arc::default(),
+        render_pool: RenderPool::inline(),
+        owner: owner.into(),
+        clock: Clock::of(move || clock.wall()),
+    }
+}
