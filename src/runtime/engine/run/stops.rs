@@ -14,15 +14,18 @@ use crate::telemetry::Sampled;
 /// How often the runs under way are held against the configuration in force.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How often the runs that rest are looked at though nothing has changed: one may have begun to rest just then.
-const RESTING_EVERY: Duration = Duration::from_secs(30);
+/// When the runs that rest are looked at again after a change: one may have begun to rest just then, or another replica may
+/// have put the change in force later.
+const RESTING_AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// How often they are looked at though nothing has changed. There may be a hundred thousand of them.
+const RESTING_EVERY: Duration = Duration::from_secs(600);
 
 static NOT_CANCELLED: Sampled = Sampled::every(Duration::from_secs(10));
 
 /// Polls until stopped.
 pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, stop: CancellationToken) {
     let clock = &scheduler.context.clock;
-    let (mut seen, mut looked_at, mut going_on) = (None, clock.instant(), HashSet::new());
+    let (mut seen, mut look_at, mut going_on) = (None, clock.instant(), HashSet::new());
     while !stop.is_cancelled() {
         let now = clock.now();
         for run in scheduler.runs() {
@@ -34,14 +37,16 @@ pub(in crate::runtime) async fn watch_stops(scheduler: Arc<RunScheduler>, stop: 
             }
         }
         let in_force = scheduler.context.versions.in_force();
-        let rested = clock.instant().saturating_duration_since(looked_at);
-        let is_due = seen.as_ref() != Some(&in_force) || rested >= RESTING_EVERY;
-        if is_due {
-            if seen.as_ref() != Some(&in_force) {
+        let has_changed = seen.as_ref() != Some(&in_force);
+        if has_changed || clock.instant() >= look_at {
+            if has_changed {
                 going_on.clear();
             }
             match stop_resting(&scheduler, &mut going_on).await {
-                Ok(()) => (seen, looked_at) = (Some(in_force), clock.instant()),
+                Ok(()) => {
+                    let rest = if has_changed { RESTING_AGAIN_AFTER } else { RESTING_EVERY };
+                    (seen, look_at) = (Some(in_force), clock.instant() + rest);
+                }
                 Err(error) => {
                     if let Some(held_back) = NOT_CANCELLED.pass(&error.to_string()) {
                         tracing::warn!(%error, held_back, "runs that wait cannot be looked at yet");
