@@ -81,6 +81,8 @@ pub enum Event {
     SetClock { replica: usize, ahead_ms: i64 },
     /// A person pauses a channel, for so long.
     Pause { channel: &'static str, time: Duration },
+    /// Another version is put in force, by each replica on its own.
+    Edit,
     /// A replica ends as it is told to, and another begins.
     Restart { replica: usize },
 }
@@ -125,6 +127,9 @@ impl Plan {
         }
         for _ in 0..random.below(6) {
             events.push((moment(&mut random), event(&mut random, replicas)));
+        }
+        for _ in 0..random.below(3) {
+            events.push((moment(&mut random), Event::Edit));
         }
         events.sort_by_key(|(at, _)| *at);
         Plan { seed, customers, replicas, events, store, sms, mail, hook }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fanfare::compile::Snapshot;
-use fanfare::domain::name::ChannelName;
+use fanfare::domain::name::{ChannelName, VersionId};
 use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles};
 use fanfare::runtime::engine::run::RenderPool;
 use fanfare::runtime::engine::versions::VersionCache;
@@ -32,7 +32,8 @@ const STOPS_WITHIN: Duration = Duration::from_secs(10);
 /// What every incarnation of every replica shares.
 pub struct Shared {
     pub plan: Plan,
-    pub snapshot: Arc<Snapshot>,
+    /// The versions so far; the last is in force.
+    pub versions: Vec<Arc<Snapshot>>,
     pub real: tokio::runtime::Handle,
     pub database_clock: DatabaseClock,
     pub trace: Arc<Trace>,
@@ -48,6 +49,7 @@ pub struct Process {
     engine: Option<RunningEngine>,
     store: Arc<SimulatedStore>,
     way: (Ledger, Arc<dyn Store>),
+    in_force: Arc<Mutex<Arc<Snapshot>>>,
     crash: Arc<CrashSwitch>,
     pub clock: Arc<SimulatedClock>,
     has_stopped: Arc<AtomicBool>,
@@ -64,6 +66,8 @@ impl Process {
         mut random: Random,
     ) -> Self {
         let (ledger, customers) = way.clone();
+        let latest = shared.versions.last().expect("there is a first version");
+        let in_force = Arc::new(Mutex::new(Arc::clone(latest)));
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (store, engine, crash, clock) = runtime.block_on(async {
             let clock = Arc::new(SimulatedClock::new(now, 0));
@@ -95,11 +99,11 @@ impl Process {
             let channels = channels(shared, &store.lease, &crash, &trace, &mut random);
             let owner = format!("replica-{}-{incarnation}", number + 1);
             trace.note(format_args!("{owner} starts"));
-            let engine = Engine::start(deps(shared, &store, channels, &owner, &clock));
+            let engine = Engine::start(deps(&in_force, &store, channels, &owner, &clock));
             (store, engine, crash, clock)
         });
         let has_stopped = Arc::new(AtomicBool::new(false));
-        Process { runtime, engine: Some(engine), store, way, crash, clock, has_stopped }
+        Process { runtime, engine: Some(engine), store, way, in_force, crash, clock, has_stopped }
     }
 
     /// Lets it work until then, or until it crashes.
@@ -122,6 +126,16 @@ impl Process {
     /// Whether it has ended: by a crash, or as it was told to.
     pub fn has_ended(&self) -> bool {
         self.crash.has_crashed() || self.has_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Puts a version in force.
+    pub fn put_in_force(&self, version: &Arc<Snapshot>) {
+        *self.in_force.lock().unwrap() = Arc::clone(version);
+    }
+
+    /// The version with which calls come in.
+    pub fn in_force(&self) -> VersionId {
+        self.in_force.lock().unwrap().version.clone()
     }
 
     /// Tells it to end.
@@ -180,7 +194,7 @@ fn channels(
             trace: trace.clone(),
             planted: shared.planted.clone(),
         };
-        let handle = ChannelHandle::new(&shared.snapshot.channels[&name], Arc::new(provider));
+        let handle = ChannelHandle::new(&shared.versions[0].channels[&name], Arc::new(provider));
         (name, Arc::new(handle))
     });
     let channels = ChannelHandles::default();
@@ -189,13 +203,13 @@ fn channels(
 }
 
 fn deps(
-    shared: &Shared,
+    in_force: &Arc<Mutex<Arc<Snapshot>>>,
     store: &Arc<SimulatedStore>,
     channels: ChannelHandles,
     owner: &str,
     clock: &Arc<SimulatedClock>,
 ) -> Deps {
-    let (snapshot, clock) = (Arc::clone(&shared.snapshot), Arc::clone(clock));
+    let (in_force, clock) = (Arc::clone(in_force), Arc::clone(clock));
     Deps {
         calls: store.clone(),
         runs: store.clone(),
@@ -203,7 +217,9 @@ fn deps(
         deliveries: store.clone(),
         customers: store.clone(),
         audiences: store.clone(),
-        versions: Arc::new(VersionCache::new("default", store.clone(), move || Arc::clone(&snapshot))),
+        versions: Arc::new(VersionCache::new("default", store.clone(), move || {
+            Arc::clone(&in_force.lock().unwrap())
+        })),
         replicas: store.clone(),
         pauses: store.clone(),
         rates: None,

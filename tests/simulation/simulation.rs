@@ -61,6 +61,8 @@ struct Simulation {
     random: Random,
     now: Duration,
     calls: usize,
+    /// The number of the next happening: of two at the same time the first comes first.
+    numbered: usize,
     faults: u64,
 }
 
@@ -69,6 +71,8 @@ struct Simulation {
 enum Happening {
     Event(Event),
     Resume(PauseScope),
+    /// A replica puts a version in force.
+    PutInForce(usize, usize),
 }
 
 impl Simulated {
@@ -93,9 +97,8 @@ impl Simulation {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let database = Database::new(plan.replicas);
         let (ledger, customers) = runtime.block_on(database.open());
-        let (_, snapshot) = compiled();
         let shared = Shared {
-            snapshot: Arc::new(snapshot),
+            versions: Vec::new(),
             real: runtime.handle().clone(),
             database_clock: database.clock(),
             trace: Arc::default(),
@@ -118,19 +121,35 @@ impl Simulation {
             random: Random::of_seed(plan.seed).fork(),
             now: Duration::ZERO,
             calls: 0,
+            numbered: 1_000,
             faults: 0,
         }
     }
 
-    fn prepare(&self) {
-        let (sources, snapshot) = compiled();
+    fn prepare(&mut self) {
+        self.edit();
         let customers = Customers(self.shared.plan.customers);
         self.runtime.block_on(async {
-            let begin = clock::wall(Duration::ZERO);
-            self.ledger.calls.put_version(&snapshot.version, sources.content(), begin).await.unwrap();
             self.customers.upsert_customers(customers.lines()).await.unwrap();
             self.customers.insert_events(customers.events()).await.unwrap();
         });
+    }
+
+    /// Another version: it is kept before a replica puts it in force, which each does some time later.
+    fn edit(&mut self) {
+        let (sources, snapshot) = compiled(self.shared.versions.len() + 1);
+        let keep = self.ledger.calls.put_version(&snapshot.version, sources.content(), clock::wall(self.now));
+        self.runtime.block_on(keep).unwrap();
+        self.shared.versions.push(Arc::new(snapshot));
+        for number in 0..self.replicas.len() {
+            let at = self.now + Duration::from_millis(u64::from(self.random.below(2_000)));
+            self.then(at, Happening::PutInForce(number, self.shared.versions.len() - 1));
+        }
+    }
+
+    fn then(&mut self, at: Duration, happening: Happening) {
+        self.events.insert((at, self.numbered), happening);
+        self.numbered += 1;
     }
 
     /// Whether every call came to its end.
@@ -227,6 +246,11 @@ impl Simulation {
             self.note(format_args!("{happening:?}"));
             match happening {
                 Happening::Event(event) => self.happens(event),
+                Happening::PutInForce(replica, version) => {
+                    if let Some(process) = &self.replicas[replica].process {
+                        process.put_in_force(&self.shared.versions[version]);
+                    }
+                }
                 Happening::Resume(scope) => {
                     drop(self.runtime.block_on(self.ledger.pauses.resume(&scope)).unwrap());
                 }
@@ -253,9 +277,9 @@ impl Simulation {
                 let pause =
                     Pause { scope: scope.clone(), who: "a person".into(), reason: "a test".into(), since };
                 drop(self.runtime.block_on(self.ledger.pauses.pause(&pause)).unwrap());
-                self.events
-                    .insert((self.now + time, usize::MAX - self.events.len()), Happening::Resume(scope));
+                self.then(self.now + time, Happening::Resume(scope));
             }
+            Event::Edit => self.edit(),
             Event::Restart { replica } => {
                 if let Some(process) = &mut self.replicas[replica].process {
                     process.stop();
@@ -273,7 +297,7 @@ impl Simulation {
             trigger: TriggerName::new("alert"),
             credential: "test".into(),
             received_at: clock::wall(self.now),
-            version: self.shared.snapshot.version.clone(),
+            version: process.in_force(),
             body_digest: [0; 32],
             request: None,
             idempotency: None,

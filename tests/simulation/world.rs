@@ -13,15 +13,15 @@ use crate::clock;
 /// The window of every channel.
 pub const WINDOW: u32 = 8;
 
-/// The sources that are in force, and what comes of them.
-pub fn compiled() -> (Sources, Snapshot) {
-    let sources: Sources = serde_json::from_value(sources()).unwrap();
+/// The sources of this version, and what comes of them. Versions differ in what the messages say.
+pub fn compiled(version: usize) -> (Sources, Snapshot) {
+    let sources: Sources = serde_json::from_value(sources(&format!("v{version}"))).unwrap();
     let compiled = compile(&sources);
     assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
     (sources, compiled.snapshot)
 }
 
-fn sources() -> serde_json::Value {
+fn sources(version: &str) -> serde_json::Value {
     let secret = |key: &str| json!({"secretKeyRef": {"name": "providers", "key": key}});
     let retry = json!({"attempts": 20});
     json!({
@@ -36,12 +36,8 @@ fn sources() -> serde_json::Value {
             "hook": {"window": WINDOW, "retry": retry, "webhook": {
                 "url": "http://sandbox/hooks/storm", "signingSecret": secret("signing")}},
         },
-        "scenarios": {"storm": storm(), "briefing": briefing(), "follow-up": follow_up()},
+        "scenarios": {"storm": storm(version), "briefing": briefing(version), "follow-up": follow_up(version)},
     })
-}
-
-fn mark(scenario: &str, step: &str) -> String {
-    Mark::template(scenario, "v1", step)
 }
 
 fn message(channel: &str, consent: &str, content: serde_json::Value) -> serde_json::Value {
@@ -50,45 +46,45 @@ fn message(channel: &str, consent: &str, content: serde_json::Value) -> serde_js
     message
 }
 
-fn email(scenario: &str, step: &str) -> serde_json::Value {
-    json!({"email": {"subject": "News", "text": mark(scenario, step)}})
+fn email(scenario: &str, version: &str, step: &str) -> serde_json::Value {
+    json!({"email": {"subject": "News", "text": Mark::template(scenario, version, step)}})
 }
 
-fn hook(scenario: &str, step: &str) -> serde_json::Value {
-    json!({"webhook": {"body": format!(r#"{{"mark": "{}"}}"#, mark(scenario, step))}})
+fn hook(scenario: &str, version: &str, step: &str) -> serde_json::Value {
+    json!({"webhook": {"body": format!(r#"{{"mark": "{}"}}"#, Mark::template(scenario, version, step))}})
 }
 
-fn storm() -> serde_json::Value {
-    let sms = json!({"sms": {"body": mark("storm", "sms")}});
+fn storm(version: &str) -> serde_json::Value {
+    let sms = json!({"sms": {"body": Mark::template("storm", version, "sms")}});
     json!({
         "triggers": [{"triggerRef": {"name": "alert"}}],
         "audience": {"where": "customer.region == params.region"},
         "nodes": [
             {"name": "reach", "condition": {"if": "customer.phone is defined and consents.sms", "else": "by-mail"}},
             {"name": "by-sms", "message": message("sms", "sms", sms), "next": "End"},
-            {"name": "by-mail", "message": message("mail", "None", email("storm", "mail"))},
-            {"name": "by-hook", "message": message("hook", "None", hook("storm", "hook"))},
+            {"name": "by-mail", "message": message("mail", "None", email("storm", version, "mail"))},
+            {"name": "by-hook", "message": message("hook", "None", hook("storm", version, "hook"))},
         ],
     })
 }
 
-fn briefing() -> serde_json::Value {
+fn briefing(version: &str) -> serde_json::Value {
     json!({
         "triggers": [{"triggerRef": {"name": "alert"}}],
         "audience": {"where": r#"events("policy_purchased", product="car").count() > 0"#},
-        "nodes": [{"name": "note", "message": message("mail", "None", email("briefing", "note"))}],
+        "nodes": [{"name": "note", "message": message("mail", "None", email("briefing", version, "note"))}],
     })
 }
 
-fn follow_up() -> serde_json::Value {
+fn follow_up(version: &str) -> serde_json::Value {
     json!({
         "triggers": [{"triggerRef": {"name": "alert"}}],
         "audience": {"where": r#"events("policy_purchased", product="car").count() > 0"#},
         "nodes": [
             {"name": "calm-down", "wait": {"for": "300ms"}},
-            {"name": "first", "message": message("mail", "None", email("follow-up", "first"))},
+            {"name": "first", "message": message("mail", "None", email("follow-up", version, "first"))},
             {"name": "take-your-time", "wait": {"for": "20s"}},
-            {"name": "second", "message": message("hook", "None", hook("follow-up", "second"))},
+            {"name": "second", "message": message("hook", "None", hook("follow-up", version, "second"))},
         ],
     })
 }
