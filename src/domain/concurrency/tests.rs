@@ -262,7 +262,7 @@ fn a_rate_that_was_learned_while_little_was_sent_is_found_to_be_too_low() {
             channel.send(20 * SECOND, 1, &mut |now, under_way| (each, provider(now, under_way).1));
             channel.send(60 * SECOND, 64, provider);
             let answers = channel.send(60 * SECOND, 64, provider);
-            assert!(answers.taken > 60 * 200, "{name} {nth} {each:?}: {answers:?} {:?}", channel.rate);
+            assert!(answers.taken > 60 * 50, "{name} {nth} {each:?}: {answers:?} {:?}", channel.rate);
         }
     }
 }
@@ -327,25 +327,26 @@ fn a_provider_that_refused_at_every_load_and_now_counts_is_throttled_little_agai
 /// The refusals that one process sees are mostly the others' doing, and it must not take them for unrelated.
 #[test]
 fn processes_that_share_a_provider_use_it_fully_and_none_starves() {
-    let mut provider =
-        Bucket { per_second: 500.0, burst: 100.0, tokens: 0.0, at: Duration::ZERO, took: 100 * MS };
-    let mut channels = [Channel::new(), Channel::new(), Channel::new()];
-    let mut taken = [0; 3];
-    let mut throttled = 0;
-    for slice in 0..60_000 {
-        for place in 0..3 {
-            let which = (place + slice) % 3;
-            let answers = channels[which].send(5 * MS, usize::MAX, &mut |now, _| provider.answer(now));
-            if slice >= 20_000 {
-                taken[which] += answers.taken;
-                throttled += answers.throttled;
+    for (processes, per_second, refused_max) in [(3, 500.0, 0.05), (3, 30.0, 0.1), (5, 100.0, 0.1)] {
+        let (tokens, at) = (0.0, Duration::ZERO);
+        let mut provider = Bucket { per_second, burst: per_second / 5.0, tokens, at, took: 100 * MS };
+        let mut channels: Vec<Channel> = (0..processes).map(|_| Channel::new()).collect();
+        let (mut taken, mut throttled) = (vec![0; processes], 0);
+        for slice in 0..60_000 {
+            for place in 0..processes {
+                let which = (place + slice) % processes;
+                let answers = channels[which].send(5 * MS, usize::MAX, &mut |now, _| provider.answer(now));
+                if slice >= 20_000 {
+                    taken[which] += answers.taken;
+                    throttled += answers.throttled;
+                }
             }
         }
+        let sum: u32 = taken.iter().sum();
+        assert!(f64::from(sum) > 200.0 * per_second * 0.9, "{per_second}: {taken:?}");
+        assert!(f64::from(throttled) < f64::from(sum) * refused_max, "{per_second}: {taken:?}, {throttled}");
+        assert!(taken.iter().all(|its| *its > sum / 50), "{per_second}: {taken:?}");
     }
-    let sum: u32 = taken.iter().sum();
-    assert!(sum > 200 * 450, "{taken:?}");
-    assert!(f64::from(throttled) < f64::from(sum) * 0.05, "{taken:?}, {throttled}");
-    assert!(taken.iter().all(|its| *its > sum / 50), "{taken:?}");
 }
 
 #[test]

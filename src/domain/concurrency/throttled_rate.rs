@@ -201,6 +201,8 @@ impl ThrottledRate {
         let is_old = now.saturating_sub(learned.set_at) >= FORGOTTEN_AFTER;
         if is_old || rate >= learned.taken * FORGOTTEN_AT {
             self.learned = None;
+            // What was being found out was about that rate.
+            self.unrelated.begin_anew();
         }
     }
 }

@@ -36,9 +36,9 @@ const LITTLE: f64 = 0.05;
 const MARGIN: f64 = 1.5;
 /// And so many standard deviations more; refusals at random are distributed as by Poisson.
 const DEVIATIONS: f64 = 2.0;
-/// So many refusals are expected of the answers that show that fewer are to be expected: of some answers there are always
-/// fewer.
-const LOWERED_BY: f64 = 20.0;
+/// Of how many answers the expected share is remembered. What is learned of a few answers is believed by half: where several
+/// processes share a provider, the others may have caused them.
+const MEMORY: f64 = 30.0;
 
 /// What to do with a load.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,8 +71,6 @@ pub enum Room {
 pub struct UnrelatedRefusals {
     /// Which share of the answers is refused whatever the load.
     expected: f64,
-    /// The answers since that was learned, and how many of them were refusals.
-    since: (f64, f64),
     answers: u32,
     refused: u32,
     fallen: Option<Fallen>,
@@ -87,7 +85,6 @@ impl Default for UnrelatedRefusals {
     fn default() -> Self {
         UnrelatedRefusals {
             expected: 0.0,
-            since: (0.0, 0.0),
             answers: 0,
             refused: 0,
             fallen: None,
@@ -143,8 +140,12 @@ impl UnrelatedRefusals {
 
     /// A quarter of this load was tried.
     fn after_look(&mut self, fallen: Fallen, load: f64, share: f64, now: Duration) -> Verdict {
+        if share > HALF {
+            self.begin_anew();
+            return Verdict::Refused(share);
+        }
         let before = fallen.share();
-        let is_as_before = share >= before / 2.0 && share <= HALF;
+        let is_as_before = share >= before / 2.0;
         let would_be = f64::from(self.answers) * before;
         let is_enough = match self.refused {
             0 => would_be >= LOOK_NONE_OF,
@@ -160,7 +161,7 @@ impl UnrelatedRefusals {
         };
         self.look_at = now + self.look_again_after;
         if is_as_before {
-            self.expect(fallen);
+            self.expect(share);
             return Verdict::Back(fallen.from);
         }
         self.expected = self.expected.min(share);
@@ -168,11 +169,13 @@ impl UnrelatedRefusals {
     }
 
     fn verdict(&mut self, load: f64, room: Room, share: f64, now: Duration) -> Verdict {
+        if share < self.expected {
+            self.expect(share);
+        }
         let is_due = now >= self.look_at && room == Room::Enough;
         let (answers, refused) = (f64::from(self.answers), f64::from(self.refused));
         let here = Fallen { from: load, answers, refused, look: None };
         if self.is_expected(share) {
-            self.lower_expected();
             self.refused_often = self.refused_often.saturating_sub(1);
             let looks = share >= LITTLE && is_due;
             self.fallen = looks.then_some(Fallen { look: Some(load), ..here });
@@ -195,29 +198,18 @@ impl UnrelatedRefusals {
             return Verdict::Look;
         }
         if room == Room::None && share <= HALF {
-            self.expect(fallen);
+            self.fallen = None;
+            self.expect(share);
             // The load may have fallen far, for a reason that has passed: it is found again from here.
             return Verdict::Back(fallen.from.min(load / LOOK));
         }
         Verdict::Refused(share)
     }
 
-    /// A lower load changed nothing: the share of all answers is expected.
-    fn expect(&mut self, fallen: Fallen) {
-        let (answers, refused) = (f64::from(self.answers), f64::from(self.refused));
-        self.expected = (fallen.refused + refused) / (fallen.answers + answers);
-        (self.since, self.fallen) = ((0.0, 0.0), None);
-    }
-
-    /// Where fewer are refused than is expected, that is expected.
-    fn lower_expected(&mut self) {
-        self.since.0 += f64::from(self.answers);
-        self.since.1 += f64::from(self.refused);
-        let (answers, refused) = self.since;
-        if answers * self.expected >= LOWERED_BY {
-            self.expected = self.expected.min(refused / answers);
-            self.since = (0.0, 0.0);
-        }
+    /// Such a share is refused at a low load, or at most so much at any.
+    fn expect(&mut self, share: f64) {
+        let answers = f64::from(self.answers);
+        self.expected += (share - self.expected) * answers / (answers + MEMORY);
     }
 
     /// Whether no more was refused than is to be expected at any load.
@@ -338,16 +330,12 @@ mod tests {
     }
 
     #[test]
-    fn one_low_share_does_not_lower_what_is_expected_and_many_answers_do() {
+    fn a_provider_that_refuses_most_during_a_look_is_given_less() {
         let mut unrelated = UnrelatedRefusals::default();
-        judge(&mut unrelated, 100.0, 0.2, 1);
-        judge(&mut unrelated, 80.0, 0.2, 2);
-        assert_eq!(judge(&mut unrelated, 20.0, 0.2, 3), Verdict::Back(100.0));
-        assert_eq!(unrelated.judge(100.0, Room::Enough, (30, 1), SECOND), Verdict::Fine);
-        assert_eq!(judge(&mut unrelated, 100.0, 0.25, 4), Verdict::Fine);
-        assert_eq!(judge(&mut unrelated, 100.0, 0.02, 5), Verdict::Fine);
-        assert_eq!(judge(&mut unrelated, 100.0, 0.02, 6), Verdict::Fine);
-        assert_eq!(judge(&mut unrelated, 100.0, 0.25, 7), Verdict::Refused(0.25));
+        judge(&mut unrelated, 100.0, 0.1, 1);
+        assert_eq!(judge(&mut unrelated, 80.0, 0.1, 2), Verdict::Look);
+        assert_eq!(unrelated.judge(20.0, Room::Enough, (10, 9), SECOND), Verdict::Refused(0.9));
+        assert_eq!(judge(&mut unrelated, 10.0, 0.0, 4), Verdict::Fine);
     }
 
     #[test]
