@@ -19,8 +19,10 @@ pub struct Postgres {
     guard: Option<Child>,
 }
 
-/// Ends the server when its standard input ends, which it does with the test process.
+/// Ends the server when its standard input ends, which it does with the test process. A Ctrl-C is not for it: it would leave the
+/// files.
 const GUARD: &str = r#"
+    trap '' INT TERM HUP
     "$1/postgres" -D "$2/data" -k "$2" -p "$3" >>"$2/log" 2>&1 &
     server=$!
     while read -r line; do

@@ -2,6 +2,10 @@
 //! and lose answers, providers that throttle, lie and hang. Afterwards every promise must have been kept.
 //!
 //! A seed says everything that happens; the same seed gives the same trace.
+//!
+//! What it is kinder in than reality: a request to the store is carried out at once or not at all, and never late; a file
+//! stays open over a crash; what a server has queued is finished. Not drawn are a provider's refusal of everyone, expiry,
+//! withdrawn consents, runs that people stop, rates that replicas share, and crash markers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -21,6 +25,8 @@ mod store;
 mod trace;
 mod world;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use mutants::{Mutant, Planted};
@@ -32,6 +38,28 @@ const REPLICAS_MAX: usize = 5;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().expect("a number"))
+}
+
+/// A simulation that takes longer than this does not move any more.
+const STANDS_STILL_AFTER: Duration = Duration::from_secs(240);
+
+/// Simulates, and says which plan it was if that panics or does not come to its end.
+fn run(plan: &Plan, planted: Planted) -> Simulated {
+    let (ended, has_ended) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if has_ended.recv_timeout(STANDS_STILL_AFTER) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("{plan:#?}\nit does not come to its end");
+                std::process::abort();
+            }
+        });
+        let _ends_the_watch = ended;
+        let simulated = catch_unwind(AssertUnwindSafe(|| simulate(plan, planted)));
+        simulated.unwrap_or_else(|panic| {
+            eprintln!("{plan:#?}\nit panicked");
+            resume_unwind(panic)
+        })
+    })
 }
 
 #[track_caller]
@@ -47,13 +75,15 @@ fn assert_kept(plan: &Plan, simulated: &Simulated) {
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    let plans = (0..4).map(|seed| Plan::of_seed(seed, 1)).chain([contested(1), contested(2)]);
+    let shared = (0..).map(|seed| Plan::of_seed(seed, REPLICAS_MAX)).filter(|plan| plan.replicas > 1).take(2);
+    let plans = (0..4).map(|seed| Plan::of_seed(seed, 1)).chain(shared).chain([contested(1)]);
     for plan in plans {
-        let [first, second] = [0, 1].map(|_| simulate(&plan, Planted::default()));
+        let [first, second] = [0, 1].map(|_| run(&plan, Planted::default()));
         if first.digest != second.digest {
             let (first, second) = (first.trace.last(), second.trace.last());
-            let place = first.iter().zip(&second).position(|(one, other)| one != other).unwrap_or(0);
-            panic!("{plan:?}: {:#?}\nand {:#?}", &first[place], &second[place]);
+            let place = first.iter().zip(&second).position(|(one, other)| one != other);
+            let differ = place.map(|place| (&first[place], &second[place]));
+            panic!("{plan:?}: {differ:#?}; none if they differ in what is no longer kept");
         }
     }
 }
@@ -62,7 +92,7 @@ fn the_same_seed_gives_the_same_trace() {
 fn replicas_that_stop_beyond_their_leases_send_nothing_twice() {
     for seed in 0..4 {
         let plan = contested(seed);
-        assert_kept(&plan, &simulate(&plan, Planted::default()));
+        assert_kept(&plan, &run(&plan, Planted::default()));
     }
 }
 
@@ -74,11 +104,12 @@ fn every_promise_is_kept_whatever_happens() {
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
     let first = setting("FANFARE_SIMULATION_SEED").unwrap_or(clock);
     let (mut runs, mut faults, mut time, mut messages) = (0_u64, 0, Duration::ZERO, 0);
+    println!("the first seed is {first}");
     let seeds = seeds.unwrap_or(if seconds.is_some() { u64::MAX } else { 20 });
     while runs < seeds && seconds.is_none_or(|seconds| began.elapsed().as_secs() < seconds) {
         let most = setting("FANFARE_SIMULATION_REPLICAS").map_or(REPLICAS_MAX, |most| most as usize);
         let plan = Plan::of_seed(first.wrapping_add(runs), most);
-        let simulated = simulate(&plan, Planted::default());
+        let simulated = run(&plan, Planted::default());
         assert_kept(&plan, &simulated);
         runs += 1;
         faults += simulated.faults;
@@ -109,7 +140,7 @@ fn faults_that_are_planted_are_found() {
 fn is_found(mutant: Mutant) -> bool {
     let plans = (0..24).map(|seed| Plan::of_seed(seed, 1)).chain((0..6).map(contested));
     for plan in plans {
-        let simulated = simulate(&plan, Planted::new(mutant));
+        let simulated = run(&plan, Planted::new(mutant));
         if let Some(complaint) = simulated.complaints().first() {
             println!("{mutant:?} is found by seed {} of {} replicas: {complaint}", plan.seed, plan.replicas);
             return true;

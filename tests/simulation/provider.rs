@@ -47,11 +47,18 @@ impl Taking {
         self.0.lock().unwrap().without_lease.clone()
     }
 
-    fn see(&self, protocol: Protocol, message: &Outgoing, is_taken: bool, answered_ok: bool) {
+    /// An attempt: whether the message is taken, whether that is answered, and whether nobody can know it by the answer.
+    fn see(
+        &self,
+        protocol: Protocol,
+        message: &Outgoing,
+        (is_taken, answered_ok): (bool, bool),
+        is_unknown: bool,
+    ) {
         let mut seen = self.0.lock().unwrap();
         seen.attempts += 1;
         let seq = seen.attempts;
-        if !answered_ok {
+        if is_unknown {
             *seen.unconfirmed.entry(protocol).or_default() += 1;
         }
         if !is_taken {
@@ -117,8 +124,9 @@ impl SimulatedProvider {
         tokio::time::sleep(answer.after / 2).await;
         self.crash.wait_if_crashed().await;
         let is_ok = matches!(answer.says, Some(Attempt::Sent { .. }));
-        self.taking.see(self.protocol, message, answer.is_taken, is_ok);
         let says = answer.says;
+        let is_unknown = says.as_ref().is_none_or(|says| matches!(says, Attempt::Unknown { .. }));
+        self.taking.see(self.protocol, message, (answer.is_taken, is_ok), is_unknown);
         self.trace.note(format_args!(
             "{:?} {} taken {} answers {says:?}",
             self.protocol, message.key, answer.is_taken

@@ -13,6 +13,7 @@ use fanfare::runtime::engine::versions::VersionCache;
 use fanfare::runtime::engine::{Clock, Deps, Engine, RunningEngine};
 use fanfare::sandbox::Protocol;
 use fanfare::store::calls::{Admitted, Calls as _, NewRequest};
+use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
@@ -61,7 +62,7 @@ impl Process {
         shared: &Shared,
         number: usize,
         incarnation: usize,
-        now: Duration,
+        (now, ahead_ms): (Duration, i64),
         way: (Ledger, Arc<dyn Store>),
         mut random: Random,
     ) -> Self {
@@ -70,7 +71,7 @@ impl Process {
         let in_force = Arc::new(Mutex::new(Arc::clone(latest)));
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (store, engine, crash, clock) = runtime.block_on(async {
-            let clock = Arc::new(SimulatedClock::new(now, 0));
+            let clock = Arc::new(SimulatedClock::new(now, ahead_ms));
             let trace = ReplicaTrace {
                 trace: Arc::clone(&shared.trace),
                 replica: number + 1,
@@ -136,6 +137,12 @@ impl Process {
     /// The version with which calls come in.
     pub fn in_force(&self) -> VersionId {
         self.in_force.lock().unwrap().version.clone()
+    }
+
+    /// Whether a part of the engine has ended though nobody told it to.
+    pub fn is_broken(&self) -> bool {
+        let Some(engine) = &self.engine else { return false };
+        self.runtime.block_on(async { engine.ended().now_or_never().is_some() })
     }
 
     /// Tells it to end.

@@ -30,8 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What came of a simulation.
 pub struct Simulated {
     pub violations: Vec<Violation>,
-    /// What was sent without the right to.
-    pub without_lease: Vec<String>,
+    /// What was sent without the right to, and what ended though nobody told it to.
+    pub wrong: Vec<String>,
     /// The digest of the trace, and its lines.
     pub digest: (u64, u64),
     pub trace: Arc<Trace>,
@@ -48,6 +48,8 @@ struct Replica {
     /// When the next process begins.
     begins_at: Duration,
     frozen_until: Option<(Duration, Duration)>,
+    /// How far its machine's clock is ahead.
+    ahead_ms: i64,
 }
 
 struct Simulation {
@@ -60,6 +62,8 @@ struct Simulation {
     events: BTreeMap<(Duration, usize), Happening>,
     random: Random,
     now: Duration,
+    /// Engines of which a part ended though nobody told it to.
+    broken: Vec<String>,
     calls: usize,
     /// The number of the next happening: of two at the same time the first comes first.
     numbered: usize,
@@ -79,7 +83,7 @@ impl Simulated {
     /// What was not as promised.
     pub fn complaints(&self) -> Vec<String> {
         let violations = self.violations.iter().map(|violation| format!("{violation:?}"));
-        violations.chain(self.without_lease.iter().cloned()).collect()
+        violations.chain(self.wrong.iter().cloned()).collect()
     }
 }
 
@@ -107,8 +111,13 @@ impl Simulation {
             acknowledged: Arc::new(Mutex::default()),
             plan: plan.clone(),
         };
-        let replica =
-            || Replica { process: None, incarnations: 0, begins_at: Duration::ZERO, frozen_until: None };
+        let replica = || Replica {
+            process: None,
+            incarnations: 0,
+            begins_at: Duration::ZERO,
+            frozen_until: None,
+            ahead_ms: 0,
+        };
         let events = plan.events.into_iter().enumerate();
         Simulation {
             shared,
@@ -120,6 +129,7 @@ impl Simulation {
             events: events.map(|(n, (at, event))| ((at, n), Happening::Event(event))).collect(),
             random: Random::of_seed(plan.seed).fork(),
             now: Duration::ZERO,
+            broken: Vec::new(),
             calls: 0,
             numbered: 1_000,
             faults: 0,
@@ -193,8 +203,14 @@ impl Simulation {
                     (self.ledger.clone(), Arc::clone(&self.customers))
                 };
                 let random = self.random.fork();
-                replica.process =
-                    Some(Process::start(&self.shared, number, replica.incarnations, self.now, way, random));
+                replica.process = Some(Process::start(
+                    &self.shared,
+                    number,
+                    replica.incarnations,
+                    (self.now, replica.ahead_ms),
+                    way,
+                    random,
+                ));
             }
         }
     }
@@ -210,6 +226,9 @@ impl Simulation {
             process.stand_still(thaws.saturating_sub(from));
         }
         process.run_until(until);
+        if process.is_broken() {
+            self.broken.push(format!("a part of the engine of replica {} ended by itself", number + 1));
+        }
         if process.has_ended() {
             let back_after = Duration::from_millis(u64::from(self.random.below(4_000)));
             self.kill(number, until + back_after);
@@ -262,12 +281,11 @@ impl Simulation {
         match event {
             Event::Call { replica } => self.call(replica),
             Event::Kill { replica, back_after } => self.kill(replica, self.now + back_after),
-            Event::Freeze { replica, time } => {
-                self.faults += 1;
-                self.replicas[replica].frozen_until = Some((self.now, self.now + time));
-            }
+            Event::Freeze { replica, time } => self.freeze(replica, time),
             Event::SetClock { replica, ahead_ms } => {
-                if let Some(process) = &self.replicas[replica].process {
+                let replica = &mut self.replicas[replica];
+                replica.ahead_ms = ahead_ms;
+                if let Some(process) = &replica.process {
                     process.clock.set_ahead(ahead_ms);
                 }
             }
@@ -288,8 +306,25 @@ impl Simulation {
         }
     }
 
+    /// One that is frozen already thaws at the later time.
+    fn freeze(&mut self, replica: usize, time: Duration) {
+        let replica = &mut self.replicas[replica];
+        if replica.process.is_none() {
+            return;
+        }
+        self.faults += 1;
+        let thaws = self.now + time;
+        let (from, thaws) =
+            replica.frozen_until.map_or((self.now, thaws), |(from, at)| (from, at.max(thaws)));
+        replica.frozen_until = Some((from, thaws));
+    }
+
+    /// A call comes in by this replica, or by the next that is there.
     fn call(&mut self, replica: usize) {
-        let Some(process) = &self.replicas[replica].process else { return };
+        let order = (0..self.replicas.len()).map(|step| (replica + step) % self.replicas.len());
+        let Some(process) = order.filter_map(|number| self.replicas[number].process.as_ref()).next() else {
+            return;
+        };
         self.calls += 1;
         let id = CallId::new(format!("00000000-0000-7000-8000-{:012}", self.calls));
         let params = r#"{"region": "north"}"#.to_owned();
@@ -341,7 +376,7 @@ impl Simulation {
         }
         Simulated {
             violations,
-            without_lease: self.shared.taking.without_lease(),
+            wrong: [self.shared.taking.without_lease(), self.broken].concat(),
             digest: self.shared.trace.digest(),
             trace: Arc::clone(&self.shared.trace),
             time: self.now,

@@ -94,6 +94,8 @@ impl SimulatedStore {
             Fate::CrashBefore => self.crash.crash(&format!("before {name}")).await,
             Fate::Answered | Fate::AnswerLost | Fate::CrashBehind => {}
         }
+        // It may have crashed meanwhile by another request.
+        self.crash.wait_if_crashed().await;
         let answer = self.really(request);
         self.trace.note(format_args!("{name} {asked} -> {answer:?}"));
         match fate {
