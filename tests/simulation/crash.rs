@@ -1,28 +1,10 @@
-//! Until when a simulated process may act: the end of its lease, and its crash, after which nothing of it reaches store or
-//! provider.
+//! The end of a simulated process: from then on nothing of it reaches store or provider.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use crate::trace::ReplicaTrace;
-
-/// The lease of one incarnation of a replica, as the store gave it.
-#[derive(Default)]
-pub struct SeenLease(Mutex<Option<Instant>>);
-
-impl SeenLease {
-    pub fn extend(&self, until: Instant) {
-        *self.0.lock().unwrap() = Some(until);
-    }
-
-    /// Whether it runs at that time.
-    pub fn runs(&self, now: Instant) -> bool {
-        self.0.lock().unwrap().is_some_and(|until| now < until)
-    }
-}
 
 /// Whether one incarnation of a replica has crashed.
 pub struct CrashSwitch {

@@ -59,6 +59,11 @@ pub struct Database {
 pub struct DatabaseClock(Option<PathBuf>);
 
 impl DatabaseClock {
+    /// Whether it is that of a server, which may carry out what its client has given up.
+    pub fn is_a_servers(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub fn set(&self, now: Duration) {
         if let Some(file) = &self.0 {
             std::fs::write(file, wall(now).to_string()).unwrap();

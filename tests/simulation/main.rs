@@ -3,9 +3,10 @@
 //!
 //! A seed says everything that happens; the same seed gives the same trace.
 //!
-//! What it is kinder in than reality: a request to the store is carried out at once or not at all, and never late; a file
-//! stays open over a crash; what a server has queued is finished. Not drawn are a provider's refusal of everyone, expiry,
-//! withdrawn consents, runs that people stop, rates that replicas share, and crash markers.
+//! What it is kinder in than reality: of what was given up only commits on a server arrive late; methods of several
+//! statements are atomic; a file stays open over a crash, and what a server has queued is finished. Not drawn are a
+//! provider's refusal of everyone, expiry, withdrawn consents, runs that people stop, rates that replicas share, and crash
+//! markers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -20,6 +21,7 @@ mod mutants;
 mod plan;
 mod provider;
 mod replica;
+mod rights;
 mod simulation;
 mod store;
 mod trace;
@@ -138,7 +140,7 @@ fn faults_that_are_planted_are_found() {
 }
 
 fn is_found(mutant: Mutant) -> bool {
-    let plans = (0..24).map(|seed| Plan::of_seed(seed, 1)).chain((0..6).map(contested));
+    let plans = (0..40).map(|seed| Plan::of_seed(seed, 1)).chain((0..12).map(contested));
     for plan in plans {
         let simulated = run(&plan, Planted::new(mutant));
         if let Some(complaint) = simulated.complaints().first() {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use fanfare::channels::Outgoing;
 use fanfare::domain::customer::CustomerKey;
+use fanfare::domain::pause::Pause;
 use fanfare::domain::run_counts::RunCounts;
 use fanfare::domain::state::DeliveryState;
 use fanfare::store::calls::{AcceptedCall, UnreadableCall};
@@ -42,10 +43,14 @@ pub enum Mutant {
     CallForgotten,
     /// It is sent on when the lease has run out.
     LeaseNotChecked,
+    /// A pause is not heeded.
+    PauseNotHeeded,
+    /// More messages are open than the window allows.
+    WindowExceeded,
 }
 
 impl Mutant {
-    pub const ALL: [Mutant; 14] = [
+    pub const ALL: [Mutant; 16] = [
         Mutant::OutcomeDropped,
         Mutant::WindowNotOpened,
         Mutant::CursorAhead,
@@ -60,6 +65,8 @@ impl Mutant {
         Mutant::JourneyNotCounted,
         Mutant::CallForgotten,
         Mutant::LeaseNotChecked,
+        Mutant::PauseNotHeeded,
+        Mutant::WindowExceeded,
     ];
 }
 
@@ -145,6 +152,14 @@ impl Planted {
             lease.until += std::time::Duration::from_secs(24 * 3_600);
         }
         lease
+    }
+
+    pub fn in_pauses(&self, pauses: Vec<Pause>) -> Vec<Pause> {
+        if self.is(Mutant::PauseNotHeeded) { Vec::new() } else { pauses }
+    }
+
+    pub fn window_of(&self, window: Option<usize>) -> Option<usize> {
+        if self.is(Mutant::WindowExceeded) { window.map(|window| window * 8) } else { window }
     }
 
     pub fn in_audience(&self, chunks: Arc<Vec<Vec<CustomerKey>>>) -> Arc<Vec<Vec<CustomerKey>>> {

@@ -13,6 +13,8 @@ pub struct StoreManner {
     pub stall: Duration,
     pub refused_per_mille: u32,
     pub lost_per_mille: u32,
+    /// Commits that a server carries out after they were given up.
+    pub late_per_mille: u32,
     pub crashes_per_myriad: u32,
 }
 
@@ -27,6 +29,7 @@ impl StoreManner {
             stalls_per_mille: 0,
             refused_per_mille: 0,
             lost_per_mille: 0,
+            late_per_mille: 0,
             crashes_per_myriad: 0,
             ..self
         }
@@ -154,6 +157,7 @@ pub fn contested(seed: u64) -> Plan {
         stalls_per_mille: 0,
         refused_per_mille: 0,
         lost_per_mille: 0,
+        late_per_mille: 0,
         crashes_per_myriad: 0,
         ..plan.store
     };
@@ -183,6 +187,7 @@ fn store(random: &mut Random) -> StoreManner {
         stall: Duration::from_millis(one_of(random, &[100, 1_000, 6_000])),
         refused_per_mille: one_of(random, &[0, 0, 5, 50]),
         lost_per_mille: one_of(random, &[0, 0, 5, 50]),
+        late_per_mille: one_of(random, &[0, 0, 10]),
         crashes_per_myriad: one_of(random, &[0, 0, 10, 60]),
     }
 }

@@ -1,6 +1,7 @@
 //! Simulated providers: each answers as its manner is drawn, late or not at all, and keeps what it took.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,11 +10,13 @@ use fanfare::domain::content::Content;
 use fanfare::sandbox::Protocol;
 
 use crate::checker::{Mark, Record, Taken};
-use crate::crash::{CrashSwitch, SeenLease};
+use crate::crash::CrashSwitch;
 use crate::harness::Random;
 use crate::mutants::Planted;
 use crate::plan::ProviderManner;
+use crate::rights::Rights;
 use crate::trace::ReplicaTrace;
+use crate::world::WINDOW;
 
 /// How long a channel waits for an answer before it gives up.
 const TIME_OUT: Duration = Duration::from_secs(10);
@@ -27,7 +30,7 @@ struct Seen {
     taken: Vec<Taken>,
     unmarked: Vec<u64>,
     unconfirmed: BTreeMap<Protocol, u64>,
-    without_lease: Vec<String>,
+    forbidden: Vec<String>,
     attempts: u64,
 }
 
@@ -42,9 +45,9 @@ impl Taking {
         }
     }
 
-    /// Attempts that began without a lease.
-    pub fn without_lease(&self) -> Vec<String> {
-        self.0.lock().unwrap().without_lease.clone()
+    /// Attempts that were not allowed, in words.
+    pub fn forbidden(&self) -> Vec<String> {
+        self.0.lock().unwrap().forbidden.clone()
     }
 
     /// An attempt: whether the message is taken, whether that is answered, and whether nobody can know it by the answer.
@@ -81,14 +84,34 @@ fn text(content: &Content) -> String {
 
 /// The way of one incarnation of a replica to a provider.
 pub struct SimulatedProvider {
+    /// The channel's.
+    pub name: &'static str,
     pub protocol: Protocol,
     pub manner: ProviderManner,
     pub random: Mutex<Random>,
     pub taking: Arc<Taking>,
     pub crash: Arc<CrashSwitch>,
-    pub lease: Arc<SeenLease>,
+    pub rights: Arc<Rights>,
+    /// How many attempts are under way.
+    pub under_way: AtomicUsize,
     pub trace: ReplicaTrace,
     pub planted: Planted,
+}
+
+/// Counts an attempt for as long as it is under way.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        UnderWay(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Whether a message is taken, and what is answered; nothing if the answer does not come.
@@ -115,10 +138,14 @@ impl Channel for SimulatedProvider {
 impl SimulatedProvider {
     async fn attempt_once(&self, message: &Outgoing) -> Attempt {
         self.crash.wait_if_crashed().await;
-        if !self.lease.runs(tokio::time::Instant::now().into_std()) {
-            let owner = self.trace.replica;
-            let attempt = format!("replica {owner} sends {} without a lease", message.key);
-            self.taking.0.lock().unwrap().without_lease.push(attempt);
+        let _under_way = UnderWay::begin(&self.under_way);
+        let now = tokio::time::Instant::now().into_std();
+        let is_too_many = self.under_way.load(Ordering::Relaxed) > WINDOW as usize;
+        let too_many = is_too_many.then_some("beside more than the window allows");
+        if let Some(why) = self.rights.forbid(self.name, now).or(too_many) {
+            let attempt =
+                format!("replica {} sends {} by {} {why}", self.trace.replica, message.key, self.name);
+            self.taking.0.lock().unwrap().forbidden.push(attempt);
         }
         let answer = self.draw();
         tokio::time::sleep(answer.after / 2).await;

@@ -1,7 +1,7 @@
 //! One replica: its engine on a runtime of its own whose time is simulated, from its start to its crash.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,12 +18,13 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
 use crate::clock::SimulatedClock;
-use crate::crash::{CrashSwitch, SeenLease};
+use crate::crash::CrashSwitch;
 use crate::database::DatabaseClock;
 use crate::harness::{Ledger, Random, Store};
 use crate::mutants::Planted;
 use crate::plan::Plan;
 use crate::provider::{SimulatedProvider, Taking};
+use crate::rights::Rights;
 use crate::store::SimulatedStore;
 use crate::trace::{ReplicaTrace, Trace};
 
@@ -93,11 +94,11 @@ impl Process {
                 crash: Arc::clone(&crash),
                 trace: trace.clone(),
                 planted: shared.planted.clone(),
-                lease: Arc::default(),
+                rights: Arc::default(),
                 arrived: Arc::new(Notify::new()),
                 work: Arc::new(Notify::new()),
             });
-            let channels = channels(shared, &store.lease, &crash, &trace, &mut random);
+            let channels = channels(shared, &store.rights, &crash, &trace, &mut random);
             let owner = format!("replica-{}-{incarnation}", number + 1);
             trace.note(format_args!("{owner} starts"));
             let engine = Engine::start(deps(&in_force, &store, channels, &owner, &clock));
@@ -178,7 +179,7 @@ impl Process {
 
 fn channels(
     shared: &Shared,
-    lease: &Arc<SeenLease>,
+    rights: &Arc<Rights>,
     crash: &Arc<CrashSwitch>,
     trace: &ReplicaTrace,
     random: &mut Random,
@@ -190,19 +191,22 @@ fn channels(
         ("hook", Protocol::Webhook, plan.hook),
     ];
     let handles = providers.map(|(name, protocol, manner)| {
-        let name = ChannelName::new(name);
+        let channel = ChannelName::new(name);
         let provider = SimulatedProvider {
+            name,
             protocol,
             manner,
             random: Mutex::new(random.fork()),
             taking: Arc::clone(&shared.taking),
             crash: Arc::clone(crash),
-            lease: Arc::clone(lease),
+            rights: Arc::clone(rights),
+            under_way: AtomicUsize::new(0),
             trace: trace.clone(),
             planted: shared.planted.clone(),
         };
-        let handle = ChannelHandle::new(&shared.versions[0].channels[&name], Arc::new(provider));
-        (name, Arc::new(handle))
+        let mut handle = ChannelHandle::new(&shared.versions[0].channels[&channel], Arc::new(provider));
+        handle.window = shared.planted.window_of(handle.window);
+        (channel, Arc::new(handle))
     });
     let channels = ChannelHandles::default();
     channels.store(Arc::new(HashMap::from(handles)));

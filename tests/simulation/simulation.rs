@@ -376,7 +376,7 @@ impl Simulation {
         }
         Simulated {
             violations,
-            wrong: [self.shared.taking.without_lease(), self.broken].concat(),
+            wrong: [self.shared.taking.forbidden(), self.broken].concat(),
             digest: self.shared.trace.digest(),
             trace: Arc::clone(&self.shared.trace),
             time: self.now,

@@ -35,11 +35,12 @@ use fanfare::store::runs::{
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::crash::{CrashSwitch, SeenLease};
+use crate::crash::CrashSwitch;
 use crate::database::DatabaseClock;
 use crate::harness::{Random, Store};
 use crate::mutants::Planted;
 use crate::plan::StoreManner;
+use crate::rights::Rights;
 use crate::trace::ReplicaTrace;
 
 /// What a request to the store meets.
@@ -70,7 +71,7 @@ pub struct SimulatedStore {
     pub crash: Arc<CrashSwitch>,
     pub trace: ReplicaTrace,
     pub planted: Planted,
-    pub lease: Arc<SeenLease>,
+    pub rights: Arc<Rights>,
     pub arrived: Arc<Notify>,
     pub work: Arc<Notify>,
 }
@@ -115,7 +116,29 @@ impl SimulatedStore {
     /// Lets the store answer while simulated time stands still.
     fn really<T: Send>(&self, answer: impl Future<Output = T> + Send) -> T {
         self.database_clock.set(self.trace.clock.now());
-        std::thread::scope(|scope| scope.spawn(|| self.real.block_on(answer)).join().unwrap())
+        wait_for(&self.real, answer)
+    }
+
+    /// Gives a commit up that a server carries out later.
+    async fn give_up(&self, step: Arc<Step>, late_by: Duration) -> StoreError {
+        let (deliveries, real) = (Arc::clone(&self.deliveries), self.real.clone());
+        let (trace, database_clock) = (self.trace.clone(), self.database_clock.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(late_by).await;
+            database_clock.set(trace.clock.now());
+            let committed = wait_for(&real, deliveries.commit(Arc::clone(&step)));
+            trace.note(format_args!("commit {step:?} arrives late -> {committed:?}"));
+        });
+        tokio::time::sleep(late_by / 3).await;
+        StoreError::Unavailable("simulated: it was given up".into())
+    }
+
+    /// How late a server carries out a commit, if the next one is given up.
+    fn draw_late(&self) -> Option<Duration> {
+        let (mut random, manner) = (self.random.lock().unwrap(), self.manner.at(self.trace.clock.now()));
+        let (drawn, late_by) = (random.below(1_000), Duration::from_millis(u64::from(random.below(3_000))));
+        let is_late = self.database_clock.is_a_servers() && drawn < manner.late_per_mille;
+        is_late.then_some(late_by)
     }
 
     /// How long the request takes to the store and back, and what it meets.
@@ -135,6 +158,11 @@ impl SimulatedStore {
         };
         (before, behind, fate)
     }
+}
+
+/// What the store answers, while simulated time stands still.
+fn wait_for<T: Send>(real: &tokio::runtime::Handle, answer: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(|| real.block_on(answer)).join().unwrap())
 }
 
 /// A trait of the store: requests that reach it as they are, and the rest as it is written.
@@ -161,7 +189,12 @@ simulated! {
         fn get(ids: &[DeliveryId]) -> Vec<Delivery>;
     }
     async fn commit(&self, step: Arc<Step>) -> Result<Committed, StoreError> {
+        self.crash.wait_if_crashed().await;
         let asked = format!("{step:?}");
+        if let Some(late_by) = self.draw_late() {
+            self.trace.note(format_args!("commit {asked} is given up"));
+            return Err(self.give_up(step, late_by).await);
+        }
         let request = async {
             let committed = self.deliveries.commit(self.planted.in_step(&step)).await?;
             Ok(self.planted.in_committed(&step, committed))
@@ -261,7 +294,11 @@ simulated! {
     PauseBook by pauses {
         fn pause(pause: &Pause) -> Option<Pause>;
         fn resume(scope: &PauseScope) -> Option<Pause>;
-        fn pauses() -> Vec<Pause>;
+    }
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        let pauses = self.request("pauses", String::new(), self.pauses.pauses()).await?;
+        self.rights.read_pauses(&pauses, tokio::time::Instant::now().into_std());
+        Ok(self.planted.in_pauses(pauses))
     }
 }
 
@@ -304,7 +341,7 @@ simulated! {
         };
         let asked = tokio::time::Instant::now().into_std();
         let (time, lost) = self.request("renew", owner.to_owned(), request).await?;
-        self.lease.extend(asked + time);
+        self.rights.extend_lease(asked + time);
         Ok(self.planted.in_lease(Lease { until: asked + time, lost }))
     }
     fn renew_every(&self) -> Duration {
