@@ -12,9 +12,8 @@ use fanfare::domain::name::{CallId, TriggerName};
 use fanfare::domain::secret::Secret;
 use fanfare::domain::value::Value;
 use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles};
-use fanfare::runtime::engine::run::RenderPool;
 use fanfare::runtime::engine::versions::VersionCache;
-use fanfare::runtime::engine::{Clock, Deps, Engine, RunningEngine};
+use fanfare::runtime::engine::{Engine, RunningEngine};
 use fanfare::sandbox::{Rule, RunningSandbox as SandboxRunning, Sandbox, SandboxSettings};
 use fanfare::store::calls::{NewCall, NewRequest};
 use fanfare::store::customers::CustomerWrite;
@@ -23,6 +22,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::harness::{Ledger, Place, Store};
+use crate::world::deps;
 
 pub struct Real {
     _place: Place,
@@ -59,25 +59,7 @@ impl Real {
         let in_force = Arc::clone(&snapshot);
         let versions =
             Arc::new(VersionCache::new("default", Arc::clone(&ledger.calls), move || in_force.clone()));
-        let Ledger { calls, runs, deliveries, log, replicas, pauses, rates, .. } = ledger.clone();
-        let engine = Engine::start(Deps {
-            calls,
-            runs,
-            log,
-            replicas,
-            pauses,
-            rates,
-            deliveries,
-            customers: customers.clone(),
-            audiences: customers.clone(),
-            versions,
-            channels: handles(&snapshot, &sandbox),
-            metrics: Arc::default(),
-            crash_markers: Arc::default(),
-            render_pool: RenderPool::default(),
-            owner: uuid::Uuid::now_v7().to_string().into(),
-            clock: Clock::system(),
-        });
+        let engine = Engine::start(deps(&ledger, &customers, versions, handles(&snapshot, &sandbox)));
         Real { _place: place, ledger, customers, sandbox, snapshot, engine }
     }
 

@@ -8,6 +8,7 @@ use fanfare::domain::name::{CallId, ChannelName, TriggerName, VersionId};
 use fanfare::domain::state::CallState;
 use fanfare::domain::value::Value;
 use fanfare::runtime::engine::dispatch::{ChannelHandle, ChannelHandles, OnUnknown, RetryPolicy};
+use fanfare::runtime::engine::live::VersionSource;
 use fanfare::runtime::engine::run::RenderPool;
 use fanfare::runtime::engine::{Clock, Deps, Engine, RunningEngine};
 use fanfare::store::calls::{CallFilter, NewCall, NewRequest};
@@ -35,6 +36,34 @@ pub type Providers = HashMap<ChannelName, Arc<ChannelHandle>>;
 
 /// Everything the ledger says about deliveries: (run, customer, node, state, reason).
 pub type Row = (i64, i64, i64, i64, Option<String>);
+
+/// What an engine on these works with.
+pub fn deps(
+    ledger: &Ledger,
+    customers: &Arc<dyn Store>,
+    versions: Arc<dyn VersionSource>,
+    channels: ChannelHandles,
+) -> Deps {
+    let ledger = ledger.clone();
+    Deps {
+        calls: ledger.calls,
+        runs: ledger.runs,
+        log: ledger.log,
+        replicas: ledger.replicas,
+        pauses: ledger.pauses,
+        rates: ledger.rates,
+        deliveries: ledger.deliveries,
+        customers: customers.clone(),
+        audiences: customers.clone(),
+        versions,
+        channels,
+        metrics: Arc::default(),
+        crash_markers: Arc::default(),
+        render_pool: RenderPool::default(),
+        owner: uuid::Uuid::now_v7().to_string().into(),
+        clock: Clock::system(),
+    }
+}
 
 impl World {
     pub async fn new(place: Place) -> World {
@@ -98,25 +127,7 @@ impl World {
         customers: &Arc<dyn Store>,
         channels: &ChannelHandles,
     ) -> RunningEngine {
-        let ledger = ledger.clone();
-        Engine::start(Deps {
-            calls: ledger.calls,
-            runs: ledger.runs,
-            log: ledger.log,
-            replicas: ledger.replicas,
-            pauses: ledger.pauses,
-            rates: ledger.rates,
-            deliveries: ledger.deliveries,
-            customers: customers.clone(),
-            audiences: customers.clone(),
-            versions: self.books.clone(),
-            channels: Arc::clone(channels),
-            metrics: Arc::default(),
-            crash_markers: Arc::default(),
-            render_pool: RenderPool::default(),
-            owner: uuid::Uuid::now_v7().to_string().into(),
-            clock: Clock::system(),
-        })
+        Engine::start(deps(ledger, customers, self.books.clone(), Arc::clone(channels)))
     }
 
     /// Customers `c0…` with moods of the given function.

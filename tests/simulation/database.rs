@@ -18,7 +18,7 @@ autovacuum = off
 /// A server whose clock shows what stands in a file.
 struct Server {
     server: Postgres,
-    now: PathBuf,
+    clock: DatabaseClock,
 }
 
 impl Server {
@@ -31,8 +31,8 @@ impl Server {
              AS $$ SELECT pg_catalog.pg_read_file('{}')::timestamptz $$",
             now.display()
         );
-        let server = Server { server, now };
-        server.set(Duration::ZERO);
+        let server = Server { server, clock: DatabaseClock(Some(now)) };
+        server.clock.set(Duration::ZERO);
         let url = server.server.url().to_owned();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -41,10 +41,6 @@ impl Server {
             client.batch_execute(&replaced).await.unwrap();
         });
         server
-    }
-
-    fn set(&self, now: Duration) {
-        std::fs::write(&self.now, wall(now).to_string()).unwrap();
     }
 }
 
@@ -81,12 +77,12 @@ impl Database {
         static SERVER: OnceLock<Mutex<Server>> = OnceLock::new();
         let server = SERVER.get_or_init(|| Mutex::new(Server::start()));
         let server = server.lock().unwrap_or_else(PoisonError::into_inner);
-        server.set(Duration::ZERO);
+        server.clock.set(Duration::ZERO);
         Database { place: Place::postgres_at(server.server.url()), server: Some(server) }
     }
 
     pub fn clock(&self) -> DatabaseClock {
-        DatabaseClock(self.server.as_ref().map(|server| server.now.clone()))
+        self.server.as_ref().map_or(DatabaseClock(None), |server| server.clock.clone())
     }
 
     /// Opens it, as one process does. Processes on a file share what the first has opened: only one may hold it.

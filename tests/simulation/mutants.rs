@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use fanfare::channels::Outgoing;
 use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::pause::Pause;
 use fanfare::domain::run_counts::RunCounts;
@@ -180,7 +179,7 @@ impl Planted {
     }
 
     /// Whether a message is given to its provider twice.
-    pub fn sends_twice(&self, _message: &Outgoing) -> bool {
+    pub fn sends_twice(&self) -> bool {
         self.happens(Mutant::SentTwice)
     }
 }

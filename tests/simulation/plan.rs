@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::Random;
 
 /// How a store answers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct StoreManner {
     /// How long a request takes each way, at most.
     pub latency_max: Duration,
@@ -24,15 +24,7 @@ impl StoreManner {
         if now < EVENTFUL {
             return self;
         }
-        StoreManner {
-            latency_max: Duration::from_millis(1),
-            stalls_per_mille: 0,
-            refused_per_mille: 0,
-            lost_per_mille: 0,
-            late_per_mille: 0,
-            crashes_per_myriad: 0,
-            ..self
-        }
+        StoreManner { latency_max: Duration::from_millis(1), ..StoreManner::default() }
     }
 
     /// How long a request takes one way.
@@ -43,7 +35,7 @@ impl StoreManner {
 }
 
 /// How a provider answers; shares are of 1,000 attempts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct ProviderManner {
     pub answers_after_ms: u32,
     pub late_percent: u32,
@@ -142,25 +134,8 @@ impl Plan {
 /// Three replicas that are stopped beyond their leases, one after the other, in the midst of their work.
 pub fn contested(seed: u64) -> Plan {
     let mut plan = Plan::of_seed(seed, 1);
-    let slow = ProviderManner {
-        answers_after_ms: 300,
-        late_percent: 0,
-        throttles: 0,
-        busy: 0,
-        refuses: 0,
-        lies: 0,
-        hangs: 0,
-        down: None,
-    };
-    let calm = StoreManner {
-        latency_max: Duration::from_millis(20),
-        stalls_per_mille: 0,
-        refused_per_mille: 0,
-        lost_per_mille: 0,
-        late_per_mille: 0,
-        crashes_per_myriad: 0,
-        ..plan.store
-    };
+    let slow = ProviderManner { answers_after_ms: 300, ..ProviderManner::default() };
+    let calm = StoreManner { latency_max: Duration::from_millis(20), ..StoreManner::default() };
     let at = |ms: u64, event: Event| (Duration::from_millis(ms), event);
     let freeze =
         |ms: u64, replica: usize| at(ms + seed * 7, Event::Freeze { replica, time: Duration::from_secs(13) });

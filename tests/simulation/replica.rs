@@ -50,7 +50,6 @@ pub struct Process {
     runtime: Runtime,
     engine: Option<RunningEngine>,
     store: Arc<SimulatedStore>,
-    way: (Ledger, Arc<dyn Store>),
     in_force: Arc<Mutex<Arc<Snapshot>>>,
     crash: Arc<CrashSwitch>,
     pub clock: Arc<SimulatedClock>,
@@ -64,10 +63,9 @@ impl Process {
         number: usize,
         incarnation: usize,
         (now, ahead_ms): (Duration, i64),
-        way: (Ledger, Arc<dyn Store>),
+        (ledger, customers): (Ledger, Arc<dyn Store>),
         mut random: Random,
     ) -> Self {
-        let (ledger, customers) = way.clone();
         let latest = shared.versions.last().expect("there is a first version");
         let in_force = Arc::new(Mutex::new(Arc::clone(latest)));
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -80,12 +78,7 @@ impl Process {
             };
             let crash = Arc::new(CrashSwitch::new(trace.clone()));
             let store = Arc::new(SimulatedStore {
-                calls: ledger.calls,
-                runs: ledger.runs,
-                deliveries: ledger.deliveries,
-                log: ledger.log,
-                replicas: ledger.replicas,
-                pauses: ledger.pauses,
+                ledger,
                 customers,
                 real: shared.real.clone(),
                 database_clock: shared.database_clock.clone(),
@@ -105,7 +98,7 @@ impl Process {
             (store, engine, crash, clock)
         });
         let has_stopped = Arc::new(AtomicBool::new(false));
-        Process { runtime, engine: Some(engine), store, way, in_force, crash, clock, has_stopped }
+        Process { runtime, engine: Some(engine), store, in_force, crash, clock, has_stopped }
     }
 
     /// Lets it work until then, or until it crashes.
@@ -170,10 +163,10 @@ impl Process {
 
     /// Ends it at once, wherever it is. Returns its way to the store.
     pub fn kill(self) -> (Ledger, Arc<dyn Store>) {
-        let Process { runtime, engine, way, .. } = self;
+        let Process { runtime, engine, store, .. } = self;
         drop(engine);
         runtime.shutdown_background();
-        way
+        (store.ledger.clone(), Arc::clone(&store.customers))
     }
 }
 

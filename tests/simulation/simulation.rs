@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fanfare::domain::name::ChannelName;
-use fanfare::domain::name::{CallId, TriggerName};
+use fanfare::domain::name::{CallId, ChannelName, TriggerName};
 use fanfare::domain::pause::{Pause, PauseScope};
 use fanfare::store::calls::{NewCall, NewRequest};
 

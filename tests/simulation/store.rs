@@ -37,7 +37,7 @@ use tokio::sync::Notify;
 
 use crate::crash::CrashSwitch;
 use crate::database::DatabaseClock;
-use crate::harness::{Random, Store};
+use crate::harness::{Ledger, Random, Store};
 use crate::mutants::Planted;
 use crate::plan::StoreManner;
 use crate::rights::Rights;
@@ -56,12 +56,7 @@ enum Fate {
 
 /// The store of one incarnation of a replica.
 pub struct SimulatedStore {
-    pub calls: Arc<dyn Calls>,
-    pub runs: Arc<dyn Runs>,
-    pub deliveries: Arc<dyn Deliveries>,
-    pub log: Arc<dyn RunLog>,
-    pub replicas: Arc<dyn Replicas>,
-    pub pauses: Arc<dyn PauseBook>,
+    pub ledger: Ledger,
     pub customers: Arc<dyn Store>,
     /// Where the store's own tasks and timers run, in real time.
     pub real: tokio::runtime::Handle,
@@ -121,7 +116,7 @@ impl SimulatedStore {
 
     /// Gives a commit up that a server carries out later.
     async fn give_up(&self, step: Arc<Step>, late_by: Duration) -> StoreError {
-        let (deliveries, real) = (Arc::clone(&self.deliveries), self.real.clone());
+        let (deliveries, real) = (Arc::clone(&self.ledger.deliveries), self.real.clone());
         let (trace, database_clock) = (self.trace.clone(), self.database_clock.clone());
         tokio::spawn(async move {
             tokio::time::sleep(late_by).await;
@@ -167,14 +162,15 @@ fn wait_for<T: Send>(real: &tokio::runtime::Handle, answer: impl Future<Output =
 
 /// A trait of the store: requests that reach it as they are, and the rest as it is written.
 macro_rules! simulated {
-    ($trait:ident by $field:ident {
+    ($trait:ident by |$this:ident| $store:expr => {
         $(fn $name:ident($($argument:ident: $type:ty),* $(,)?) -> $answer:ty;)*
     } $($rest:tt)*) => {
         #[async_trait]
         impl $trait for SimulatedStore {
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 let asked = format!("{:?}", ($(&$argument,)*));
-                let request = self.$field.$name($($argument),*);
+                let $this = self;
+                let request = $store.$name($($argument),*);
                 self.request(stringify!($name), asked, request).await
             })*
             $($rest)*
@@ -183,7 +179,7 @@ macro_rules! simulated {
 }
 
 simulated! {
-    Deliveries by deliveries {
+    Deliveries by |it| it.ledger.deliveries => {
         fn of_chunk(chunk: ChunkId) -> Vec<Delivery>;
         fn journeys_elsewhere(chunk: ChunkId) -> JourneysElsewhere;
         fn get(ids: &[DeliveryId]) -> Vec<Delivery>;
@@ -196,7 +192,7 @@ simulated! {
             return Err(self.give_up(step, late_by).await);
         }
         let request = async {
-            let committed = self.deliveries.commit(self.planted.in_step(&step)).await?;
+            let committed = self.ledger.deliveries.commit(self.planted.in_step(&step)).await?;
             Ok(self.planted.in_committed(&step, committed))
         };
         self.request("commit", asked, request).await
@@ -204,7 +200,7 @@ simulated! {
 }
 
 simulated! {
-    Calls by calls {
+    Calls by |it| it.ledger.calls => {
         fn refuse(calls: Vec<RefusedCall>, counts: Vec<RefusalCount>) -> ();
         fn list(filter: CallFilter) -> Vec<CallRecord>;
         fn get(id: &CallId) -> Option<CallRecord>;
@@ -217,14 +213,14 @@ simulated! {
     }
     async fn accept(&self, request: NewRequest) -> Result<Admitted, StoreError> {
         let asked = format!("{:?}", request.calls);
-        self.request("accept", asked, self.calls.accept(request)).await
+        self.request("accept", asked, self.ledger.calls.accept(request)).await
     }
     async fn open_calls(&self, limit: u32) -> Result<Vec<Result<AcceptedCall, UnreadableCall>>, StoreError> {
-        let request = async { Ok(self.planted.in_open_calls(self.calls.open_calls(limit).await?)) };
+        let request = async { Ok(self.planted.in_open_calls(self.ledger.calls.open_calls(limit).await?)) };
         self.request("open_calls", limit.to_string(), request).await
     }
     fn keeps_rates(&self) -> bool {
-        self.calls.keeps_rates()
+        self.ledger.calls.keeps_rates()
     }
     fn arrived(&self) -> Arc<Notify> {
         Arc::clone(&self.arrived)
@@ -232,7 +228,7 @@ simulated! {
 }
 
 simulated! {
-    Runs by runs {
+    Runs by |it| it.ledger.runs => {
         fn begin_runs(call_seq: i64, matched: Matched, owner: &str, now: Timestamp) -> Vec<RunId>;
         fn end_unmatched(call_seq: i64, end: UnmatchedEnd, now: Timestamp) -> ();
         fn unfinished_runs(known: &[RunId]) -> Vec<UnfinishedRun>;
@@ -261,7 +257,7 @@ simulated! {
     ) -> Result<Option<Fence>, StoreError> {
         let asked = format!("{:?}", (run, &chunks, &access, owner));
         let chunks = self.planted.in_audience(chunks);
-        self.request("set_audience", asked, self.runs.set_audience(run, chunks, access, owner)).await
+        self.request("set_audience", asked, self.ledger.runs.set_audience(run, chunks, access, owner)).await
     }
     async fn finish_chunk(
         &self,
@@ -272,13 +268,13 @@ simulated! {
     ) -> Result<bool, StoreError> {
         let asked = format!("{:?}", (chunk, fence, position, counts));
         let counts = self.planted.in_counts(counts);
-        let request = self.runs.finish_chunk(chunk, fence, position, &counts);
+        let request = self.ledger.runs.finish_chunk(chunk, fence, position, &counts);
         self.request("finish_chunk", asked, request).await
     }
 }
 
 simulated! {
-    RunLog by log {
+    RunLog by |it| it.ledger.log => {
         fn backlog() -> Backlog;
         fn scenarios_under_way(most: u32) -> BTreeSet<ScenarioName>;
         fn left_out() -> Vec<ScenarioLeftOut>;
@@ -291,19 +287,19 @@ simulated! {
 }
 
 simulated! {
-    PauseBook by pauses {
+    PauseBook by |it| it.ledger.pauses => {
         fn pause(pause: &Pause) -> Option<Pause>;
         fn resume(scope: &PauseScope) -> Option<Pause>;
     }
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
-        let pauses = self.request("pauses", String::new(), self.pauses.pauses()).await?;
+        let pauses = self.request("pauses", String::new(), self.ledger.pauses.pauses()).await?;
         self.rights.read_pauses(&pauses, tokio::time::Instant::now().into_std());
         Ok(self.planted.in_pauses(pauses))
     }
 }
 
 simulated! {
-    Customers by customers {
+    Customers by |it| it.customers => {
         fn upsert_customers(lines: Vec<CustomerWrite>) -> Vec<LineResult>;
         fn insert_events(lines: Vec<EventWrite>) -> Vec<LineResult>;
         fn load(keys: &[CustomerKey], needs: &EventNeeds) -> Vec<Customer>;
@@ -316,7 +312,7 @@ simulated! {
 }
 
 simulated! {
-    Audiences by customers {
+    Audiences by |it| it.customers => {
         fn select(selection: &Selection) -> Selected;
         fn explain(selection: &Selection) -> AccessPlan;
         fn require_indexes(needs: BTreeSet<IndexNeed>) -> ();
@@ -328,13 +324,13 @@ simulated! {
 }
 
 simulated! {
-    Replicas by replicas {
+    Replicas by |it| it.ledger.replicas => {
         fn give_back(owner: &str) -> ();
     }
     async fn renew(&self, owner: &str) -> Result<Lease, StoreError> {
         let request = async {
             let asked = std::time::Instant::now();
-            let lease = self.replicas.renew(owner).await?;
+            let lease = self.ledger.replicas.renew(owner).await?;
             // The store reads the clock of this machine a little later.
             let time = lease.until.saturating_duration_since(asked).as_secs();
             Ok((Duration::from_secs(time), lease.lost))
@@ -345,7 +341,7 @@ simulated! {
         Ok(self.planted.in_lease(Lease { until: asked + time, lost }))
     }
     fn renew_every(&self) -> Duration {
-        self.replicas.renew_every()
+        self.ledger.replicas.renew_every()
     }
     fn work(&self) -> Arc<Notify> {
         Arc::clone(&self.work)

@@ -172,12 +172,13 @@ impl UnrelatedRefusals {
         if share < self.expected {
             self.expect(share);
         }
-        let is_due = now >= self.look_at && room == Room::Enough;
+        let may_look = room == Room::Enough && share <= HALF;
+        let is_due = now >= self.look_at;
         let (answers, refused) = (f64::from(self.answers), f64::from(self.refused));
         let here = Fallen { from: load, answers, refused, look: None };
         if self.is_expected(share) {
             self.refused_often = self.refused_often.saturating_sub(1);
-            let looks = share >= LITTLE && is_due;
+            let looks = may_look && share >= LITTLE && is_due;
             self.fallen = looks.then_some(Fallen { look: Some(load), ..here });
             return if looks { Verdict::Look } else { Verdict::Fine };
         }
@@ -190,9 +191,9 @@ impl UnrelatedRefusals {
         if share >= REFUSED_SOME {
             self.refused_often += 1;
         }
-        let has_fallen_far = load <= fallen.from * FALLEN_FAR && room == Room::Enough;
+        let has_fallen_far = load <= fallen.from * FALLEN_FAR;
         let is_often = self.refused_often >= REFUSED_OFTEN && is_due;
-        let looks = (has_fallen_far || is_often) && share <= HALF;
+        let looks = may_look && (has_fallen_far || is_often);
         self.fallen = Some(Fallen { look: looks.then_some(load), ..fallen });
         if looks {
             return Verdict::Look;

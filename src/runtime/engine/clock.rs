@@ -1,7 +1,7 @@
 //! The engine's time. All of the engine asks this clock and no other, so that a simulation can give it both of its times.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -40,6 +40,11 @@ impl Clock {
     /// `std::time::Instant::now()` or `Instant::elapsed()`, which read the system's in any case.
     pub fn instant(&self) -> Instant {
         tokio::time::Instant::now().into_std()
+    }
+
+    /// How long ago that was, by monotonic time.
+    pub(super) fn since(&self, at: Instant) -> Duration {
+        self.instant().saturating_duration_since(at)
     }
 
     /// Both, for what is counted by either.

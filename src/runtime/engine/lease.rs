@@ -24,8 +24,7 @@ impl LeaseClock {
 
     /// Whether it runs still.
     pub fn runs(&self) -> bool {
-        let passed = self.clock.instant().saturating_duration_since(self.began);
-        let now = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
+        let now = u64::try_from(self.clock.since(self.began).as_nanos()).unwrap_or(u64::MAX);
         now < self.until_ns.load(Ordering::Acquire)
     }
 

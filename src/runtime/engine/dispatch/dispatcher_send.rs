@@ -57,7 +57,7 @@ impl Dispatcher {
             self.attempts.push(Box::pin(async move {
                 let began = clock.instant();
                 let attempt = made(channel.as_ref(), &job).await;
-                let took = clock.instant().saturating_duration_since(began);
+                let took = clock.since(began);
                 if let Some(span) = span {
                     traces::end_attempt(span, &attempt);
                 }

@@ -39,7 +39,7 @@ pub(in crate::runtime) async fn take_calls(
     let mut looked_at: Option<Instant> = None;
     let mut failed = 0;
     while !stop.is_cancelled() {
-        if looked_at.is_none_or(|at| clock.instant().saturating_duration_since(at) >= TICK) {
+        if looked_at.is_none_or(|at| clock.since(at) >= TICK) {
             match poll_store(&scheduler, &stop).await {
                 Ok(()) => looked_at = Some(clock.instant()),
                 Err(error) => {
