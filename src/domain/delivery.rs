@@ -10,7 +10,28 @@ use aws_lc_rs::digest::{Context, SHA256};
 use super::customer::CustomerKey;
 use super::name::{CallId, NodeIndex, RunId, ScenarioName};
 
-/// One delivery's place in the ledger; people and scripts see it as `<run>-<customer>-<node>`.
+/// Which of a customer's targets of a message a delivery goes to: 1 to 2147483647, made of the target itself (a device's
+/// token), or [`TargetId::ONLY`] where a message goes to one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TargetId(u32);
+
+impl TargetId {
+    /// The target of a message that goes to one address of its customer, whatever that address is at the time.
+    pub const ONLY: TargetId = TargetId(0);
+
+    /// As ledgers keep it.
+    pub fn number(self) -> i32 {
+        i32::try_from(self.0).expect("a target is made of a number that is not negative")
+    }
+
+    /// Reads what [`Self::number`] gave; `None` if no target has this number.
+    pub fn from_number(number: i32) -> Option<Self> {
+        u32::try_from(number).ok().map(TargetId)
+    }
+}
+
+/// One delivery's place in the ledger; people and scripts see it as `<run>-<customer>-<node>`, and with `-<target>` behind
+/// that where a message goes to several targets of its customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryId {
     /// The run it belongs to.
@@ -19,23 +40,38 @@ pub struct DeliveryId {
     pub customer: CustomerKey,
     /// The message node it comes from.
     pub node: NodeIndex,
+    /// The target of the customer that it goes to.
+    pub target: TargetId,
 }
 
 impl DeliveryId {
-    /// Reads what [`fmt::Display`] writes.
+    /// The delivery of a message that goes to one address of its customer.
+    pub fn to_only_target(run: RunId, customer: CustomerKey, node: NodeIndex) -> Self {
+        DeliveryId { run, customer, node, target: TargetId::ONLY }
+    }
+
+    /// Reads what [`fmt::Display`] writes, and nothing else: a delivery has one spelling.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, '-');
-        Some(DeliveryId {
-            run: RunId(parts.next()?.parse().ok()?),
-            customer: CustomerKey(parts.next()?.parse().ok()?),
-            node: NodeIndex(parts.next()?.parse().ok()?),
-        })
+        let mut parts = text.split('-');
+        let run = RunId(parts.next()?.parse().ok()?);
+        let customer = CustomerKey(parts.next()?.parse().ok()?);
+        let node = NodeIndex(parts.next()?.parse().ok()?);
+        let target = match parts.next() {
+            None => TargetId::ONLY,
+            Some(number) => TargetId::from_number(number.parse().ok()?)?,
+        };
+        let id = DeliveryId { run, customer, node, target };
+        (id.to_string() == text).then_some(id)
     }
 }
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}-{}-{}", self.run.0, self.customer.0, self.node.0)
+        write!(formatter, "{}-{}-{}", self.run.0, self.customer.0, self.node.0)?;
+        match self.target {
+            TargetId::ONLY => Ok(()),
+            target => write!(formatter, "-{}", target.0),
+        }
     }
 }
 
@@ -53,11 +89,14 @@ impl RunKey {
         RunKey(context)
     }
 
-    /// The key of the message that the node has for the customer: 32 hexadecimal characters, the same for ever.
-    pub fn delivery(&self, node: &str, registered: &str) -> Arc<str> {
+    /// The key of the message that the node has for the customer's target: 32 hexadecimal characters, the same for ever.
+    pub fn delivery(&self, node: &str, registered: &str, target: TargetId) -> Arc<str> {
         let mut context = self.0.clone();
         update(&mut context, node);
         update(&mut context, registered);
+        if target != TargetId::ONLY {
+            context.update(&target.0.to_le_bytes());
+        }
         hexadecimal(&context.finish().as_ref()[..16]).into()
     }
 }
@@ -100,18 +139,31 @@ mod tests {
 
     #[test]
     fn ids_lead_back() {
-        let id = DeliveryId { run: RunId(7), customer: CustomerKey(31), node: NodeIndex(2) };
-        assert_eq!(id.to_string(), "7-31-2");
-        assert_eq!(DeliveryId::parse("7-31-2"), Some(id));
-        for wrong in ["", "7-31", "7-31-x", "7-31-2-1", "a-1-1"] {
+        let id = DeliveryId::to_only_target(RunId(7), CustomerKey(31), NodeIndex(2));
+        let of_many = DeliveryId { target: TargetId(2_147_483_647), ..id };
+        for (id, text) in [(id, "7-31-2"), (of_many, "7-31-2-2147483647")] {
+            assert_eq!(id.to_string(), text);
+            assert_eq!(DeliveryId::parse(text), Some(id));
+        }
+        let wrong = ["", "7-31", "7-31-x", "a-1-1", "7-31-2-", "7-31-2-0", "7-31-2-2147483648", "7-31-2-1-1"];
+        for wrong in wrong.into_iter().chain(["07-31-2", "+7-31-2", "7-31-02", "7-31-2-01"]) {
             assert_eq!(DeliveryId::parse(wrong), None, "{wrong}");
         }
     }
 
     #[test]
+    fn targets_are_kept_as_they_are() {
+        for target in [TargetId::ONLY, TargetId(1), TargetId(2_147_483_647)] {
+            assert_eq!(TargetId::from_number(target.number()), Some(target));
+        }
+        assert_eq!(TargetId::from_number(-1), None);
+    }
+
+    #[test]
     fn keys_differ_by_every_part_and_by_nothing_else() {
         let run = |tenant, call, scenario| {
-            RunKey::new(tenant, &CallId::new(call), &ScenarioName::new(scenario)).delivery("sms", "ann")
+            let run = RunKey::new(tenant, &CallId::new(call), &ScenarioName::new(scenario));
+            run.delivery("sms", "ann", TargetId::ONLY)
         };
         let key = run("t", "c", "s");
         assert_eq!(key.len(), 32);
@@ -123,10 +175,14 @@ mod tests {
             run("t", "d", "s"),
             run("t", "c", "r"),
             run("tc", "", "s"),
-            again.delivery("mail", "ann"),
-            again.delivery("sms", "bob"),
+            again.delivery("mail", "ann", TargetId::ONLY),
+            again.delivery("sms", "bob", TargetId::ONLY),
+            again.delivery("sms", "ann", TargetId(1)),
+            again.delivery("sms", "ann", TargetId(2)),
         ];
         assert!(others.iter().all(|other| *other != key));
+        let distinct: std::collections::BTreeSet<_> = others.iter().collect();
+        assert_eq!(distinct.len(), others.len());
     }
 
     #[test]

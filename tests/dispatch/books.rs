@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fanfare::domain::content::Content;
 use fanfare::domain::customer::{Customer, EventNeeds};
-use fanfare::domain::delivery::RunKey;
+use fanfare::domain::delivery::{RunKey, TargetId};
 use fanfare::domain::flow::FlowStep;
 use fanfare::domain::name::{CallId, ChannelName, NodeIndex, ScenarioName, VersionId};
 use fanfare::domain::permit::Consent;
@@ -148,7 +148,7 @@ impl BoundScenario for Flow {
         if let Some(planted) = self.planted.filter(|_| name == "c2") {
             planted.happens(&self.let_go);
         }
-        let key = self.key.delivery(&format!("node-{}", node.0), name);
+        let key = self.key.delivery(&format!("node-{}", node.0), name, TargetId::ONLY);
         let body = format!("Hello {name} {}", mood(customer) / 100);
         Ok(ComposedMessage { key, address: format!("@{name}"), content: Content::Sms { body } })
     }

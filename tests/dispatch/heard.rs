@@ -39,11 +39,9 @@ async fn what_a_person_sends_again_is_sent_once_by_the_one_who_hears_of_it_twice
     let call = world.call("narrow", None).await;
     let held = || world.rows().into_iter().filter(|row| row.3 == State::Held.code()).collect::<Vec<_>>();
     until_true("them to be held", async || held().len() == HELD as usize).await;
-    let ids = held().into_iter().map(|row| DeliveryId {
-        run: RunId(row.0),
-        customer: CustomerKey(row.1),
-        node: NodeIndex(0),
-    });
+    let id =
+        |row: crate::world::Row| DeliveryId::to_only_target(RunId(row.0), CustomerKey(row.1), NodeIndex(0));
+    let ids = held().into_iter().map(id);
     let control = engine.control();
     for sent_again in futures_util::future::join_all(ids.map(|id| control.resend(id))).await {
         assert_eq!(sent_again, Ok(true));

@@ -46,7 +46,7 @@ async fn take(world: &World, chunk: ChunkId, owner: &str) -> TakenChunk {
 
 pub fn opening(run: RunId, fence: Fence, customer: i64) -> SendIntent {
     SendIntent {
-        id: DeliveryId { run, customer: CustomerKey(customer), node: NodeIndex(0) },
+        id: DeliveryId::to_only_target(run, CustomerKey(customer), NodeIndex(0)),
         channel: ChannelName::new("sms"),
         chunk: 0,
         fence,

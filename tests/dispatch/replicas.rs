@@ -253,7 +253,7 @@ async fn what_a_person_sends_again_here_is_sent_by_the_one_who_walks_its_chunk()
     let asked = other.start(&world);
     let rows = world.rows();
     let held = rows.iter().find(|row| row.3 == State::Held.code()).unwrap();
-    let id = DeliveryId { run: RunId(held.0), customer: CustomerKey(held.1), node: NodeIndex(0) };
+    let id = DeliveryId::to_only_target(RunId(held.0), CustomerKey(held.1), NodeIndex(0));
     assert_eq!(asked.control().resend(id).await, Ok(true));
     until("it to be sent again", || seen_by(&world, "b-sms") == 2).await;
     go_on.store(true, Ordering::Release);

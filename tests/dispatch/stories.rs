@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fanfare::domain::delivery::TargetId;
 use fanfare::domain::left_out::left_out;
 use fanfare::domain::name::{CallId, ChannelName, ScenarioName};
 use fanfare::domain::pause::{Pause, PauseScope};
@@ -393,7 +394,7 @@ async fn takes_turns(world: World) {
             id,
             &fanfare::domain::name::ScenarioName::new("narrow"),
         )
-        .delivery("node-0", "c3")
+        .delivery("node-0", "c3", TargetId::ONLY)
     };
     let wanted = key(&another).to_string();
     wait_for(|| world.record.lock().unwrap().iter().any(|seen| seen.key == wanted)).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fanfare::domain::customer::CustomerKey;
+use fanfare::domain::delivery::{DeliveryId, TargetId};
 use fanfare::domain::name::NodeIndex;
 use fanfare::domain::run_counts::{JourneyEnd, JourneysElsewhere, RunCounts};
 use fanfare::domain::state::{DeliveryState, RunState};
@@ -14,6 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::harness::Random;
 use crate::model::Model;
 use crate::operations::{Answer, Operation};
+
+/// The number of a target that is not the only one.
+const SECOND_TARGET: i32 = 1_987_654_321;
 
 /// What a process believes.
 #[derive(Debug, Clone, Default)]
@@ -191,6 +195,13 @@ impl Actors {
 
     pub fn node(&mut self) -> NodeIndex {
         NodeIndex(u16::from(self.chance(3)))
+    }
+
+    /// A delivery to one of the chunk's customers, now and then to a second target of one.
+    pub fn delivery(&mut self, model: &Model, chunk: u32) -> DeliveryId {
+        let (customer, node) = (self.customer(model, chunk), self.node());
+        let target = TargetId::from_number(if self.chance(4) { SECOND_TARGET } else { 0 }).unwrap();
+        DeliveryId { run: model.id, customer, node, target }
     }
 
     pub fn actor(&mut self) -> &mut Actor {

@@ -25,7 +25,7 @@ impl World {
     async fn new(place: Place) -> World {
         let real = Real::open(place).await;
         let begun = real.begin("first").await;
-        let id = DeliveryId { run: begun.run, customer: CustomerKey(1), node: NodeIndex(0) };
+        let id = DeliveryId::to_only_target(begun.run, CustomerKey(1), NodeIndex(0));
         let world = World { real, begun, id };
         world.ask(Operation::SetAudience { owner: "first".into() }).await;
         world

@@ -1,6 +1,6 @@
 //! Steps as a channel or a walk would bring them, right, late, doubled and mistaken.
 
-use fanfare::domain::delivery::{DeliveryId, MessageDigest};
+use fanfare::domain::delivery::MessageDigest;
 use fanfare::domain::name::{ChannelName, NodeIndex};
 use fanfare::domain::state::DeliveryState;
 use fanfare::store::deliveries::{Advanced, Cursor, Decided, Outcome, SendIntent, Step};
@@ -54,8 +54,7 @@ impl Actors {
     pub(super) fn draw_decided(&mut self, step: &mut Step, model: &Model, chunk: u32, fence: Fence) {
         use DeliveryState::{Cancelled, Expired, Held, Queued, Retrying, Skipped, Unknown};
         for _ in 0..=self.random.below(2) {
-            let (customer, node) = (self.customer(model, chunk), self.node());
-            let id = DeliveryId { run: model.id, customer, node };
+            let id = self.delivery(model, chunk);
             if step.decided.iter().any(|one| one.id == id) && !self.chance(4) {
                 continue;
             }
@@ -71,25 +70,23 @@ impl Actors {
                 reason: Some(format!("decided at {}", at.as_microsecond())),
                 retry_at: state.is_open().then_some(at),
                 advanced: self.chance(3),
-                predecessor: (node.0 > 0).then_some(NodeIndex(0)),
+                predecessor: (id.node.0 > 0).then_some(NodeIndex(0)),
             });
         }
     }
 
     pub(super) fn draw_passed(&mut self, step: &mut Step, model: &Model, chunk: u32, fence: Fence) {
-        let (customer, node) = (self.customer(model, chunk), self.node());
-        step.advanced.push(Advanced { id: DeliveryId { run: model.id, customer, node }, chunk, fence });
+        step.advanced.push(Advanced { id: self.delivery(model, chunk), chunk, fence });
     }
 
     /// First attempts and further ones, mostly as the rows ask for.
     pub(super) fn draw_openings(&mut self, step: &mut Step, model: &Model, chunk: u32, fence: Fence) {
         for _ in 0..=self.random.below(3) {
-            let (customer, node) = (self.customer(model, chunk), self.node());
-            let id = DeliveryId { run: model.id, customer, node };
+            let id = self.delivery(model, chunk);
             if step.openings.iter().any(|one| one.id == id) && !self.chance(4) {
                 continue;
             }
-            let row = model.deliveries.get(&(customer, node));
+            let row = model.deliveries.get(&id);
             let right = (row.is_some(), row.map_or(1, |row| row.attempt + 1));
             let (again, attempt) = match self.random.below(12) {
                 0 => (!right.0, right.1),
@@ -103,10 +100,10 @@ impl Actors {
                 fence,
                 attempt,
                 is_retry: again,
-                address: format!("+43-{}", customer.0),
+                address: format!("+43-{}", id.customer.0),
                 digest: MessageDigest([u8::from(self.chance(5)); 16]),
-                predecessor: (node.0 > 0).then_some(NodeIndex(0)),
-                segments: (customer.0 % 3 > 0).then(|| u8::try_from(attempt).unwrap()),
+                predecessor: (id.node.0 > 0).then_some(NodeIndex(0)),
+                segments: (id.customer.0 % 3 > 0).then(|| u8::try_from(attempt).unwrap()),
             });
         }
     }

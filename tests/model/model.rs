@@ -48,7 +48,7 @@ pub struct Model {
     pub chunks: Vec<Chunk>,
     /// Whether each process's lease runs.
     pub leases: BTreeMap<String, bool>,
-    pub deliveries: BTreeMap<(CustomerKey, NodeIndex), Delivery>,
+    pub deliveries: BTreeMap<DeliveryId, Delivery>,
     /// By what right the last attempt of each delivery was opened.
     pub openers: BTreeMap<DeliveryId, Fence>,
 }
@@ -276,7 +276,7 @@ impl Model {
     fn resend(&mut self, id: DeliveryId, at: Timestamp) -> Option<ChunkId> {
         let n = self.chunk_of(id.customer)?;
         let may = matches!(self.state, RunState::Running | RunState::Done) && !self.stopping;
-        let row = self.deliveries.get_mut(&(id.customer, id.node))?;
+        let row = self.deliveries.get_mut(&id)?;
         if !may || row.state != DeliveryState::Held {
             return None;
         }
@@ -290,7 +290,7 @@ impl Model {
     }
 
     fn close(&mut self, id: DeliveryId, at: Timestamp) -> bool {
-        let Some(row) = self.deliveries.get_mut(&(id.customer, id.node)) else { return false };
+        let Some(row) = self.deliveries.get_mut(&id) else { return false };
         if row.state != DeliveryState::Held {
             return false;
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanfare::domain::customer::CustomerKey;
-use fanfare::domain::delivery::DeliveryId;
+use fanfare::domain::delivery::{DeliveryId, TargetId};
 use fanfare::domain::name::{CallId, NodeIndex, RunId, ScenarioName, TriggerName, VersionId};
 use fanfare::store::calls::{NewCall, NewRequest};
 use fanfare::store::runs::{ChunkId, Matched};
@@ -153,7 +153,8 @@ impl Real {
         let chunk =
             format!("SELECT state, owner, fence, position, counts FROM chunk WHERE run = {id} ORDER BY n");
         let pending = format!(
-            "SELECT customer, node, state FROM pending_delivery WHERE run = {id} ORDER BY customer, node"
+            "SELECT customer, node, state, target FROM pending_delivery WHERE run = {id}
+             ORDER BY customer, node, target"
         );
         let of_chunk = |n| self.ledger.deliveries.of_chunk(ChunkId { run: begun.run, n });
         let (mut head, chunks, pending, deliveries) = tokio::join!(
@@ -171,7 +172,9 @@ impl Real {
         let chunks = chunks.iter().map(|row| chunk_picture(row)).collect();
         let waiting = |row: &Vec<Option<String>>| {
             let node = NodeIndex(u16::try_from(number(row, 1)).unwrap());
-            (DeliveryId { run: begun.run, customer: CustomerKey(number(row, 0)), node }, number(row, 2))
+            let target = TargetId::from_number(number(row, 3).try_into().unwrap()).unwrap();
+            let customer = CustomerKey(number(row, 0));
+            (DeliveryId { run: begun.run, customer, node, target }, number(row, 2))
         };
         let pending = pending.map(|rows| rows.iter().map(waiting).collect());
         Picture {

@@ -2,9 +2,7 @@
 
 use std::collections::HashSet;
 
-use fanfare::domain::customer::CustomerKey;
 use fanfare::domain::delivery::DeliveryId;
-use fanfare::domain::name::NodeIndex;
 use fanfare::domain::state::{DeliveryState, RunState};
 use fanfare::store::deliveries::{Committed, Decided, Delivery, Opened, Outcome, SendIntent, Step};
 use fanfare::store::runs::Fence;
@@ -73,7 +71,7 @@ impl Model {
     }
 
     fn row(&mut self, id: DeliveryId) -> Option<&mut Delivery> {
-        self.deliveries.get_mut(&(id.customer, id.node))
+        self.deliveries.get_mut(&id)
     }
 
     /// Whether it is of a delivery that was held: another process may bring what became of it after all.
@@ -105,8 +103,7 @@ impl Model {
     fn decide(&mut self, decided: &Decided, at: Timestamp) {
         let overwrites = self.rules.mistake == Some(Mistake::FinalOverwritten);
         let done_at = (!decided.state.is_open()).then_some(at);
-        let key = (decided.id.customer, decided.id.node);
-        let row = self.deliveries.entry(key).or_insert_with(|| fresh(decided.id, decided));
+        let row = self.deliveries.entry(decided.id).or_insert_with(|| fresh(decided.id, decided));
         if row.state.is_open() || overwrites {
             row.state = decided.state;
             row.maybe_sent |= decided.maybe_sent;
@@ -116,8 +113,10 @@ impl Model {
         }
     }
 
+    /// A journey goes on behind a node whatever targets its message went to.
     fn pass(&mut self, id: DeliveryId) {
-        if let Some(row) = self.row(id) {
+        let of_node = |other: &DeliveryId| (other.customer, other.node) == (id.customer, id.node);
+        for (_, row) in self.deliveries.iter_mut().filter(|(other, _)| of_node(other)) {
             row.advanced = true;
         }
     }
@@ -139,8 +138,7 @@ impl Model {
     }
 
     fn open_first(&mut self, opening: &SendIntent, step: &Step) -> Opened {
-        let key: (CustomerKey, NodeIndex) = (opening.id.customer, opening.id.node);
-        if let Some(row) = self.deliveries.get(&key) {
+        if let Some(row) = self.deliveries.get(&opening.id) {
             let is_same = row.state == DeliveryState::Sending
                 && row.attempt == opening.attempt
                 && row.digest == Some(opening.digest);
@@ -163,7 +161,7 @@ impl Model {
             advanced: false,
             segments: opening.segments,
         };
-        self.deliveries.insert(key, row);
+        self.deliveries.insert(opening.id, row);
         Opened::Yes
     }
 

@@ -22,6 +22,7 @@ mod schema;
 mod slow;
 mod tls;
 mod transitions;
+mod upgrades;
 
 /// Tells each story of what is removed in a new place of a database.
 macro_rules! removed_on {

@@ -91,7 +91,7 @@ impl World {
         let run = self.ledger.begin_runs(seq, matched, "one", Timestamp::now()).await.unwrap()[0];
         let chunks = Arc::new(vec![vec![CustomerKey(1)]]);
         self.ledger.set_audience(run, chunks, "by hand".into(), "one").await.unwrap();
-        let id = DeliveryId { run, customer: CustomerKey(1), node: NodeIndex(0) };
+        let id = DeliveryId::to_only_target(run, CustomerKey(1), NodeIndex(0));
         let opening = SendIntent {
             id,
             channel: ChannelName::new("sms"),

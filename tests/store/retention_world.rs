@@ -215,7 +215,7 @@ impl World {
 
 impl Begun {
     pub fn delivery(&self, customer: i64) -> DeliveryId {
-        DeliveryId { run: self.run, customer: CustomerKey(customer), node: NodeIndex(0) }
+        DeliveryId::to_only_target(self.run, CustomerKey(customer), NodeIndex(0))
     }
 
     pub fn chunks(&self) -> u32 {

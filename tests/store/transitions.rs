@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fanfare::domain::customer::CustomerKey;
-use fanfare::domain::delivery::{DeliveryId, MessageDigest};
+use fanfare::domain::delivery::{DeliveryId, MessageDigest, TargetId};
 use fanfare::domain::name::{ChannelName, NodeIndex, RunId, ScenarioName};
 use fanfare::domain::state::DeliveryState;
 use fanfare::domain::transition::DeliveryEvent;
@@ -14,7 +14,10 @@ use fanfare::store::runs::{ChunkId, Fence, Matched};
 use crate::harness::Place;
 use crate::retention_world::World;
 
-/// A delivery on its way from one state to another; its place among all is its customer.
+/// The number of a target that is not the only one.
+const SECOND_TARGET: i32 = 1_987_654_321;
+
+/// A delivery on its way from one state to another; its place among all gives its customer and target.
 #[derive(Debug, Clone, Copy)]
 struct Drive {
     from: Option<DeliveryState>,
@@ -152,8 +155,7 @@ pub async fn the_table_is_followed(place: Place) {
 
     let mut step = Step { at, ..Step::default() };
     drives.iter().enumerate().for_each(|(place, drive)| drive.happen(id(place), &mut step));
-    let opened: Vec<usize> =
-        step.openings.iter().map(|one| usize::try_from(one.id.customer.0).unwrap()).collect();
+    let opened: Vec<usize> = step.openings.iter().map(|one| place_of(one.id)).collect();
     let committed = world.ledger.deliveries.commit(Arc::new(step)).await.unwrap();
     for (place, answer) in opened.into_iter().zip(committed.opened) {
         let may_be_sent = drives[place].event.leads_from(drives[place].from);
@@ -207,7 +209,8 @@ pub async fn a_step_is_written_in_its_order(place: Place) {
     let rows = world.ledger.deliveries.get(&[retried, skipped, behind, lost, late]).await.unwrap();
     let seen: Vec<_> = rows.iter().map(|row| (row.state, row.attempt, row.advanced)).collect();
     use DeliveryState::{Retrying, Sending, Skipped};
-    let expected = [(Sending, 2, false), (Skipped, 0, true), (Sending, 1, false), (Retrying, 1, false)];
+    // Its customer has gone on behind the node, to whichever targets the message of that went.
+    let expected = [(Sending, 2, true), (Skipped, 0, true), (Sending, 1, false), (Retrying, 1, false)];
     assert_eq!(seen[..4], expected);
     assert_eq!(seen[4], (Retrying, 1, false), "an attempt between is missing");
     let run = run.0;
@@ -215,8 +218,15 @@ pub async fn a_step_is_written_in_its_order(place: Place) {
     world.close().await;
 }
 
+/// Each customer has two: what becomes of one target of a message changes nothing of the other.
 fn delivery(run: RunId, place: usize) -> DeliveryId {
-    DeliveryId { run, customer: CustomerKey(i64::try_from(place).unwrap()), node: NodeIndex(0) }
+    let customer = CustomerKey(i64::try_from(place / 2).unwrap());
+    let target = TargetId::from_number(if place.is_multiple_of(2) { 0 } else { SECOND_TARGET }).unwrap();
+    DeliveryId { target, ..DeliveryId::to_only_target(run, customer, NodeIndex(0)) }
+}
+
+fn place_of(id: DeliveryId) -> usize {
+    2 * usize::try_from(id.customer.0).unwrap() + usize::from(id.target != TargetId::ONLY)
 }
 
 /// A run with one chunk of so many customers, which is the first owner's.
@@ -234,5 +244,5 @@ async fn begin(world: &World, customers: usize) -> RunId {
 async fn states(world: &World, run: RunId, customers: usize) -> BTreeMap<usize, DeliveryState> {
     let ids: Vec<DeliveryId> = (0..customers).map(|place| delivery(run, place)).collect();
     let found = world.ledger.deliveries.get(&ids).await.unwrap();
-    found.iter().map(|row| (usize::try_from(row.id.customer.0).unwrap(), row.state)).collect()
+    found.iter().map(|row| (place_of(row.id), row.state)).collect()
 }

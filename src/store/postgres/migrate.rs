@@ -14,21 +14,64 @@ struct Migration {
     sql: &'static str,
     /// The oldest schema a program must know to work on this one.
     needs: i32,
+    /// What takes long and is done before it, beside replicas that work.
+    ahead: Option<IndexAhead>,
 }
+
+impl Migration {
+    const fn new(sql: &'static str, needs: i32) -> Self {
+        Migration { sql, needs, ahead: None }
+    }
+}
+
+/// Indexes that large partitions of a table get before a migration makes them the table's, each by a statement of its own
+/// that lets others write. A start that is interrupted meanwhile goes on behind those that are there.
+struct IndexAhead {
+    /// Adds what is indexed.
+    column: &'static str,
+    /// Gives the partitions of more than `$1` bytes that have no such index, named by the suffix `$2`, and whether one that was
+    /// not finished stands there.
+    partitions: &'static str,
+    /// What follows a partition's name in the index's.
+    suffix: &'static str,
+    columns: &'static str,
+}
+
+const DELIVERY_BY_TARGET: IndexAhead = IndexAhead {
+    column: "ALTER TABLE delivery ADD COLUMN IF NOT EXISTS target int NOT NULL DEFAULT 0",
+    partitions: "
+        SELECT c.relname::text, n.indexrelid IS NOT NULL
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        LEFT JOIN pg_index n ON n.indexrelid = to_regclass(c.relname || $2)
+        WHERE i.inhparent = 'delivery'::regclass AND pg_relation_size(c.oid) > $1 AND n.indisvalid IS NOT true
+        ORDER BY c.relname",
+    suffix: "_by_target",
+    columns: "run, customer, node, target, accepted_at",
+};
+
+/// A partition of fewer bytes is indexed by the migration itself, in well under a second.
+const SMALL_PARTITION_BYTES: i64 = 16 * 1024 * 1024;
+/// An index that is built beside writers waits until each transaction that began before is over.
+const WAIT_FOR_TRANSACTIONS: &str = "SET lock_timeout = '1min'";
+const WAIT_AS_USUAL: &str = "SET lock_timeout = '2s'";
 
 /// The schema, step by step; it only ever grows at its end.
 const MIGRATIONS: &[Migration] = &[
-    Migration { sql: include_str!("migrations/ledger_1.sql"), needs: 1 },
-    Migration { sql: include_str!("migrations/customers_1.sql"), needs: 2 },
-    Migration { sql: include_str!("migrations/ledger_2.sql"), needs: 2 },
-    Migration { sql: include_str!("migrations/ledger_3.sql"), needs: 2 },
-    Migration { sql: include_str!("migrations/ledger_4.sql"), needs: 2 },
-    Migration { sql: include_str!("migrations/ledger_5.sql"), needs: 2 },
-    Migration { sql: include_str!("migrations/ledger_6.sql"), needs: 2 },
-    Migration { sql: include_str!("migrations/ledger_7.sql"), needs: 2 },
-    Migration { sql: include_str!("migrations/ledger_8.sql"), needs: 2 },
-    Migration { sql: include_str!("migrations/ledger_9.sql"), needs: 2 },
-    Migration { sql: include_str!("migrations/ledger_10.sql"), needs: 2 },
+    Migration::new(include_str!("migrations/ledger_1.sql"), 1),
+    Migration::new(include_str!("migrations/customers_1.sql"), 2),
+    Migration::new(include_str!("migrations/ledger_2.sql"), 2),
+    Migration::new(include_str!("migrations/ledger_3.sql"), 2),
+    Migration::new(include_str!("migrations/ledger_4.sql"), 2),
+    Migration::new(include_str!("migrations/ledger_5.sql"), 2),
+    Migration::new(include_str!("migrations/ledger_6.sql"), 2),
+    Migration::new(include_str!("migrations/ledger_7.sql"), 2),
+    Migration::new(include_str!("migrations/ledger_8.sql"), 2),
+    Migration::new(include_str!("migrations/ledger_9.sql"), 2),
+    Migration::new(include_str!("migrations/ledger_10.sql"), 2),
+    Migration {
+        ahead: Some(DELIVERY_BY_TARGET),
+        ..Migration::new(include_str!("migrations/ledger_11.sql"), 2)
+    },
 ];
 
 /// How often the lock is asked for: one who waits for it inside PostgreSQL would hold a snapshot meanwhile.
@@ -102,6 +145,9 @@ async fn forward(
     }
     let found = session.first(FOUND, &[]).await.map_err(failed)?.map_or(0, |row| row.get::<_, i32>(0));
     for (number, migration) in (1..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or(0)) {
+        if let Some(ahead) = &migration.ahead {
+            build_ahead(session, ahead).await.map_err(failed)?;
+        }
         // One batch without a parameter is one transaction: a schema is never half of two.
         let sql = format!(
             "{}\n;INSERT INTO schema_version (version, needs) VALUES ({number}, {});",
@@ -111,4 +157,24 @@ async fn forward(
         tracing::info!(%address, schema, version = number, "the schema was brought forward");
     }
     Ok(())
+}
+
+async fn build_ahead(session: &mut Session, ahead: &IndexAhead) -> Result<(), StoreError> {
+    session.run(ahead.column).await?;
+    let partitions = session.query(ahead.partitions, &[&SMALL_PARTITION_BYTES, &ahead.suffix]).await?;
+    if partitions.is_empty() {
+        return Ok(());
+    }
+    session.run(WAIT_FOR_TRANSACTIONS).await?;
+    for row in partitions {
+        let (partition, is_unfinished): (String, bool) = (row.get(0), row.get(1));
+        let index = format!("{partition}{}", ahead.suffix);
+        tracing::info!(partition, index, "an index is built before the schema is brought forward");
+        if is_unfinished {
+            session.run(&format!("DROP INDEX CONCURRENTLY {index}")).await?;
+        }
+        let columns = ahead.columns;
+        session.run(&format!("CREATE UNIQUE INDEX CONCURRENTLY {index} ON {partition} ({columns})")).await?;
+    }
+    session.run(WAIT_AS_USUAL).await
 }

@@ -115,7 +115,7 @@ mod tests {
     use crate::domain::name::{NodeIndex, RunId};
 
     fn id(customer: i64) -> DeliveryId {
-        DeliveryId { run: RunId(1), customer: CustomerKey(customer), node: NodeIndex(0) }
+        DeliveryId::to_only_target(RunId(1), CustomerKey(customer), NodeIndex(0))
     }
 
     #[test]

@@ -142,7 +142,7 @@ mod tests {
         let (run, node) = (RunId(run), NodeIndex(0));
         let chunk = chunk(run);
         let job = |customer| {
-            let id = DeliveryId { run, customer: CustomerKey(customer), node };
+            let id = DeliveryId::to_only_target(run, CustomerKey(customer), node);
             let content = Content::Sms { body: "Hello".into() };
             let message = ComposedMessage { key: "key".into(), address: "+431".into(), content };
             Job::first(&chunk, id, message, true, read_at)

@@ -157,7 +157,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn id(customer: i64) -> DeliveryId {
-        DeliveryId { run: RunId(1), customer: CustomerKey(customer), node: NodeIndex(0) }
+        DeliveryId::to_only_target(RunId(1), CustomerKey(customer), NodeIndex(0))
     }
 
     fn is_undecided(refusal: &Refusal) -> bool {

@@ -103,7 +103,7 @@ impl StepBuilder {
             };
             // Every message node has its channel; a node without one would have no message to send either.
             let Some(channel) = bound.channel(node).cloned() else { break };
-            let id = DeliveryId { run: chunk.run.id, customer: customer.key, node };
+            let id = DeliveryId::to_only_target(chunk.run.id, customer.key, node);
             let after = bound.after(node);
             match bound.compose(customer, node, moment.now) {
                 Ok(composed) => {
@@ -130,7 +130,7 @@ impl StepBuilder {
                 JourneyPosition { at: after, predecessor: after.is_some().then_some(node), ..position };
         }
         if let Some(node) = position.predecessor {
-            self.pass(chunk, DeliveryId { run: chunk.run.id, customer: customer.key, node });
+            self.pass(chunk, DeliveryId::to_only_target(chunk.run.id, customer.key, node));
         }
         self.end(position.place);
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::compile::{CompiledAudience, Scenario};
 use crate::domain::customer::{Customer, EventNeeds};
-use crate::domain::delivery::RunKey;
+use crate::domain::delivery::{RunKey, TargetId};
 use crate::domain::expression::{CallFacts, Facts};
 use crate::domain::flow::{self, FlowStep, NextNode};
 use crate::domain::name::{ChannelName, NodeIndex};
@@ -137,7 +137,7 @@ impl BoundScenario for CallScenario {
         };
         match flow::compose(message, &subject) {
             flow::Composed::Ready { address, text } => Ok(ComposedMessage {
-                key: self.key.delivery(name, customer.registered()),
+                key: self.key.delivery(name, customer.registered(), TargetId::ONLY),
                 address,
                 content: text,
             }),

@@ -23,12 +23,12 @@ use crate::store::runs::{ChunkId, Fence};
 macro_rules! commit_step {
     ($($also:literal)?) => {
         concat!(
-            "SELECT write_outcomes_1($1, $3, $4, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18),
-                write_decided_1(h.held, $1, $3, $4, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30),
-                pass_nodes_1(h.held, $3, $4, $31, $32, $33, $34, $35),
-                open_first_1(h.held, $1, $2, $3, $4, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47),
-                open_again_1(h.held, $1, $2, $3, $4, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57),
-                move_cursors_1($58, $59, $60, $61)",
+            "SELECT write_outcomes_2($1, $3, $4, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19),
+                write_decided_2(h.held, $1, $3, $4, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32),
+                pass_nodes_1(h.held, $3, $4, $33, $34, $35, $36, $37),
+                open_first_2(h.held, $1, $2, $3, $4, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50),
+                open_again_2(h.held, $1, $2, $3, $4, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61),
+                move_cursors_1($62, $63, $64, $65)",
             $($also,)?
             " FROM hold_chunks_1($5, $6) AS h (held)"
         )
@@ -38,7 +38,7 @@ macro_rules! commit_step {
 const COMMIT: &str = commit_step!();
 
 /// The same of a step with which journeys begin to wait: one statement, and one commit.
-const COMMIT_WAITS: &str = commit_step!(", begin_waits_1($1, $62, $63, $64, $65, $66, $67)");
+const COMMIT_WAITS: &str = commit_step!(", begin_waits_1($1, $66, $67, $68, $69, $70, $71)");
 
 const OF_CHUNK: &str = concat!(
     "SELECT ",
@@ -57,8 +57,8 @@ const OF_CHUNK: &str = concat!(
 const GET: &str = concat!(
     "SELECT ",
     delivery_columns!(),
-    " FROM unnest($3::bigint[], $4::bigint[], $5::int[]) AS o (run, customer, node)
-      JOIN delivery d ON d.run = o.run AND d.customer = o.customer AND d.node = o.node
+    " FROM unnest($3::bigint[], $4::bigint[], $5::int[], $6::int[]) AS o (run, customer, node, target)
+      JOIN delivery d ON d.run = o.run AND d.customer = o.customer AND d.node = o.node AND d.target = o.target
       WHERE d.accepted_at BETWEEN $1 AND $2"
 );
 
@@ -89,7 +89,7 @@ impl Deliveries for PostgresLedger {
         let mut session = self.database.ledger().await?;
         let rows = session.query(OF_CHUNK, &[&accepted_at, &chunk.run.0, &n]).await?;
         let mut found = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
-        found.sort_unstable_by_key(|row| (row.id.customer, row.id.node));
+        found.sort_unstable_by_key(|row| row.id);
         Ok(found)
     }
 
@@ -102,9 +102,9 @@ impl Deliveries for PostgresLedger {
             return Ok(Vec::new());
         }
         let (earliest, latest) = self.accepted(ids.iter().map(|id| id.run)).await?.bounds();
-        let Ids { run, customer, node } = Ids::of(ids.iter().copied());
+        let Ids { run, customer, node, target } = Ids::of(ids.iter().copied());
         let mut session = self.database.ledger().await?;
-        let rows = session.query(GET, &[&earliest, &latest, &run, &customer, &node]).await?;
+        let rows = session.query(GET, &[&earliest, &latest, &run, &customer, &node, &target]).await?;
         let found = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
         let by_id: std::collections::HashMap<DeliveryId, Delivery> =
             found.into_iter().map(|row| (row.id, row)).collect();
@@ -148,6 +148,7 @@ struct Ids {
     run: Vec<i64>,
     customer: Vec<i64>,
     node: Vec<i32>,
+    target: Vec<i32>,
 }
 
 impl Ids {
@@ -157,6 +158,7 @@ impl Ids {
             columns.run.push(id.run.0);
             columns.customer.push(id.customer.0);
             columns.node.push(id.node.0.into());
+            columns.target.push(id.target.number());
         }
         columns
     }
@@ -210,7 +212,13 @@ impl<'a> Columns<'a> {
     }
 
     fn ids(&mut self, ids: impl Iterator<Item = DeliveryId>) {
-        let Ids { run, customer, node } = Ids::of(ids);
+        let Ids { run, customer, node, target } = Ids::of(ids);
+        self.0.extend([Box::new(run) as Column<'a>, Box::new(customer), Box::new(node), Box::new(target)]);
+    }
+
+    /// Nodes of journeys, whatever targets their messages go to.
+    fn nodes(&mut self, ids: impl Iterator<Item = DeliveryId>) {
+        let Ids { run, customer, node, .. } = Ids::of(ids);
         self.0.extend([Box::new(run) as Column<'a>, Box::new(customer), Box::new(node)]);
     }
 
@@ -268,7 +276,7 @@ impl<'a> Columns<'a> {
     }
 
     fn passed(&mut self, passed: &[Advanced]) {
-        self.ids(passed.iter().map(|one| one.id));
+        self.nodes(passed.iter().map(|one| one.id));
         self.chunks(passed.iter().map(|one| (one.chunk, one.fence)));
     }
 

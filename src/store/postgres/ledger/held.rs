@@ -1,6 +1,7 @@
 //! What a person decides about a held delivery: send it again, or leave it unknown for ever.
 
 use jiff::Timestamp;
+use tokio_postgres::types::ToSql;
 
 use super::PostgresLedger;
 use super::listen::RING;
@@ -13,18 +14,21 @@ use crate::store::run_log::Reopened;
 use crate::store::runs::ChunkId;
 
 /// The customer's present address and message count: a person has decided that it may differ.
-const RESEND: &str = "SELECT resend_2($1, $2, $3, $4, $5)";
+const RESEND: &str = "SELECT resend_3($1, $2, $3, $4, $5, $6)";
 
-const CLOSE: &str = sql!("
+const CLOSE: &str = sql!(
+    "
     WITH closed AS (
-        UPDATE delivery d SET state = {delivery.unknown}, done_at = $5,
+        UPDATE delivery d SET state = {delivery.unknown}, done_at = $6,
             reason = coalesce(d.reason || '; ', '') || 'closed by a person'
-        WHERE d.accepted_at = $4 AND d.run = $1 AND d.customer = $2 AND d.node = $3 AND d.state = {delivery.held}
-        RETURNING d.run, d.customer, d.node),
+        WHERE d.accepted_at = $5 AND d.run = $1 AND d.customer = $2 AND d.node = $3 AND d.target = $4
+            AND d.state = {delivery.held}
+        RETURNING d.run),
     no_longer_pending AS (
         DELETE FROM pending_delivery p USING closed c
-        WHERE p.run = $1 AND p.customer = $2 AND p.node = $3 AND p.run = c.run)
-    SELECT run FROM closed");
+        WHERE p.run = $1 AND p.customer = $2 AND p.node = $3 AND p.target = $4 AND p.run = c.run)
+    SELECT run FROM closed"
+);
 
 const FINISHED_CHUNK: &str = sql!(
     "SELECT n, position, counts FROM chunk
@@ -53,11 +57,11 @@ impl PostgresLedger {
         now: Timestamp,
     ) -> Result<Option<Reopened>, StoreError> {
         let accepted_at = self.accepted_at(id.run).await?;
-        let node = i32::from(id.node.0);
+        let (node, target) = (i32::from(id.node.0), id.target.number());
         let mut session = self.database.ledger().await?;
-        let row = session
-            .one(RESEND, &[&id.run.0, &id.customer.0, &node, &accepted_at, &now.as_microsecond()])
-            .await?;
+        let values: [&(dyn ToSql + Sync); 6] =
+            [&id.run.0, &id.customer.0, &node, &target, &accepted_at, &now.as_microsecond()];
+        let row = session.one(RESEND, &values).await?;
         let Some(n) = get::<Option<i32>>(&row, 0)? else { return Ok(None) };
         let run = session.one(RUN, &[&id.run.0]).await?;
         let chunk = ChunkId { run: id.run, n: small(n.into())? };
@@ -68,9 +72,9 @@ impl PostgresLedger {
     /// A finished chunk is counted anew, so that its run still adds up.
     pub(super) async fn close_one(&self, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
         let accepted_at = self.accepted_at(id.run).await?;
-        let node = i32::from(id.node.0);
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-            [&id.run.0, &id.customer.0, &node, &accepted_at, &now.as_microsecond()];
+        let (node, target) = (i32::from(id.node.0), id.target.number());
+        let values: [&(dyn ToSql + Sync); 6] =
+            [&id.run.0, &id.customer.0, &node, &target, &accepted_at, &now.as_microsecond()];
         let closed = self.database.ledger().await?.first(CLOSE, &values).await?.is_some();
         if closed {
             self.count_anew(id).await?;

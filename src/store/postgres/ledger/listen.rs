@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::PostgresLedger;
 use crate::domain::customer::CustomerKey;
-use crate::domain::delivery::DeliveryId;
+use crate::domain::delivery::{DeliveryId, TargetId};
 use crate::domain::name::{NodeIndex, RunId};
 use crate::store::StoreError;
 use crate::store::postgres::PostgresDatabase;
@@ -81,14 +81,24 @@ impl Heard {
 impl Told {
     /// What other replicas are told about a delivery that a person lets be sent again.
     pub(super) fn payload(chunk: ChunkId, id: DeliveryId) -> String {
-        format!("again {} {} {} {}", chunk.run.0, chunk.n, id.customer.0, id.node.0)
+        let (customer, node, target) = (id.customer.0, id.node.0, id.target.number());
+        match id.target {
+            // Replicas of the version before read this too.
+            TargetId::ONLY => format!("again {} {} {customer} {node}", chunk.run.0, chunk.n),
+            _ => format!("again {} {} {customer} {node} {target}", chunk.run.0, chunk.n),
+        }
     }
 
     fn parse(payload: &str) -> Option<Told> {
         let mut numbers = payload.strip_prefix("again ")?.split(' ');
         let mut next = || numbers.next()?.parse::<i64>().ok();
         let (run, n, customer, node) = (RunId(next()?), next()?, next()?, next()?);
-        let id = DeliveryId { run, customer: CustomerKey(customer), node: NodeIndex(node.try_into().ok()?) };
+        let target = match numbers.next() {
+            None => TargetId::ONLY,
+            Some(number) => TargetId::from_number(number.parse().ok()?)?,
+        };
+        let (customer, node) = (CustomerKey(customer), NodeIndex(node.try_into().ok()?));
+        let id = DeliveryId { run, customer, node, target };
         Some(Told { chunk: ChunkId { run, n: n.try_into().ok()? }, id })
     }
 }
@@ -108,10 +118,15 @@ mod tests {
     #[test]
     fn what_is_told_is_understood() {
         let (run, customer, node) = (RunId(7), CustomerKey(-3), NodeIndex(2));
-        let (chunk, id) = (ChunkId { run, n: 4 }, DeliveryId { run, customer, node });
-        let told = Told::parse(&Told::payload(chunk, id)).unwrap();
-        assert_eq!((told.chunk, told.id), (chunk, id));
-        for other in ["work", "again", "again 1 2 3", "again 1 2 3 x"] {
+        let (chunk, only) = (ChunkId { run, n: 4 }, DeliveryId::to_only_target(run, customer, node));
+        assert_eq!(Told::payload(chunk, only), "again 7 4 -3 2", "as replicas of the version before read it");
+        let other = DeliveryId { target: TargetId::from_number(i32::MAX).unwrap(), ..only };
+        for id in [only, other] {
+            let told = Told::parse(&Told::payload(chunk, id)).unwrap();
+            assert_eq!((told.chunk, told.id), (chunk, id));
+        }
+        for other in ["work", "again", "again 1 2 3", "again 1 2 3 x", "again 1 2 3 4 x", "again 1 2 3 4 -1"]
+        {
             assert!(Told::parse(other).is_none(), "{other}");
         }
     }

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use crate::domain::customer::CustomerKey;
-use crate::domain::delivery::{DeliveryId, MessageDigest};
+use crate::domain::delivery::{DeliveryId, MessageDigest, TargetId};
 use crate::domain::ends::Ends;
 use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, TriggerName, VersionId};
 use crate::domain::state::{DeliveryState, RunState};
@@ -55,6 +55,10 @@ pub(super) fn ends(code: Option<i16>) -> Ends {
     code.map_or(Ends::NONE, |code| Ends::from_code(code.into()))
 }
 
+pub(super) fn target(number: i32) -> Result<TargetId, StoreError> {
+    TargetId::from_number(number).ok_or_else(|| unreadable(format!("the target {number}")))
+}
+
 /// A state's number as its column holds it.
 pub(super) fn code(code: i64) -> i16 {
     i16::try_from(code).expect("states are numbered from 0 by hand")
@@ -64,19 +68,20 @@ pub(super) fn code(code: i64) -> i16 {
 macro_rules! delivery_columns {
     () => {
         "d.run, d.customer, d.node, d.channel, d.state, d.attempt, d.doubtful, d.address, d.digest, d.provider_id,
-         d.reason, d.first_at, d.last_at, d.retry_at, d.done_at, d.passed, d.segments"
+         d.reason, d.first_at, d.last_at, d.retry_at, d.done_at, d.passed, d.segments, d.target"
     };
 }
 pub(super) use delivery_columns;
 
 /// How many columns [`delivery`] reads; what a statement adds stands behind them.
-pub(super) const DELIVERY_COLUMNS: usize = 17;
+pub(super) const DELIVERY_COLUMNS: usize = 18;
 
 pub(super) fn delivery(row: &Row) -> Result<Delivery, StoreError> {
     let id = DeliveryId {
         run: RunId(get(row, 0)?),
         customer: CustomerKey(get(row, 1)?),
         node: NodeIndex(small(get::<i32>(row, 2)?.into())?),
+        target: target(get(row, 17)?)?,
     };
     let digest = match get::<Option<&[u8]>>(row, 8)? {
         None => None,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::PostgresLedger;
 use super::rows::{
@@ -88,17 +89,21 @@ const OF_CALL: &str = concat!(
     ", $1, $8::text, r.scenario FROM run r JOIN delivery d
         ON d.run = r.id AND d.accepted_at = r.accepted_at
      WHERE r.call = $2 AND d.accepted_at = $3 AND ($4::smallint IS NULL OR d.state = $4)
-        AND (d.run, d.customer, d.node) > ($5, $6, $7) AND r.id >= $5
-     ORDER BY d.run, d.customer, d.node LIMIT $9"
+        AND (d.run, d.customer, d.node, d.target) > ($5, $6, $7, $10) AND r.id >= $5
+     ORDER BY d.run, d.customer, d.node, d.target LIMIT $9"
 );
 
 const PENDING: &str = concat!(
-    "SELECT ", delivery_columns!(), ", c.id, c.version, r.scenario
-     FROM (SELECT * FROM pending_delivery p WHERE p.state = $1 AND (p.run, p.customer, p.node) > ($2, $3, $4)
-           ORDER BY p.run, p.customer, p.node LIMIT $5) p
-     JOIN delivery d ON d.run = p.run AND d.customer = p.customer AND d.node = p.node AND d.accepted_at = p.accepted_at
+    "SELECT ",
+    delivery_columns!(),
+    ", c.id, c.version, r.scenario
+     FROM (SELECT * FROM pending_delivery p
+           WHERE p.state = $1 AND (p.run, p.customer, p.node, p.target) > ($2, $3, $4, $6)
+           ORDER BY p.run, p.customer, p.node, p.target LIMIT $5) p
+     JOIN delivery d ON d.run = p.run AND d.customer = p.customer AND d.node = p.node AND d.target = p.target
+        AND d.accepted_at = p.accepted_at
      JOIN run r ON r.id = p.run JOIN call c ON c.seq = r.call
-     WHERE d.state = $1 ORDER BY d.run, d.customer, d.node"
+     WHERE d.state = $1 ORDER BY d.run, d.customer, d.node, d.target"
 );
 
 const IN_STATE: &str = concat!(
@@ -106,8 +111,8 @@ const IN_STATE: &str = concat!(
     delivery_columns!(),
     ", c.id, c.version, r.scenario
      FROM delivery d JOIN run r ON r.id = d.run JOIN call c ON c.seq = r.call
-     WHERE d.state = $1 AND (d.run, d.customer, d.node) > ($2, $3, $4)
-     ORDER BY d.run, d.customer, d.node LIMIT $5"
+     WHERE d.state = $1 AND (d.run, d.customer, d.node, d.target) > ($2, $3, $4, $6)
+     ORDER BY d.run, d.customer, d.node, d.target LIMIT $5"
 );
 
 #[async_trait]
@@ -170,12 +175,23 @@ impl RunLog for PostgresLedger {
         let Some(row) = session.first(of_call, &[&call.as_str()]).await? else { return Ok(Vec::new()) };
         let (seq, accepted_at): (i64, i64) = (get(&row, 0)?, get(&row, 1)?);
         let version: Option<&str> = get(&row, 2)?;
-        let (run, customer, node) = after(&filter);
+        let (run, customer, node, target) = after(&filter);
         let (state, limit) = (filter.state.map(|state| code(state.code())), i64::from(filter.limit));
         let rows = session
             .query(
                 OF_CALL,
-                &[&call.as_str(), &seq, &accepted_at, &state, &run, &customer, &node, &version, &limit],
+                &[
+                    &call.as_str(),
+                    &seq,
+                    &accepted_at,
+                    &state,
+                    &run,
+                    &customer,
+                    &node,
+                    &version,
+                    &limit,
+                    &target,
+                ],
             )
             .await?;
         rows.iter().map(delivery_record).collect()
@@ -185,10 +201,11 @@ impl RunLog for PostgresLedger {
         use DeliveryState::{Held, Queued, Retrying};
         let state = filter.state.unwrap_or(Held);
         let statement = if matches!(state, Held | Queued | Retrying) { PENDING } else { IN_STATE };
-        let (run, customer, node) = after(&filter);
+        let (run, customer, node, target) = after(&filter);
         let mut session = self.database.log().await?;
         let limit = i64::from(filter.limit);
-        let rows = session.query(statement, &[&code(state.code()), &run, &customer, &node, &limit]).await?;
+        let values: [&(dyn ToSql + Sync); 6] = [&code(state.code()), &run, &customer, &node, &limit, &target];
+        let rows = session.query(statement, &values).await?;
         rows.iter().map(delivery_record).collect()
     }
 
@@ -285,7 +302,7 @@ fn delivery_record(row: &Row) -> Result<DeliveryRecord, StoreError> {
 }
 
 /// The place behind which a page begins; before everything if there is none.
-fn after(filter: &DeliveryFilter) -> (i64, i64, i32) {
-    let after = filter.after.map(|id| (id.run.0, id.customer.0, i32::from(id.node.0)));
-    after.unwrap_or((i64::MIN, i64::MIN, i32::MIN))
+fn after(filter: &DeliveryFilter) -> (i64, i64, i32, i32) {
+    let after = filter.after.map(|id| (id.run.0, id.customer.0, i32::from(id.node.0), id.target.number()));
+    after.unwrap_or((i64::MIN, i64::MIN, i32::MIN, i32::MIN))
 }

@@ -15,13 +15,13 @@ use crate::store::deliveries;
 use crate::store::run_log::Reopened;
 use crate::store::runs::{ChunkId, UnfinishedRun};
 
-/// The number of the chunk in which the delivery ?1, ?2, ?3 was made.
+/// The number of the chunk in which deliveries of run ?1, customer ?2 and node ?3 were made, whatever their targets.
 macro_rules! chunk_of_delivery {
     () => {
         concat!(
             "SELECT c.n FROM delivery d JOIN chunk c ON ",
             made_in_chunk!(),
-            " WHERE d.run = ?1 AND d.customer = ?2 AND d.node = ?3"
+            " WHERE d.run = ?1 AND d.customer = ?2 AND d.node = ?3 LIMIT 1"
         )
     };
 }
@@ -36,11 +36,11 @@ pub(super) fn resend(
         .prepare_cached(sql!(
             "UPDATE delivery SET state = {delivery.queued}, doubtful = 0, address = NULL, digest = NULL,
                  first_at = NULL, done_at = NULL, retry_at = ?4, reason = 'sent again by a person''s decision'
-             WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = {delivery.held}
+             WHERE run = ?1 AND customer = ?2 AND node = ?3 AND target = ?5 AND state = {delivery.held}
                AND EXISTS (SELECT 1 FROM run WHERE id = ?1 AND stopping = 0
                    AND state IN ({run.running}, {run.done}, {run.waiting}))"
         ))?
-        .execute(params![id.run.0, id.customer.0, id.node.0, now.as_microsecond()])?;
+        .execute(params![id.run.0, id.customer.0, id.node.0, now.as_microsecond(), id.target.number()])?;
     if changed == 0 {
         return Ok(None);
     }
@@ -79,9 +79,9 @@ pub(super) fn close(connection: &Connection, id: DeliveryId, now: Timestamp) -> 
         .prepare_cached(sql!(
             "UPDATE delivery SET state = {delivery.unknown}, done_at = ?4,
                  reason = coalesce(reason || '; ', '') || 'closed by a person'
-             WHERE run = ?1 AND customer = ?2 AND node = ?3 AND state = {delivery.held}"
+             WHERE run = ?1 AND customer = ?2 AND node = ?3 AND target = ?5 AND state = {delivery.held}"
         ))?
-        .execute(params![id.run.0, id.customer.0, id.node.0, now.as_microsecond()])?;
+        .execute(params![id.run.0, id.customer.0, id.node.0, now.as_microsecond(), id.target.number()])?;
     if changed == 0 {
         return Ok(false);
     }

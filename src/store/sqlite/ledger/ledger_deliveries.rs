@@ -40,7 +40,7 @@ pub(super) fn of_chunk(connection: &Connection, chunk: ChunkId) -> rusqlite::Res
         delivery_columns!(),
         " FROM chunk c JOIN delivery d ON ",
         made_in_chunk!(),
-        " WHERE c.run = ?1 AND c.n = ?2 ORDER BY d.customer, d.node"
+        " WHERE c.run = ?1 AND c.n = ?2 ORDER BY d.customer, d.node, d.target"
     ))?;
     statement.query_map(params![chunk.run.0, chunk.n], delivery)?.collect()
 }
@@ -49,7 +49,8 @@ pub(super) fn get(connection: &Connection, id: DeliveryId) -> rusqlite::Result<O
     let mut statement = connection.prepare_cached(concat!(
         "SELECT ",
         delivery_columns!(),
-        " FROM delivery d WHERE d.run = ?1 AND d.customer = ?2 AND d.node = ?3"
+        " FROM delivery d WHERE d.run = ?1 AND d.customer = ?2 AND d.node = ?3 AND d.target = ?4"
     ))?;
-    statement.query_row(params![id.run.0, id.customer.0, id.node.0], delivery).optional()
+    let key = params![id.run.0, id.customer.0, id.node.0, id.target.number()];
+    statement.query_row(key, delivery).optional()
 }

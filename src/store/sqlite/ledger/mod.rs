@@ -36,6 +36,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/ledger_6.sql"),
     include_str!("../migrations/ledger_7.sql"),
     include_str!("../migrations/ledger_8.sql"),
+    include_str!("../migrations/ledger_9.sql"),
 ];
 
 /// The ledger on SQLite. Cheap to clone.

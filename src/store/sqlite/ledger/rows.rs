@@ -5,7 +5,7 @@ use rusqlite::types::Type;
 use rusqlite::{Row, RowIndex};
 
 use crate::domain::customer::CustomerKey;
-use crate::domain::delivery::{DeliveryId, MessageDigest};
+use crate::domain::delivery::{DeliveryId, MessageDigest, TargetId};
 use crate::domain::ends::Ends;
 use crate::domain::name::{CallId, ChannelName, NodeIndex, RunId, ScenarioName, TriggerName, VersionId};
 use crate::domain::state::{DeliveryState, RunState};
@@ -53,23 +53,28 @@ pub(super) fn delivery_state(code: i64) -> rusqlite::Result<DeliveryState> {
     DeliveryState::from_code(code).ok_or_else(|| unreadable(format!("a delivery in state {code}")))
 }
 
+fn target(number: i32) -> rusqlite::Result<TargetId> {
+    TargetId::from_number(number).ok_or_else(|| unreadable(format!("the target {number}")))
+}
+
 /// The columns [`delivery`] reads, of a table called `d`.
 macro_rules! delivery_columns {
     () => {
         "d.run, d.customer, d.node, d.channel, d.state, d.attempt, d.doubtful, d.address, d.digest, d.provider_id,
-         d.reason, d.first_at, d.last_at, d.retry_at, d.done_at, d.passed, d.segments"
+         d.reason, d.first_at, d.last_at, d.retry_at, d.done_at, d.passed, d.segments, d.target"
     };
 }
 pub(super) use delivery_columns;
 
 /// How many columns [`delivery`] reads; what a statement adds stands behind them.
-pub(super) const DELIVERY_COLUMNS: usize = 17;
+pub(super) const DELIVERY_COLUMNS: usize = 18;
 
 pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let id = DeliveryId {
         run: RunId(row.get(0)?),
         customer: CustomerKey(row.get(1)?),
         node: NodeIndex(small(row.get(2)?)?),
+        target: target(row.get(17)?)?,
     };
     Ok(Delivery {
         id,

@@ -155,9 +155,9 @@ fn delivery_record(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {
 }
 
 /// The place behind which a page begins; before everything if there is none.
-fn after(filter: &DeliveryFilter) -> (i64, i64, i64) {
-    let after = filter.after.map(|id| (id.run.0, id.customer.0, i64::from(id.node.0)));
-    after.unwrap_or((i64::MIN, i64::MIN, i64::MIN))
+fn after(filter: &DeliveryFilter) -> (i64, i64, i64, i64) {
+    let place = |id: DeliveryId| (id.run.0, id.customer.0, id.node.0.into(), id.target.number().into());
+    filter.after.map_or((i64::MIN, i64::MIN, i64::MIN, i64::MIN), place)
 }
 
 fn deliveries_of_call(
@@ -171,14 +171,13 @@ fn deliveries_of_call(
         ", c.id, c.version, r.scenario
           FROM call c CROSS JOIN run r ON r.call = c.seq CROSS JOIN delivery d ON d.run = r.id
           WHERE c.id = ?1 AND (?2 IS NULL OR d.state = ?2) AND r.id >= ?3
-            AND (d.run, d.customer, d.node) > (?3, ?4, ?5)
-          ORDER BY r.id, d.customer, d.node LIMIT ?6"
+            AND (d.run, d.customer, d.node, d.target) > (?3, ?4, ?5, ?7)
+          ORDER BY r.id, d.customer, d.node, d.target LIMIT ?6"
     ))?;
-    let (run, customer, node) = after(filter);
+    let (run, customer, node, target) = after(filter);
     let state = filter.state.map(DeliveryState::code);
-    let rows = statement
-        .query_map(params![call.as_str(), state, run, customer, node, filter.limit], delivery_record)?;
-    rows.collect()
+    let values = params![call.as_str(), state, run, customer, node, filter.limit, target];
+    statement.query_map(values, delivery_record)?.collect()
 }
 
 fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<DeliveryRecord>> {
@@ -187,21 +186,21 @@ fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> rusqlite::Res
         delivery_columns!(),
         ", c.id, c.version, r.scenario
           FROM delivery d CROSS JOIN run r ON r.id = d.run CROSS JOIN call c ON c.seq = r.call
-          WHERE d.state = {delivery.held} AND ?1 = {delivery.held} AND (d.run, d.customer, d.node) > (?2, ?3, ?4)
-          ORDER BY d.run, d.customer, d.node LIMIT ?5"
+          WHERE d.state = {delivery.held} AND ?1 = {delivery.held}
+            AND (d.run, d.customer, d.node, d.target) > (?2, ?3, ?4, ?6)
+          ORDER BY d.run, d.customer, d.node, d.target LIMIT ?5"
     );
     let any = concat!(
         "SELECT ",
         delivery_columns!(),
         ", c.id, c.version, r.scenario
           FROM delivery d CROSS JOIN run r ON r.id = d.run CROSS JOIN call c ON c.seq = r.call
-          WHERE d.state = ?1 AND (d.run, d.customer, d.node) > (?2, ?3, ?4)
-          ORDER BY d.run, d.customer, d.node LIMIT ?5"
+          WHERE d.state = ?1 AND (d.run, d.customer, d.node, d.target) > (?2, ?3, ?4, ?6)
+          ORDER BY d.run, d.customer, d.node, d.target LIMIT ?5"
     );
     let state = filter.state.unwrap_or(DeliveryState::Held);
     let mut statement = connection.prepare_cached(if state == DeliveryState::Held { held } else { any })?;
-    let (run, customer, node) = after(filter);
-    let rows =
-        statement.query_map(params![state.code(), run, customer, node, filter.limit], delivery_record)?;
-    rows.collect()
+    let (run, customer, node, target) = after(filter);
+    let values = params![state.code(), run, customer, node, filter.limit, target];
+    statement.query_map(values, delivery_record)?.collect()
 }

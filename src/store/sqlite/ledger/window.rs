@@ -32,11 +32,11 @@ fn write_outcomes(connection: &Connection, step: &Step, at: i64) -> rusqlite::Re
         "UPDATE delivery SET state = ?5, attempt = ?6, doubtful = doubtful OR ?7,
              provider_id = coalesce(?8, provider_id), reason = ?9, retry_at = ?10, done_at = ?11,
              passed = passed OR ?12
-         WHERE run = ?1 AND customer = ?2 AND node = ?3 AND attempt = ?4
+         WHERE run = ?1 AND customer = ?2 AND node = ?3 AND target = ?13 AND attempt = ?4
              AND (state = {delivery.sending} OR state = {delivery.retrying} AND doubtful)"
     ))?;
     for outcome in step.first_outcomes() {
-        let DeliveryId { run, customer, node } = outcome.id;
+        let DeliveryId { run, customer, node, target } = outcome.id;
         let done_at = (!outcome.state.is_open()).then_some(at);
         update.execute(params![
             run.0,
@@ -51,6 +51,7 @@ fn write_outcomes(connection: &Connection, step: &Step, at: i64) -> rusqlite::Re
             outcome.retry_at.map(Timestamp::as_microsecond),
             done_at,
             outcome.advanced,
+            target.number(),
         ])?;
     }
     Ok(())
@@ -75,16 +76,16 @@ fn write_decided(
     }
     // A row that is final stays as it is: nothing is decided twice.
     let mut write = connection.prepare_cached(sql!(
-        "INSERT INTO delivery (run, customer, node, channel, state, attempt, doubtful, reason, retry_at,
+        "INSERT INTO delivery (run, customer, node, target, channel, state, attempt, doubtful, reason, retry_at,
              done_at, passed)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10)
-         ON CONFLICT (run, customer, node) DO UPDATE SET
+         VALUES (?1, ?2, ?3, ?11, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (run, customer, node, target) DO UPDATE SET
              state = excluded.state, doubtful = doubtful OR excluded.doubtful, reason = excluded.reason,
              retry_at = excluded.retry_at, done_at = excluded.done_at, passed = passed OR excluded.passed
          WHERE state IN {delivery.open}"
     ))?;
     for one in &ours {
-        let DeliveryId { run, customer, node } = one.id;
+        let DeliveryId { run, customer, node, target } = one.id;
         write.execute(params![
             run.0,
             customer.0,
@@ -96,6 +97,7 @@ fn write_decided(
             one.retry_at.map(Timestamp::as_microsecond),
             (!one.state.is_open()).then_some(at),
             one.advanced,
+            target.number(),
         ])?;
     }
     pass(connection, ours.iter().filter_map(|one| predecessor(one.id, one.predecessor)))?;
@@ -145,16 +147,16 @@ fn write_openings(
     at: i64,
 ) -> rusqlite::Result<Vec<Opened>> {
     let mut insert = connection.prepare_cached(sql!(
-        "INSERT INTO delivery (run, customer, node, channel, state, attempt, address, digest, first_at,
+        "INSERT INTO delivery (run, customer, node, target, channel, state, attempt, address, digest, first_at,
              last_at, segments)
-         VALUES (?1, ?2, ?3, ?4, {delivery.sending}, ?5, ?6, ?7, ?8, ?8, ?10)
+         VALUES (?1, ?2, ?3, ?11, ?4, {delivery.sending}, ?5, ?6, ?7, ?8, ?8, ?10)
          ON CONFLICT DO UPDATE SET last_at = last_at
          WHERE ?9 AND state = {delivery.sending} AND attempt = excluded.attempt AND digest = excluded.digest"
     ))?;
     let mut reopen = connection.prepare_cached(sql!(
         "UPDATE delivery SET state = {delivery.sending}, attempt = ?4, address = ?5, digest = ?6,
              first_at = coalesce(first_at, ?7), last_at = ?7, retry_at = NULL, segments = ?9
-         WHERE run = ?1 AND customer = ?2 AND node = ?3
+         WHERE run = ?1 AND customer = ?2 AND node = ?3 AND target = ?10
              AND (state IN {delivery.waiting} AND attempt = ?4 - 1
                   OR ?8 AND state = {delivery.sending} AND attempt = ?4 AND digest = ?6)"
     ))?;
@@ -163,17 +165,19 @@ fn write_openings(
     for (opening, is_first) in openings.iter().zip(step.first_openings()) {
         let mut answer = if is_first { rights.of(connection, opening)? } else { Opened::Lost };
         if answer == Opened::Yes {
-            let DeliveryId { run, customer, node } = opening.id;
+            let DeliveryId { run, customer, node, target } = opening.id;
+            let target = target.number();
             let (attempt, address, digest) = (opening.attempt, &opening.address, &opening.digest.0[..]);
             let segments = opening.segments;
             let changed = if opening.is_retry {
                 reopen.execute(params![
-                    run.0, customer.0, node.0, attempt, address, digest, at, repeated, segments
+                    run.0, customer.0, node.0, attempt, address, digest, at, repeated, segments, target
                 ])?
             } else {
                 let channel = opening.channel.as_str();
                 insert.execute(params![
-                    run.0, customer.0, node.0, channel, attempt, address, digest, at, repeated, segments
+                    run.0, customer.0, node.0, channel, attempt, address, digest, at, repeated, segments,
+                    target
                 ])?
             };
             if changed == 0 {
@@ -233,11 +237,12 @@ fn predecessor(id: DeliveryId, node: Option<NodeIndex>) -> Option<DeliveryId> {
     node.map(|node| DeliveryId { node, ..id })
 }
 
+/// A journey goes on behind a node whatever targets its message went to.
 fn pass(connection: &Connection, ids: impl Iterator<Item = DeliveryId>) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached(
         "UPDATE delivery SET passed = 1 WHERE run = ?1 AND customer = ?2 AND node = ?3 AND passed = 0",
     )?;
-    for DeliveryId { run, customer, node } in ids {
+    for DeliveryId { run, customer, node, .. } in ids {
         update.execute(params![run.0, customer.0, node.0])?;
     }
     Ok(())
