@@ -20,6 +20,7 @@ pub mod expression;
 pub mod flow;
 pub mod guessing;
 pub mod hindrance;
+pub mod index_filling;
 pub mod jinja;
 pub mod left_out;
 pub mod local_defaults;

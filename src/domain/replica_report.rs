@@ -32,6 +32,9 @@ pub struct ReplicaReport {
     pub learned: BTreeMap<String, LearnedLimits>,
     /// Whether the index of each scenario's audience is complete.
     pub audiences: BTreeMap<String, AudienceReport>,
+    /// How far the indexes are that are being filled for each scenario's audience, in words.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub filling: BTreeMap<String, String>,
     /// Scenarios that do not fire any more and still have runs under way.
     pub finishing: BTreeSet<String>,
     /// The customers whom runs of each scenario left out last, unless one has reached its customers since.

@@ -166,3 +166,15 @@ pub enum IndexNeed {
         property: String,
     },
 }
+
+/// As plans and people name what the index is on: `customer.address.city`, `events("purchase").product`.
+impl std::fmt::Display for IndexNeed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            IndexNeed::Attribute { path } => write!(formatter, "customer.{}", path.join(".")),
+            IndexNeed::EventProperty { event_type, property } => {
+                write!(formatter, "events({event_type:?}).{property}")
+            }
+        }
+    }
+}

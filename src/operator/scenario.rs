@@ -246,7 +246,9 @@ fn indexed(name: &str, plan: Option<&str>, replicas: &[Replica]) -> Finding {
     }
     let reports = || replicas.iter().filter_map(|replica| replica.report.as_ref().ok()?.audiences.get(name));
     if reports().any(|report| *report == AudienceReport::Filling) {
-        let message = format!("{plan}; the index is being filled, until then all customers are read");
+        let words = replicas.iter().find_map(|replica| replica.report.as_ref().ok()?.filling.get(name));
+        let far = words.map_or(String::new(), |words| format!(" ({words})"));
+        let message = format!("{plan}; the index is being filled{far}, until then all customers are read");
         return Finding::progressing(AUDIENCE_INDEXED, "Filling", message);
     }
     match reports().next() {

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod configuration;
 pub mod engine;
 pub mod http;
+mod index_watch;
 pub mod metrics;
 pub mod process;
 mod retention;

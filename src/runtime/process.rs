@@ -16,6 +16,7 @@ use super::engine::{Clock, Deps, Engine, RunningEngine};
 use super::http::RefusalLog;
 use super::http::app::App;
 use super::http::server::RunningServer;
+use super::index_watch::IndexWatch;
 use super::retention::RetentionTask;
 use super::stores::Stores;
 use crate::channels::wire::Network;
@@ -33,6 +34,8 @@ pub struct Parts {
     refusals: tokio::task::JoinHandle<()>,
     stop_removal: CancellationToken,
     removal: tokio::task::JoinHandle<()>,
+    stop_watching: CancellationToken,
+    index_watch: tokio::task::JoinHandle<()>,
 }
 
 impl Parts {
@@ -55,8 +58,21 @@ impl Parts {
         let removal = RetentionTask::new(Arc::clone(&app), old_calls, old_events);
         let stop_removal = CancellationToken::new();
         let removal = tokio::spawn(removal.run(stop_removal.clone()));
-        let tenant = tenant.into();
-        let parts = Parts { stores, app, handles, tenant, stop_refusals, refusals, stop_removal, removal };
+        let stop_watching = CancellationToken::new();
+        let index_watch = IndexWatch::new(Arc::clone(&app), Arc::clone(&stores.audiences));
+        let index_watch = tokio::spawn(index_watch.run(stop_watching.clone()));
+        let parts = Parts {
+            stores,
+            app,
+            handles,
+            tenant: tenant.into(),
+            stop_refusals,
+            refusals,
+            stop_removal,
+            removal,
+            stop_watching,
+            index_watch,
+        };
         (parts, configuration)
     }
 
@@ -112,6 +128,10 @@ impl Parts {
 
     /// Closes what is kept, once nothing works on it any more.
     pub async fn close(self) {
+        self.stop_watching.cancel();
+        if let Err(error) = self.index_watch.await {
+            tracing::error!(%error, "the watch of indexes ended by a panic");
+        }
         self.stop_removal.cancel();
         if let Err(error) = self.removal.await {
             tracing::error!(%error, "the removal of what is old ended by a panic");

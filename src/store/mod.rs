@@ -18,6 +18,7 @@ pub mod deliveries;
 mod documents;
 pub mod in_force;
 mod json_projection;
+mod load_of_others;
 mod merge;
 pub mod pauses;
 pub mod postgres;

@@ -34,6 +34,10 @@ pub struct World {
 /// Channels by name.
 pub type Providers = HashMap<ChannelName, Arc<ChannelHandle>>;
 
+/// Some deliveries that are not at their end, with what they wait for.
+const OPEN: &str = "SELECT run, customer, node, state, attempt, last_at, retry_at, reason, c.n, c.owner
+    FROM delivery d LEFT JOIN chunk c USING (run) WHERE d.state IN (0, 1, 2) AND c.state = 0 LIMIT 8";
+
 /// Everything the ledger says about deliveries: (run, customer, node, state, reason).
 pub type Row = (i64, i64, i64, i64, Option<String>);
 
@@ -173,7 +177,13 @@ impl World {
             if call.finished_at.is_some() {
                 return call.state.word();
             }
-            assert!(Instant::now() < deadline, "{id} is not at its end: {:?}", self.counts());
+            assert!(
+                Instant::now() < deadline,
+                "{id} is not at its end: {:?}; of what is open at {}: {:?}",
+                self.counts(),
+                Timestamp::now().as_microsecond(),
+                self.place.look(OPEN),
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -224,6 +224,18 @@ impl Reporter {
         looked.map_err(|error| error.to_string())
     }
 
+    /// How far those indexes of each scenario's audience are that are being filled, in words.
+    fn filling(&self, needs: &BTreeMap<String, Vec<IndexNeed>>) -> BTreeMap<String, String> {
+        let filling = self.app.indexes_filling.load();
+        let words = |needs: &Vec<IndexNeed>| {
+            let of_each =
+                needs.iter().filter_map(|need| Some(format!("{need}: {}", filling.get(need)?.in_words())));
+            of_each.collect::<Vec<_>>().join("; ")
+        };
+        let of_scenarios = needs.iter().map(|(name, needs)| (name.clone(), words(needs)));
+        of_scenarios.filter(|(_, words)| !words.is_empty()).collect()
+    }
+
     /// Scenarios that do not fire and have runs under way.
     async fn finishing(&self) -> Result<BTreeSet<String>, StoreError> {
         let at_rest = self.facts().at_rest.clone();
@@ -301,6 +313,7 @@ impl Reporter {
                 false => AudienceReport::Filling,
             };
             report.audiences = facts.needs.iter().map(|(name, it)| (name.clone(), progress(it))).collect();
+            report.filling = self.filling(&facts.needs);
             report.finishing.clone_from(finishing);
             report.pauses.clone_from(pauses);
             report.left_out.clone_from(left_out);

@@ -2,6 +2,7 @@
 //!
 //! Configuration is swapped whole: a request takes the snapshot once and is decided by it to the end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,6 +15,8 @@ use super::slow_checks::SlowChecks;
 use super::{RateWindows, RefusalLog};
 use crate::compile::{Snapshot, Sources};
 use crate::domain::credentials::Keyring;
+use crate::domain::index_filling::IndexFilling;
+use crate::domain::selection::IndexNeed;
 use crate::runtime::metrics::Metrics;
 use crate::store::StoreError;
 use crate::store::calls::Calls;
@@ -41,6 +44,8 @@ pub struct App {
     pub outdated: OutdatedUses,
     /// What is kept for how long and since when, in words; nothing while everything is kept.
     pub kept: ArcSwapOption<String>,
+    /// The indexes that are being filled, and how far they are.
+    pub indexes_filling: ArcSwap<BTreeMap<IndexNeed, IndexFilling>>,
     /// The process's numbers.
     pub metrics: Arc<Metrics>,
     leaving: AtomicBool,
@@ -66,6 +71,7 @@ impl App {
             slow_checks: SlowChecks::default(),
             outdated: OutdatedUses::default(),
             kept: ArcSwapOption::empty(),
+            indexes_filling: ArcSwap::default(),
             metrics: Arc::default(),
             leaving: AtomicBool::new(false),
         }

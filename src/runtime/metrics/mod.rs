@@ -3,6 +3,7 @@
 //! docs/reference/metrics.md says what each is for, and a test holds the two together.
 
 mod channel;
+mod indexes;
 mod ledger;
 mod retention;
 mod waits;
@@ -23,6 +24,7 @@ use prometheus_client::registry::Registry;
 
 pub use channel::ChannelNumbers;
 use channel::Channels;
+pub use indexes::IndexNumbers;
 pub use ledger::{LedgerNumbers, LedgerWork};
 pub use retention::{GrowsOld, RetentionNumbers};
 use waits::Waits;
@@ -69,6 +71,8 @@ pub struct Metrics {
     pub ledger: LedgerNumbers,
     /// What was removed because it was old.
     pub retention: RetentionNumbers,
+    /// How far the indexes of audiences are.
+    pub indexes: IndexNumbers,
     objects: Family<OfKind, Gauge>,
     problems: Gauge,
     unconnected: Gauge,
@@ -111,6 +115,7 @@ impl Default for Metrics {
         let waits = Waits::register(&mut registry);
         let ledger = LedgerNumbers::register(&mut registry);
         let retention = RetentionNumbers::register(&mut registry);
+        let indexes = IndexNumbers::register(&mut registry);
         let channels = Channels::register(&mut registry);
         Metrics {
             registry,
@@ -120,6 +125,7 @@ impl Default for Metrics {
             channels,
             ledger,
             retention,
+            indexes,
             objects,
             problems,
             unconnected,

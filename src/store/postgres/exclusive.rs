@@ -18,9 +18,10 @@ pub(super) enum Work {
 const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended($1, $2))";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtextextended($1, $2))";
 /// A replica that is stopped while it holds the lock loses it. What such work has written may be lost in a crash, because
-/// it is found to be done again; so nobody waits for the disk while a batch holds rows.
+/// the work is then found and done again: a commit does not wait for the disk while a batch holds rows.
 const BEGIN: &str = "SET idle_session_timeout = '10s'; SET synchronous_commit = off";
-const END: &str = "RESET idle_session_timeout; RESET synchronous_commit";
+/// The setting of the session, whatever the server's own is: what is written on this connection afterwards is acknowledged.
+const END: &str = "RESET idle_session_timeout; SET synchronous_commit = on";
 
 /// A connection that holds the lock. Unless it was given back it is closed, and the lock with it.
 pub(super) struct Exclusive {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::foreground::User;
 use super::readers::Readers;
 use super::writer::{WRITING, Writer};
 use crate::store::StoreError;
@@ -96,7 +97,16 @@ impl SqliteDatabase {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.writer.write(work).await
+        self.writer.write(User::Foreground, work).await
+    }
+
+    /// Like [`Self::write`], for work in the background that rests while others use the files.
+    pub(super) async fn write_in_background<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.writer.write(User::Background, work).await
     }
 
     /// Like [`Self::write`], but answers [`StoreError::Busy`] at once when the queue is full.
@@ -120,7 +130,16 @@ impl SqliteDatabase {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.readers.read(work).await
+        self.readers.read(User::Foreground, work).await
+    }
+
+    /// Like [`Self::read`], for work in the background that rests while others use the files.
+    pub(super) async fn read_in_background<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.readers.read(User::Background, work).await
     }
 
     /// Whether what is given to it is kept: tells of what failed of late, and tries a small write where that may be over.

@@ -5,6 +5,7 @@
 mod archive;
 mod customers;
 mod database;
+mod foreground;
 mod ledger;
 mod readers;
 mod removal_time;

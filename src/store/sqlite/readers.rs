@@ -4,11 +4,13 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::database::connect;
+use super::foreground::User;
 use super::store_error;
 use crate::store::StoreError;
 
@@ -31,7 +33,7 @@ impl Readers {
         Readers { path, places: Arc::new(Semaphore::new(READERS_MAX)), idle: Arc::default() }
     }
 
-    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(super) async fn read<T, F>(&self, user: User, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -40,7 +42,7 @@ impl Readers {
         let idle = Arc::clone(&self.idle);
         let path = self.path.clone();
         let task = tokio::task::spawn_blocking(move || {
-            // Whoever asked may have gone; the place is free when the reading has ended.
+            // The caller may have gone; the place is free when the reading has ended.
             let _place = place;
             let lent = idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
             let connection = match lent {
@@ -49,7 +51,9 @@ impl Readers {
                     connect(&path, CACHE_KIB).map_err(|error| StoreError::Unavailable(error.to_string()))?
                 }
             };
+            let began = Instant::now();
             let result = work(&connection).map_err(|error| store_error(&error));
+            user.used(began.elapsed());
             // What failed for the file's or the disk's sake is opened anew.
             if !result.as_ref().is_err_and(StoreError::is_transient) {
                 idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(connection);
@@ -76,7 +80,7 @@ mod tests {
         for _ in 0..READERS_MAX {
             let (end, ended) = mpsc::channel::<()>();
             let (begin, begun) = tokio::sync::oneshot::channel();
-            let reading = readers.read(move |_| {
+            let reading = readers.read(User::Foreground, move |_| {
                 let _ = begin.send(());
                 let _ = ended.recv();
                 Ok(())
@@ -89,6 +93,9 @@ mod tests {
         }
         assert_eq!(readers.places.available_permits(), 0);
         drop(ends);
-        tokio::time::timeout(Duration::from_secs(10), readers.read(|_| Ok(()))).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), readers.read(User::Foreground, |_| Ok(())))
+            .await
+            .unwrap()
+            .unwrap();
     }
 }

@@ -5,10 +5,12 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::foreground::User;
 use super::store_error;
 use crate::store::StoreError;
 use crate::store::trouble::Trouble;
@@ -22,7 +24,13 @@ const BATCH_MAX: usize = 1024;
 type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Work is told when its transaction could not begin, or was lost on the way, and then does nothing. It also says how it
 /// failed itself.
-type Work = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (Finish, Option<StoreError>) + Send>;
+type Run = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (Finish, Option<StoreError>) + Send>;
+
+/// A piece of work, and who waits for it.
+struct Work {
+    user: User,
+    run: Run,
+}
 
 /// What fails when the disk or the file fails.
 pub(super) const WRITING: &str = "writing";
@@ -45,12 +53,12 @@ impl Writer {
         Ok(Writer { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
 
-    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(super) async fn write<T, F>(&self, user: User, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (work, answer) = prepare(work);
+        let (work, answer) = prepare(user, work);
         self.sender()?.send(work).await.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
@@ -60,7 +68,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (work, answer) = prepare(work);
+        let (work, answer) = prepare(User::Foreground, work);
         self.sender()?.try_send(work).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
@@ -90,23 +98,22 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Wraps typed work so that the thread needs to know nothing of its result.
-fn prepare<T, F>(work: F) -> (Work, oneshot::Receiver<Result<T, StoreError>>)
+fn prepare<T, F>(user: User, work: F) -> (Work, oneshot::Receiver<Result<T, StoreError>>)
 where
     T: Send + 'static,
     F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
 {
     let (answer, receive) = oneshot::channel();
-    let work =
-        Box::new(move |transaction: Result<&Connection, StoreError>| -> (Finish, Option<StoreError>) {
-            let result = transaction.and_then(|connection| in_savepoint(connection, work));
-            let failed = result.as_ref().err().filter(|error| error.is_transient()).cloned();
-            let finish = Box::new(move |committed: Result<(), StoreError>| {
-                // The asker may have gone; the work is committed all the same.
-                drop(answer.send(committed.and(result)));
-            });
-            (finish, failed)
+    let run = Box::new(move |transaction: Result<&Connection, StoreError>| -> (Finish, Option<StoreError>) {
+        let result = transaction.and_then(|connection| in_savepoint(connection, work));
+        let failed = result.as_ref().err().filter(|error| error.is_transient()).cloned();
+        let finish = Box::new(move |committed: Result<(), StoreError>| {
+            // The asker may have gone; the work is committed all the same.
+            drop(answer.send(committed.and(result)));
         });
-    (work, receive)
+        (finish, failed)
+    });
+    (Work { user, run }, receive)
 }
 
 fn in_savepoint<T>(
@@ -134,12 +141,19 @@ fn commit_until_closed(connection: &Connection, mut queue: mpsc::Receiver<Work>,
 }
 
 fn commit(connection: &Connection, batch: &mut Vec<Work>, trouble: &Trouble) {
-    let before = connection.total_changes();
+    let (before, began, mut in_background) = (connection.total_changes(), Instant::now(), Duration::ZERO);
+    let user = if batch.iter().all(|work| work.user == User::Background) {
+        User::Background
+    } else {
+        User::Foreground
+    };
     let mut lost = connection.execute_batch("BEGIN IMMEDIATE").err().map(|error| store_error(&error));
     let mut finishes = Vec::with_capacity(batch.len());
     let mut failed = None;
     for work in batch.drain(..) {
-        let (finish, failure) = work(lost.clone().map_or(Ok(connection), Err));
+        let begins = (work.user == User::Background).then(Instant::now);
+        let (finish, failure) = (work.run)(lost.clone().map_or(Ok(connection), Err));
+        in_background += begins.map_or(Duration::ZERO, |begins| begins.elapsed());
         finishes.push(finish);
         failed = failure.or(failed);
         if lost.is_none() && connection.is_autocommit() {
@@ -154,6 +168,7 @@ fn commit(connection: &Connection, batch: &mut Vec<Work>, trouble: &Trouble) {
         None if connection.total_changes() > before => trouble.succeeded(WRITING),
         None => {}
     }
+    user.used(began.elapsed().saturating_sub(in_background));
     for finish in finishes {
         finish(outcome.clone());
     }

@@ -219,12 +219,13 @@ impl Dispatcher {
 
     /// One write that the store refuses by itself: its run stops, its neighbours went on.
     fn refused(&mut self, batch: Batch, error: &StoreError) {
+        // What is withdrawn has no place in the window.
+        self.open = self.open.saturating_sub(batch.opening.len() + batch.answered.len());
         let jobs = batch.opening.into_iter().map(|job| (job, false));
         let jobs = jobs.chain(batch.withdrawn.into_iter().map(|withdrawn| (withdrawn.job, false)));
         for (job, answered) in jobs.chain(batch.answered.into_iter().map(|answered| (answered.job, true))) {
             tracing::error!(call = %job.chunk.run.call, delivery = %job.id, %error, "the ledger refuses it; its run stops");
             job.chunk.run.fail();
-            self.open = self.open.saturating_sub(1);
             if answered { job.chunk.end(1) } else { job.chunk.dropped() }
         }
     }

@@ -1,4 +1,5 @@
-//! The one who fills and drops indexes in the background, a small batch a time, with a pause as long as the batch.
+//! The task that fills and drops indexes in the background, a small batch a time. While other sessions are at work in the
+//! database, it pauses after each batch for as long as that took.
 //!
 //! Of several replicas it is the one that holds the lock of [`Exclusive`].
 
@@ -12,6 +13,7 @@ use super::fill::{add_batch, analyze, complete};
 use super::registry::{KEPT, side_indexes};
 use super::require::Needs;
 use crate::store::StoreError;
+use crate::store::load_of_others::LoadOfOthers;
 use crate::store::postgres::PostgresDatabase;
 use crate::store::postgres::exclusive::{Exclusive, Work};
 use crate::store::postgres::pace::Pace;
@@ -23,6 +25,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How soon, and how seldom at last, it looks whether older transactions have ended.
 const SETTLE_FIRST: Duration = Duration::from_millis(10);
 const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// How often other sessions are looked at.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+/// What sessions of other roles do is not shown, unless this one may see it.
+const OTHERS_AT_WORK: &str = "SELECT count(*) FROM pg_stat_activity
+     WHERE datname = current_database() AND state = 'active' AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
 /// How many customers a batch reads at first, and at most.
 const CUSTOMERS_FIRST: i64 = 200;
 const CUSTOMERS_MAX: i64 = 4_000;
@@ -87,8 +94,9 @@ impl IndexMaintenance {
     }
 
     async fn fill_and_drop(&self, session: &mut Session) -> Result<(), StoreError> {
+        let mut others = Others::unknown();
         while let Some(index) = first_to_fill(session).await? {
-            fill(session, index).await?;
+            fill(session, index, &mut others).await?;
         }
         end_graces(session, self.grace.as_secs_f64()).await?;
         while let Some(mut index) = first_dropping(session).await? {
@@ -97,9 +105,11 @@ impl IndexMaintenance {
             let mut pace = Pace::new(CUSTOMERS_FIRST, CUSTOMERS_MAX);
             loop {
                 let customers = pace.rows();
-                if !keep(&mut pace, drop_batch(session, &mut index, customers)).await? {
+                let began = Instant::now();
+                if !pace.keep(drop_batch(session, &mut index, customers)).await? {
                     break;
                 }
+                tokio::time::sleep(began.elapsed()).await;
             }
         }
         Ok(())
@@ -111,23 +121,28 @@ async fn first_to_fill(session: &mut Session) -> Result<Option<SideIndex>, Store
     Ok(indexes.into_iter().find(|index| index.needed && !index.complete))
 }
 
-async fn fill(session: &mut Session, mut index: SideIndex) -> Result<(), StoreError> {
+async fn fill(session: &mut Session, mut index: SideIndex, others: &mut Others) -> Result<(), StoreError> {
     if index.filled_to < 0 {
         settle(session).await?;
     }
     let mut pace = Pace::new(CUSTOMERS_FIRST, CUSTOMERS_MAX);
     loop {
         let customers = pace.rows();
-        if !keep(&mut pace, add_batch(session, &mut index, customers)).await? {
+        let began = Instant::now();
+        if !pace.keep(add_batch(session, &mut index, customers)).await? {
             break;
+        }
+        let worked = began.elapsed();
+        if !others.are_idle(session).await? {
+            tokio::time::sleep(worked).await;
         }
     }
     analyze(session, &index.need).await?;
     complete(session, &index).await
 }
 
-/// Waits until every transaction has ended that may not know of a change of the indexes which is seen here: whoever
-/// writes has a number before it asserts which indexes there are.
+/// Waits until every transaction has ended that may not know of a change of the indexes which is seen here: a writer has a
+/// number before it asserts which indexes there are.
 async fn settle(session: &mut Session) -> Result<(), StoreError> {
     let number: String = session.one(NUMBER, &[]).await?.get(0);
     let mut pause = SETTLE_FIRST;
@@ -142,15 +157,25 @@ async fn settle(session: &mut Session) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Waits for a batch, then as long as it took.
-async fn keep(
-    pace: &mut Pace,
-    batch: impl Future<Output = Result<bool, StoreError>>,
-) -> Result<bool, StoreError> {
-    let began = Instant::now();
-    let is_more = pace.keep(batch).await?;
-    if is_more {
-        tokio::time::sleep(began.elapsed()).await;
+/// The other sessions of the database, of this process and of other replicas.
+struct Others {
+    load: LoadOfOthers,
+    at: Instant,
+}
+
+impl Others {
+    fn unknown() -> Self {
+        Others { load: LoadOfOthers::unknown(), at: Instant::now() }
     }
-    Ok(is_more)
+
+    /// Whether they hardly do anything. The server is asked now and then how many are at work at that moment.
+    async fn are_idle(&mut self, session: &mut Session) -> Result<bool, StoreError> {
+        let passed = self.at.elapsed();
+        if passed >= ASK_EVERY {
+            let working: i64 = session.one(OTHERS_AT_WORK, &[]).await?.get(0);
+            self.load.note(if working > 0 { 1.0 } else { 0.0 }, passed);
+            self.at = Instant::now();
+        }
+        Ok(self.load.is_idle())
+    }
 }

@@ -18,14 +18,18 @@ use crate::domain::value::Value;
 use crate::store::json_projection::JsonProjection;
 use crate::store::side_index::{Entry, EventPlace, SideIndex, kind_number};
 use crate::store::sqlite::database::{CHECKPOINT_PAGES, PAGES_A_SMALL_CHECKPOINT};
+use crate::store::sqlite::foreground::Foreground;
 
 /// How many rows a part reads: sorting them takes some tens of milliseconds at most, and the parts are few enough for
 /// ten million customers.
 const ROWS_A_PART: usize = 50_000;
-/// How long one batch may hold the writer: what is dirty after it is flushed with it, and whoever flushes another file
-/// of the same disk waits as long.
+/// How long one batch may hold the writer: what is dirty after it is flushed with it, and a flush of another file of the
+/// same disk waits as long.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(2);
-/// Whoever fills rests so many times as long as it worked: reading, sorting and adding take a core each.
+/// The same while others hardly use the files: the first call after a quiet time waits as long.
+const BATCH_TIME_MAX_IDLE: Duration = Duration::from_millis(10);
+/// While others use the files, filling rests so many times as long as it worked: reading, sorting and adding take a core
+/// each.
 pub(super) const RESTS: u32 = 3;
 /// How long one reads before a rest.
 const READING_TIME_MAX: Duration = Duration::from_millis(3);
@@ -56,12 +60,16 @@ struct Row {
 }
 
 /// Reads the next part of what an index does not hold yet. The connection is on a snapshot.
-pub(super) fn read_part(connection: &Connection, index: &SideIndex) -> rusqlite::Result<Part> {
+pub(super) fn read_part(
+    connection: &Connection,
+    index: &SideIndex,
+    foreground: &mut Foreground,
+) -> rusqlite::Result<Part> {
     let mut part = match &index.need {
-        IndexNeed::Attribute { path } => read_customers(connection, index.filled_to, path)?,
+        IndexNeed::Attribute { path } => read_customers(connection, index.filled_to, path, foreground)?,
         IndexNeed::EventProperty { event_type, property } => {
             let number = type_number(connection, event_type)?;
-            read_events(connection, index.filled_to, number, property)?
+            read_events(connection, index.filled_to, (number, property), foreground)?
         }
     };
     part.rows.sort_by(|left, right| {
@@ -73,12 +81,17 @@ pub(super) fn read_part(connection: &Connection, index: &SideIndex) -> rusqlite:
     Ok(part)
 }
 
-fn read_customers(connection: &Connection, after: i64, path: &[String]) -> rusqlite::Result<Part> {
+fn read_customers(
+    connection: &Connection,
+    after: i64,
+    path: &[String],
+    foreground: &mut Foreground,
+) -> rusqlite::Result<Part> {
     let mut paths = JsonProjection::default();
     paths.add(path);
     let mut part = Part { rows: Vec::new(), added: 0, reaches: None };
     let mut statement = connection.prepare_cached(CUSTOMERS_AFTER)?;
-    let (mut found, mut read, mut reading) = (statement.query([after])?, 0, Reading::begin());
+    let (mut found, mut read, mut reading) = (statement.query([after])?, 0, Reading::begin(foreground));
     while let Some(row) = found.next()? {
         reading.rest_if_due(read);
         let customer = row.get(0)?;
@@ -97,14 +110,14 @@ fn read_customers(connection: &Connection, after: i64, path: &[String]) -> rusql
 fn read_events(
     connection: &Connection,
     after: i64,
-    event_type: Option<i64>,
-    property: &str,
+    (event_type, property): (Option<i64>, &str),
+    foreground: &mut Foreground,
 ) -> rusqlite::Result<Part> {
     let mut paths = JsonProjection::default();
     paths.add(&[property.to_owned()]);
     let mut part = Part { rows: Vec::new(), added: 0, reaches: None };
     let mut statement = connection.prepare_cached(EVENTS_AFTER)?;
-    let (mut found, mut read, mut reading) = (statement.query([after])?, 0, Reading::begin());
+    let (mut found, mut read, mut reading) = (statement.query([after])?, 0, Reading::begin(foreground));
     while let Some(row) = found.next()? {
         reading.rest_if_due(read);
         let event = row.get(0)?;
@@ -123,19 +136,24 @@ fn read_events(
     Ok(part)
 }
 
-/// The time since the last rest of one who reads. It is a thread's own: nobody else waits for it.
-struct Reading(Instant);
+/// The time since a reader last rested, in a thread of its own.
+struct Reading<'a> {
+    since: Instant,
+    foreground: &'a mut Foreground,
+}
 
-impl Reading {
-    fn begin() -> Self {
-        Reading(Instant::now())
+impl<'a> Reading<'a> {
+    fn begin(foreground: &'a mut Foreground) -> Self {
+        Reading { since: Instant::now(), foreground }
     }
 
     fn rest_if_due(&mut self, read: usize) {
-        let worked = self.0.elapsed();
+        let worked = self.since.elapsed();
         if read.is_multiple_of(ROWS_READ_A_LOOK) && worked >= READING_TIME_MAX {
-            std::thread::sleep(worked * RESTS);
-            *self = Reading::begin();
+            if !self.foreground.is_idle() {
+                std::thread::sleep(worked * RESTS);
+            }
+            self.since = Instant::now();
         }
     }
 }
@@ -145,8 +163,9 @@ pub(super) fn add_batch(
     connection: &Connection,
     index: &SideIndex,
     part: &mut Part,
+    is_idle: bool,
 ) -> rusqlite::Result<bool> {
-    let deadline = Instant::now() + BATCH_TIME_MAX;
+    let deadline = Instant::now() + if is_idle { BATCH_TIME_MAX_IDLE } else { BATCH_TIME_MAX };
     connection.pragma_update(None, "wal_autocheckpoint", PAGES_A_SMALL_CHECKPOINT)?;
     while part.added < part.rows.len() {
         let row = &part.rows[part.added];
@@ -219,13 +238,13 @@ mod tests {
         let need = IndexNeed::Attribute { path: vec!["city".into()] };
         require(&connection, &[need].into(), Timestamp::UNIX_EPOCH).unwrap();
         let index = kept(&connection).unwrap().remove(0);
-        let mut part = read_part(&connection, &index).unwrap();
+        let mut part = read_part(&connection, &index, &mut Foreground::begin()).unwrap();
         write(&connection, "moves", Some("Praha"));
         write(&connection, "forgets", None);
         write(&connection, "leaves and returns", Some("Praha"));
         write(&connection, "leaves and returns", Some("Brno"));
         write(&connection, "comes", Some("Zlín"));
-        assert!(add_batch(&connection, &index, &mut part).unwrap());
+        assert!(add_batch(&connection, &index, &mut part, true).unwrap());
         let expected = [("Brno", 1), ("Brno", 4), ("Praha", 2), ("Zlín", 5)];
         assert_eq!(entries(&connection), expected.map(|(city, key)| (city.to_owned(), key)));
         assert!(kept(&connection).unwrap()[0].complete);

@@ -1,4 +1,5 @@
-//! The one who fills and drops indexes in the background, a small batch a time, with pauses longer than the batches.
+//! The task that fills and drops indexes in the background, a small batch a time. While others use the files of this process,
+//! it pauses for longer than its batches take; while they hardly do, it does not.
 //!
 //! Each batch is a piece of work like any other on the file's writer, so that what others write takes its turn.
 
@@ -15,6 +16,7 @@ use super::registry::kept;
 use crate::store::StoreError;
 use crate::store::side_index::SideIndex;
 use crate::store::sqlite::SqliteDatabase;
+use crate::store::sqlite::foreground::Foreground;
 
 /// How often it looks for indexes whose grace has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -43,8 +45,9 @@ pub(crate) struct IndexMaintenance {
 impl IndexMaintenance {
     /// Fills and drops until the file is closed.
     pub(crate) async fn maintain(self) {
+        let mut foreground = None;
         loop {
-            let pause = match self.step().await {
+            let pause = match self.step(&mut foreground).await {
                 Ok(Step::Worked) => continue,
                 Ok(Step::Idle) => LOOK_EVERY,
                 Err(StoreError::Closed) => return,
@@ -61,11 +64,13 @@ impl IndexMaintenance {
     }
 
     /// Does whatever is to be done first: filling, then dropping, then ending a grace.
-    async fn step(&self) -> Result<Step, StoreError> {
-        if let Some(index) = self.database.read(first_to_fill).await? {
-            self.fill(index).await?;
+    async fn step(&self, foreground: &mut Option<Foreground>) -> Result<Step, StoreError> {
+        if let Some(index) = self.database.read_in_background(first_to_fill).await? {
+            let known = foreground.take().unwrap_or_else(Foreground::begin);
+            *foreground = Some(self.fill(index, known).await?);
             return Ok(Step::Worked);
         }
+        *foreground = None;
         let (now, grace) = (Timestamp::now(), self.grace);
         let began = Instant::now();
         let step =
@@ -76,24 +81,27 @@ impl IndexMaintenance {
         Ok(step)
     }
 
-    async fn fill(&self, index: SideIndex) -> Result<(), StoreError> {
-        let to_read = index.clone();
+    /// Fills the next part of an index.
+    async fn fill(&self, index: SideIndex, foreground: Foreground) -> Result<Foreground, StoreError> {
+        let (to_read, mut seen) = (index.clone(), foreground);
         let read = move |connection: &Connection| {
             let snapshot = connection.unchecked_transaction()?;
-            read_part(&snapshot, &to_read)
+            read_part(&snapshot, &to_read, &mut seen).map(|part| (part, seen))
         };
-        let mut part = self.database.read(read).await?;
+        let (mut part, mut foreground) = self.database.read_in_background(read).await?;
         loop {
-            let (began, index) = (Instant::now(), index.clone());
+            let (began, index, is_idle) = (Instant::now(), index.clone(), foreground.is_idle());
             let add = move |connection: &Connection| {
-                add_batch(connection, &index, &mut part).map(|done| (done, part))
+                add_batch(connection, &index, &mut part, is_idle).map(|done| (done, part))
             };
-            let (done, rest) = self.database.write(add).await?;
+            let (done, rest) = self.database.write_in_background(add).await?;
             if done {
-                return Ok(());
+                return Ok(foreground);
             }
             part = rest;
-            tokio::time::sleep(began.elapsed() * RESTS).await;
+            if !foreground.is_idle() {
+                tokio::time::sleep(began.elapsed() * RESTS).await;
+            }
         }
     }
 }
