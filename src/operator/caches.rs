@@ -1,9 +1,13 @@
 //! What the API server holds of our kinds, as the watches brought it: read by every reconcile, written by the watches.
+//!
+//! A [`Cache`] is indexed by namespace: a change in one costs nothing for the objects of all others.
 
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::core::DeserializeGuard;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store, store};
+use kube::runtime::watcher;
 use kube::{Resource as _, ResourceExt as _};
 use tokio::sync::watch;
 
@@ -13,10 +17,83 @@ use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 
 /// An object, or what is known of one that this version cannot understand.
 pub(super) type Guarded<K> = DeserializeGuard<K>;
-/// A kind's objects.
-pub(super) type Cache<K> = Store<Guarded<K>>;
 /// Objects of a kind to be looked at.
 pub(super) type WakeOf<K> = Arc<Wake<ObjectRef<Guarded<K>>>>;
+
+/// A kind's objects, by namespace and name.
+#[derive(Clone)]
+pub(super) struct Cache<K: kube::Resource<DynamicType = ()> + Clone + 'static> {
+    /// What the kind's controller reads too.
+    pub store: Store<Guarded<K>>,
+    names: Arc<RwLock<Names>>,
+}
+
+/// The names of a kind's objects, by namespace.
+type Names = HashMap<String, BTreeSet<String>>;
+
+/// What fills a [`Cache`].
+pub(super) struct CacheWriter<K: kube::Resource<DynamicType = ()> + Clone + 'static> {
+    store: store::Writer<Guarded<K>>,
+    cache: Cache<K>,
+}
+
+impl<K: kube::Resource<DynamicType = ()> + Clone + 'static> Cache<K> {
+    /// An empty one.
+    pub(super) fn new() -> (Self, CacheWriter<K>) {
+        let (reader, store) = reflector::store();
+        let cache = Cache { store: reader, names: Arc::default() };
+        (cache.clone(), CacheWriter { store, cache })
+    }
+
+    /// All objects, in no order.
+    pub(super) fn state(&self) -> Vec<Arc<Guarded<K>>> {
+        self.store.state()
+    }
+
+    /// The object, also when it is about to go.
+    pub(super) fn get(&self, object: &ObjectRef<Guarded<K>>) -> Option<Arc<Guarded<K>>> {
+        self.store.get(object)
+    }
+
+    /// The objects of a namespace, also those that are about to go; no other namespace's are looked at.
+    fn of(&self, namespace: &str) -> Vec<Arc<Guarded<K>>> {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let named = names.get(namespace).into_iter().flatten();
+        named.filter_map(|name| self.store.get(&ObjectRef::new(name).within(namespace))).collect()
+    }
+}
+
+impl<K: kube::Resource<DynamicType = ()> + Clone + 'static> CacheWriter<K> {
+    /// Takes what the watch says. The index follows the objects, so a name without an object is only seen while one is
+    /// being removed, and an object without its name while one is being added, whose change is announced after this.
+    pub(super) fn apply(&mut self, event: &watcher::Event<Guarded<K>>) {
+        self.store.apply_watcher_event(event);
+        let mut names = self.cache.names.write().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            watcher::Event::Apply(object) => {
+                names.entry(namespace_of(object)).or_default().insert(name_of(object));
+            }
+            watcher::Event::Delete(object) => {
+                let namespace = namespace_of(object);
+                let left = names.get_mut(&namespace).is_some_and(|names| {
+                    names.remove(&name_of(object));
+                    !names.is_empty()
+                });
+                if !left {
+                    names.remove(&namespace);
+                }
+            }
+            // The list is complete, and has replaced what there was.
+            watcher::Event::InitDone => {
+                names.clear();
+                for object in self.cache.store.state() {
+                    names.entry(namespace_of(object.as_ref())).or_default().insert(name_of(object.as_ref()));
+                }
+            }
+            watcher::Event::Init | watcher::Event::InitApply(_) => {}
+        }
+    }
+}
 
 /// The objects of all kinds.
 #[derive(Clone)]
@@ -119,9 +196,9 @@ pub(super) fn of_namespace<K>(cache: &Cache<K>, namespace: &str) -> Vec<Arc<Guar
 where
     K: kube::Resource<DynamicType = ()> + Clone + 'static,
 {
-    cache.state_filter(|object| {
-        object.meta().namespace.as_deref() == Some(namespace) && object.meta().deletion_timestamp.is_none()
-    })
+    let mut found = cache.of(namespace);
+    found.retain(|object| object.meta().deletion_timestamp.is_none());
+    found
 }
 
 /// How objects of a namespace are referred to.
@@ -143,4 +220,108 @@ pub(super) fn name_of<K: kube::Resource>(object: &K) -> String {
 /// The namespace of an object of a namespaced kind.
 pub(super) fn namespace_of<K: kube::Resource>(object: &K) -> String {
     object.namespace().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use kube::core::ObjectMeta;
+
+    use super::*;
+
+    /// A kind that counts how often its objects are looked at.
+    #[derive(Debug, Clone)]
+    struct Counted {
+        metadata: ObjectMeta,
+        looked_at: Arc<AtomicUsize>,
+    }
+
+    impl kube::Resource for Counted {
+        type DynamicType = ();
+        type Scope = k8s_openapi::NamespaceResourceScope;
+
+        fn kind((): &()) -> Cow<'_, str> {
+            "Counted".into()
+        }
+        fn group((): &()) -> Cow<'_, str> {
+            "tests".into()
+        }
+        fn version((): &()) -> Cow<'_, str> {
+            "v1".into()
+        }
+        fn plural((): &()) -> Cow<'_, str> {
+            "counted".into()
+        }
+        fn meta(&self) -> &ObjectMeta {
+            self.looked_at.fetch_add(1, Ordering::Relaxed);
+            &self.metadata
+        }
+        fn meta_mut(&mut self) -> &mut ObjectMeta {
+            &mut self.metadata
+        }
+    }
+
+    fn object(namespace: &str, name: &str, looked_at: &Arc<AtomicUsize>) -> Guarded<Counted> {
+        let metadata = ObjectMeta {
+            namespace: Some(namespace.to_owned()),
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        };
+        DeserializeGuard(Ok(Counted { metadata, looked_at: Arc::clone(looked_at) }))
+    }
+
+    fn listed(writer: &mut CacheWriter<Counted>, objects: impl IntoIterator<Item = Guarded<Counted>>) {
+        writer.apply(&watcher::Event::Init);
+        objects.into_iter().for_each(|it| writer.apply(&watcher::Event::InitApply(it)));
+        writer.apply(&watcher::Event::InitDone);
+    }
+
+    fn names(cache: &Cache<Counted>, namespace: &str) -> Vec<String> {
+        of_namespace(cache, namespace).iter().map(|it| name_of(it.as_ref())).collect()
+    }
+
+    #[test]
+    fn a_change_in_one_namespace_looks_at_no_object_of_another() {
+        let (cache, mut writer) = Cache::<Counted>::new();
+        let looked_at = Arc::new(AtomicUsize::new(0));
+        let all = (0..2_000).map(|n| object(&format!("n{}", n / 2), &format!("o{}", n % 2), &looked_at));
+        listed(&mut writer, all);
+        looked_at.store(0, Ordering::Relaxed);
+        writer.apply(&watcher::Event::Apply(object("n7", "o2", &looked_at)));
+        assert_eq!(of_namespace(&cache, "n7").len(), 3);
+        assert_eq!(of_namespace(&cache, "n8").len(), 2);
+        assert!(of_namespace(&cache, "elsewhere").is_empty());
+        let looks = looked_at.load(Ordering::Relaxed);
+        assert!(
+            looks < 20,
+            "{looks} looks at objects, of which 2,001 are in the cluster and 5 were asked for"
+        );
+    }
+
+    #[test]
+    fn a_namespace_has_what_the_watch_brought_last() {
+        let (cache, mut writer) = Cache::<Counted>::new();
+        let looked_at = Arc::default();
+        let object = |namespace: &str, name: &str| object(namespace, name, &looked_at);
+        listed(&mut writer, [object("shop", "b"), object("shop", "a"), object("bank", "a")]);
+        assert_eq!(names(&cache, "shop"), ["a", "b"]);
+        writer.apply(&watcher::Event::Delete(object("bank", "a")));
+        assert_eq!(names(&cache, "bank"), Vec::<String>::new());
+        writer.apply(&watcher::Event::Delete(object("bank", "never listed")));
+        let mut going = object("shop", "b");
+        going.meta_mut().deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
+        writer.apply(&watcher::Event::Apply(going));
+        assert_eq!(names(&cache, "shop"), ["a"], "one that is about to go is not there");
+        writer.apply(&watcher::Event::Init);
+        assert_eq!(names(&cache, "shop"), ["a"], "until a list is complete, what was known stays");
+        listed(&mut writer, [object("bank", "c")]);
+        assert_eq!((names(&cache, "shop"), names(&cache, "bank")), (vec![], vec!["c".to_owned()]));
+        assert!(
+            cache.names.read().is_ok_and(|names| names.len() == 1),
+            "no namespace without objects is kept"
+        );
+    }
 }

@@ -77,7 +77,7 @@ pub(super) async fn run<K: Kind>(
     stop: CancellationToken,
 ) {
     let config = Config::default().concurrency(CONCURRENCY).debounce(K::DEBOUNCE);
-    Controller::for_stream(changes, cache)
+    Controller::for_stream(changes, cache.store)
         .with_config(config)
         .reconcile_on(wake.stream())
         .graceful_shutdown_on(async move { stop.cancelled().await })

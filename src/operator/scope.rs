@@ -28,7 +28,7 @@ use super::admin::Health;
 use super::allowed::{self, Allowed, SecretMeta};
 use super::apply::FilledIn;
 use super::backoff::Backoff;
-use super::caches::{Caches, Guarded, REPLICAS, SECRETS, Wakes, name_of, namespace_of};
+use super::caches::{Cache, CacheWriter, Caches, Guarded, REPLICAS, SECRETS, Wakes, name_of, namespace_of};
 use super::context::{Context, FIELD_MANAGER};
 use super::controller::{self, Kind};
 use super::credentials::KnownSecrets;
@@ -51,20 +51,20 @@ const REPLICAS_MAX_WAIT: Duration = Duration::from_secs(15);
 
 /// Where the watches write what they bring.
 struct Writers {
-    triggers: Writer<Guarded<ApiTrigger>>,
-    scenarios: Writer<Guarded<Scenario>>,
-    channels: Writer<Guarded<Channel>>,
-    api_keys: Writer<Guarded<ApiKey>>,
-    runtimes: Writer<Guarded<Runtime>>,
+    triggers: CacheWriter<ApiTrigger>,
+    scenarios: CacheWriter<Scenario>,
+    channels: CacheWriter<Channel>,
+    api_keys: CacheWriter<ApiKey>,
+    runtimes: CacheWriter<Runtime>,
 }
 
 /// Empty caches of all kinds, and what fills them.
 fn caches() -> (Caches, Writers, Writer<SecretMeta>) {
-    let (triggers, trigger_writer) = reflector::store();
-    let (scenarios, scenario_writer) = reflector::store();
-    let (channels, channel_writer) = reflector::store();
-    let (api_keys, api_key_writer) = reflector::store();
-    let (runtimes, runtime_writer) = reflector::store();
+    let (triggers, trigger_writer) = Cache::new();
+    let (scenarios, scenario_writer) = Cache::new();
+    let (channels, channel_writer) = Cache::new();
+    let (api_keys, api_key_writer) = Cache::new();
+    let (runtimes, runtime_writer) = Cache::new();
     let writers = Writers {
         triggers: trigger_writer,
         scenarios: scenario_writer,
@@ -304,7 +304,7 @@ fn control<K: Kind>(
     tasks: &mut JoinSet<()>,
     context: &Arc<Context>,
     changes: impl futures_util::Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
-    cache: Store<Guarded<K>>,
+    cache: Cache<K>,
     wake: super::caches::WakeOf<K>,
     term: &CancellationToken,
 ) {

@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::reflector::store::Writer;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::caches::{Cache, Caches, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
+use super::caches::{Cache, CacheWriter, Caches, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
 use super::controller::Kind;
 use super::namespace::Namespace;
 use crate::api::labels::{API_KEY_LABEL, OPERATOR_ANNOTATION, RUNTIME_LABEL, TRIGGER_LABEL};
@@ -52,7 +51,7 @@ pub(super) fn watching() -> watcher::Config {
 /// event, and one that was reconciled during the relist was read from the state before it.
 pub(super) fn changes<K>(
     api: Api<Guarded<K>>,
-    writer: Writer<Guarded<K>>,
+    mut writer: CacheWriter<K>,
     links: Links,
     concerned: fn(&Links, &Guarded<K>),
 ) -> impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static
@@ -63,12 +62,16 @@ where
     watcher(api, watching())
         .backoff(watch_again())
         .modify(|object| object.meta_mut().managed_fields = None)
-        .reflect(writer)
-        .inspect_ok(move |event| match event {
-            // The first list comes before anything was judged.
-            watcher::Event::InitDone if std::mem::take(&mut is_first) => listing.caches.filled.mark(K::NAME),
-            watcher::Event::InitDone => listing.everyone(),
-            _ => {}
+        .inspect_ok(move |event| {
+            writer.apply(event);
+            match event {
+                // The first list comes before anything was judged.
+                watcher::Event::InitDone if std::mem::take(&mut is_first) => {
+                    listing.caches.filled.mark(K::NAME);
+                }
+                watcher::Event::InitDone => listing.everyone(),
+                _ => {}
+            }
         })
         .touched_objects()
         .filter_map(async |touched| match touched {

@@ -7,8 +7,8 @@ mod made;
 mod poll;
 mod trouble;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,13 +31,13 @@ const REPLICAS_MAX: usize = 200;
 pub(super) struct Replicas {
     links: Links,
     admin_port: u16,
-    known: Mutex<HashMap<PodKey, Known>>,
+    known: Mutex<ByReplica<Known>>,
     /// Whether it is known which Pods there are.
     listed: AtomicBool,
     /// What keeps Pods from being ready, by namespace and runtime.
     troubles: Mutex<BTreeMap<(String, String), Vec<String>>>,
     /// Processes that run and are not ready, and what they say they wait for.
-    unready: Mutex<HashMap<PodKey, Unready>>,
+    unready: Mutex<ByReplica<Unready>>,
     pollers: TaskTracker,
     stop: CancellationToken,
 }
@@ -55,6 +55,9 @@ struct PodKey {
     pod: String,
     address: IpAddr,
 }
+
+/// Something of each Pod. Those of one Runtime stand next to each other, so no other Runtime's are looked at.
+type ByReplica<T> = BTreeMap<PodKey, T>;
 
 struct Known {
     /// What asking it brought last; `None` before it was asked.
@@ -87,7 +90,7 @@ impl Replicas {
     /// what all others have.
     pub(super) fn all_of(&self, namespace: &str, runtime: &str) -> (Vec<Replica>, bool) {
         let known = self.lock();
-        let own = || known.iter().filter(|(key, _)| key.namespace == namespace && key.runtime == runtime);
+        let own = || of_runtime(&known, namespace, runtime);
         let asked =
             own().filter_map(|(key, it)| Some(Replica { pod: key.pod.clone(), report: it.report.clone()? }));
         let mut replicas: Vec<Replica> = asked.collect();
@@ -98,6 +101,9 @@ impl Replicas {
 
     /// Begins to judge once every ready replica was asked.
     fn begin(&self) {
+        if self.links.caches.are_filled().is_ok() {
+            return;
+        }
         if self.listed.load(Ordering::Acquire) && self.lock().values().all(|it| it.report.is_some()) {
             self.links.caches.filled.mark(REPLICAS);
         }
@@ -112,14 +118,14 @@ impl Replicas {
     /// What a process of the runtime that runs and is not ready says it waits for.
     pub(super) fn awaited_by(&self, namespace: &str, runtime: &str) -> Option<String> {
         let unready = self.lock_unready();
-        let own = unready.iter().filter(|(key, _)| key.namespace == namespace && key.runtime == runtime);
-        let told = own.filter_map(|(key, it)| Some((&key.pod, it.awaits.as_ref()?)));
+        let told = of_runtime(&unready, namespace, runtime)
+            .filter_map(|(key, it)| Some((&key.pod, it.awaits.as_ref()?)));
         told.min_by_key(|(pod, _)| *pod).map(|(pod, awaits)| format!("Pod {pod}: {awaits}"))
     }
 
     /// Asks the Pods that run and are not ready what they wait for, and no others.
     fn follow_unready(self: &Arc<Self>, pods: &[ReplicaPod]) {
-        let wanted: HashSet<PodKey> = capped(pods.iter().filter_map(unready_replica)).into_iter().collect();
+        let wanted = capped(pods.iter().filter_map(unready_replica));
         let mut unready = self.lock_unready();
         unready.retain(|key, it| {
             let stays = wanted.contains(key);
@@ -148,7 +154,7 @@ impl Replicas {
         self.links.runtime_changed_elsewhere(&key.namespace, &key.runtime);
     }
 
-    fn lock_unready(&self) -> MutexGuard<'_, HashMap<PodKey, Unready>> {
+    fn lock_unready(&self) -> MutexGuard<'_, ByReplica<Unready>> {
         self.unready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -222,15 +228,30 @@ impl Replicas {
         self.pollers.wait().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PodKey, Known>> {
+    fn lock(&self) -> MutexGuard<'_, ByReplica<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// What is known of the Pods of one Runtime.
+fn of_runtime<'a, T>(
+    all: &'a ByReplica<T>,
+    namespace: &'a str,
+    runtime: &'a str,
+) -> impl Iterator<Item = (&'a PodKey, &'a T)> {
+    // Before every Pod of the Runtime: no name is empty, and no address is less.
+    let first = PodKey {
+        namespace: namespace.to_owned(),
+        runtime: runtime.to_owned(),
+        pod: String::new(),
+        address: Ipv4Addr::UNSPECIFIED.into(),
+    };
+    all.range(first..).take_while(move |(key, _)| key.namespace == namespace && key.runtime == runtime)
+}
+
 /// As many of each namespace as may be asked, in an order that stays.
-fn capped(keys: impl Iterator<Item = PodKey>) -> Vec<PodKey> {
-    let mut sorted: Vec<PodKey> = keys.collect();
-    sorted.sort();
+fn capped(keys: impl Iterator<Item = PodKey>) -> BTreeSet<PodKey> {
+    let mut sorted: BTreeSet<PodKey> = keys.collect();
     let mut counts: HashMap<String, usize> = HashMap::new();
     sorted.retain(|key| {
         let count = counts.entry(key.namespace.clone()).or_default();
@@ -281,5 +302,30 @@ mod tests {
         let asked = capped(flood.chain([key("shop", 1)]));
         assert_eq!(asked.len(), REPLICAS_MAX + 1);
         assert!(asked.contains(&key("shop", 1)));
+    }
+
+    #[test]
+    fn the_replicas_of_a_runtime_stand_beside_each_other() {
+        let key = |namespace: &str, runtime: &str, pod: &str| PodKey {
+            namespace: namespace.into(),
+            runtime: runtime.into(),
+            pod: pod.into(),
+            address: std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        let all = [
+            ("a", "main", "1"),
+            ("b", "main", "1"),
+            ("b", "main", "2"),
+            ("b", "main-2", "1"),
+            ("c", "main", "1"),
+        ];
+        let all: ByReplica<()> =
+            all.map(|(namespace, runtime, pod)| (key(namespace, runtime, pod), ())).into();
+        let pods =
+            |runtime| of_runtime(&all, "b", runtime).map(|(key, ())| key.pod.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (pods("main"), pods("main-2"), pods("m")),
+            (vec!["1".into(), "2".into()], vec!["1".into()], vec![])
+        );
     }
 }
