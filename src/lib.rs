@@ -19,7 +19,7 @@ pub mod track;
 
 pub mod causes;
 pub mod cli;
+pub mod cluster_watch;
 pub mod listen;
 pub mod sandbox;
 pub mod telemetry;
-pub mod watch_again;

@@ -29,6 +29,5 @@ impl Allowed {
 
 /// Leaves out what is not looked at. Annotations may repeat a Secret's content.
 pub(super) fn bare(secret: &mut SecretMeta) {
-    secret.metadata.managed_fields = None;
     secret.metadata.annotations = None;
 }

@@ -34,13 +34,12 @@ use super::controller::{self, Kind};
 use super::credentials::KnownSecrets;
 use super::replicas::{Made, Replicas};
 use super::settings::OperatorSettings;
-use super::watches::{Links, attend, attend_stream, changes, watching};
+use super::watches::{Links, attend, attend_stream, changes};
 use crate::api::labels::{
     ALLOW_LABEL, API_KEY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, TRIGGER_LABEL,
 };
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
-use crate::causes::in_words;
-use crate::watch_again::watch_again;
+use crate::cluster_watch::watch;
 
 /// How often it is looked whether the cluster has come to know a kind.
 const LOOK_FOR_KINDS_EVERY: Duration = Duration::from_secs(60);
@@ -185,9 +184,7 @@ impl Scope<'_> {
             let (link, known, stop) = (links.clone(), Arc::clone(known), term.clone());
             let secrets: Api<PartialObjectMeta<Secret>> = self.api();
             let followed = Arc::clone(&known);
-            let stream = watcher(secrets, watcher::Config::default().labels(labels))
-                .backoff(watch_again())
-                .inspect_ok(move |event| followed.follow(event));
+            let stream = watch(secrets, labels).inspect_ok(move |event| followed.follow(event));
             tasks.spawn(async move {
                 let concerned = |it: &PartialObjectMeta<Secret>| link.secret_changed(it);
                 // What went while nobody watched is in no list.
@@ -211,11 +208,8 @@ impl Scope<'_> {
     ) {
         let (link, stop, secrets) = (links.clone(), term.clone(), self.api::<SecretMeta>());
         let filled = Arc::clone(&links.caches.filled);
-        let stream = watcher(secrets, watching().labels(ALLOW_LABEL))
-            .backoff(watch_again())
-            .modify(allowed::bare)
-            .reflect(writer)
-            .inspect_ok(move |event| {
+        let stream =
+            watch(secrets, ALLOW_LABEL).modify(allowed::bare).reflect(writer).inspect_ok(move |event| {
                 if matches!(event, watcher::Event::InitDone) {
                     filled.mark(SECRETS);
                 }
@@ -366,19 +360,10 @@ where
 {
     let (store, writer) = reflector::store::<K>();
     let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{RUNTIME_LABEL}");
-    let stream = watcher(api, watching().labels(&labels))
-        .backoff(watch_again())
-        .modify(|object| object.meta_mut().managed_fields = None)
-        .reflect(writer)
-        .filter_map(async |event| match event {
-            Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => None,
-            Ok(watcher::Event::InitDone) => Some(true),
-            Ok(_) => Some(false),
-            Err(error) => {
-                let error = in_words(&error);
-                tracing::warn!(error, "a watch of what Pods are made by was interrupted and goes on");
-                None
-            }
-        });
+    let stream = watch(api, &labels).reflect(writer).filter_map(async |event| match event {
+        Ok(watcher::Event::InitDone) => Some(true),
+        Ok(watcher::Event::Apply(_) | watcher::Event::Delete(_)) => Some(false),
+        Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_) => None,
+    });
     (store, stream.boxed())
 }

@@ -17,10 +17,9 @@ use super::controller::Kind;
 use super::namespace::Namespace;
 use crate::api::labels::{API_KEY_LABEL, OPERATOR_ANNOTATION, RUNTIME_LABEL, TRIGGER_LABEL};
 use crate::api::{ApiKey, ApiTrigger, Channel, GROUP, Runtime};
-use crate::causes::in_words;
+use crate::cluster_watch::{WatchEvent, each_event, watch};
 use crate::compile::references::{channel_secrets, config_maps, trigger_secret};
 use crate::domain::replica_report::ReplicaReport;
-use crate::watch_again::watch_again;
 
 /// Who is concerned by what.
 #[derive(Clone)]
@@ -36,16 +35,8 @@ type Identity = (&'static str, String, String);
 /// What others build upon of an object: which one it is, what it declares, where it is reached and who manages it.
 type Facts = (Option<String>, Option<i64>, Option<String>);
 
-/// How long the API server keeps a watch open, in seconds; a connection that is silent for longer is dead.
-const WATCH_SECONDS: u32 = 120;
-
-/// How everything is watched.
-pub(super) fn watching() -> watcher::Config {
-    watcher::Config::default().timeout(WATCH_SECONDS)
-}
-
 /// A watch of one of our kinds: the cache is written, and `concerned` is told of each change, deletions included. What
-/// goes wrong with it is logged and heals by itself; the controller never sees it, as it would rest for all its objects.
+/// goes wrong with it heals by itself; the controller never sees it, as it would rest for all its objects.
 ///
 /// After every relist all objects are reconciled once more: an object that is missing from the list was deleted without an
 /// event, and one that was reconciled during the relist was read from the state before it.
@@ -59,9 +50,7 @@ where
     K: Kind,
 {
     let (mut is_first, listing) = (true, links.clone());
-    watcher(api, watching())
-        .backoff(watch_again())
-        .modify(|object| object.meta_mut().managed_fields = None)
+    watch(api, "")
         .inspect_ok(move |event| {
             writer.apply(event);
             match event {
@@ -74,14 +63,7 @@ where
             }
         })
         .touched_objects()
-        .filter_map(async |touched| match touched {
-            Ok(object) => Some(Ok(object)),
-            Err(error) => {
-                let error = in_words(&error);
-                tracing::warn!(kind = K::NAME, error, "the watch was interrupted and goes on");
-                None
-            }
-        })
+        .filter(|touched| std::future::ready(touched.is_ok()))
         .inspect_ok(move |object| concerned(&links, object))
 }
 
@@ -97,39 +79,29 @@ pub(super) async fn attend<K>(
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
     K::DynamicType: Clone + Send + Sync,
 {
-    let config = match labels {
-        "" => watching(),
-        labels => watching().labels(labels),
-    };
-    attend_stream(watcher(api, config).backoff(watch_again()), stop, concerned, listed).await;
+    attend_stream(watch(api, labels), stop, concerned, listed).await;
 }
 
 /// The same of a watch that was begun.
 pub(super) async fn attend_stream<K>(
-    stream: impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send,
+    stream: impl Stream<Item = WatchEvent<K>> + Send,
     stop: CancellationToken,
     concerned: impl Fn(&K),
     listed: impl Fn(),
 ) {
-    let stream = stream.take_until(stop.cancelled_owned());
-    tokio::pin!(stream);
     let mut is_first = true;
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(
-                watcher::Event::Apply(object)
-                | watcher::Event::InitApply(object)
-                | watcher::Event::Delete(object),
-            ) => {
-                concerned(&object);
-            }
-            Ok(watcher::Event::Init) => {}
-            // The first list comes before anything was judged.
-            Ok(watcher::Event::InitDone) if std::mem::take(&mut is_first) => {}
-            Ok(watcher::Event::InitDone) => listed(),
-            Err(error) => tracing::debug!(error = in_words(&error), "a watch was interrupted and goes on"),
-        }
-    }
+    let take = |event| match event {
+        Ok(
+            watcher::Event::Apply(object)
+            | watcher::Event::InitApply(object)
+            | watcher::Event::Delete(object),
+        ) => concerned(&object),
+        // The first list comes before anything was judged.
+        Ok(watcher::Event::InitDone) if std::mem::take(&mut is_first) => {}
+        Ok(watcher::Event::InitDone) => listed(),
+        Ok(watcher::Event::Init) | Err(_) => {}
+    };
+    each_event(stream, stop, take).await;
 }
 
 impl Links {

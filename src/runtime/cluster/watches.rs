@@ -9,10 +9,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::core::DeserializeGuard;
-use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -24,13 +23,8 @@ use super::secret_cache::SecretCache;
 use crate::api::labels::api_key_secret_name;
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
 use crate::causes::in_words;
+use crate::cluster_watch::{each_event, watch};
 use crate::compile::references::{channel_secrets, trigger_secret};
-use crate::watch_again::watch_again;
-
-/// How many objects a page of a list holds.
-const PAGE: u32 = 100;
-/// How long the API server keeps a watch open, in seconds; a connection that is silent for longer is dead.
-const WATCH_SECONDS: u32 = 120;
 
 /// What the watches write, and whom they tell.
 #[derive(Default)]
@@ -136,27 +130,8 @@ impl Starter<'_> {
         S: PartialEq + Send + 'static,
     {
         let api = Api::<DeserializeGuard<K>>::namespaced(self.client.clone(), self.namespace);
-        let watching = watch(api, way, Arc::clone(self.watched));
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = watching => {}
-            }
-        });
-    }
-}
-
-async fn watch<K, S>(api: Api<DeserializeGuard<K>>, way: Way<K, S>, watched: Arc<Watched>)
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
-    S: PartialEq,
-{
-    let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS);
-    let stream = watcher(api, config).backoff(watch_again());
-    tokio::pin!(stream);
-    while let Some(event) = stream.next().await {
-        match event {
+        let (watched, stop) = (Arc::clone(self.watched), self.stop.clone());
+        let take = move |event| match event {
             Ok(event) => {
                 if take(&way, &watched, event) {
                     watched.changed.notify_one();
@@ -165,10 +140,10 @@ where
             Err(error) => {
                 let kind = K::plural(&());
                 let trouble = format!("{kind} cannot be listed and watched: {}", in_words(&error));
-                tracing::warn!(%kind, error = in_words(&error), "the watch was interrupted; what is in force stays, trying again");
                 watched.set_trouble(Some(trouble));
             }
-        }
+        };
+        self.tasks.spawn(each_event(watch(api, ""), stop, take));
     }
 }
 
