@@ -3,7 +3,6 @@
 //! clients at once.
 
 use std::fmt::Debug;
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
@@ -14,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::causes::in_words;
+use crate::domain::backoff::{ExponentialBackoff, drawn_jitter};
 use crate::telemetry::Sampled;
 
 /// What a watch brings: a change, or why it was interrupted.
@@ -23,6 +23,13 @@ pub type WatchEvent<K> = Result<watcher::Event<K>, watcher::Error>;
 const PAGE: u32 = 100;
 /// How long the API server keeps a watch open, in seconds; a connection that is silent for longer is dead.
 const WATCH_SECONDS: u32 = 120;
+/// The wait before a watch that was interrupted is begun again: at most a few seconds. Longer ones are for servers with
+/// many more clients than there are operators and runtimes.
+const BACKOFF: ExponentialBackoff =
+    ExponentialBackoff::new(Duration::from_millis(250), Duration::from_secs(4));
+/// What failed again within this time goes on where it was: a list that comes and a watch that does not must not be
+/// repeated without a wait.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 /// An API server that is away interrupts every watch every few seconds.
 static INTERRUPTED: Sampled = Sampled::every(Duration::from_secs(10));
 
@@ -36,7 +43,7 @@ where
     let config = if labels.is_empty() { config } else { config.labels(labels) };
     let path = api.resource_url().to_owned();
     watcher(api, config)
-        .backoff(watch_again())
+        .backoff(ResetTimerBackoff::new(WatchBackoff(BACKOFF), FORGOTTEN_AFTER))
         .modify(|object| object.meta_mut().managed_fields = None)
         .inspect_err(move |error| {
             if let Some(held_back) = INTERRUPTED.pass(&path) {
@@ -64,39 +71,21 @@ pub async fn each_event<K>(
     }
 }
 
-const FIRST: Duration = Duration::from_millis(250);
-/// The longest rest. Longer ones are for servers with many more clients than there are operators and runtimes.
-const LONGEST: Duration = Duration::from_secs(4);
-/// What failed again within this time goes on where it was: a list that comes and a watch that does not must not be
-/// repeated without a rest.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
-
-/// The rests of one watch.
-fn watch_again() -> ResetTimerBackoff<Rests> {
-    ResetTimerBackoff::new(Rests { longest: FIRST }, FORGOTTEN_AFTER)
-}
-
-/// Rests that double up to a few seconds; each is drawn from the upper half of what it may be.
+/// The backoff as the watcher asks for it, with jitter drawn for each wait.
 #[derive(Debug)]
-struct Rests {
-    longest: Duration,
-}
+struct WatchBackoff(ExponentialBackoff);
 
-impl Iterator for Rests {
+impl Iterator for WatchBackoff {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let longest = self.longest;
-        self.longest = (longest * 2).min(LONGEST);
-        let drawn = RandomState::new().hash_one(0) >> 32;
-        let share = f64::from(u32::try_from(drawn).unwrap_or_default()) / f64::from(u32::MAX);
-        Some(longest.mul_f64(0.5 + share / 2.0))
+        Some(self.0.failed(drawn_jitter()))
     }
 }
 
-impl Backoff for Rests {
+impl Backoff for WatchBackoff {
     fn reset(&mut self) {
-        self.longest = FIRST;
+        self.0.succeeded();
     }
 }
 
@@ -106,14 +95,14 @@ mod tests {
 
     #[test]
     fn however_long_it_failed_it_is_tried_again_within_seconds() {
-        let mut rests = Rests { longest: FIRST };
-        let drawn: Vec<Duration> = rests.by_ref().take(50).collect();
-        assert!(drawn[0] <= FIRST && drawn[0] >= FIRST / 2);
-        assert!(drawn.iter().all(|rest| *rest <= LONGEST));
-        assert!(drawn[10..].iter().all(|rest| *rest >= LONGEST / 2));
+        let longest = Duration::from_secs(4);
+        let mut waits = WatchBackoff(BACKOFF);
+        let drawn: Vec<Duration> = waits.by_ref().take(50).collect();
+        assert!(drawn.iter().all(|wait| *wait <= longest));
+        assert!(drawn[10..].iter().all(|wait| *wait >= longest / 2));
         let different: std::collections::HashSet<&Duration> = drawn[10..].iter().collect();
         assert!(different.len() > 20, "not by all at once: {drawn:?}");
-        rests.reset();
-        assert!(rests.next().is_some_and(|rest| rest <= FIRST));
+        waits.reset();
+        assert!(waits.next().is_some_and(|wait| wait <= Duration::from_millis(250)));
     }
 }

@@ -5,6 +5,7 @@
 pub mod acceptance;
 pub mod address_range;
 pub mod admission;
+pub mod backoff;
 pub mod body;
 pub mod concurrency;
 pub mod content;

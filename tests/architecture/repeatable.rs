@@ -123,6 +123,17 @@ impl<'ast> Visit<'ast> for Choices<'_> {
         }
     }
 
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        if let Some(last) = path.segments.last().filter(|last| last.ident == "drawn_jitter") {
+            self.found.push(format!(
+                "{}:{} draws a jitter at random: take it as an argument",
+                self.path,
+                last.ident.span().start().line
+            ));
+        }
+        visit::visit_path(self, path);
+    }
+
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
         if call.method == "changed" && call.args.is_empty() {
             self.watch(call.method.span().start().line);
@@ -173,6 +184,7 @@ mod tests {
     fn a_planted_choice_is_caught() {
         let found = |text| random_choices(&Source::parse("src/runtime/engine/x.rs", text)).len();
         assert_eq!(found("async fn f() { tokio::select! { () = a() => {} } }"), 1);
+        assert_eq!(found("fn f() { backoff.failed(drawn_jitter()); }"), 1);
         assert_eq!(found("async fn f() { tokio::select! { biased; () = a() => {} } }"), 0);
         assert_eq!(found("async fn f() { tokio::select! { biased; _ = stop.changed() => {} } }"), 1);
         assert_eq!(found("async fn f() { stop.changed().await; }"), 1);

@@ -12,17 +12,15 @@ use serde_json::Value;
 use super::Report;
 use crate::cli::client::{Client, ClientError, Problem};
 use crate::cli::visible::one_line;
+use crate::domain::backoff::ExponentialBackoff;
 use crate::track::batch::{BODY_BYTES_MAX, LINES_MAX};
 use crate::track::import::ImportLine;
 
-/// How long to wait before a batch is offered again to a server that is too busy for it; then it is given up.
-const PAUSES: [Duration; 5] = [
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
+/// The wait before a batch is offered again to a server that is too busy for it.
+const BACKOFF: ExponentialBackoff =
+    ExponentialBackoff::new(Duration::from_millis(500), Duration::from_secs(8));
+/// After so many times it is given up.
+const REPEATED_MAX: u32 = 5;
 
 /// Collects lines into batches and sends them.
 pub(super) struct Sender {
@@ -127,7 +125,8 @@ impl Sender {
 
     /// Offers a batch until the server is not too busy for it, and again when the connection to a Pod was lost.
     async fn offer(&self, body: Bytes) -> Result<BatchAnswer, ClientError> {
-        for pause in PAUSES {
+        let mut backoff = BACKOFF;
+        while backoff.failures() < REPEATED_MAX {
             match self.offer_once(body.clone()).await {
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) => {}
@@ -136,7 +135,7 @@ impl Sender {
                 }
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(backoff.failed(0.0)).await;
         }
         let busy = || ClientError::Refused(Problem::read(StatusCode::SERVICE_UNAVAILABLE, &[]));
         self.offer_once(body).await?.ok_or_else(busy)

@@ -8,15 +8,16 @@ use jiff::Timestamp;
 use super::args::RuntimeCommand;
 use crate::api::labels::TAKE_OVER_ANNOTATION;
 use crate::cli::dev::data_folder::{DataFolder, DataFolderError};
+use crate::domain::backoff::{ExponentialBackoff, drawn_jitter};
 use crate::runtime::http::admin::AdminState;
 use crate::runtime::stores::{Stores, StoresError};
 use crate::store::StoreError;
 use crate::store::in_force::Holder;
 use crate::store::postgres::{self, DatabaseAddressError, PostgresAddress};
 
-/// The rest between two attempts to reach the database, doubling.
-const FIRST_REST: Duration = Duration::from_millis(500);
-const LONGEST_REST: Duration = Duration::from_secs(10);
+/// The wait between two attempts to reach the database.
+const BACKOFF: ExponentialBackoff =
+    ExponentialBackoff::new(Duration::from_millis(500), Duration::from_secs(10));
 
 /// Why there is nothing to keep things in.
 #[derive(Debug, thiserror::Error)]
@@ -83,11 +84,11 @@ pub(super) async fn open(command: &RuntimeCommand, admin_state: &AdminState) -> 
         (None, file) => {
             let authority = command.database_ca_file.as_deref();
             let address = address(&file.clone().unwrap_or_default(), authority)?;
-            let mut rest = FIRST_REST;
+            let mut backoff = BACKOFF;
             loop {
                 match Stores::on_postgres(&address, command.tenant()).await {
                     Ok(stores) => break Opened { stores, folder: None },
-                    Err(error) if is_passing(&error) => wait(admin_state, &error, &mut rest).await,
+                    Err(error) if is_passing(&error) => wait(admin_state, &error, &mut backoff).await,
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -111,11 +112,11 @@ async fn hold(
 ) -> Result<(), StoreProblem> {
     let here = command.holder();
     let from = command.take_over_from.as_ref().map(|text| &text.0);
-    let mut rest = FIRST_REST;
+    let mut backoff = BACKOFF;
     let holder = loop {
         match stores.in_force.hold(&here, from, Timestamp::now()).await {
             Ok(holder) => break holder,
-            Err(error) if error.is_transient() => wait(admin_state, &error, &mut rest).await,
+            Err(error) if error.is_transient() => wait(admin_state, &error, &mut backoff).await,
             Err(error) => return Err(StoresError::Store(error).into()),
         }
     };
@@ -127,11 +128,14 @@ async fn hold(
     Err(StoreProblem::HeldElsewhere { tenant, holder: Box::new(holder), here: Box::new(here), runtime })
 }
 
-async fn wait(admin_state: &AdminState, error: &(dyn std::error::Error + Sync), rest: &mut Duration) {
+async fn wait(
+    admin_state: &AdminState,
+    error: &(dyn std::error::Error + Sync),
+    backoff: &mut ExponentialBackoff,
+) {
     tracing::warn!(%error, "the store cannot be used yet; trying again");
     admin_state.set_awaits(Some(error.to_string()));
-    tokio::time::sleep(*rest).await;
-    *rest = (*rest * 2).min(LONGEST_REST);
+    tokio::time::sleep(backoff.failed(drawn_jitter())).await;
 }
 
 fn is_passing(error: &StoresError) -> bool {

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{PodKey, Replicas};
 use crate::causes::in_words;
+use crate::domain::backoff::ExponentialBackoff;
 use crate::domain::replica_report::ReplicaReport;
+use crate::operator::backoff::share;
 
 /// How long a replica may wait for a change before it answers that there is none.
 const WAIT: Duration = Duration::from_secs(25);
@@ -21,9 +23,9 @@ const WAIT: Duration = Duration::from_secs(25);
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// The largest report: that of some ten thousand objects, each some hundred bytes.
 const REPORT_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// The rest after a failure, doubling.
-const FIRST_REST: Duration = Duration::from_millis(200);
-const LONGEST_REST: Duration = Duration::from_secs(5);
+/// The wait after a failure.
+const BACKOFF: ExponentialBackoff =
+    ExponentialBackoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
 /// What a replica is asked by.
 pub(super) type Http = Client<HttpConnector, Empty<Bytes>>;
@@ -38,7 +40,7 @@ enum Answer {
 
 pub(super) async fn poll(replicas: Arc<Replicas>, key: PodKey, address: SocketAddr, stop: CancellationToken) {
     let http: Http = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-    let (mut tag, mut rest) = (String::new(), FIRST_REST);
+    let (mut tag, mut backoff) = (String::new(), BACKOFF);
     loop {
         // One of which nothing is known has something to say at once.
         let wait = if tag.is_empty() { Duration::ZERO } else { WAIT };
@@ -47,9 +49,10 @@ pub(super) async fn poll(replicas: Arc<Replicas>, key: PodKey, address: SocketAd
             asked = tokio::time::timeout(wait + ANSWER_MAX, ask(&http, address, &tag)) => asked,
         };
         match asked.unwrap_or_else(|_| Err("it does not answer".into())) {
-            Ok(Answer::Same) => rest = FIRST_REST,
+            Ok(Answer::Same) => backoff.succeeded(),
             Ok(Answer::Report(report, new)) => {
-                (tag, rest) = (new, FIRST_REST);
+                tag = new;
+                backoff.succeeded();
                 replicas.reported(&key, Ok(Arc::from(report)));
             }
             Err(why) => {
@@ -57,9 +60,8 @@ pub(super) async fn poll(replicas: Arc<Replicas>, key: PodKey, address: SocketAd
                 replicas.reported(&key, Err(why));
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    () = tokio::time::sleep(rest) => {}
+                    () = tokio::time::sleep(backoff.failed(share(&key.pod))) => {}
                 }
-                rest = (rest * 2).min(LONGEST_REST);
             }
         }
     }

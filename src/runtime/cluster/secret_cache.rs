@@ -11,11 +11,12 @@ use tokio::sync::Notify;
 use super::content::Content;
 use crate::channels::connect::SecretSource;
 use crate::compile::references::SecretUse;
+use crate::domain::backoff::ExponentialBackoff;
 use crate::domain::secret::Secret;
 
-/// The rest after a first failure; it doubles with each.
-const FIRST_REST: Duration = Duration::from_millis(50);
-const LONGEST_REST: Duration = Duration::from_secs(5);
+/// The wait after a failure.
+const BACKOFF: ExponentialBackoff = ExponentialBackoff::new(Duration::from_millis(50), LONGEST_WAIT);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How long what was read stands before it is read again; up to a quarter more, so that reads spread out.
 const STANDS_FOR: Duration = Duration::from_secs(60);
 /// How long a Secret must be missing before it counts as deleted.
@@ -66,7 +67,7 @@ struct Entry {
     uses: BTreeSet<SecretUse>,
     known: Known,
     due: Instant,
-    failures: u32,
+    backoff: ExponentialBackoff,
     missing_since: Option<Instant>,
     forbidden_since: Option<Instant>,
     is_asked: bool,
@@ -101,7 +102,7 @@ impl SecretCache {
                 uses: BTreeSet::new(),
                 known: Known::Unread(None),
                 due: now,
-                failures: 0,
+                backoff: BACKOFF,
                 missing_since: None,
                 forbidden_since: None,
                 is_asked: false,
@@ -121,7 +122,7 @@ impl SecretCache {
             let Some(entry) = entries.get_mut(name) else { continue };
             entry.again |= entry.is_asked;
             entry.due = entry.due.min(now + BETWEEN_READS);
-            entry.failures = 0;
+            entry.backoff.succeeded();
             touched = true;
         }
         if touched {
@@ -229,7 +230,7 @@ impl Entry {
     }
 
     fn stands(&mut self, now: Instant, spread: f64) {
-        self.failures = 0;
+        self.backoff.succeeded();
         self.missing_since = None;
         self.due = now + STANDS_FOR + STANDS_FOR.mul_f64(spread / 4.0);
     }
@@ -237,7 +238,7 @@ impl Entry {
     fn failed(&mut self, name: &str, reason: String, now: Instant, spread: f64) -> bool {
         self.missing_since = None;
         self.rest(now, spread);
-        if self.failures == 1 && matches!(self.known, Known::Read(_)) {
+        if self.backoff.failures() == 1 && matches!(self.known, Known::Read(_)) {
             tracing::warn!(secret = name, reason, "the Secret cannot be read; its last content stays");
         }
         self.unread(reason)
@@ -272,9 +273,7 @@ impl Entry {
     }
 
     fn rest(&mut self, now: Instant, spread: f64) {
-        let rest = FIRST_REST.saturating_mul(1 << self.failures.min(8)).min(LONGEST_REST);
-        self.failures = self.failures.saturating_add(1);
-        self.due = now + rest.mul_f64(1.0 + spread / 4.0);
+        self.due = now + self.backoff.failed(spread);
     }
 }
 

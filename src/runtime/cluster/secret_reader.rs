@@ -13,6 +13,7 @@ use super::content::Content;
 use super::secret_cache::{Asked, Outcome};
 use super::watches::Watched;
 use crate::causes::in_words;
+use crate::domain::backoff::drawn_jitter;
 
 /// How many are read at once.
 const AT_ONCE: usize = 8;
@@ -35,7 +36,7 @@ pub(super) async fn read_secrets(api: Api<Secret>, watched: Arc<Watched>, stop: 
             () = watched.secrets.hurry.notified() => {}
             () = until(due) => {}
             Some((name, outcome)) = under_way.next() => {
-                if watched.secrets.note(&name, outcome, Instant::now(), spread(&name)) {
+                if watched.secrets.note(&name, outcome, Instant::now(), drawn_jitter()) {
                     watched.changed.notify_one();
                 }
             }
@@ -77,11 +78,4 @@ async fn until(due: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// A number from 0 to 1 that differs between names and from one read to the next.
-fn spread(name: &str) -> f64 {
-    use std::hash::{BuildHasher as _, RandomState};
-    let drawn = RandomState::new().hash_one(name) >> 32;
-    f64::from(u32::try_from(drawn).unwrap_or_default()) / f64::from(u32::MAX)
 }

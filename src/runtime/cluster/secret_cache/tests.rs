@@ -73,8 +73,8 @@ fn one_that_fails_again_and_again_waits_behind_those_due_before_it() {
     let cache = cache(&["a", "b"], now);
     assert_eq!(cache.take_due(now, 1), ["a"]);
     cache.note("a", Outcome::Failed("no answer".into()), now, 0.0);
-    assert_eq!(cache.take_due(now + LONGEST_REST, 1), ["b"]);
-    assert_eq!(cache.take_due(now + LONGEST_REST, 1), ["a"]);
+    assert_eq!(cache.take_due(now + LONGEST_WAIT, 1), ["b"]);
+    assert_eq!(cache.take_due(now + LONGEST_WAIT, 1), ["a"]);
 }
 
 #[test]
