@@ -21,5 +21,6 @@ pub mod causes;
 pub mod cli;
 pub mod cluster_watch;
 pub mod listen;
+pub mod problem_details;
 pub mod sandbox;
 pub mod telemetry;

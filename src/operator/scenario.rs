@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::ResourceExt as _;
+use kube::{Resource, ResourceExt as _};
 
 use super::caches::{Guarded, get, name_of};
 use super::conditions::{Finding, Ground, Standing};
@@ -150,31 +150,17 @@ fn accepted_with(space: &Namespace<'_>, scenario: &Scenario) -> Vec<ObservedObje
     add("Scenario", &name_of(scenario), scenario.metadata.generation);
     for entry in &scenario.spec.triggers {
         let name = &entry.trigger_ref.name;
-        add(
-            "ApiTrigger",
-            name,
-            get(&space.caches.triggers, space.name, name).and_then(|it| it.meta_generation()),
-        );
+        add("ApiTrigger", name, get(&space.caches.triggers, space.name, name).and_then(generation));
     }
     for name in channels_of(&scenario.spec) {
-        add(
-            "Channel",
-            name,
-            get(&space.caches.channels, space.name, name).and_then(|it| it.meta_generation()),
-        );
+        add("Channel", name, get(&space.caches.channels, space.name, name).and_then(generation));
     }
     with
 }
 
 /// The generation of an object, whether it can be read or not.
-trait Generation {
-    fn meta_generation(&self) -> Option<i64>;
-}
-
-impl<K: kube::Resource> Generation for K {
-    fn meta_generation(&self) -> Option<i64> {
-        self.meta().generation
-    }
+fn generation<K: Resource>(object: Arc<Guarded<K>>) -> Option<i64> {
+    object.meta().generation
 }
 
 /// What the compile step says; with something missing it cannot say anything.

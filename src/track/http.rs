@@ -4,17 +4,19 @@
 //! none was; whatever is not answered as kept was not kept.
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::body::Body;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::batch::{BodyError, NumberedLine, lines_of};
 use super::line::{LineError, customer, event, scoped_customer, scoped_event};
 use super::view::{CustomerView, EVENTS_SHOWN_MAX};
 use crate::domain::credentials::TrackScope;
 use crate::domain::customer::EventNeeds;
+use crate::problem_details::ProblemBody;
 use crate::store::StoreError;
 use crate::store::customers::{Customers, LineRefused, LineResult};
 
@@ -189,16 +191,7 @@ impl TrackRefusal {
 impl IntoResponse for TrackRefusal {
     fn into_response(self) -> Response {
         let status = self.status();
-        let title = status.canonical_reason().unwrap_or_default();
-        let detail = self.to_string();
-        let problem =
-            json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
-        let mut response = (status, problem.to_string()).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        ProblemBody::new(status, self.to_string()).answer(retry_after).map(Body::from)
     }
 }

@@ -259,6 +259,11 @@ const LAYERS: &[Layer] = &[
         instead: "it makes a listener of an address and knows nobody: what is served there is its caller's",
     },
     Layer {
+        name: "problem_details",
+        forbidden: &["axum", "hyper", "k8s_openapi", "kube", "rusqlite", "tokio_postgres", "clap", "crate"],
+        instead: "it writes an answer: which request is refused, and why, is its caller's to say",
+    },
+    Layer {
         name: "causes",
         forbidden: &["axum", "hyper", "rusqlite", "tokio_postgres", "clap", "crate"],
         instead: "it puts errors of libraries into words and knows nobody: what to do about one is its caller's to say",

@@ -11,13 +11,14 @@ use super::ApiState;
 use super::answers::Turn;
 use super::auth::{May, MayReadOwn, ReadLog};
 use super::id::{Id, kept};
-use super::problem::{ApiProblem, ProblemBody};
+use super::problem::ApiProblem;
 use super::view::{CallPage, CallView, CountedView, Reader, call_states};
 use crate::domain::duration::duration_in_text;
 use crate::domain::hindrance::Hindrance;
 use crate::domain::name::{CallId, TriggerName};
 use crate::domain::pause::Pause;
 use crate::domain::state::CallState;
+use crate::problem_details::ProblemBody;
 use crate::store::calls::{CallFilter, PAGE_PARAMS_BYTES_MAX, params_bytes};
 use crate::store::run_log::RunRecord;
 

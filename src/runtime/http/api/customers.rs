@@ -11,7 +11,7 @@ use super::answers::Turn;
 use super::auth::{May, ReadCustomers, Track};
 use super::body::Batch;
 use super::id::Id;
-use super::problem::ProblemBody;
+use crate::problem_details::ProblemBody;
 use crate::track::http::{self as track, BatchAnswer};
 use crate::track::view::CustomerView;
 

@@ -12,13 +12,14 @@ use super::answers::Turn;
 use super::auth::{May, ReadLog};
 use super::calls::{limit, no_such_call};
 use super::id::Id;
-use super::problem::{ApiProblem, ProblemBody};
+use super::problem::ApiProblem;
 use super::view::{DeliveryPage, DeliveryView, delivery_states};
 use crate::compile::Sources;
 use crate::domain::customer::{CustomerKey, EventNeeds};
 use crate::domain::delivery::DeliveryId;
 use crate::domain::name::{CallId, VersionId};
 use crate::domain::state::DeliveryState;
+use crate::problem_details::ProblemBody;
 use crate::store::StoreError;
 use crate::store::run_log::{DeliveryFilter, DeliveryRecord};
 

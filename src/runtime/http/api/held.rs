@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::ApiState;
 use super::auth::{Control, May};
 use super::id::Id;
-use super::problem::{ApiProblem, ProblemBody};
+use super::problem::ApiProblem;
 use crate::domain::delivery::DeliveryId;
+use crate::problem_details::ProblemBody;
 use crate::runtime::engine::run::Control as EngineControl;
 
 /// That a decision was kept.

@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use super::problem::ProblemBody;
 use super::{calls, customers, deliveries, held, pauses, probes};
+use crate::problem_details::ProblemBody;
 
 #[derive(OpenApi)]
 #[openapi(

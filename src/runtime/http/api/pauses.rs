@@ -14,10 +14,11 @@ use super::auth::{Control, May, ReadLog};
 use super::body::Body;
 use super::calls::no_such_call;
 use super::id::{KindAndName, kept};
-use super::problem::{ApiProblem, ProblemBody};
+use super::problem::ApiProblem;
 use crate::domain::body::to_utf8;
 use crate::domain::name::CallId;
 use crate::domain::pause::{Pause, PauseReport, PauseScope, REASON_MAX};
+use crate::problem_details::ProblemBody;
 use crate::runtime::engine::run::Control as EngineControl;
 
 /// All that is paused.

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 
 use crate::domain::admission::Refusal;
 use crate::domain::body::TAKEN_CODINGS;
 use crate::domain::guessing::Slowed;
+use crate::problem_details::ProblemBody;
 use crate::runtime::http::server::HeldBack;
 use crate::store::StoreError;
 use crate::telemetry::Sampled;
@@ -20,23 +21,6 @@ pub struct ApiProblem {
     status: StatusCode,
     detail: String,
     slowed: Option<Slowed>,
-}
-
-/// A refusal as it is sent, `application/problem+json`.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct ProblemBody {
-    /// Always `about:blank`: the status says what kind it is.
-    pub r#type: String,
-    /// The status in words.
-    pub title: String,
-    /// The status.
-    pub status: u16,
-    /// What is wrong here and what to do about it.
-    pub detail: String,
-    /// Of a call whose parameters are wrong: each of them, with `parameter`, `expected`, `found` and, in a request that is
-    /// several calls, the `index` of the element.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub errors: Option<Vec<serde_json::Value>>,
 }
 
 impl ApiProblem {
@@ -138,16 +122,13 @@ impl From<StoreError> for ApiProblem {
 
 impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response {
-        let body = ProblemBody {
-            r#type: "about:blank".to_owned(),
-            title: self.status.canonical_reason().unwrap_or_default().to_owned(),
-            status: self.status.as_u16(),
-            detail: self.detail,
-            errors: None,
+        let retry_after = match self.slowed {
+            Some(slowed) => Refusal::Guessing(slowed).retry_after_seconds(),
+            None => (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
         };
-        let mut response = (self.status, axum::Json(body)).into_response();
+        let problem = ProblemBody::new(self.status, self.detail);
+        let mut response = problem.answer(retry_after).map(Body::from);
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(TAKEN_CODINGS));
         }
@@ -155,12 +136,7 @@ impl IntoResponse for ApiProblem {
             let scheme = HeaderValue::from_static("Basic realm=\"fanfare\", charset=\"UTF-8\"");
             headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
         if let Some(slowed) = self.slowed {
-            let seconds = Refusal::Guessing(slowed).retry_after_seconds().unwrap_or(1);
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response.extensions_mut().insert(HeldBack(slowed.answer_after));
         }
         response

@@ -1,20 +1,20 @@
 //! What a caller is answered: 202 with the call's id, or a problem by RFC 9457 that says what to do.
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use serde::Serialize;
+use serde_json::Value;
 
 use crate::domain::admission::{Answer, Refusal, WrongElement};
 use crate::domain::body::TAKEN_CODINGS;
+use crate::problem_details::ProblemBody;
 use crate::runtime::http::server::HeldBack;
 
 /// What the endpoint sends.
 pub type IngestResponse = Response<Full<Bytes>>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"fanfare\", charset=\"UTF-8\"");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"fanfare\"");
 
@@ -38,36 +38,17 @@ pub(super) fn accepted(answer: &Answer) -> IngestResponse {
     response
 }
 
-#[derive(Serialize)]
-struct Problem<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [WrongElement],
-}
-
 /// Any refusal.
 pub(super) fn refused(refusal: &Refusal) -> IngestResponse {
-    let errors: &[WrongElement] = match refusal {
-        Refusal::WrongParameters(wrong) => wrong,
-        _ => &[],
+    let status = StatusCode::from_u16(refusal.status()).expect("every refusal has a status of three digits");
+    let errors = match refusal {
+        Refusal::WrongParameters(wrong) => Some(wrong.iter().map(told).collect()),
+        _ => None,
     };
-    let problem = Problem {
-        kind: "about:blank",
-        title: refusal.title(),
-        status: refusal.status(),
-        detail: refusal.to_string(),
-        errors,
-    };
-    let body = serde_json::to_vec(&problem).expect("a problem holds only texts and numbers");
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() =
-        StatusCode::from_u16(refusal.status()).expect("every refusal has a status of three digits");
+    let title = refusal.title().to_owned();
+    let problem = ProblemBody { title, errors, ..ProblemBody::new(status, refusal.to_string()) };
+    let mut response = problem.answer(refusal.retry_after_seconds()).map(Full::from);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, PROBLEM);
     match refusal {
         Refusal::Method => {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
@@ -81,11 +62,12 @@ pub(super) fn refused(refusal: &Refusal) -> IngestResponse {
         }
         _ => {}
     }
-    if let Some(seconds) = refusal.retry_after_seconds() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
     if let Refusal::Guessing(slowed) = refusal {
         response.extensions_mut().insert(HeldBack(slowed.answer_after));
     }
     response
+}
+
+fn told(wrong: &WrongElement) -> Value {
+    serde_json::to_value(wrong).expect("a wrong parameter holds only texts and numbers")
 }
