@@ -3,6 +3,8 @@
 
 #[path = "architecture/budgets.rs"]
 mod budgets;
+#[path = "architecture/circles.rs"]
+mod circles;
 #[path = "architecture/habits.rs"]
 mod habits;
 #[path = "architecture/layers.rs"]
@@ -40,6 +42,11 @@ fn a_layer_knows_only_the_layers_below_it() {
 #[test]
 fn every_module_of_the_library_has_its_layer() {
     complaints("modules without a layer", &layers::unlisted(&source::all()));
+}
+
+#[test]
+fn no_files_take_from_each_other_in_a_circle() {
+    complaints("circles", &circles::check(&source::all()));
 }
 
 #[test]

@@ -8,9 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::AsyncReadExt;
 
 use super::client::{Answer, Client, ClientError, ServerArgs};
+use super::client_command;
 use super::cluster::{Need, spoken};
-use super::exit::{self, Exit};
-use super::output::{OutputArgs, print, print_json, warn};
+use super::exit::Exit;
+use super::output::{OutputArgs, print, print_value, warn};
 use super::view::{Accepted, Call};
 use super::{log, watch};
 use crate::domain::body::to_utf8;
@@ -55,7 +56,7 @@ pub struct CallCommand {
 
 impl CallCommand {
     pub(super) fn run(self) -> ExitCode {
-        exit::run(self.call())
+        client_command::run(self.call())
     }
 
     async fn call(self) -> Result<Exit, ClientError> {
@@ -96,8 +97,8 @@ impl CallCommand {
     fn print(&self, answer: &Answer) -> Result<Exit, ClientError> {
         let read: Accepted = answer.json().map_err(Self::in_doubt)?;
         let printed = match self.output.is_json() {
-            true => print_json(answer),
-            false => print(&accepted(&read)),
+            true => answer.json().and_then(|json| Ok(print_value(&json)?)),
+            false => print(&accepted(&read)).map_err(ClientError::from),
         };
         printed.map(|()| Exit::Done).map_err(|error| unseen(&read, error))
     }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use super::client::ClientError;
-use super::exit::{self, Exit};
+use super::client_command;
+use super::exit::Exit;
 
 /// Print a script that completes this command in a shell.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ impl CompletionCommand {
     pub(super) fn run(self) -> ExitCode {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::Cli::command(), "fanfare", &mut script);
-        exit::run(async move {
+        client_command::run(async move {
             use std::io::Write;
             std::io::stdout().lock().write_all(&script).map_err(ClientError::Output)?;
             Ok(Exit::Done)

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::client::ClientError;
+use super::client_command;
 use super::dev::credentials::{Credential, DevCredentials};
-use super::exit::{self, Exit};
+use super::exit::Exit;
 use super::output::{OutputArgs, print, print_value, table};
 
 /// Show the credentials that `fanfare dev` generated: its owner's key, and those of triggers and ApiKeys.
@@ -35,7 +36,7 @@ pub struct CredentialsCommand {
 
 impl CredentialsCommand {
     pub(super) fn run(self) -> ExitCode {
-        exit::run(async move { self.show() })
+        client_command::run(async move { self.show() })
     }
 
     fn show(&self) -> Result<Exit, ClientError> {

@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::client::{ClientError, ServerArgs};
+use super::client_command;
 use super::cluster::Need;
-use super::exit::{self, EXIT_CODES, Exit};
-use super::output::{OutputArgs, print, print_json, table};
+use super::exit::{EXIT_CODES, Exit};
+use super::output::{OutputArgs, print, print_value, table};
 use crate::api::Permission;
 
 /// Look at customers. The key needs the permission ReadCustomers.
@@ -42,7 +43,7 @@ struct GetArgs {
 impl CustomersCommand {
     pub(super) fn run(self) -> ExitCode {
         match self.action {
-            Action::Get(args) => exit::run(args.get()),
+            Action::Get(args) => client_command::run(args.get()),
         }
     }
 }
@@ -52,7 +53,7 @@ impl GetArgs {
         let client = self.server.client(Need::May(Permission::ReadCustomers)).await?;
         let answer = client.get(&["api", "v1", "customers", &self.id], &[]).await?;
         match self.output.is_json() {
-            true => print_json(&answer)?,
+            true => print_value(&answer.json()?)?,
             false => print(&shown(&answer.json()?))?,
         }
         Ok(Exit::Done)

@@ -7,9 +7,10 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::client::{Client, ClientError, ServerArgs};
+use super::client_command;
 use super::cluster::Need;
-use super::exit::{self, EXIT_CODES, Exit};
-use super::output::{OutputArgs, print, print_json, table, warn};
+use super::exit::{EXIT_CODES, Exit};
+use super::output::{OutputArgs, print, print_value, table, warn};
 use super::view::{Call, Page};
 use super::visible::one_line;
 use crate::api::Permission;
@@ -91,9 +92,9 @@ fn exit_help() -> String {
 impl DeliveriesCommand {
     pub(super) fn run(self) -> ExitCode {
         match self.decision {
-            None => exit::run(self.list.list()),
-            Some(Decision::Resend(args)) => exit::run(args.decide("resend", "will be sent again")),
-            Some(Decision::Close(args)) => exit::run(args.decide("close", "is closed")),
+            None => client_command::run(self.list.list()),
+            Some(Decision::Resend(args)) => client_command::run(args.decide("resend", "will be sent again")),
+            Some(Decision::Close(args)) => client_command::run(args.decide("close", "is closed")),
         }
     }
 }
@@ -109,7 +110,7 @@ impl ListArgs {
         let client = self.server.client(Need::May(Permission::ReadLog)).await?;
         let answer = client.get(path, &query).await?;
         match self.output.is_json() {
-            true => print_json(&answer)?,
+            true => print_value(&answer.json()?)?,
             false => {
                 let page: Page<Delivery> = answer.json()?;
                 let without = if page.next.is_none() { self.without(&client).await? } else { String::new() };
@@ -173,9 +174,10 @@ impl DecideArgs {
         let path = ["api", "v1", "deliveries", id, decision];
         let answer = client.post(&path, HeaderMap::new(), Bytes::from_static(b"{}")).await?;
         match self.output.is_json() {
-            true => print_json(&answer),
-            false => print(&format!("{} {outcome}", one_line(id))),
+            true => print_value(&answer.json()?)?,
+            false => print(&format!("{} {outcome}", one_line(id)))?,
         }
+        Ok(())
     }
 
     /// The ids of what is held, page by page, before anything is decided.

@@ -1,9 +1,4 @@
-//! The exit codes of the client commands, and how a command ends.
-
-use std::process::ExitCode;
-
-use super::client::ClientError;
-use super::output::warn;
+//! The exit codes of the client commands.
 
 /// For `--help`: what scripts may rely on.
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 the server cannot be \
@@ -26,21 +21,4 @@ pub(super) enum Exit {
     AcceptedNotDone = 5,
     /// A call was accepted, or may have been, and what came of it was not seen.
     AcceptedUnseen = 6,
-}
-
-/// Runs a client command to its end and says on stderr why it stopped.
-pub(super) fn run(command: impl Future<Output = Result<Exit, ClientError>>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return stopped(&ClientError::Output(error)),
-    };
-    match runtime.block_on(command) {
-        Ok(exit) => ExitCode::from(exit as u8),
-        Err(error) => stopped(&error),
-    }
-}
-
-fn stopped(error: &ClientError) -> ExitCode {
-    warn(&format!("error: {error}"));
-    ExitCode::from(error.exit() as u8)
 }

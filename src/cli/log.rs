@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use super::client::{Answer, ClientError, ServerArgs};
+use super::client_command;
 use super::cluster::Need;
-use super::exit::{self, EXIT_CODES, Exit};
-use super::output::{OutputArgs, print, print_json, table};
+use super::exit::{EXIT_CODES, Exit};
+use super::output::{OutputArgs, print, print_value, table};
 use super::view::{Call, Counted, Page, Run};
 use super::visible::one_line;
 use crate::api::Permission;
@@ -60,7 +61,7 @@ fn exit_help() -> String {
 
 impl LogCommand {
     pub(super) fn run(self) -> ExitCode {
-        exit::run(self.read())
+        client_command::run(self.read())
     }
 
     async fn read(self) -> Result<Exit, ClientError> {
@@ -79,7 +80,7 @@ impl LogCommand {
         ];
         let answer = client.get(&["api", "v1", "calls"], &query).await?;
         match self.output.is_json() {
-            true => print_json(&answer)?,
+            true => print_value(&answer.json()?)?,
             false => print(&list(&answer.json()?))?,
         }
         Ok(Exit::Done)
@@ -90,7 +91,7 @@ impl LogCommand {
 pub(super) fn show(answer: &Answer, output: OutputArgs) -> Result<Call, ClientError> {
     let call: Call = answer.json()?;
     match output.is_json() {
-        true => print_json(answer)?,
+        true => print_value(&answer.json()?)?,
         false => print(&detail(&call))?,
     }
     Ok(call)

@@ -20,7 +20,9 @@ mod sandbox;
 mod stop;
 mod validate;
 
+mod answer;
 mod client;
+mod client_command;
 mod cluster;
 mod exit;
 mod output;

@@ -7,7 +7,6 @@ use std::io::{IsTerminal, Write};
 
 use comfy_table::{Table, presets};
 
-use super::client::{Answer, ClientError};
 use super::visible;
 
 /// For whom to print.
@@ -35,7 +34,7 @@ impl OutputArgs {
 }
 
 /// Prints text, ending its last line.
-pub(super) fn print(text: &str) -> Result<(), ClientError> {
+pub(super) fn print(text: &str) -> std::io::Result<()> {
     write(&visible::lines(text))
 }
 
@@ -50,24 +49,18 @@ pub(super) fn line(text: std::fmt::Arguments<'_>) {
 }
 
 /// Prints JSON on one line, for scripts alone.
-pub(super) fn print_compact(json: &serde_json::Value) -> Result<(), ClientError> {
+pub(super) fn print_compact(json: &serde_json::Value) -> std::io::Result<()> {
     write(&visible::json(&json.to_string()))
 }
 
-fn write(text: &str) -> Result<(), ClientError> {
+fn write(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.trim_end().as_bytes())?;
-    Ok(out.write_all(b"\n")?)
-}
-
-/// Prints an answer's JSON: on one line for a pipe, indented for a terminal.
-pub(super) fn print_json(answer: &Answer) -> Result<(), ClientError> {
-    let json: serde_json::Value = answer.json()?;
-    print_value(&json)
+    out.write_all(b"\n")
 }
 
 /// Prints JSON: on one line for a pipe, indented for a terminal.
-pub(super) fn print_value(json: &serde_json::Value) -> Result<(), ClientError> {
+pub(super) fn print_value(json: &serde_json::Value) -> std::io::Result<()> {
     write(&visible::json(&match std::io::stdout().is_terminal() {
         true => format!("{json:#}"),
         false => json.to_string(),

@@ -8,9 +8,10 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::client::{ClientError, ServerArgs};
+use super::client_command;
 use super::cluster::{Need, spoken};
-use super::exit::{self, EXIT_CODES, Exit};
-use super::output::{OutputArgs, print, print_json, table};
+use super::exit::{EXIT_CODES, Exit};
+use super::output::{OutputArgs, print, print_value, table};
 use super::view::Page;
 use crate::api::Permission;
 use crate::domain::pause::PauseReport;
@@ -92,25 +93,25 @@ struct AskArgs {
 impl PauseCommand {
     pub(super) fn run(self) -> ExitCode {
         let body = json!({"reason": self.reason}).to_string();
-        exit::run(self.ask.send("pause", body))
+        client_command::run(self.ask.send("pause", body))
     }
 }
 
 impl ResumeCommand {
     pub(super) fn run(self) -> ExitCode {
-        exit::run(self.ask.send("resume", String::new()))
+        client_command::run(self.ask.send("resume", String::new()))
     }
 }
 
 impl CancelCommand {
     pub(super) fn run(self) -> ExitCode {
-        exit::run(self.ask.send("cancel", String::new()))
+        client_command::run(self.ask.send("cancel", String::new()))
     }
 }
 
 impl PausesCommand {
     pub(super) fn run(self) -> ExitCode {
-        exit::run(self.list())
+        client_command::run(self.list())
     }
 
     async fn list(self) -> Result<Exit, ClientError> {
@@ -121,7 +122,7 @@ impl PausesCommand {
             .get(&["api", "v1", "pauses"], &[])
             .await?;
         match self.output.is_json() {
-            true => print_json(&answer)?,
+            true => print_value(&answer.json()?)?,
             false => print(&shown(&answer.json()?))?,
         }
         Ok(Exit::Done)
@@ -143,7 +144,7 @@ impl AskArgs {
         let client = self.server.client(Need::May(Permission::Control)).await?;
         let answer = client.post(&path, HeaderMap::new(), Bytes::from(body)).await?;
         if self.output.is_json() {
-            print_json(&answer)?;
+            print_value(&answer.json()?)?;
             return Ok(Exit::Done);
         }
         let named = format!("{kind} {name}");

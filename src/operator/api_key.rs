@@ -9,9 +9,10 @@ use super::api_trigger::not_owned;
 use super::caches::name_of;
 use super::conditions::{Finding, Ground, Standing};
 use super::context::Context;
-use super::controller::{Kind, again};
+use super::controller::{Reconcile, again};
 use super::credentials::{Form, Kept, Owner, keep, schedule};
 use super::error::ReconcileError;
+use super::kind::Kind;
 use super::programmed::{Serving, Wanted, in_force, tell_in_force};
 use super::status;
 use super::verdict::judge;
@@ -22,8 +23,7 @@ use crate::compile::references::SecretUse;
 use crate::compile::{ObjectKind, spec_digest};
 use crate::domain::replica_report::ReplicaReport;
 
-impl Kind for ApiKey {
-    const NAME: &'static str = "ApiKey";
+impl Reconcile for ApiKey {
     const DEBOUNCE: Duration = Duration::from_millis(20);
 
     async fn reconcile(context: &Context, key: &Self) -> Result<Duration, ReconcileError> {

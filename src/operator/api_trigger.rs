@@ -10,9 +10,10 @@ use super::apply;
 use super::caches::name_of;
 use super::conditions::{Finding, Ground};
 use super::context::Context;
-use super::controller::{Kind, again};
+use super::controller::{Reconcile, again};
 use super::credentials::{Form, Kept, Owner, keep};
 use super::error::ReconcileError;
+use super::kind::Kind;
 use super::programmed::{Serving, Wanted, in_force, tell_in_force};
 use super::status;
 use super::user_secret::{self, RESOLVED_REFS, UserSecret};
@@ -41,8 +42,7 @@ impl Credentials {
     }
 }
 
-impl Kind for ApiTrigger {
-    const NAME: &'static str = "ApiTrigger";
+impl Reconcile for ApiTrigger {
     const DEBOUNCE: Duration = Duration::from_millis(20);
 
     async fn reconcile(context: &Context, trigger: &Self) -> Result<Duration, ReconcileError> {

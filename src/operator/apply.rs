@@ -2,8 +2,7 @@
 //!
 //! What is there already as it should is not written: at rest the operator writes nothing.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
@@ -92,30 +91,6 @@ fn merging() -> PatchParams {
 
 fn value_of(object: Option<&DynamicObject>) -> Value {
     object.map(|object| serde_json::to_value(object).unwrap_or_default()).unwrap_or_default()
-}
-
-/// What the cluster itself puts into objects beyond the usual, as it was seen right after they were written.
-#[derive(Debug, Default)]
-pub(super) struct FilledIn(Mutex<HashMap<String, BTreeSet<String>>>);
-
-impl FilledIn {
-    /// More objects than an operator makes; beyond that what is known is learnt anew, by one write an object.
-    const OBJECTS_MAX: usize = 20_000;
-
-    fn of(&self, uid: &str) -> BTreeSet<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
-    }
-
-    fn remember(&self, uid: String, what: BTreeSet<String>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= Self::OBJECTS_MAX {
-            known.clear();
-        }
-        match what.is_empty() {
-            true => known.remove(&uid),
-            false => known.insert(uid, what),
-        };
-    }
 }
 
 /// Removes an object that belonged to `owner`, or was left by a former one, and is not wanted any more. What is not

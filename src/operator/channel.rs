@@ -9,8 +9,9 @@ use kube::ResourceExt as _;
 use super::caches::name_of;
 use super::conditions::{Finding, Ground, Standing};
 use super::context::Context;
-use super::controller::{Kind, again};
+use super::controller::{Reconcile, again};
 use super::error::ReconcileError;
+use super::kind::Kind;
 use super::paused::paused;
 use super::programmed::{Replica, Wanted, in_force, tell_in_force};
 use super::status;
@@ -24,8 +25,7 @@ use crate::domain::replica_report::{ChannelReport, ReplicaReport};
 const CONNECTED: &str = "Connected";
 const REFUSALS_RECOGNIZED: &str = "RefusalsRecognized";
 
-impl Kind for Channel {
-    const NAME: &'static str = "Channel";
+impl Reconcile for Channel {
     const DEBOUNCE: Duration = Duration::from_millis(20);
 
     async fn reconcile(context: &Context, channel: &Self) -> Result<Duration, ReconcileError> {

@@ -11,11 +11,11 @@ use kube::{Api, Client, Resource};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::apply::FilledIn;
 use super::backoff::Backoff;
 use super::caches::{Caches, name_of};
 use super::credentials::KnownSecrets;
 use super::error::ReconcileError;
+use super::filled_in::FilledIn;
 use super::managed_by::Others;
 use super::metrics::Metrics;
 use super::namespace::Namespace;

@@ -1,7 +1,6 @@
 //! The loop around each kind: what changed is reconciled, in bounded numbers and time, and nothing it does takes
 //! another object down.
 
-use std::fmt::Debug;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,13 +13,13 @@ use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Resource, ResourceExt as _};
-use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff;
 use super::caches::{Cache, Guarded, WakeOf};
 use super::context::Context;
 use super::error::ReconcileError;
+use super::kind::Kind;
 use super::managed_by::look_again;
 use super::status;
 use crate::api::Runtime;
@@ -46,18 +45,8 @@ pub(super) fn again(is_resolved: bool, due: Option<Duration>) -> Duration {
     due.map_or(usual, |due| due.min(usual)).max(AT_ONCE)
 }
 
-/// A kind the operator makes real.
-pub(super) trait Kind:
-    Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Send
-    + Sync
-    + 'static
-{
-    /// Its name, in logs and metrics.
-    const NAME: &'static str;
+/// How the operator makes a kind real.
+pub(super) trait Reconcile: Kind {
     /// How long changes are waited for that come together.
     const DEBOUNCE: Duration;
 
@@ -69,7 +58,7 @@ pub(super) trait Kind:
 }
 
 /// Reconciles a kind's objects until told to stop; what is under way then is brought to its end.
-pub(super) async fn run<K: Kind>(
+pub(super) async fn run<K: Reconcile>(
     context: Arc<Context>,
     changes: impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
     cache: Cache<K>,
@@ -94,7 +83,7 @@ pub(super) async fn run<K: Kind>(
         .await;
 }
 
-async fn reconcile<K: Kind>(
+async fn reconcile<K: Reconcile>(
     object: Arc<Guarded<K>>,
     context: Arc<Context>,
 ) -> Result<Action, ReconcileError> {

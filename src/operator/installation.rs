@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use tokio::time::Instant;
 
 use super::caches::{Guarded, name_of, namespace_of};
-use super::lease_held::LeaseHeld;
+use super::lease_held::{LeaseHeld, LeaseName};
 use super::managed_by::{Manager, manager};
 use super::rights::{Role, has_all};
 use crate::api::{ApiKey, ApiTrigger, Channel, Runtime, Scenario};
@@ -39,15 +39,6 @@ pub struct Installation {
     pub namespaces: Vec<String>,
     /// For how long what is not yet so is looked at again.
     pub patience: Duration,
-}
-
-/// A Lease.
-#[derive(Debug, Clone)]
-pub struct LeaseName {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
 }
 
 /// One thing that was looked at.

@@ -6,8 +6,16 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::{Api, Client};
 
-use super::installation::LeaseName;
 use crate::causes::in_words;
+
+/// A Lease.
+#[derive(Debug, Clone)]
+pub struct LeaseName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
 
 /// A Lease that is looked at several times.
 pub(super) struct LeaseHeld<'a> {

@@ -7,15 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::runtime::events::EventType;
 use kube::{Api, Client, ResourceExt as _};
 
 use super::caches::{Caches, namespace_of};
-use super::context::Context;
-use super::controller::Kind;
+use super::kind::Kind;
 use super::namespace::Namespace;
 use super::settings::OperatorSettings;
-use super::status::publish;
 use crate::api::Runtime;
 use crate::api::labels::OPERATOR_ANNOTATION;
 
@@ -77,7 +74,7 @@ pub(super) struct Others {
 
 impl Others {
     /// Notes who manages a namespace; answers whether that is news.
-    fn note(&self, namespace: &str, other: Option<&str>) -> bool {
+    pub(super) fn note(&self, namespace: &str, other: Option<&str>) -> bool {
         let mut namespaces = lock(&self.namespaces);
         match other {
             Some(other) => {
@@ -88,7 +85,7 @@ impl Others {
     }
 
     /// Whether an installation has not been heard of for so long that it is gone: its Lease, as this process sees it.
-    async fn is_gone(&self, client: &Client, installation: &str) -> bool {
+    pub(super) async fn is_gone(&self, client: &Client, installation: &str) -> bool {
         let Some((namespace, name)) = installation.split_once('/') else { return false };
         let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
         let Ok(Ok(found)) = tokio::time::timeout(ASK_MAX, leases.get_metadata_opt(name)).await else {
@@ -108,54 +105,6 @@ impl Others {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Context {
-    /// Whether another installation manages the namespace; which one.
-    pub(super) fn managed_by_other(&self, namespace: &str) -> Option<String> {
-        let runtime = self.namespace(namespace).runtime()?;
-        let Ok(runtime) = &runtime.0 else { return None };
-        match manager(runtime, &self.installation) {
-            Manager::Other { installation, .. } => Some(installation),
-            Manager::Own | Manager::Nobody => {
-                self.others.note(namespace, None);
-                None
-            }
-        }
-    }
-
-    /// Whether the installation that manages the Runtime's namespace is gone, so that this one may take its place.
-    pub(super) async fn may_take_over(&self, runtime: &Runtime) -> bool {
-        // One without a Lease could not be told from one that is gone, and each would take the other's place.
-        match manager(runtime, &self.installation) {
-            Manager::Other { installation, is_declared: false } if self.settings.elects_leader => {
-                self.others.is_gone(&self.client, &installation).await
-            }
-            _ => false,
-        }
-    }
-
-    /// Says once that this installation stands back from a namespace.
-    pub(super) async fn stand_back(&self, runtime: &Runtime, other: &str) {
-        let namespace = runtime.namespace().unwrap_or_default();
-        if !self.others.note(&namespace, Some(other)) {
-            return;
-        }
-        let own = &self.installation;
-        tracing::warn!(
-            namespace,
-            other,
-            own,
-            "another installation of the operator manages this namespace; standing back"
-        );
-        let note = format!(
-            "the operator of {other} manages this namespace, so that of {own} stands back; serve it by one of them \
-             (watchNamespaces), or hand it over: `kubectl annotate runtime {} -n {namespace} --overwrite \
-             {OPERATOR_ANNOTATION}={own}`",
-            runtime.name_any()
-        );
-        publish(self, runtime, EventType::Warning, "ManagedByAnother", "StandBack", &note).await;
-    }
 }
 
 /// What is looked at again while another installation manages it.

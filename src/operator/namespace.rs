@@ -8,11 +8,17 @@ use std::sync::Arc;
 use kube::Resource as _;
 
 use super::caches::{Cache, Caches, Guarded, get, name_of, of_namespace};
-use super::runtime::WrittenByPages;
 use crate::api::labels::trigger_secret_name;
 use crate::api::{ApiKeySpec, KeyType, Permission, Runtime, ScenarioSpec};
 use crate::compile::Sources;
 use crate::compile::references::{SecretUse, config_maps, secrets_of};
+
+/// What Public keys of the namespace may write to, so that it is published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct WrittenByPages {
+    pub customers: bool,
+    pub events: bool,
+}
 
 /// A namespace as the caches show it.
 pub(super) struct Namespace<'a> {

@@ -11,8 +11,9 @@ use kube::{Resource, ResourceExt as _};
 use super::caches::{Guarded, get, name_of};
 use super::conditions::{Finding, Ground, Standing};
 use super::context::Context;
-use super::controller::{Kind, again};
+use super::controller::{Reconcile, again};
 use super::error::ReconcileError;
+use super::kind::Kind;
 use super::left_out::left_out;
 use super::namespace::{Namespace, channels_of};
 use super::paused::{nobody_tells, paused};
@@ -31,8 +32,7 @@ const AUDIENCE_INDEXED: &str = "AudienceIndexed";
 /// The state of a scenario that fires no more and has runs under way.
 const FINISHING: &str = "Finishing";
 
-impl Kind for Scenario {
-    const NAME: &'static str = "Scenario";
+impl Reconcile for Scenario {
     const DEBOUNCE: Duration = Duration::from_millis(20);
 
     async fn reconcile(context: &Context, scenario: &Self) -> Result<Duration, ReconcileError> {

@@ -26,12 +26,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin::Health;
 use super::allowed::{self, Allowed, SecretMeta};
-use super::apply::FilledIn;
 use super::backoff::Backoff;
 use super::caches::{Cache, CacheWriter, Caches, Guarded, REPLICAS, SECRETS, Wakes, name_of, namespace_of};
 use super::context::{Context, FIELD_MANAGER};
-use super::controller::{self, Kind};
+use super::controller::{self, Reconcile};
 use super::credentials::KnownSecrets;
+use super::filled_in::FilledIn;
 use super::replicas::{Made, Replicas};
 use super::settings::OperatorSettings;
 use super::watches::{Links, attend, attend_stream, changes};
@@ -294,7 +294,7 @@ async fn until_known(client: &Client, group: &str, stop: &CancellationToken) -> 
 }
 
 /// Starts the controller of a kind.
-fn control<K: Kind>(
+fn control<K: Reconcile>(
     tasks: &mut JoinSet<()>,
     context: &Arc<Context>,
     changes: impl futures_util::Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,

@@ -12,16 +12,17 @@ use serde_json::{Value, json};
 
 use super::conditions::{Finding, Ground, find, ready};
 use super::context::{Context, FIELD_MANAGER};
-use super::controller::Kind;
 use super::error::ReconcileError;
+use super::kind::Kind;
 use super::left_out::CUSTOMERS_REACHED;
 use super::paused::PAUSED;
-use super::runtime::LEFT_BEHIND;
 use super::verdict::ACCEPTED;
 use crate::causes::in_words;
 
 /// The most an Event's note may hold.
 const NOTE_BYTES_MAX: usize = 1000;
+/// The condition that is there while a former Runtime's volume is.
+pub(super) const LEFT_BEHIND: &str = "VolumeLeftBehind";
 /// The condition that is there while an object cannot be looked at to the end.
 const RECONCILED: &str = "Reconciled";
 /// How long publishing an Event may take: nothing waits for it.

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::caches::{Cache, CacheWriter, Caches, Guarded, Wakes, name_of, namespace_of, of_namespace, refs};
-use super::controller::Kind;
+use super::kind::Kind;
 use super::namespace::Namespace;
 use crate::api::labels::{API_KEY_LABEL, OPERATOR_ANNOTATION, RUNTIME_LABEL, TRIGGER_LABEL};
 use crate::api::{ApiKey, ApiTrigger, Channel, GROUP, Runtime};

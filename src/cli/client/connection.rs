@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::ClientError;
+use crate::cli::answer::read_answer;
 
 /// A server that is there answers much sooner.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest answer: a page of 1,000 deliveries is below 1 MiB.
-const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Sends the request to the URL's server and reads the whole answer.
 pub(super) async fn exchange(
@@ -71,19 +70,7 @@ async fn over(
     let answer = sender.send_request(request).await.map_err(cut_off)?;
     let read = read_answer(answer).await;
     driver.abort();
-    read
-}
-
-/// Reads the whole of an answer.
-pub(in crate::cli) async fn read_answer(
-    answer: http::Response<hyper::body::Incoming>,
-) -> Result<(StatusCode, Bytes), ClientError> {
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
-        .collect()
-        .await
-        .map_err(|error| ClientError::NotUnderstood { reason: error.to_string() })?;
-    Ok((status, body.to_bytes()))
+    read.map_err(|reason| ClientError::NotUnderstood { reason })
 }
 
 fn origin(url: &url::Url) -> url::Url {

@@ -18,7 +18,6 @@ use serde::de::DeserializeOwned;
 use super::cluster::{ClusterError, Tunnel};
 
 pub(super) use address::ServerArgs;
-pub(super) use connection::read_answer;
 pub(super) use error::ClientError;
 pub(super) use problem::Problem;
 
@@ -168,7 +167,10 @@ impl Client {
         }
         match &self.way {
             Way::Server => connection::exchange(url, request).await,
-            Way::Cluster { tunnel, .. } => tunnel.exchange(request).await,
+            Way::Cluster { tunnel, .. } => {
+                let answered = tunnel.exchange(request).await?;
+                answered.map_err(|reason| ClientError::NotUnderstood { reason })
+            }
         }
     }
 }

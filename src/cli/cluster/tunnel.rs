@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use super::ClusterError;
 use super::ask::Ask;
 use super::pods::{Pods, ReadyPod};
-use crate::cli::client::{ClientError, read_answer};
+use crate::cli::answer::read_answer;
 
 /// How long a port-forward may take to begin.
 const OPEN_MAX: Duration = Duration::from_secs(15);
@@ -67,17 +67,15 @@ impl Tunnel {
         Tunnel { pods, port, state: Mutex::new(State::default()) }
     }
 
-    /// Sends a request and reads the whole answer. A GET that was lost is asked once more.
+    /// Sends a request and reads the whole answer, or says why it cannot be read. A GET that was lost is asked once more.
     pub(in crate::cli) async fn exchange(
         &self,
         request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, Bytes), ClientError> {
+    ) -> Result<Result<(StatusCode, Bytes), String>, ClusterError> {
         let mut state = self.state.lock().await;
         let again = (request.method() == Method::GET).then(|| request.clone());
         match (self.exchange_once(&mut state, request).await, again) {
-            (Err(ClientError::Cluster(ClusterError::Broken { .. })), Some(again)) => {
-                self.exchange_once(&mut state, again).await
-            }
+            (Err(ClusterError::Broken { .. }), Some(again)) => self.exchange_once(&mut state, again).await,
             (answered, _) => answered,
         }
     }
@@ -86,15 +84,17 @@ impl Tunnel {
         &self,
         state: &mut State,
         request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, Bytes), ClientError> {
+    ) -> Result<Result<(StatusCode, Bytes), String>, ClusterError> {
         let mut open = self.connection(state).await?;
         let sent = open.sender.send_request(request).await;
         let answer = match sent {
             Ok(answer) => answer,
-            Err(error) => return Err(open.broken(&error).await.into()),
+            Err(error) => return Err(open.broken(&error).await),
         };
-        let answer = read_answer(answer).await?;
-        state.open = Some(open);
+        let answer = read_answer(answer).await;
+        if answer.is_ok() {
+            state.open = Some(open);
+        }
         Ok(answer)
     }
 

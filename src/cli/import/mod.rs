@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::client::{ClientError, ServerArgs};
+use super::client_command;
 use super::cluster::Need;
-use super::exit::{self, EXIT_CODES, Exit};
+use super::exit::{EXIT_CODES, Exit};
 use super::output::{OutputArgs, counted, print, print_value, warn};
 use crate::api::Permission;
 use crate::track::import::{
@@ -84,10 +85,10 @@ impl ImportCommand {
         // An event without a timestamp happened now, the same now in the check and when it is sent.
         let now = Timestamp::now();
         match self.what {
-            What::Customers(args) => exit::run(args.import("customers", customer_lines)),
-            What::Events(args) => {
-                exit::run(args.import("events", move |path, options| event_lines(path, options, now)))
-            }
+            What::Customers(args) => client_command::run(args.import("customers", customer_lines)),
+            What::Events(args) => client_command::run(
+                args.import("events", move |path, options| event_lines(path, options, now)),
+            ),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Asks a process that runs and is not ready what it waits for: its log says so, and the status of the Runtime should too.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
@@ -11,7 +10,6 @@ use hyper_util::rt::TokioExecutor;
 use tokio_util::sync::CancellationToken;
 
 use super::poll::Http;
-use super::{PodKey, Replicas};
 
 /// How often it is asked; a process that only takes its time is ready before the first answer.
 const ASK_EVERY: Duration = Duration::from_secs(3);
@@ -20,12 +18,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The most that is told.
 const TOLD_BYTES_MAX: usize = 1000;
 
-pub(super) async fn ask_again(
-    replicas: Arc<Replicas>,
-    key: PodKey,
-    address: SocketAddr,
-    stop: CancellationToken,
-) {
+/// Asks the process at an address until told to stop; `awaits` is told what it waits for, if it says so.
+pub(super) async fn ask_again(address: SocketAddr, stop: CancellationToken, awaits: impl Fn(Option<String>)) {
     let http: Http = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     loop {
         tokio::select! {
@@ -33,7 +27,7 @@ pub(super) async fn ask_again(
             () = tokio::time::sleep(ASK_EVERY) => {}
         }
         let told = tokio::time::timeout(ANSWER_MAX, ask(&http, address)).await.ok().flatten();
-        replicas.awaits(&key, told);
+        awaits(told);
     }
 }
 

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(super) use self::made::{Made, ReplicaPod};
+use super::backoff::share;
 use super::caches::REPLICAS;
 use super::programmed::Replica;
 use super::watches::Links;
@@ -141,7 +142,9 @@ impl Replicas {
             let stop = self.stop.child_token();
             unready.insert(key.clone(), Unready { awaits: None, stop: stop.clone() });
             let address = SocketAddr::new(key.address, self.admin_port);
-            self.pollers.spawn(awaited::ask_again(Arc::clone(self), key, address, stop));
+            let replicas = Arc::clone(self);
+            let awaits = move |told| replicas.awaits(&key, told);
+            self.pollers.spawn(awaited::ask_again(address, stop, awaits));
         }
     }
 
@@ -180,7 +183,9 @@ impl Replicas {
             let stop = self.stop.child_token();
             known.insert(key.clone(), Known { report: None, stop: stop.clone() });
             let address = SocketAddr::new(key.address, self.admin_port);
-            self.pollers.spawn(poll::poll(Arc::clone(self), key, address, stop));
+            let (replicas, jitter) = (Arc::clone(self), share(&key.pod));
+            let reported = move |report| replicas.reported(&key, report);
+            self.pollers.spawn(poll::poll(address, jitter, stop, reported));
         }
         drop(known);
         self.listed.store(true, Ordering::Release);

@@ -11,11 +11,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio_util::sync::CancellationToken;
 
-use super::{PodKey, Replicas};
 use crate::causes::in_words;
 use crate::domain::backoff::ExponentialBackoff;
 use crate::domain::replica_report::ReplicaReport;
-use crate::operator::backoff::share;
 
 /// How long a replica may wait for a change before it answers that there is none.
 const WAIT: Duration = Duration::from_secs(25);
@@ -38,7 +36,14 @@ enum Answer {
     Same,
 }
 
-pub(super) async fn poll(replicas: Arc<Replicas>, key: PodKey, address: SocketAddr, stop: CancellationToken) {
+/// Asks the replica at an address until told to stop; `reported` is told what each request brought that found a change or
+/// failed. `jitter`, from 0 to 1, is for the wait after a failure.
+pub(super) async fn poll(
+    address: SocketAddr,
+    jitter: f64,
+    stop: CancellationToken,
+    reported: impl Fn(Result<Arc<ReplicaReport>, String>),
+) {
     let http: Http = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let (mut tag, mut backoff) = (String::new(), BACKOFF);
     loop {
@@ -53,14 +58,14 @@ pub(super) async fn poll(replicas: Arc<Replicas>, key: PodKey, address: SocketAd
             Ok(Answer::Report(report, new)) => {
                 tag = new;
                 backoff.succeeded();
-                replicas.reported(&key, Ok(Arc::from(report)));
+                reported(Ok(Arc::from(report)));
             }
             Err(why) => {
                 tag.clear();
-                replicas.reported(&key, Err(why));
+                reported(Err(why));
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    () = tokio::time::sleep(backoff.failed(share(&key.pod))) => {}
+                    () = tokio::time::sleep(backoff.failed(jitter)) => {}
                 }
             }
         }

@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
+use super::exposed::{EXPOSED, Exposed, ROUTE_VERSION};
 use super::route;
 use super::shape::Shape;
 use crate::api::{IngressExposure, RouteExposure};
@@ -13,16 +14,7 @@ use crate::operator::conditions::Finding;
 use crate::operator::context::Context;
 use crate::operator::error::{ReconcileError, is_absent};
 
-pub(super) const EXPOSED: &str = "Exposed";
-pub(super) const ROUTE_VERSION: &str = "gateway.networking.k8s.io/v1";
 const INGRESS_VERSION: &str = "networking.k8s.io/v1";
-
-/// How it is reached from outside.
-pub(super) struct Exposed {
-    pub finding: Finding,
-    /// Where triggers are, without `/in/...`; `None` while nobody can reach them.
-    pub url: Option<String>,
-}
 
 /// The HTTPRoute or the Ingress, if one is declared.
 pub(super) fn objects(shape: &Shape<'_>) -> Option<Value> {

@@ -2,6 +2,7 @@
 
 mod access;
 mod database;
+mod exposed;
 mod exposure;
 mod listeners;
 mod network;
@@ -29,8 +30,9 @@ use super::apply;
 use super::caches::name_of;
 use super::conditions::{Finding, Ground};
 use super::context::Context;
-use super::controller::Kind;
+use super::controller::Reconcile;
 use super::error::ReconcileError;
+use super::kind::Kind;
 use super::managed_by::{Manager, look_again, manager};
 use super::paused::paused;
 use super::programmed::{PROGRAMMED, Replica, Wanted, in_force, programmed, tell_in_force};
@@ -43,9 +45,6 @@ use crate::domain::replica_report::ReplicaReport;
 use shape::Shape;
 use volume::Claim;
 
-pub(super) use shape::WrittenByPages;
-pub(super) use volume::LEFT_BEHIND;
-
 /// What runtimes listen on beside their admin port.
 pub const PORTS: [(&str, u16); 2] = [("calls", pod::CALLS_PORT), ("their API", pod::API_PORT)];
 
@@ -55,8 +54,7 @@ const INTERVAL: Duration = Duration::from_secs(600);
 const UNSETTLED_INTERVAL: Duration = Duration::from_secs(30);
 const STORE_READY: &str = "StoreReady";
 
-impl Kind for Runtime {
-    const NAME: &'static str = "Runtime";
+impl Reconcile for Runtime {
     const DEBOUNCE: Duration = Duration::from_millis(100);
 
     async fn reconcile(context: &Context, runtime: &Self) -> Result<Duration, ReconcileError> {
@@ -192,7 +190,7 @@ async fn make(
 ) -> Result<(), ReconcileError> {
     shape.account_uid = Some(apply::apply(context, owner, access::account(shape)).await?);
     let shape = &*shape;
-    for object in shape.objects() {
+    for object in objects(shape) {
         match apply::apply(context, owner, object).await {
             // Whether there can be routes, the condition Exposed says.
             Err(ReconcileError::UnknownKind { kind }) if kind == "HTTPRoute" => {}
@@ -201,7 +199,7 @@ async fn make(
     }
     rollout::unblock(context, shape).await?;
     let can_be = |object: &Value| object["kind"] != "HTTPRoute" || context.has_routes.load(Ordering::Acquire);
-    for object in shape.unwanted().into_iter().filter(can_be) {
+    for object in unwanted(shape).into_iter().filter(can_be) {
         apply::remove(context, owner, &object).await?;
     }
     match claim {
@@ -304,4 +302,30 @@ async fn report(
         url: seen.and_then(|seen| seen.url),
     };
     status::write(context, runtime, observed, &new, (conditions, &new.conditions)).await
+}
+
+/// Every object, in the order in which they are needed.
+fn objects(shape: &Shape<'_>) -> Vec<Value> {
+    let mut objects = Vec::from(access::objects(shape));
+    objects.push(network::service(shape));
+    // Without the database nothing could run; what runs already goes on with what it has.
+    if shape.spec.storage.postgres.is_none() || shape.database.is_some() {
+        objects.push(network::policy(shape));
+        objects.extend(workload::objects(shape));
+    }
+    objects.extend(exposure::objects(shape));
+    objects
+}
+
+/// Objects that another declaration would have, so that a former one may have left them. What is declared and cannot
+/// be made for now is none of them.
+fn unwanted(shape: &Shape<'_>) -> Vec<Value> {
+    let exposure = shape.spec.exposure.as_ref();
+    let optional = [
+        ("gateway.networking.k8s.io/v1", "HTTPRoute", exposure.is_some_and(|it| it.route.is_some())),
+        ("networking.k8s.io/v1", "Ingress", exposure.is_some_and(|it| it.ingress.is_some())),
+        ("autoscaling/v2", "HorizontalPodAutoscaler", shape.spec.autoscaling.is_some()),
+    ];
+    let left_over = optional.into_iter().filter(|(_, _, is_declared)| !is_declared);
+    left_over.map(|(version, kind, _)| shape.object(version, kind, json!({}))).collect()
 }

@@ -2,7 +2,7 @@
 
 use kube::api::DynamicObject;
 
-use super::exposure::{EXPOSED, Exposed, ROUTE_VERSION};
+use super::exposed::{EXPOSED, Exposed, ROUTE_VERSION};
 use super::listeners::{Listener, Place, Unaddressed};
 use super::parents::{RouteStatus, Verdict, name_of};
 use super::shape::Shape;

@@ -5,17 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::database::Database;
-use super::{access, exposure, network, workload};
 use crate::api::RuntimeSpec;
 use crate::api::labels::{MANAGED_BY, MANAGED_BY_LABEL, RUNTIME_LABEL, workload_name};
+use crate::operator::namespace::WrittenByPages;
 use crate::operator::settings::OperatorSettings;
-
-/// What Public keys of the namespace may write to, so that it is published.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::operator) struct WrittenByPages {
-    pub customers: bool,
-    pub events: bool,
-}
 
 /// What the objects are made from.
 pub(super) struct Shape<'a> {
@@ -41,32 +34,6 @@ pub(super) struct Shape<'a> {
 }
 
 impl Shape<'_> {
-    /// Every object, in the order in which they are needed.
-    pub(super) fn objects(&self) -> Vec<Value> {
-        let mut objects = Vec::from(access::objects(self));
-        objects.push(network::service(self));
-        // Without the database nothing could run; what runs already goes on with what it has.
-        if self.spec.storage.postgres.is_none() || self.database.is_some() {
-            objects.push(network::policy(self));
-            objects.extend(workload::objects(self));
-        }
-        objects.extend(exposure::objects(self));
-        objects
-    }
-
-    /// Objects that another declaration would have, so that a former one may have left them. What is declared and cannot
-    /// be made for now is none of them.
-    pub(super) fn unwanted(&self) -> Vec<Value> {
-        let exposure = self.spec.exposure.as_ref();
-        let optional = [
-            ("gateway.networking.k8s.io/v1", "HTTPRoute", exposure.is_some_and(|it| it.route.is_some())),
-            ("networking.k8s.io/v1", "Ingress", exposure.is_some_and(|it| it.ingress.is_some())),
-            ("autoscaling/v2", "HorizontalPodAutoscaler", self.spec.autoscaling.is_some()),
-        ];
-        let left_over = optional.into_iter().filter(|(_, _, is_declared)| !is_declared);
-        left_over.map(|(version, kind, _)| self.object(version, kind, json!({}))).collect()
-    }
-
     /// The name of all its objects.
     pub(super) fn child(&self) -> String {
         workload_name(self.name)

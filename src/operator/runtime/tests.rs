@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::database::Database;
-use super::shape::{Shape, WrittenByPages};
+use super::shape::Shape;
 use super::store_ready;
 use crate::api::RuntimeSpec;
 use crate::domain::replica_report::ReplicaReport;
 use crate::operator::conditions::Standing;
+use crate::operator::namespace::WrittenByPages;
 use crate::operator::programmed::Replica;
 use crate::operator::settings::{EgressRules, OperatorSettings, Ports, Resources, Tracing};
 
@@ -40,7 +41,7 @@ fn settings() -> OperatorSettings {
 /// The objects of a Runtime with this spec.
 fn objects(spec: &str, settings: &OperatorSettings, database: Option<Database>) -> Vec<Value> {
     let spec = serde_yaml_ng::from_str(spec).unwrap();
-    Shape { database, ..shape(&spec, settings) }.objects()
+    super::objects(&Shape { database, ..shape(&spec, settings) })
 }
 
 /// A Runtime with this spec, on a volume of 1Gi where it has one.
@@ -173,7 +174,7 @@ fn a_store_that_hides_what_promises_rest_on_is_ready_with_a_word() {
 fn published(exposure: &str, pages: WrittenByPages) -> Vec<String> {
     let (settings, spec) = (settings(), serde_yaml_ng::from_str(&format!("{FILES}\n{exposure}")).unwrap());
     let shape = Shape { pages, ..shape(&spec, &settings) };
-    let objects = shape.objects();
+    let objects = super::objects(&shape);
     let route = find(&objects, "HTTPRoute").map(|it| it["spec"]["rules"][0]["matches"].clone());
     let ingress = find(&objects, "Ingress").map(|it| it["spec"]["rules"][0]["http"]["paths"].clone());
     let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
@@ -206,7 +207,7 @@ fn what_cannot_be_made_for_now_is_nothing_that_was_left_over() {
     let spec = format!("{POSTGRES}\nautoscaling: {{minReplicas: 2, maxReplicas: 4, cpuPercent: 60}}");
     let (settings, spec) = (settings(), serde_yaml_ng::from_str(&spec).unwrap());
     let shape = shape(&spec, &settings);
-    let unwanted = shape.unwanted();
+    let unwanted = super::unwanted(&shape);
     let kinds: Vec<&str> = unwanted.iter().map(|object| object["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["HTTPRoute", "Ingress"]);
 }

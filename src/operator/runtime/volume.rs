@@ -14,10 +14,9 @@ use crate::operator::caches::get;
 use crate::operator::conditions::{Finding, Standing};
 use crate::operator::context::{Context, FIELD_MANAGER};
 use crate::operator::error::ReconcileError;
+use crate::operator::status::LEFT_BEHIND;
 use crate::operator::verdict::ACCEPTED;
 
-/// The condition that is there while a former Runtime's volume is.
-pub(in crate::operator) const LEFT_BEHIND: &str = "VolumeLeftBehind";
 /// The name of the volume with SQLite's files.
 pub(super) const VOLUME: &str = "data";
 /// What was asked for last, as it was written: the API server may write the same size differently.

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod api;
 pub mod app;
 mod cors;
+mod held_back;
 pub mod ingest;
 pub mod outdated;
 mod packed_body;

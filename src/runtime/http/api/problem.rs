@@ -11,7 +11,7 @@ use crate::domain::admission::Refusal;
 use crate::domain::body::TAKEN_CODINGS;
 use crate::domain::guessing::Slowed;
 use crate::problem_details::ProblemBody;
-use crate::runtime::http::server::HeldBack;
+use crate::runtime::http::held_back::HeldBack;
 use crate::store::StoreError;
 use crate::telemetry::Sampled;
 

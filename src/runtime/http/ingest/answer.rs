@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::domain::admission::{Answer, Refusal, WrongElement};
 use crate::domain::body::TAKEN_CODINGS;
 use crate::problem_details::ProblemBody;
-use crate::runtime::http::server::HeldBack;
+use crate::runtime::http::held_back::HeldBack;
 
 /// What the endpoint sends.
 pub type IngestResponse = Response<Full<Bytes>>;

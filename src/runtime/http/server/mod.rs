@@ -33,6 +33,7 @@ use self::head_refusal::HeadRefusal;
 use self::stream::WatchedStream;
 use super::app::App;
 use super::cors;
+use super::held_back::HeldBack;
 use super::ingest;
 use super::peer::Peer;
 use crate::listen::listen;
@@ -198,10 +199,6 @@ struct Door {
 /// A request with this came in where Public keys are served and no others.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PublicKeysOnly;
-
-/// An answer with this is sent so much later.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HeldBack(pub Duration);
 
 type Answer = Response<Either<Full<Bytes>, Body>>;
 
