@@ -32,7 +32,7 @@ fn bound(address: SocketAddr, by_both: bool) -> Result<TcpListener> {
     if by_both {
         socket.set_only_v6(false)?;
     }
-    // Those of a former process that are about to end are in nobody's way.
+    // Connections of a former process that are about to end do not keep the address.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

@@ -113,7 +113,7 @@ impl Attempt {
 /// How far a refusal reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
-    /// This message or its recipient, and nobody else.
+    /// This message or its recipient alone.
     This,
     /// This message, and perhaps all: several recipients in a row that are refused with the same words are not.
     PerhapsAll {

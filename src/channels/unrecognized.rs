@@ -1,4 +1,4 @@
-//! Refusals that no row of the tables knows: how many, and the last one, for whoever keeps the tables.
+//! Refusals that no row of the tables knows: how many, and the last one, for those who maintain the tables.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -132,7 +132,7 @@ fn judge(answer: &HttpAnswer, now: Timestamp, unrecognized: &Unrecognized) -> At
     }
 }
 
-/// A redirect, with where it leads to: whoever reads it knows what to write.
+/// A redirect, with where it leads to: the address that belongs into the Channel.
 fn redirected(answer: &HttpAnswer) -> String {
     const LOCATION_CHARACTERS_MAX: usize = 200;
     let location = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());

@@ -13,7 +13,7 @@ pub(super) enum Exit {
     Failed = 1,
     /// What was typed makes no sense.
     Usage = 2,
-    /// Nobody answers at the server's address.
+    /// There is no answer at the server's address.
     Unreachable = 3,
     /// The key is missing, unknown, or may not do this.
     NotAllowed = 4,

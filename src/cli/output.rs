@@ -38,14 +38,14 @@ pub(super) fn print(text: &str) -> std::io::Result<()> {
     write(&visible::lines(text))
 }
 
-/// Says something on stderr, beside what the command is asked for. Nobody is helped if that fails.
+/// Says something on stderr, beside what the command is asked for. A failure to write it is passed over.
 pub(super) fn warn(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", visible::lines(text).trim_end());
 }
 
-/// Writes a line to stdout for whoever started what goes on. Whoever closed the pipe does not want it.
+/// Writes a line to stdout while a command goes on. A closed pipe is passed over: its reader has ended.
 pub(super) fn line(text: std::fmt::Arguments<'_>) {
-    let _nobody_reads = writeln!(std::io::stdout().lock(), "{}", visible::lines(&text.to_string()));
+    let _reader_ended = writeln!(std::io::stdout().lock(), "{}", visible::lines(&text.to_string()));
 }
 
 /// Prints JSON on one line, for scripts alone.

@@ -1,4 +1,4 @@
-//! What rests, said when a process starts: whoever looks at a store that was restored must learn that it waits for them.
+//! What is paused, said when a process starts: a store that was restored from a backup may wait for a person to resume it.
 
 use super::cluster::spoken;
 use crate::domain::pause::{Pause, PauseScope};

@@ -119,7 +119,7 @@ async fn parent_gone() {
     }
 }
 
-/// Whoever waits for the file never sees half of it.
+/// A process that waits for the file never sees half of it.
 fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".part");

@@ -1,4 +1,4 @@
-//! What a Runtime declares for all texts; and what this version does not yet do, said aloud, so that nobody relies on it.
+//! What a Runtime declares for all texts; and what this version does not yet do, said as a warning.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! Which ports a database's address leads to, for whoever must let connections to it through.
+//! Which ports a database's address leads to, for the NetworkPolicy that lets connections to it through.
 
 use std::collections::BTreeSet;
 

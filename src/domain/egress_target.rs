@@ -54,7 +54,7 @@ impl fmt::Display for EgressTarget {
 impl ServiceName {
     /// Whether a host is this Service: `<name>.<namespace>.svc`, with or without the cluster's domain.
     ///
-    /// Shorter names are not: `relay.mail` is looked for in the asking namespace first, where whoever may create
+    /// Shorter names are not: `relay.mail` is looked for in the asking namespace first, where an account that may create
     /// Services and Pods decides what it means.
     pub fn is(&self, host: &str, cluster_domain: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();

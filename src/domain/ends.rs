@@ -12,7 +12,7 @@ pub struct Ends(u8);
 const SETS: i64 = 16;
 
 impl Ends {
-    /// Nothing has ended, or nobody noted how.
+    /// Nothing has ended, or how was not noted.
     pub const NONE: Ends = Ends(0);
     const DONE: Ends = Ends(1);
     const FAILED: Ends = Ends(2);
@@ -102,7 +102,7 @@ impl CallState {
         }
     }
 
-    /// Whether whoever asks for calls in the state `asked` means one that is kept as this one: besides those in that very
+    /// Whether a request for calls in the state `asked` means one that is kept as this one: besides those in that very
     /// state, those of which a run came to it.
     fn is_found_as(self, ends: Ends, asked: CallState) -> bool {
         let is_at_its_end = !self.is_open() && self != CallState::Refused;

@@ -1,7 +1,7 @@
 //! Who guesses credentials: failures by the name that was presented and by the peer they came from.
 //!
 //! Who failed too often lately is answered later and later, and told to wait. Right credentials are never asked about here:
-//! they pass at any time, whoever guesses beside them. Memory is bounded: of many names and peers those are forgotten first
+//! they pass at any time, also while others guess. Memory is bounded: of many names and peers those are forgotten first
 //! that failed least.
 
 use std::hash::{BuildHasher, RandomState};
@@ -21,7 +21,7 @@ pub enum FailedGuess<'a> {
     },
 }
 
-/// What becomes of whoever failed too often.
+/// What becomes of a client that failed too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slowed {
     /// How long the answer is held back.
@@ -85,13 +85,13 @@ struct Place {
 }
 
 impl Guesses {
-    /// Nobody has failed yet. Whom a place belongs to is hashed by `hasher`, which nobody outside knows.
+    /// No failures yet. The name or peer of a place is hashed by `hasher`, whose keys no client knows.
     pub fn new(hasher: RandomState) -> Self {
         let table = |allowance| Table { allowance, sets: vec![[Place::default(); PLACES]; SETS] };
         Guesses { hasher, names: table(OF_NAME), peers: table(OF_PEER) }
     }
 
-    /// Notes a failure. Answers whether, and how, whoever failed is slowed.
+    /// Notes a failure. Answers whether, and how, the client is slowed.
     pub fn failed(
         &mut self,
         failure: FailedGuess<'_>,
@@ -184,7 +184,7 @@ mod tests {
         let slowed = (0..1_000).filter(|n| guesses.failed(WRONG, peer(*n), at(0)).is_some()).count();
         assert_eq!(slowed, 980);
         assert_eq!(guesses.failed(FailedGuess::Wrong { name: Some("bob") }, peer(7), at(0)), None);
-        // Once nobody guessed for a while, a typing error is answered at once.
+        // Once there were no guesses for a while, a typing error is answered at once.
         assert_eq!(guesses.failed(WRONG, peer(1), at(22_000)), None);
     }
 

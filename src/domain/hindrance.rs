@@ -92,7 +92,7 @@ pub fn hindrances(
 }
 
 impl Hindrance {
-    /// In words; without what providers and people said, for whoever may not read the log.
+    /// In words; without what providers and people said, for callers who may not read the log.
     pub fn in_words(&self, with_their_words: bool) -> String {
         match self {
             _ if with_their_words => self.to_string(),

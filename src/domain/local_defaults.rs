@@ -44,7 +44,7 @@ pub enum UnknownLocale {
     /// It is not written as one.
     #[error("`{0}` is no locale; write one as `de` or `pt-BR`")]
     Unreadable(String),
-    /// Nobody speaks it, or nothing is known of how.
+    /// It is no language, or its rules are not known.
     #[error("nothing is known of the language of the locale `{0}`; write one as `de` or `pt-BR`")]
     NoData(String),
 }

@@ -73,7 +73,7 @@ impl fmt::Display for PauseScope {
 pub struct Pause {
     /// What is stopped.
     pub scope: PauseScope,
-    /// The credential of whoever asked for it.
+    /// The credential of the caller that asked for it.
     pub who: String,
     /// Why, in their words; may be empty.
     pub reason: String,
@@ -117,7 +117,7 @@ pub struct PauseReport {
     pub kind: String,
     /// The name within its kind; empty for the whole runtime.
     pub name: String,
-    /// The credential of whoever asked for it.
+    /// The credential of the caller that asked for it.
     pub who: String,
     /// Why, in their words; may be empty.
     pub reason: String,

@@ -79,7 +79,7 @@ pub enum NotAPhoneNumber {
     /// A number inside of a company, which no message reaches.
     #[error("it has an extension")]
     Extension,
-    /// It has no country code, and nobody said where it belongs.
+    /// It has no country code, and no country is declared.
     #[error(
         "it has no country code, and no region is known; write it as +43…, or set spec.region of the Runtime"
     )]

@@ -20,7 +20,7 @@ impl Secret {
     }
 }
 
-/// A credential as it was written, without one newline at its end: `echo` and every editor write one, nobody means it.
+/// A credential as it was written, without one newline at its end: `echo` and every editor write one, which is no part of it.
 pub fn without_last_newline(text: &str) -> &str {
     let line = text.strip_suffix('\n').unwrap_or(text);
     match line.len() < text.len() {

@@ -1,4 +1,4 @@
-//! How long writing a message may take, as whoever writes it asks now and then. The clock is the caller's.
+//! How long writing a message may take, as the renderer asks now and then. The clock is the caller's.
 
 use std::fmt;
 use std::sync::Arc;

@@ -131,7 +131,7 @@ pub(super) fn belongs_to(object: &DynamicObject, owner: &OwnerReference) -> bool
 /// Whose an object is that has a name which is ours.
 #[derive(Debug, PartialEq, Eq)]
 enum Whose {
-    /// The owner's, or made for one of its name and left behind: nobody else controls it.
+    /// The owner's, or made for one of its name and left behind: no other owner controls it.
     Own,
     /// A former owner's of the same name; it goes by itself.
     Formers,

@@ -45,7 +45,7 @@ const NOT_LOOKED_AT: &str = "NotLookedAt";
 const READY: &str = "Ready";
 const RECONCILING: &str = "Reconciling";
 const STALLED: &str = "Stalled";
-/// The API allows 32 KiB; nobody reads that much.
+/// The API allows 32 KiB, more than a person reads.
 const MESSAGE_BYTES_MAX: usize = 4096;
 
 impl Finding {

@@ -60,7 +60,7 @@ impl Context {
     /// Who serves a namespace.
     pub(super) fn serving(&self, namespace: &str) -> Serving {
         let Some(runtime) = self.namespace(namespace).runtime() else {
-            // Nobody serves it, and so nobody takes what is out of date.
+            // No replica serves it, so none takes outdated credentials.
             return Serving { are_known: true, ..Serving::default() };
         };
         let name = name_of(runtime.as_ref());

@@ -33,7 +33,7 @@ pub(super) struct Candidate {
     api: Api<Lease>,
     lease: String,
     identity: String,
-    /// The Pod this process runs in: the Lease goes with it, so that nobody waits for one that was deleted.
+    /// The Pod this process runs in: the Lease goes with it, so that no operator waits for one that was deleted.
     pod: Option<OwnerReference>,
     /// What was seen of the Lease last, and when it was first seen so.
     seen: Option<(String, Instant)>,

@@ -6,7 +6,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::conditions::{Finding, find};
-use super::paused::nobody_tells;
+use super::paused::no_replica_tells;
 use super::programmed::Replica;
 use crate::domain::replica_report::LeftOutReport;
 use crate::domain::state::DeliveryState;
@@ -20,7 +20,7 @@ const FAILED: &str = "CustomersFailed";
 pub(super) fn left_out(replicas: &[Replica], observed: &[Condition], name: &str) -> Option<Finding> {
     let told =
         replicas.iter().find_map(|replica| replica.report.as_ref().ok()?.left_out.get(name)).map(finding);
-    told.or_else(|| if nobody_tells(replicas) { last(observed) } else { None })
+    told.or_else(|| if no_replica_tells(replicas) { last(observed) } else { None })
 }
 
 fn finding(report: &LeftOutReport) -> Finding {

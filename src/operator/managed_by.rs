@@ -1,5 +1,5 @@
-//! Which installation of the operator manages a namespace: the one that its Runtime names in its status, where whoever
-//! comes first writes itself down. Another one that serves the same namespaces stands back: two who each set right what
+//! Which installation of the operator manages a namespace: the one that its Runtime names in its status, where the
+//! first one writes itself down. Another one that serves the same namespaces stands back: two who each set right what
 //! the other wrote would never come to an end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,7 +26,7 @@ const ASK_MAX: Duration = Duration::from_secs(5);
 pub(super) enum Manager {
     /// This installation.
     Own,
-    /// Nobody yet.
+    /// No installation yet.
     Nobody,
     /// Another one. It wrote itself down, or a person did, who is not to be overruled.
     Other { installation: String, is_declared: bool },

@@ -16,7 +16,7 @@ pub(super) const PAUSED: &str = "Paused";
 const REQUESTED: &str = "Requested";
 
 /// Whether no replica says what its store holds.
-pub(super) fn nobody_tells(replicas: &[Replica]) -> bool {
+pub(super) fn no_replica_tells(replicas: &[Replica]) -> bool {
     replicas.iter().all(|replica| match &replica.report {
         Ok(report) => report.store_problem.is_some(),
         Err(_) => true,
@@ -31,7 +31,7 @@ pub(super) fn paused(
     kind: &str,
     name: &str,
 ) -> Option<Finding> {
-    told(replicas, kind, name).or_else(|| if nobody_tells(replicas) { last(observed) } else { None })
+    told(replicas, kind, name).or_else(|| if no_replica_tells(replicas) { last(observed) } else { None })
 }
 
 fn last(observed: &[Condition]) -> Option<Finding> {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn it_lasts_while_nobody_tells_of_it() {
+    fn it_lasts_while_no_replica_tells_of_it() {
         let told = paused(&[replica("scenario", "storm")], &[], "scenario", "storm").unwrap();
         let now = Timestamp::now();
         let ground = Ground { observed: &[], generation: 1, now, made: None };

@@ -37,7 +37,7 @@ pub(super) struct Serving {
     pub runtime: Option<String>,
     /// Its ready replicas.
     pub replicas: Vec<Replica>,
-    /// Whether these are all: before the first list, and before one that has become ready was asked, nobody knows.
+    /// Whether these are all: before the first list, and before one that has become ready was asked, that is not known.
     pub are_known: bool,
 }
 

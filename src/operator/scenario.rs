@@ -16,7 +16,7 @@ use super::error::ReconcileError;
 use super::kind::Kind;
 use super::left_out::left_out;
 use super::namespace::{Namespace, channels_of};
-use super::paused::{nobody_tells, paused};
+use super::paused::{no_replica_tells, paused};
 use super::programmed::{Replica, Wanted, in_force, tell_in_force};
 use super::scenario_summary::summary;
 use super::status;
@@ -201,7 +201,7 @@ fn culprit(scenario: &Scenario, with: &[ObservedObject]) -> Option<String> {
 /// Whether runs are under way, as any replica tells: they share one store. While none does, it is as it `was`.
 fn finishing(name: &str, replicas: &[Replica], was: Option<&str>) -> bool {
     let told = |replica: &Replica| replica.report.as_ref().is_ok_and(|it| it.finishing.contains(name));
-    replicas.iter().any(told) || was == Some(FINISHING) && nobody_tells(replicas)
+    replicas.iter().any(told) || was == Some(FINISHING) && no_replica_tells(replicas)
 }
 
 fn state(scenario: &Scenario, is_right: bool, is_finishing: bool) -> &'static str {

@@ -2,7 +2,7 @@
 
 use crate::api::{Audience, Scenario, TriggerEntry};
 
-/// Nobody reads more at a glance; the spec has all of it.
+/// As much as a person reads at a glance; the spec has all of it.
 const CHARS_MAX: usize = 1_000;
 
 /// What the scenario does: `On calls of storm: customers where … get sms by by-sms, email by by-mail.`

@@ -187,7 +187,7 @@ impl Scope<'_> {
             let stream = watch(secrets, labels).inspect_ok(move |event| followed.follow(event));
             tasks.spawn(async move {
                 let concerned = |it: &PartialObjectMeta<Secret>| link.secret_changed(it);
-                // What went while nobody watched is in no list.
+                // What was deleted while the watch was interrupted is in no list.
                 let listed = || {
                     known.forget_all();
                     link.everyone();

@@ -68,7 +68,7 @@ where
 }
 
 /// A watch beside those of our kinds, of which only the metadata count. `listed` is told when a list has come anew: what
-/// is not in it is gone, and nobody told of that.
+/// is not in it was deleted without an event.
 pub(super) async fn attend<K>(
     api: Api<K>,
     labels: &str,
@@ -182,7 +182,7 @@ impl Links {
         self.readers_of(&namespace, &BTreeSet::from([name]));
     }
 
-    /// A Secret that a user allows for something concerns whoever reads it, and the Runtime: its Role names it, and where
+    /// A Secret that a user allows for something concerns its readers, and the Runtime: its Role names it, and where
     /// the database is stands in one too.
     pub(super) fn user_secret_changed(&self, namespace: &str, name: &str) {
         self.readers_of(namespace, &BTreeSet::from([name.to_owned()]));

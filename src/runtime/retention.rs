@@ -14,7 +14,7 @@ use crate::domain::retention::RetentionPolicy;
 use crate::store::StoreError;
 use crate::store::retention::{Removal, RemovalBounds, RetentionStore};
 
-/// It rests so many times as long as a batch took, while nobody else writes and while others do; and at most so long.
+/// It rests so many times as long as a batch took, while no other work writes and while other work does; and at most so long.
 const RESTS_ALONE: u32 = 1;
 const RESTS_BESIDE_OTHERS: u32 = 7;
 const REST_MAX: Duration = Duration::from_secs(2);

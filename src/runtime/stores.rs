@@ -1,6 +1,6 @@
 //! The stores a process works on: two SQLite files in a folder, or one tenant of a PostgreSQL database.
 //!
-//! Whoever opens them closes them, once nothing works on them any more.
+//! Their opener closes them, once nothing works on them any more.
 
 use std::path::Path;
 use std::sync::Arc;

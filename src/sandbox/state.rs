@@ -33,7 +33,7 @@ pub(super) enum Reply {
         /// In which words.
         said: Said,
     },
-    /// The record could not be written: not taken, and whoever sent it may try again.
+    /// The record could not be written: not taken, and its sender may try again.
     Broken,
     /// Nothing, and the connection stays open.
     Hang,

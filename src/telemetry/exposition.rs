@@ -1,4 +1,4 @@
-//! How numbers are written for whoever collects them: the text format that everything reads, and OpenMetrics for those who
+//! How numbers are written for a collector: the text format that every one reads, and OpenMetrics for those that
 //! ask for it.
 
 use std::borrow::Cow;

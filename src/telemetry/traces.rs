@@ -1,7 +1,7 @@
 //! Traces by OpenTelemetry, off unless `OTEL_EXPORTER_OTLP_ENDPOINT` says where they go.
 //!
 //! The standard variables say the rest: `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`, `OTEL_SERVICE_NAME`. Spans wait in
-//! a bounded queue; what does not fit is dropped, and nobody waits for the collector.
+//! a bounded queue; what does not fit is dropped, and no request waits for the collector.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;

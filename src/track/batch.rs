@@ -20,7 +20,7 @@ enum BodyFormat {
     Json,
     /// One line of JSON a line of text.
     Ndjson,
-    /// Nobody said: JSON if it is that as a whole, and else a line a line. curl's `--data-binary` says "form" of anything.
+    /// Not said: JSON if it is that as a whole, and else a line a line. curl's `--data-binary` says "form" of anything.
     Either,
 }
 

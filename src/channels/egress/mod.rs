@@ -93,7 +93,7 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// Public addresses only, those in `allow`, and whatever `hosts` maps: a mapping is made by whoever starts the
+    /// Public addresses only, those in `allow`, and whatever `hosts` maps: a mapping is made by the person who starts the
     /// process and is itself the permission.
     pub fn new(allow: Vec<IpNet>, hosts: HostMap) -> Self {
         Egress {

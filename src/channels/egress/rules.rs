@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use crate::domain::address_range::unwrapped;
 use crate::domain::egress_target::ServiceName;
 
-/// The addresses of a namespace's Services; whoever watches them sets them, whoever connects asks.
+/// The addresses of a namespace's Services: set by the watch of Services, read before each connection.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterServices(Arc<ArcSwap<HashSet<IpAddr>>>);
 

@@ -36,7 +36,7 @@ impl Line {
         Line { stream, received: BytesMut::with_capacity(1024), written }
     }
 
-    /// The connection, unless something was received that nobody asked for: what a person in between put there
+    /// The connection, unless something was received that was not asked for: what a person in between put there
     /// before TLS began must not be read as if it came after.
     pub(super) fn into_stream(self) -> Result<Stream, ReplyError> {
         match self.received.is_empty() {

@@ -80,7 +80,7 @@ fn header_text(text: &str) -> HeaderType<'_> {
     }
 }
 
-/// A carriage return by itself is a line break to some servers and not to others; whoever could tell them apart could
+/// A carriage return by itself is a line break to some servers and not to others; a sender who could tell them apart could
 /// end a mail early.
 fn whole_lines(text: &str) -> Cow<'_, str> {
     match text.contains('\r') {

@@ -11,7 +11,7 @@ pub use tls::{Tls, TlsError};
 /// Why there is no connection. Nothing has been sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The guard refused it or nobody answered.
+    /// The guard refused it, or the peer did not answer.
     #[error(transparent)]
     Egress(#[from] super::egress::EgressError),
     /// No protected connection came about.

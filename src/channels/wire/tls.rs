@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 /// Why a connection could not be protected.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TlsError {
-    /// There is nobody to trust.
+    /// There are no certificate authorities to trust.
     #[error("no certificate authorities: {0}")]
     Roots(String),
     /// The host cannot be in a certificate.

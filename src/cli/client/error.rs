@@ -30,7 +30,7 @@ pub(in crate::cli) enum ClientError {
     /// The variable with the key does not hold one.
     #[error("{variable} must be <username>:<password>; `fanfare credentials` shows those of a data folder")]
     Key { variable: &'static str },
-    /// Nobody answers there.
+    /// There is no answer at that address.
     #[error(
         "cannot reach {server}: {reason}\n  is `fanfare dev` running? --server or FANFARE_SERVER name another server"
     )]

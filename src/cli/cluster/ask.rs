@@ -71,7 +71,7 @@ impl Ask {
             kube::Error::Api(status) if status.code == 401 => {
                 ClusterError::Unknown { reason: status.message }
             }
-            // A list of what nobody defined.
+            // A list of a kind that is not defined.
             kube::Error::Api(status) if status.code == 404 && group == crate::api::GROUP => {
                 ClusterError::NotInstalled
             }

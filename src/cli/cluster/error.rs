@@ -114,7 +114,7 @@ impl ClusterError {
     }
 }
 
-/// The verb, the resource, and the commands by which whoever administers the namespace can allow it.
+/// The verb, the resource, and the commands by which an administrator of the namespace can allow it.
 fn forbidden(verb: &str, resource: &str, name: Option<&str>, namespace: &str, reason: &str) -> String {
     let object = name.map_or(String::new(), |name| format!(" {name}"));
     let only = name.map_or(String::new(), |name| format!(" --resource-name={name}"));

@@ -51,7 +51,7 @@ fn secret_of_trigger(trigger: &ApiTrigger) -> Option<String> {
 }
 
 async fn no_trigger(ask: &Ask, trigger: &str) -> ClusterError {
-    // Whoever may not list them only misses the hint.
+    // A person who may not list them only misses the hint.
     let triggers: Vec<ApiTrigger> = ask.list("").await.unwrap_or_default();
     let names: Vec<String> = triggers.iter().map(kube::ResourceExt::name_any).collect();
     let near = nearest(trigger, names.iter().map(String::as_str)).map(str::to_owned);

@@ -9,7 +9,7 @@ use super::ask::Ask;
 use super::{ClusterError, runtime};
 use crate::api::labels::RUNTIME_LABEL;
 
-/// How long a replaced Pod may take; after that, whoever asked is told why there is none.
+/// How long a replaced Pod may take; after that, the command says why there is none.
 const REPLACED_WITHIN: Duration = Duration::from_secs(45);
 /// How often it is looked for one.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -17,7 +17,7 @@ pub(super) async fn in_force(ask: &Ask) -> Result<String, ClusterError> {
 
 /// Why none of its processes takes requests, in its own words.
 pub(super) async fn why_not_ready(ask: &Ask, name: &str) -> ClusterError {
-    // Listed, as whoever uses the plugin may do that in any case.
+    // Listed, as a person who uses the plugin may do that in any case.
     let runtimes: Vec<Runtime> = match ask.list("").await {
         Ok(runtimes) => runtimes,
         Err(error) => return error,

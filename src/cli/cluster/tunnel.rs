@@ -98,7 +98,7 @@ impl Tunnel {
         Ok(answer)
     }
 
-    /// The connection that is up, or a new one. It is taken out: whoever gives up waiting leaves none behind.
+    /// The connection that is up, or a new one. It is taken out, so that a request that is given up leaves none behind.
     async fn connection(&self, state: &mut State) -> Result<Open, ClusterError> {
         if let Some(mut open) = state.open.take()
             && open.sender.ready().await.is_ok()

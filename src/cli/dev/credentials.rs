@@ -17,7 +17,7 @@ use crate::domain::credentials::{GenerateError, generate_secret, generate_userna
 
 /// The file's name within the data folder.
 pub const FILE: &str = "credentials.json";
-/// Whoever runs `dev` may do everything with it; this is the key they do it with.
+/// The person who runs `dev` may do everything; this is their key.
 const OWNER: &str = "dev";
 
 /// A username and a password. A Public key has only the token, as its password.
@@ -36,7 +36,7 @@ pub struct Credential {
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DevCredentials {
-    /// The key of whoever runs `dev`, with every permission.
+    /// The key of the person who runs `dev`, with every permission.
     pub owner: Option<Credential>,
     /// Of triggers, by their names.
     #[serde(default)]

@@ -117,7 +117,7 @@ impl DataFolder {
         Ok(Alone(Some(&self.lock)))
     }
 
-    /// Generates what the snapshot needs and nobody has generated yet.
+    /// Generates what the snapshot needs and is not there yet.
     ///
     /// # Errors
     /// See [`DataFolderError`]; nothing has changed then.

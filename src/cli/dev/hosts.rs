@@ -8,7 +8,7 @@ use crate::compile::Sources;
 /// The host that channels of examples and tests name.
 pub const SANDBOX: &str = "sandbox";
 
-/// Whether a sandbox must be started: a channel names it, and nobody said where it is.
+/// Whether a sandbox must be started: a channel names it, and its address was not given.
 pub fn needs_sandbox(sources: &Sources, given: &[String]) -> bool {
     let is_given = |entry: &String| {
         let name = entry.split('=').next().unwrap_or_default();

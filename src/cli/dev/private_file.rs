@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Writes a file so that a reader sees the old one or the new one, whatever happens; only its owner may read it. It is
-/// made beside the old one by a name that nobody can know before, and takes that one's place; a link that stands there,
+/// made beside the old one by a name that cannot be known before, and takes that one's place; a link that stands there,
 /// or that somebody puts there meanwhile, is not followed.
 pub fn write_whole(path: &Path, text: &[u8]) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;

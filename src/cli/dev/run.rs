@@ -70,7 +70,7 @@ pub enum DevError {
          that begins with a dot", .0.display()
     )]
     ReadyFileAmongManifests(PathBuf),
-    /// A part of what sends has ended, though nobody told it to.
+    /// A task of the engine has ended without having been told to stop.
     #[error("a part of the engine has ended, which is a defect of Fanfare; the log says where")]
     EngineEnded,
     /// A file cannot be written, signals cannot be received, or the folder cannot be watched.

@@ -1,6 +1,6 @@
 //! The user's Secrets as the folder holds them, given out only for the use their label names.
 //!
-//! The rule is the cluster's: without `fanfare.dev/allow`, whoever may write a Channel could have any Secret sent
+//! The rule is the cluster's: without `fanfare.dev/allow`, a person who may write a Channel could have any Secret sent
 //! to a host of theirs.
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use crate::cli::output::{counted, warn};
 use crate::cli::visible::one_line;
 use crate::track::import::ImportLine;
 
-/// So many bad lines are named; of more, only the number. Whoever has a thousand has one mistake a thousand times.
+/// So many bad lines are named; of more, only the number: a thousand of them are one mistake a thousand times.
 const NAMED_MAX: usize = 50;
 
 /// So many customers are told apart, in some 64 MB; of a larger file its lines are counted.

@@ -68,7 +68,7 @@ impl RuntimeCommand {
         };
         let mut signals = Signals::receive().map_err(system("cannot receive signals"))?;
         let admin_state = Arc::new(AdminState::default());
-        // There from the beginning, so that whoever looks is told what is waited for.
+        // There from the beginning, so that /readyz says what is waited for.
         let admin = server::start_routes(self.listen_admin, admin_state.routes());
         let admin = admin.map_err(|source| RuntimeError::Listen { flag: "listen-admin", source })?;
         let starting = async {

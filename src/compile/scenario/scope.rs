@@ -11,7 +11,7 @@ use crate::domain::render::{SampleParameter, Samples};
 use crate::domain::value::Kind;
 
 /// The triggers a scenario lists, each once; one that does not exist is an error, and the only one: what it would
-/// declare nobody knows.
+/// declare is not known.
 pub(super) fn triggers(spec: &ScenarioSpec, sources: &Sources, report: &mut Report<'_>) -> Vec<TriggerScope> {
     let mut known: Vec<TriggerScope> = Vec::new();
     for (index, entry) in spec.triggers.iter().enumerate() {

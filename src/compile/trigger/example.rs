@@ -28,7 +28,7 @@ pub(super) struct Parts<'a> {
 /// A parameter that a mapping takes from elsewhere stands at the first path that the mapping reads, as in
 /// `body.ends or body.expires`. What no value can be found for is left out, and named if a call needs it.
 pub(super) fn payload(parts: &Parts<'_>, findings: &mut Findings<'_>) -> Value {
-    // What is wrong is said already, and nobody will be shown this.
+    // What is wrong is said already, and this is not shown.
     if findings.failed() {
         return json!({});
     }

@@ -63,7 +63,7 @@ pub struct Trigger {
 /// Where a trigger's own username and password come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BasicSource {
-    /// They are generated and kept by whoever runs it.
+    /// They are generated and kept by the operator, or by `fanfare dev`.
     Generated,
     /// They are read from this Secret.
     Secret(String),

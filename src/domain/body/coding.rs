@@ -8,7 +8,7 @@ pub const TAKEN_CODINGS: &str = "gzip, zstd";
 /// How many times larger than it arrived a body may become. Texts of JSON that repeat themselves become 30 times larger;
 /// gzip can be made to give 1,000 times as much.
 const RATIO_MAX: usize = 200;
-/// Below this nobody asks for the ratio: a short body that says one thing often is no attack.
+/// Below this the ratio is not looked at: a short body that says one thing often is no attack.
 const RATIO_FREE_BYTES: usize = 256 * 1024;
 /// The largest window of zstd: what RFC 9659 allows over HTTP. A decoder must have as much memory at once.
 const ZSTD_WINDOW_MAX: u64 = 8 * 1024 * 1024;

@@ -18,7 +18,7 @@ pub enum Charset {
 /// A text whose encoding cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CharsetError {
-    /// UTF-32, which nobody sends on purpose.
+    /// UTF-32, which no client sends on purpose.
     #[error("the text is in UTF-32; send it in UTF-8")]
     Utf32,
     /// UTF-16 that is none.

@@ -1,4 +1,4 @@
-//! How fast a provider is used whose limits nobody wrote down: how many attempts may be under way at once, and how many
+//! How fast a provider is used whose limits are not declared: how many attempts may be under way at once, and how many
 //! may begin in a second where it throttles.
 //!
 //! State machines that are fed with starts and answers. Times are since any moment that the caller chose once. The ideas

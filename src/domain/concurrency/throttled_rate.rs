@@ -192,7 +192,7 @@ impl ThrottledRate {
         self.filled_at = now;
         let Some(learned) = &mut self.learned else { return };
         if learned.is_holding_back {
-            // A start that nobody came for was not held back for longer.
+            // A start that no message was there for was not held back for longer.
             let a_start = Duration::from_secs_f64(1.0 / learned.per_second());
             learned.held_back_for += passed.min(a_start.max(HELD_BACK_AT_ONCE));
         }

@@ -1,5 +1,5 @@
 //! Whether refusals follow our load. A provider that is short of something else, or refuses one message in so many, goes
-//! on doing so at any load, and whoever sends less for each of them soon sends nothing.
+//! on doing so at any load, and a limit that falls with each of them soon is zero.
 //!
 //! A load that is refused is reduced. Where it has fallen far and is refused as before, or is refused after most of the
 //! reductions, a quarter of it is tried once: if that is refused as much, the load is not the reason, it returns to where

@@ -89,7 +89,7 @@ impl Eq for Caller {}
 /// Why a request is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    /// Nobody with these credentials is known: 401.
+    /// These credentials are not known: 401.
     #[error("the credentials are wrong")]
     Unknown,
     /// The credentials are right, but are not for this: 403.
@@ -151,7 +151,7 @@ impl Keyring {
         })
     }
 
-    /// Who calls the trigger, if whoever it is may.
+    /// The caller of the trigger, if these credentials may call it.
     ///
     /// # Errors
     /// See [`Rejected`].
@@ -191,7 +191,7 @@ impl Keyring {
         }
     }
 
-    /// Who asks for something other than a trigger, if whoever it is may.
+    /// The caller of something other than a trigger, if these credentials may ask for it.
     ///
     /// # Errors
     /// See [`Rejected`].
@@ -221,7 +221,7 @@ impl Keyring {
             Presented::Pair { id, .. } => self.private.get(id.as_str()),
             Presented::Token(_) => self.public.get(digest.as_bytes()),
         };
-        // An id nobody has is compared too, so that the time it takes does not tell which ids there are.
+        // An unknown id is compared too, so that the time it takes does not tell which ids there are.
         let matches = entry.map_or(digest, |entry| &entry.digest).matches(digest);
         entry.filter(|_| matches)
     }

@@ -54,7 +54,7 @@ impl SlowDigest {
             &self.stretched,
         );
         if is_right.is_ok() {
-            // It is the same digest whoever was first.
+            // Both threads computed the same digest.
             let _ = self.proven.set(*digest);
         }
         is_right.is_ok()

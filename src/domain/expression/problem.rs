@@ -1,6 +1,6 @@
 //! What is wrong with a source text, where, and what to do about it.
 //!
-//! The place is bytes of the source as its author wrote it; whoever read the file knows line and column.
+//! The place is bytes of the source as its author wrote it; the reader of the file knows line and column.
 
 use std::fmt;
 use std::ops::Range;

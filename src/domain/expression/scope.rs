@@ -60,7 +60,7 @@ pub struct TriggerScope {
     pub name: String,
     /// Its parameters by name.
     pub parameters: BTreeMap<String, Declared>,
-    /// Whether it is not there, so that nobody knows its parameters: any name may be one.
+    /// Whether it is not there, so that its parameters are not known: any name may be one.
     pub is_missing: bool,
 }
 

@@ -1,6 +1,6 @@
 //! True, false or unknown, and why it is unknown.
 //!
-//! Reasons are told late: most customers are passed over, and nobody reads why until they ask.
+//! Reasons are told late: most customers are passed over, and why is written only when it is asked for.
 
 use std::fmt;
 use std::sync::Arc;

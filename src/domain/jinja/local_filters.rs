@@ -184,7 +184,7 @@ pub(super) fn number(state: &mut State<'_, '_>, given: Given<'_>) -> Result {
 }
 
 /// `currency`: the number with the digits of its currency, and its code: `12,50 EUR`. The code stands behind it
-/// everywhere, so that nobody takes one dollar for another.
+/// everywhere, so that no reader takes one dollar for another.
 pub(super) fn currency(state: &mut State<'_, '_>, given: Given<'_>) -> Result {
     let [value, code, locale] = bind("currency", ["value", "code", "locale"], given)?;
     let code = text("code", code.as_ref(), "")?;

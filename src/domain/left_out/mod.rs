@@ -1,5 +1,5 @@
 //! Customers whom a run left out for one and the same reason: skipped or failed, all of them or more than a tenth. Such a
-//! run is done as any other, and whoever made the mistake that most of these come of must hear of it.
+//! run is done as any other, and the author of the mistake that most of these come of must be told.
 //!
 //! Reasons are counted by their pattern, with each chunk, and kept with its counts: nothing is asked or written for it,
 //! and what is kept has a bound.
@@ -20,7 +20,7 @@ use super::state::DeliveryState;
 const REASONS_MAX: usize = 32;
 /// More of the words of a reason are not kept.
 const EXAMPLE_CHARS_MAX: usize = 300;
-/// What begins the reason of whoever a template left out on purpose, in the words of its author.
+/// What begins the reason of a customer whom a template left out on purpose, in the words of its author.
 const ABORTED: &str = "aborted: ";
 
 /// Customers skipped or failed, by state and by the pattern of the reason.

@@ -2,7 +2,7 @@
 //!
 //! A pattern holds no address, no quoted value and no long number, so it may stand where a customer's data may not.
 
-/// More of a reason than this tells nobody more.
+/// More of a reason than this says nothing more.
 const CHARS_MAX: usize = 200;
 /// At the beginning of a reason, words of digits and dots of at most so many characters are codes: `550 5.7.26 …`.
 const CODE_CHARS_MAX: usize = 6;

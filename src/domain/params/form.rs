@@ -9,7 +9,7 @@
 //! | list | the field once for each element, all texts |
 //! | object | JSON |
 //!
-//! A field that is left empty is missing for every type but string, as browsers send what nobody filled in.
+//! A field that is left empty is missing for every type but string, as browsers send fields that were not filled in.
 
 use serde_json::Value as Json;
 

@@ -18,7 +18,7 @@ pub enum NotATimestamp {
         "is no time: write it by RFC 3339 with an offset, such as 2026-01-31T18:00:00Z, or as Unix seconds"
     )]
     NoTime,
-    /// Nobody knows in which zone it is meant.
+    /// It says no zone, and there is none for it.
     #[error("has no offset: add `Z` or one such as `+01:00`")]
     NoOffset,
     /// It lies outside the years that RFC 3339 can write.

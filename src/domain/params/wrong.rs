@@ -8,7 +8,7 @@ use super::NotATimestamp;
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, thiserror::Error)]
 #[error("{parameter}: expected {expected}, found {found}")]
 pub struct WrongParameter {
-    /// The parameter's name, or the name of a field that nobody declared.
+    /// The parameter's name, or the name of a field that is not declared.
     pub parameter: String,
     /// What it should have been.
     pub expected: String,

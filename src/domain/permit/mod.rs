@@ -15,7 +15,7 @@
 //! 7. its run is paused, then its channel;
 //! 8. it is not yet due.
 //!
-//! What is never sent goes before what waits: nobody learns only after a pause that a message could not be sent anyway.
+//! What is never sent goes before what waits: that a message could not be sent anyway shows before a pause ends.
 
 #[cfg(test)]
 mod tests;
@@ -184,9 +184,9 @@ impl Permit {
     }
 }
 
-/// What begins the reason of whoever does not consent; the category follows.
+/// What begins the reason of a customer who does not consent; the category follows.
 const NO_CONSENT: &str = "no consent: ";
-/// The reason of whoever has no address.
+/// The reason of a customer without an address.
 const NO_ADDRESS: &str = "no address";
 
 /// Whether a reason of the log says that the customer has no address for the message, or does not consent to it: another

@@ -1,4 +1,4 @@
-//! Whom a provider's refusal is about: the recipient, the message, us, or nobody and it passes.
+//! What a provider's refusal is about: the recipient, the message, the sender, or the provider itself, where it passes.
 //!
 //! A table for each kind of channel, written from the standards and from how providers really answer. What refuses us
 //! (sender, host, account, quota) must never be a recipient's failure: the next recipient would be refused as well.
@@ -10,7 +10,7 @@ pub mod webhook;
 /// Whom a refusal is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
-    /// This recipient: nobody there, a full mailbox, somebody who wants nothing from us.
+    /// This recipient: an unknown address, a full mailbox, a person who refuses our messages.
     Recipient,
     /// This message: too large, or of a content that is not taken.
     Message,
@@ -45,7 +45,7 @@ impl RefusalFinding {
         RefusalFinding { about, basis }
     }
 
-    /// Whether everyone is refused or nobody served, so that the message waits for the channel.
+    /// Whether all senders are refused or the provider serves none, so that the message waits for the channel.
     pub fn is_the_channels(self) -> bool {
         matches!(self.about, About::Us | About::Later)
     }

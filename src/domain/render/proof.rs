@@ -1,6 +1,6 @@
 //! Proving a template when it is loaded: it is rendered for customers and calls that are made up.
 //!
-//! A value whose kind nobody declared is tried as each kind until the text can be written; a template that stops at
+//! A value whose kind is not declared is tried as each kind until the text can be written; a template that stops at
 //! the same place with every one of them cannot be written for anybody. Bounded: so many renderings at most, each with
 //! little fuel; what is not decided by then is let pass, and decided for each customer.
 
@@ -66,7 +66,7 @@ impl Template {
 /// How many renderings may still be spent on proofs: what one scenario's texts share.
 #[derive(Debug, Clone, Copy)]
 pub struct RenderingsLeft {
-    /// On what is declared. By these a text is found to be wrong, the same for whoever looks.
+    /// On what is declared. By these a text is found to be wrong, the same for every process.
     pub declared: usize,
     /// On what the store has seen. These only warn, and take nothing from the others.
     pub seen: usize,
@@ -239,7 +239,7 @@ impl<'t> Proof<'t> {
         let decided = match (&failure, read) {
             (Failure::NotJson(_), _) => !self.chooses() && leaves.len() <= self.renderings_max,
             (Failure::Jinja(_), Some(read)) => {
-                // Three values that nobody declared are not tried in all ways.
+                // Three values of unknown kinds are not tried in all ways.
                 let varied = leaves.iter().filter(|leaf| read.paths.contains(&leaf.path)).count();
                 !is_missing && !read.has_unknown && varied <= 2
             }

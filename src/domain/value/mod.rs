@@ -27,7 +27,7 @@ pub enum Value {
     List(Arc<[Value]>),
     /// Values by name.
     Object(Arc<Members>),
-    /// An element of a list that is null: equal to another one only, and missing to whoever asks for it.
+    /// An element of a list that is null: equal to another one only, and missing where it is asked for.
     Null,
 }
 

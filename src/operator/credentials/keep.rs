@@ -65,7 +65,7 @@ pub(in crate::operator) struct Kept {
 }
 
 impl Kept {
-    /// Whoever still uses what ends soon must be told of in an Event, once: when it is said for the first time.
+    /// That previous credentials are still used and end soon is told in an Event once, when it is found.
     pub(in crate::operator) async fn warn<K: Kind>(
         &self,
         context: &Context,
@@ -182,8 +182,8 @@ impl Owner<'_> {
     }
 
     /// Ours is what belongs to this very object, whatever others made of its labels; and what carries our labels and
-    /// belongs to an earlier one of its name, or to nobody: a Secret that was restored from a backup is taken up with the
-    /// credentials it holds. Whoever can write the one on a Secret can write the other.
+    /// belongs to an earlier one of its name, or has no owner: a Secret that was restored from a backup is taken up with the
+    /// credentials it holds. An account that can write the one on a Secret can write the other.
     fn may_keep(&self, found: &Secret) -> bool {
         let owner = found.owner_references().iter().find(|reference| reference.controller == Some(true));
         match owner {

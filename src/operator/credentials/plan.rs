@@ -1,7 +1,7 @@
 //! What is to be done about a Secret of generated credentials, from what it holds and the time alone.
 //!
 //! The Secret is the only state: a crash between any two steps leaves one of its states, from which the next pass
-//! goes on. A caller is told new credentials only once every replica takes them, so a rotation refuses nobody.
+//! goes on. A caller is told new credentials only once every replica takes them, so no caller is refused during a rotation.
 
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ pub(super) fn advance(
     Ok(Plan { state: next, again_at, previous_ends_at, is_outdated_in_use })
 }
 
-/// Whether the previous credentials end now. Those of a rotation that was due wait for whoever still uses them, unless
+/// Whether the previous credentials end now. Those of a rotation that was due are kept while callers still use them, unless
 /// the schedule is strict, but never beyond the next one.
 fn previous_ends(state: &State, wishes: &Wishes<'_>) -> bool {
     if state.previous_expires_at.is_none_or(|at| at > wishes.now) {
@@ -123,14 +123,14 @@ fn previous_ends(state: &State, wishes: &Wishes<'_>) -> bool {
 }
 
 impl Wishes<'_> {
-    /// Until when the previous credentials may wait for whoever uses them, if they may at all.
+    /// Until when the previous credentials may be kept for callers that use them, if they may at all.
     fn waits_until(&self, state: &State) -> Option<Timestamp> {
         let schedule = self.schedule.filter(|schedule| state.was_due && !schedule.is_strict)?;
         Some(after(state.rotated_at, schedule.every))
     }
 
-    /// When the previous ones end as it is noted: later and later while they wait for whoever uses them. Runtimes refuse
-    /// them after what is noted, also when nobody is there to look again, so it is put off well before.
+    /// When the previous ones end as it is noted: later and later while callers use them. Runtimes refuse
+    /// them after what is noted, also while no operator runs, so it is put off well before.
     fn put_off(&self, state: &State, expires_at: Timestamp) -> Timestamp {
         let waits_until = self.waits_until(state).filter(|_| self.is_previous_in_use());
         let Some(until) = waits_until.filter(|_| self.warns_at(expires_at) <= self.now) else {
@@ -139,7 +139,7 @@ impl Wishes<'_> {
         whole(after(self.now, self.quiet() * 2)).min(until).max(expires_at)
     }
 
-    /// When the previous ones would have ended if nobody had used them.
+    /// When the previous ones would have ended if no caller had used them.
     fn ends_by_schedule(&self, state: &State) -> Timestamp {
         match self.waits_until(state) {
             Some(_) => after(state.rotated_at, self.overlap()),

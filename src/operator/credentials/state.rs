@@ -46,7 +46,7 @@ impl State {
     ) -> Option<Self> {
         let credentials = KeptCredentials::read(data).ok()?;
         let time = |name: &str| notes.get(name).and_then(|text| text.parse::<Timestamp>().ok());
-        // A previous credential of which nobody knows how long it works, works no longer than is usual.
+        // A previous credential whose end is not written down works as long as is usual.
         let expires = credentials
             .previous
             .as_ref()

@@ -21,7 +21,7 @@ pub(super) const AUTHORITY: &str = "ca.crt";
 /// What of a database its Runtime's objects depend on.
 pub(super) struct Database {
     /// The digest of what is read of the Secret; processes read it only when they start. The Secret's UID is part of it, so
-    /// that nobody who sees it can try passwords on it.
+    /// that a reader of the Pod's specification cannot try passwords on it.
     pub digest: String,
     /// The ports it is reached at; none, if its address cannot be read.
     pub ports: BTreeSet<u16>,

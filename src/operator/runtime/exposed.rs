@@ -10,6 +10,6 @@ pub(super) const ROUTE_VERSION: &str = "gateway.networking.k8s.io/v1";
 /// How it is reached from outside.
 pub(super) struct Exposed {
     pub finding: Finding,
-    /// Where triggers are, without `/in/...`; `None` while nobody can reach them.
+    /// Where triggers are, without `/in/...`; `None` while they cannot be reached.
     pub url: Option<String>,
 }

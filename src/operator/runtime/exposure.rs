@@ -75,7 +75,7 @@ fn by_ingress(ingress: &IngressExposure) -> Exposed {
     Exposed { finding: Finding::good(EXPOSED, message), url: Some(format!("{scheme}://{}", ingress.host)) }
 }
 
-/// The object by which it is exposed, if it is there and ours; else why nobody can reach it.
+/// The object by which it is exposed, if it is there and ours; else why calls cannot come in by it.
 async fn find(
     context: &Context,
     shape: &Shape<'_>,

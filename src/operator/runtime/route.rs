@@ -66,7 +66,7 @@ fn silent(route: &RouteExposure) -> String {
     )
 }
 
-/// Where calls go by a parent that accepts the route, or why nobody can say.
+/// Where calls go by a parent that accepts the route, or why that is not known.
 async fn address(
     context: &Context,
     shape: &Shape<'_>,

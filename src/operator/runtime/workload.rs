@@ -59,7 +59,7 @@ fn stateful_set(shape: &Shape<'_>) -> Value {
     shape.object("apps/v1", "StatefulSet", json!({ "spec": spec }))
 }
 
-/// At most one is taken away at a time, by whoever drains nodes.
+/// At most one Pod is evicted at a time while nodes are drained.
 fn disruption_budget(shape: &Shape<'_>) -> Value {
     let spec = json!({
         "maxUnavailable": 1,

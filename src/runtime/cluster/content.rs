@@ -26,7 +26,7 @@ pub(super) type Taken = (Arc<str>, Digest);
 /// Previous credentials: the digest of what is presented, and until when they work.
 pub(super) type Previous = (Digest, Timestamp);
 
-/// For how long previous credentials work of which nobody says it, from the time the Secret was made.
+/// For how long previous credentials work where the Secret does not say it, from the time the Secret was made.
 const USUAL_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
 /// A Secret as it was read.
@@ -125,7 +125,7 @@ impl Content {
 }
 
 /// Whether Fanfare made it: it carries the label or, if somebody took that off, belongs to the trigger or key after which
-/// it is called. Whoever can write the one on a Secret can write the other; whether its owner is still the same object
+/// it is called. An account that can write the one can write the other; whether its owner is still the same object
 /// is not asked, as the cluster removes what belongs to one that is gone.
 fn is_ours(object: &Object) -> bool {
     let owner = object.owner_references().iter().find(|reference| reference.controller == Some(true));

@@ -92,7 +92,7 @@ impl Gathering<'_> {
         }
     }
 
-    /// Whether previous credentials still work; they are taken no longer if not, whoever is away that would end them.
+    /// Whether previous credentials still work; if not, they are refused, also while no operator runs.
     fn works(&mut self, secret: &str, (digest, until): &Previous, taken: &mut Vec<Taken>) -> bool {
         let ends_at = until.checked_add(GRACE).unwrap_or(*until);
         if ends_at <= self.now {

@@ -23,7 +23,7 @@ impl Room {
         Room { bytes, pieces: Semaphore::const_new(bytes / PIECE_BYTES) }
     }
 
-    /// Waits for room; `None` if there is none in time. Whoever needs more than there is gets all of it.
+    /// Waits for room; `None` if there is none in time. A request that needs more than there is gets all of it.
     pub(super) async fn take(&self, wait_max: Duration, bytes: usize) -> Option<SemaphorePermit<'_>> {
         let pieces = bytes.min(self.bytes).div_ceil(PIECE_BYTES).min(self.bytes / PIECE_BYTES);
         let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);

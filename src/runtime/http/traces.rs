@@ -25,7 +25,7 @@ impl CallSpan {
         Some(CallSpan { span, has_caller: parent.is_some() })
     }
 
-    /// What the ledger keeps: nothing of a trace that nobody records and nobody else knows of.
+    /// What the ledger keeps: nothing of a trace that is neither recorded nor known to the caller.
     pub(super) fn place(&self) -> Option<TraceParent> {
         Some(self.span.place()).filter(|place| place.sampled || self.has_caller)
     }

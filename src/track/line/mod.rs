@@ -42,7 +42,7 @@ pub enum LineError {
         /// The fields there are.
         known: &'static str,
     },
-    /// Nobody is named.
+    /// No customer is named.
     #[error("ids.registered is missing; it is the id that names the customer")]
     NotRegistered,
     /// Something of another kind than expected.

@@ -182,7 +182,7 @@ impl<'a> Evaluator<'a> {
 /// Follows a path; through anything that has no such part it is missing. A text has characters, as in Jinja.
 pub(super) fn walk<'v>(value: &'v Value, steps: &[PathStep]) -> Option<Cow<'v, Value>> {
     let Some((step, rest)) = steps.split_first() else {
-        // An element that is null is not there for whoever asks for it.
+        // An element that is null is missing.
         return (*value != Value::Null).then_some(Cow::Borrowed(value));
     };
     match (value, step) {

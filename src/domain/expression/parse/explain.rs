@@ -89,7 +89,7 @@ fn odd_character(text: &str, at: usize) -> Unreadable {
         .remedy("take it out, or put the text in quotes")
 }
 
-/// Two texts without anything between them: Jinja makes one of them, which nobody means in a list.
+/// Two texts without anything between them: Jinja makes one of them, which is a mistake in a list.
 pub(super) fn side_by_side(tokens: &[Placed<'_>]) -> Option<Unreadable> {
     let is_text = |placed: &Placed<'_>| matches!(placed.0, Token::Str(_) | Token::String(_));
     let pair = tokens.windows(2).find(|pair| is_text(&pair[0]) && is_text(&pair[1]))?;

@@ -33,7 +33,7 @@ impl Kept {
     }
 }
 
-/// The turn of a request to be answered. A handler asks for it behind the caller's permission, so that nobody waits for
+/// The turn of a request to be answered. A handler asks for it behind the caller's permission, so that no caller waits for
 /// those who have none.
 pub(super) struct Turn;
 

@@ -56,7 +56,7 @@ pub struct May<N> {
 
 /// A caller who may read the whole log, or ask about the calls that were made with the same credentials.
 ///
-/// Whoever made a call may see what becomes of it; that needs no key with `ReadLog`.
+/// The caller of a call may see what becomes of it; that needs no key with `ReadLog`.
 #[derive(Debug)]
 pub struct MayReadOwn {
     /// Absent for one who may read the whole log.
@@ -69,7 +69,7 @@ impl MayReadOwn {
         if self.own.is_some() { Reader::Caller } else { Reader::Log }
     }
 
-    /// Lets nobody see a call that is not theirs. Of a call that is not there they are told the same.
+    /// Refuses a caller whose call it is not, in the same words as where there is no such call.
     ///
     /// # Errors
     /// The caller may not see it.
@@ -98,7 +98,7 @@ impl FromRequestParts<ApiState> for MayReadOwn {
                 api.app.outdated.note(&caller, now);
                 Ok(MayReadOwn { own: None })
             }
-            // Before the store is asked, so that it is asked for nobody who could not have made a call.
+            // Before the store is asked, so that it is asked only for callers who could have made a call.
             Some((presented, Err(rejected))) if keyring.may_call_something(presented) => {
                 Ok(MayReadOwn { own: Some((presented.clone(), rejected)) })
             }

@@ -14,7 +14,7 @@ use crate::store::calls::Calls;
 use crate::store::run_log::RunLog;
 use crate::telemetry::Exposition;
 
-/// Whoever asks for a probe gives it up after some seconds: what the store has not said by then, it does not say.
+/// A kubelet gives a probe up after some seconds: by then the store has answered, or it counts as not answering.
 const STORE_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// Whether the process lives.

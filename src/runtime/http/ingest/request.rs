@@ -12,7 +12,7 @@ use crate::runtime::http::app::App;
 /// How long an idempotency key may be; a UUID has 36 characters.
 const IDEMPOTENCY_KEY_MAX: usize = 255;
 
-/// Who calls, proven and allowed to call this trigger. Whoever guesses is slowed; right credentials never are.
+/// Who calls, proven and allowed to call this trigger. A caller that guesses is slowed; right credentials never are.
 pub(super) async fn authenticate(
     app: &App,
     trigger: &TriggerName,

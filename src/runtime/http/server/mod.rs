@@ -48,7 +48,7 @@ const SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// How long the kernel offers bytes to a peer that takes none, also once we have closed the connection.
 const UNTAKEN_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// What a listener's peers may hold. Each limit is there so that those who hold something for nothing lock nobody out.
+/// What a listener's peers may hold. Each limit keeps an idle or slow peer from locking others out.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// How many connections there may be. Where one more comes, the one that has kept us waiting the longest ends.
@@ -340,7 +340,7 @@ async fn serve(stream: TcpStream, place: Place, door: Door, stop: CancellationTo
     }
 }
 
-/// What the kernel does for a connection: it sends at once, holds little, and gives up what nobody takes, also once we
+/// What the kernel does for a connection: it sends at once, holds little, and gives up what is not taken, also once we
 /// have closed it.
 fn prepare(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
