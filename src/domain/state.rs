@@ -132,7 +132,7 @@ sets! {
 
 sets! {
     RunState {
-        /// Somebody is at work on it.
+        /// A process is at work on it.
         UNDER_WAY "under_way" = [Selecting, Running];
         /// Its audience is known, and it is not at its end.
         BEGUN "begun" = [Running, Waiting];
@@ -178,7 +178,7 @@ impl CallState {
 }
 
 impl RunState {
-    /// Whether somebody is at work on it: it neither rests nor is at its end.
+    /// Whether a process is at work on it: it neither rests nor is at its end.
     pub fn is_under_way(self) -> bool {
         Self::UNDER_WAY.contains(&self)
     }

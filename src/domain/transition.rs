@@ -203,7 +203,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order: what is final stays, nothing is sent that was not opened, and nobody but a
+        /// Whatever happens in whatever order: what is final stays, nothing is sent that was not opened, and none but a
         /// person opens what a person decides about.
         #[test]
         fn what_happens_stays_within_the_table(

@@ -47,7 +47,7 @@ pub trait InForce: Send + Sync {
     /// See [`StoreError`].
     async fn get_in_force(&self) -> Result<Option<InForceRecord>, StoreError>;
 
-    /// Takes the tenant if nobody has it, or if exactly `from` has and hands it over. Answers who has it now.
+    /// Takes the tenant if it has no owner, or if exactly `from` owns it and hands it over. Answers who has it now.
     ///
     /// # Errors
     /// See [`StoreError`].

@@ -24,7 +24,7 @@ impl LoadOfOthers {
         self.0 += weight * (share.clamp(0.0, 1.0) - self.0);
     }
 
-    /// Whether there is hardly anybody to be held up.
+    /// Whether others hardly use it.
     pub(super) fn is_idle(self) -> bool {
         self.0 < IDLE_SHARE
     }

@@ -43,7 +43,7 @@ pub enum StoreError {
     /// The statement itself failed; the same write fails again. Its neighbours were committed.
     #[error("the store refused the write: {0}")]
     Refused(String),
-    /// A rule that somebody added to the database refuses this row, such as a CHECK of an administrator's. The same write
+    /// A rule that an administrator added to the database refuses this row, such as a CHECK. The same write
     /// fails until the rule is taken away; it decides about nothing, and its neighbours go on without it.
     #[error("a rule that was added to the database refuses this: {0}; take the rule away, and it goes on")]
     Barred(String),

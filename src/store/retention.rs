@@ -1,7 +1,7 @@
-//! Removes what is older than it is to be kept, in batches so small that nobody waits for one.
+//! Removes what is older than it is to be kept, in batches so small that no caller waits long for one.
 //!
-//! A call goes first, with its runs and chunks, in one transaction: from then on nobody finds any of it. What is left of its
-//! runs goes behind it. Whoever ends between two batches leaves a ledger in which everything that is found is whole.
+//! A call goes first, with its runs and chunks, in one transaction: from then on none of it can be found. What is left of its
+//! runs goes behind it. A process that ends between two batches leaves a ledger in which everything that is found is whole.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

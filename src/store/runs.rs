@@ -123,7 +123,7 @@ pub enum SelectionLease {
     Here,
     /// Another process's, as long as its lease runs.
     Elsewhere,
-    /// Nobody's any more: it has been read.
+    /// It has been read: no process reads it any more.
     Over,
 }
 
@@ -287,7 +287,7 @@ pub trait Runs: Send + Sync {
     /// Wakes all journeys of a run that wait, whatever their time; gives how many chunks that made.
     async fn wake_run(&self, run: RunId, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Lets a run rest whose journeys all wait or have ended: nobody looks at it until one is woken. False if something else
+    /// Lets a run rest whose journeys all wait or have ended: no process looks at it until one is woken. False if something else
     /// of it is left, or it was told to stop.
     async fn rest_run(&self, run: RunId) -> Result<bool, StoreError>;
 

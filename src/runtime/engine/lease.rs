@@ -35,7 +35,7 @@ impl LeaseClock {
         self.extended.notify_waiters();
     }
 
-    /// Waits until it runs: what is taken without a lease is anybody's.
+    /// Waits until it runs: what is taken without a lease may be taken by every replica.
     pub async fn begun(&self) {
         loop {
             let extended = self.extended.notified();

@@ -175,7 +175,7 @@ impl RunningEngine {
         }
     }
 
-    /// Waits until a part of it has ended though nobody told it to: the rest is of no use without it.
+    /// Waits until a part of it has ended without having been told to: the rest is of no use without it.
     pub async fn ended(&self) {
         self.dispatchers.ended().cancelled().await;
     }

@@ -177,7 +177,7 @@ fn leaves_this_machine(host: &Host) -> bool {
     }
 }
 
-/// An address as somebody typed it, looked through for what would let a part of a password be taken for something
+/// An address as a person typed it, looked through for what would let a part of a password be taken for something
 /// else, and then be shown.
 struct Written {
     /// As people may see it.

@@ -87,7 +87,7 @@ pub(super) enum ConnectError {
     /// So many sessions there have not ended yet.
     #[error("{target} has not ended {count} sessions yet that were given up")]
     Full { target: String, count: usize },
-    /// A name that nobody knows.
+    /// A name that cannot be resolved.
     #[error("{host} is not known: {source}")]
     Unknown { host: String, source: std::io::Error },
     /// None of several.

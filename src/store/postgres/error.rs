@@ -9,8 +9,8 @@ use crate::store::StoreError;
 pub(super) const DECIDE_ANEW: &str = "FF001";
 
 /// Classes of SQLSTATE by which the data itself makes a statement impossible: 22 is a value that cannot be, 23 a
-/// constraint that it breaks (PostgreSQL's manual, appendix A). All else may be put right, also what nobody has thought
-/// of: a right that was taken away, a table that is not there, a server's limits.
+/// constraint that it breaks (PostgreSQL's manual, appendix A). All else may be put right, also what is not listed
+/// here: a right that was taken away, a table that is not there, a server's limits.
 const DATA_CLASSES: [&str; 2] = ["22", "23"];
 /// How PostgreSQL ends the names of keys that were given none.
 const OWN_ENDINGS: [&str; 3] = ["_pkey", "_key", "_fkey"];
@@ -42,7 +42,7 @@ fn is_of_the_data(error: &DbError) -> bool {
     DATA_CLASSES.contains(&class(error)) && !is_unplaced && !is_barred(error)
 }
 
-/// Whether a constraint refuses that is not of this schema: somebody added it, and may take it away again. The schema has
+/// Whether a constraint refuses that is not of this schema: an administrator added it, and may take it away again. The schema has
 /// keys, each named as PostgreSQL names it, and breaks no other kind of constraint.
 fn is_barred(error: &DbError) -> bool {
     let code = error.code();
@@ -68,8 +68,8 @@ pub(super) fn spoils_connection(error: &tokio_postgres::Error) -> bool {
         || *db.code() == SqlState::LOCK_NOT_AVAILABLE
 }
 
-/// What says that the store itself refuses: a right, a table, the disk. Whoever stands in another's way for a moment, or
-/// took too long, tells nothing about it.
+/// What says that the store itself refuses: a right, a table, the disk. A lock that is held for a moment, or a
+/// statement that takes too long, tells nothing about it.
 pub(super) fn trouble(error: &tokio_postgres::Error) -> Option<String> {
     let db = error.as_db_error()?;
     let passes_by_itself = ["08", "40", "55", "57", "FF"].contains(&class(db));

@@ -108,7 +108,7 @@ impl Hosts {
     fn stop_of(&self, target: &Target) -> CancellationToken {
         let mut stops = lock(&self.stops);
         if stops.len() >= ADDRESSES_MAX {
-            // Connections to those that go on are ended by nobody but themselves.
+            // Connections to those that go on end by themselves.
             stops.clear();
         }
         stops.entry(target.clone()).or_default().clone()

@@ -1,4 +1,4 @@
-//! How many rows a batch in the background takes, by how long the last one took: nobody may wait long for one.
+//! How many rows a batch in the background takes, by how long the last one took: no statement may wait long for one.
 
 use std::time::{Duration, Instant};
 

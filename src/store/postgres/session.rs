@@ -108,7 +108,7 @@ impl Session {
         self.one(KEPT, &[]).await.map(drop)
     }
 
-    /// Hears that the connection lives, before somebody waits long for it.
+    /// Hears that the connection lives, before a caller waits long for it.
     pub(super) async fn check(&mut self) -> Result<(), StoreError> {
         self.run_within("", NOTHING_TIME_MAX.min(self.time_max)).await
     }
@@ -125,7 +125,7 @@ impl Session {
         result.map_err(|error| error.to_store_error())
     }
 
-    /// Opens a snapshot that several statements read; it ends when it is dropped. Whoever opens it judges how it failed.
+    /// Opens a snapshot that several statements read; it ends when it is dropped. The caller judges how it failed.
     pub(super) async fn snapshot(&mut self) -> Result<Transaction<'_>, Failed> {
         let connection = self.connection.as_mut().ok_or(Failed::Late)?;
         let snapshot = connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
@@ -139,7 +139,7 @@ impl Session {
     }
 
     /// Throws the connection away if the failure spoils it. Whatever kept an answer back may have swallowed the idle
-    /// connections as well, each of which would cost somebody a deadline: so they go with it, and others are made.
+    /// connections as well, each of which would cost a caller its deadline: so they go with it, and others are made.
     pub(super) fn judge(&mut self, failed: Option<&Failed>) {
         if matches!(failed, Some(Failed::Late)) {
             let pool = self.connection.as_ref().and_then(Object::pool);
@@ -163,7 +163,7 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Whoever is lent a connection next would wait behind a statement that nobody waits for.
+    /// The next user of the connection would wait behind a statement that has been given up.
     fn drop(&mut self) {
         if self.is_asking {
             self.throw_away();

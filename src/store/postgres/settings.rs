@@ -7,7 +7,7 @@ use super::connect::ConnectError;
 type Setting = (&'static str, &'static str);
 
 /// Settings of every session. `synchronous_commit` is what a 202 rests on. A server that looks whether its client is
-/// there ends what nobody waits for any more: else there would be more statements at work than the pools have
+/// there ends statements whose client has gone: else there would be more statements at work than the pools have
 /// connections.
 const SESSION: &[Setting] = &[
     ("synchronous_commit", "on"),
@@ -46,7 +46,7 @@ pub(super) const LEDGER: &[Setting] = &[
 /// What is read by keys and by values has its index, and the program has chosen which. So the server is left no plan
 /// that walks a table, and arrays lead joins; and steps into an index cost it little, so that it does not walk a
 /// middling one, comparing each row with an array, where it can step to each value of the array. Plans are made anew,
-/// with the values: whoever reads a whole table says so. Writes are single statements here, so that only a snapshot is
+/// with the values: a statement that reads a whole table says so. Writes are single statements here, so that only a snapshot is
 /// ever left open while this process works, and that holds no row.
 pub(super) const CUSTOMERS: &[Setting] = &[
     ("statement_timeout", "2min"),

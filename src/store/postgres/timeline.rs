@@ -18,7 +18,7 @@ pub(super) struct Timeline {
 }
 
 /// By the file that is written now: what the control file says is as old as the last checkpoint. None of it needs a
-/// right that not everybody has, unless somebody took it away.
+/// right that a role lacks by default; an administrator may have taken one away.
 const ASKED: &str = "SELECT (SELECT system_identifier FROM pg_control_system()),
     CASE WHEN pg_is_in_recovery() THEN NULL
         ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint END";
@@ -58,7 +58,7 @@ pub(super) async fn keep(client: &Client, seen: &Timeline) -> Result<i64, tokio_
     let found = first_row(client, &highest).await?;
     let found = found.and_then(|row| row.get(0)?.parse().ok()).unwrap_or(0);
     if found < number {
-        // Nobody waits for a standby here: it is told again with the next connection.
+        // No standby is waited for here: it is told again with the next connection.
         let keep = format!(
             "SET LOCAL synchronous_commit = off;
              INSERT INTO timeline (system, highest) VALUES ({system}, {number})

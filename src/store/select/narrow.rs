@@ -29,7 +29,7 @@ impl<S: Snapshot> Walker<'_, S> {
                 let keys = self.snapshot.attribute_keys(lookup.index, &lookup.ranges, budget)?;
                 Ok(keys.map(keys::sorted))
             }
-            // Each id is a step into the index, even if nobody has it.
+            // Each id is a step into the index, even if no customer has it.
             Way::Ids(lookup) if lookup.ids.len() > budget.0 => Ok(None),
             Way::Ids(lookup) => {
                 self.snapshot.id_keys(&lookup.kind, &lookup.ids).map(|keys| Some(keys::sorted(keys)))

@@ -11,7 +11,7 @@ static USED_NS: AtomicU64 = AtomicU64::new(0);
 /// Who uses a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum User {
-    /// Somebody waits for it.
+    /// A caller waits for it.
     Foreground,
     /// An index is filled.
     Background,

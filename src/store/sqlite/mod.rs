@@ -19,8 +19,8 @@ pub use ledger::Ledger;
 use super::StoreError;
 
 /// Sorts a failure of SQLite into what trying again can heal and what it cannot: only what the data itself makes
-/// impossible. A disk that is full, a file that is read-only, damaged, locked or gone, and whatever else nobody has
-/// thought of, may be put right, and decides about no call.
+/// impossible. A disk that is full, a file that is read-only, damaged, locked or gone, and whatever else is not
+/// listed here, may be put right, and decides about no call.
 pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode as Code;
     match error.sqlite_error_code() {

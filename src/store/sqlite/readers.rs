@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_place_is_taken_until_the_reading_ends_even_if_nobody_waits_for_it() {
+    async fn a_place_is_taken_until_the_reading_ends_even_if_its_caller_has_gone() {
         let folder = tempfile::tempdir().unwrap();
         let readers = Readers::new(folder.path().join("some.db"));
         connect(&readers.path, CACHE_KIB).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// While nobody else writes: whoever comes waits as long, and for the flush.
+/// While there are no other writers: the next one waits as long, and for the flush.
 const ALONE: Duration = Duration::from_millis(2);
 /// While others write.
 const BESIDE_OTHERS: Duration = Duration::from_millis(1);

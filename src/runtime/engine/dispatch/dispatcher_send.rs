@@ -200,7 +200,7 @@ impl Dispatcher {
 
     /// Hands deliveries that are due back to their chunk workers, which render them again.
     pub(super) fn release_due(&mut self, now: Timestamp) {
-        // Those that a broad run queues for the first time hold back nobody's retry.
+        // Messages that a broad run queues for the first time hold back no retry.
         let (most, queued) = match self.health.is_down() {
             true => (1, self.queue.fair_queue().len()),
             false => (RELEASED_AT_ONCE, self.queue.fair_queue().retries()),

@@ -1,5 +1,5 @@
 //! Reads customers again before an attempt at a message that has waited since they were read: behind a slow provider, a
-//! rate, or a ledger that could not be written. Whoever withdrew the consent meanwhile is not written to.
+//! rate, or a ledger that could not be written. A customer who has withdrawn the consent meanwhile is not written to.
 //!
 //! Many are read in one statement, and only those whose message needs a consent. What is rendered, opened and begun within
 //! seconds is not read again.

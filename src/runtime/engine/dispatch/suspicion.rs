@@ -16,7 +16,7 @@ const ALIKE_UNTIL_ALL: usize = 3;
 const ALIKE_UNTIL_ALL_MAX: usize = 24;
 /// The first wait of a message that was refused so; each next one is three times what it has waited already.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// A recipient who is still refused so long after the first time, while nobody else is tried, is refused alone.
+/// A recipient who is still refused so long after the first time, while no other recipient is tried, is refused alone.
 const ALONE_AFTER: Duration = Duration::from_secs(15);
 /// What is known of a message that does not come back is forgotten after this time.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);

@@ -98,7 +98,7 @@ impl CrashMarkers {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let (found, own) = (fs::symlink_metadata(folder)?, fs::metadata("/proc/self")?);
         if !found.is_dir() || found.uid() != own.uid() {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else"));
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
         }
         let left = left_in(folder)?;
         let path = folder.join(format!("{}.{ENDING}", uuid::Uuid::now_v7()));

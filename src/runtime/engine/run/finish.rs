@@ -21,7 +21,7 @@ impl ChunkWorker {
         }
         let position = self.chunk.cursor().position;
         if halt.is_none() && position < self.keys.len() {
-            return Err(StoreError::Unavailable("the chunk has customers nobody decided about".into()));
+            return Err(StoreError::Unavailable("the chunk has customers who are not decided about".into()));
         }
         let rows = self.context.deliveries.of_chunk(self.chunk.id).await?;
         let others = halt.map_or(JourneyEnd::WithoutMessage, Halt::journey_end);

@@ -40,7 +40,7 @@ impl RenderPool {
     /// result is dropped.
     pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let Threads::Blocking(permits) = &self.0 else { return work() };
-        // The permit goes with the work, which outlives this future. Nobody closes the semaphore.
+        // The permit goes with the work, which outlives this future. The semaphore is never closed.
         let permit = Arc::clone(permits).acquire_owned().await.ok();
         let done = tokio::task::spawn_blocking(move || {
             let result = work();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn inline_work_is_done_by_whoever_asks() {
+    fn inline_work_is_done_by_the_thread_that_asks() {
         let (pool, asks) = (RenderPool::inline(), std::thread::current().id());
         assert_eq!(pool.run(|| std::thread::current().id()).now_or_never(), Some(asks));
     }

@@ -92,7 +92,7 @@ impl PostgresCustomers {
     {
         let place = Arc::clone(&self.readers).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let reading = move |reading: &Reading<'_>| {
-            // Whoever asked may have gone; the place is free when the reading has ended.
+            // The caller may have gone; the place is free when the reading has ended.
             let _place = place;
             work(reading)
         };
@@ -100,7 +100,7 @@ impl PostgresCustomers {
     }
 }
 
-/// Whoever brings a batch hears within [`BATCH_TIME_MAX`], whatever it waits for: a connection, others, the disk.
+/// The caller of a batch hears within [`BATCH_TIME_MAX`], whether the batch waits for a connection, for others or for the disk.
 async fn in_time<T>(batch: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let late = |_| StoreError::Unavailable("PostgreSQL did not answer in time".into());
     tokio::time::timeout(BATCH_TIME_MAX, batch).await.unwrap_or_else(|elapsed| Err(late(elapsed)))

@@ -106,7 +106,7 @@ impl EventRemoval {
     async fn batch(&mut self) -> Result<RemovedBatch, StoreError> {
         let session = &mut self.held.session;
         let indexes = side_indexes(&session.query(KEPT, &[]).await?)?;
-        // Whoever would fill it waits for the lock.
+        // The task that would fill it waits for the lock.
         if indexes.iter().any(|index| index.needed && !index.complete) {
             return Ok(RemovedBatch::default());
         }

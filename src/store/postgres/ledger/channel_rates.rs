@@ -10,7 +10,7 @@ use crate::domain::name::ChannelName;
 use crate::store::StoreError;
 use crate::store::channel_rates::{ChannelRates, Starts};
 
-/// Gives out the next `$3` starts, each `$2` nanoseconds behind the one before. Nobody who comes late gets what was
+/// Gives out the next `$3` starts, each `$2` nanoseconds behind the one before. A replica that asks late does not get what was
 /// not asked for earlier, but for a burst of `$4` nanoseconds.
 const RESERVE: &str = "
     INSERT INTO channel_rate AS c (channel, given_to)

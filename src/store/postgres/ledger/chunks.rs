@@ -30,7 +30,7 @@ const SET_AUDIENCE: &str = sql!(
     SELECT id FROM selected"
 );
 
-/// Free is what nobody owns, what its owner gave back, and what an owner has whose lease ran out.
+/// A chunk is free if it has no owner, if its owner gave it back, or if its owner's lease ran out.
 macro_rules! is_free {
     ($owner:literal) => {
         concat!(
@@ -46,8 +46,8 @@ const OPEN: &str = sql!(
     " FROM chunk c WHERE c.run = $1 AND c.state = {chunk.open} ORDER BY c.from_chunk IS NULL, c.n"
 );
 
-/// The lease that ran out is locked with the chunk: an owner who renews it just now is waited for by nobody, and keeps
-/// the chunk; one who comes later learns that it had run out.
+/// The lease that ran out is locked with the chunk: an owner that renews it just now is not waited for, and keeps the
+/// chunk; one that renews it later learns that it had run out.
 const TAKE: &str = sql!("
     WITH held AS (SELECT c.owner FROM chunk c WHERE c.run = $1 AND c.n = $2 AND c.state = {chunk.open}),
     gone AS (
@@ -68,7 +68,7 @@ const TAKE: &str = sql!("
 /// A chunk may not be done while a delivery of it is open, whatever its owner believes.
 const FINISH: &str = "SELECT finish_chunk_2($1, $2, $3, $4, $5, $6)";
 
-/// Chunks nobody ever took have no deliveries; `fence = 0` is the proof. Woken journeys have some of before.
+/// Chunks that were never taken have no deliveries; `fence = 0` is the proof. Woken journeys have some of before.
 const UNTOUCHED: &str = sql!(
     "SELECT c.n, c.size FROM chunk c WHERE c.run = $1 AND c.state = {chunk.open} AND c.fence = 0
     AND c.from_chunk IS NULL"

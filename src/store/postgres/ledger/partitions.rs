@@ -34,7 +34,7 @@ pub(super) async fn make_ahead(database: &PostgresDatabase, now: Timestamp) -> R
     Ok(())
 }
 
-/// Attaching waits for nobody who reads or writes other partitions; only the default is held for a moment. Where
+/// Attaching does not wait for statements on other partitions; only the default is held for a moment. Where
 /// another replica is making the same day, that one is waited for.
 async fn make(database: &PostgresDatabase, day: i64) -> Result<(), StoreError> {
     let (name, from, to) = (name(day)?, day * DAY_US, (day + 1) * DAY_US);
@@ -93,7 +93,7 @@ pub(super) enum Dropped {
     Yes,
     /// A call of it is there.
     HasCalls,
-    /// Somebody reads or writes deliveries just now, and was not to be waited for.
+    /// Another session reads or writes deliveries just now, and is not waited for.
     InUse,
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn those_there(session: &mut Session) -> Result<Vec<Day>, Store
     Ok(days)
 }
 
-/// Drops a day if no call of it is there any more. Nobody waits for that longer than a twentieth of a second.
+/// Drops a day if no call of it is there any more. No session waits for that longer than a twentieth of a second.
 pub(super) async fn try_drop(session: &mut Session, day: &Day) -> Result<Dropped, StoreError> {
     let row = session.one(DROP, &[&day.partition, &day.begin(), &day.end()]).await?;
     match get::<i32>(&row, 0)? {

@@ -32,7 +32,7 @@ const DROPS_MAX: u32 = 5;
 
 const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
-/// Whoever does not know a state lets it stay.
+/// A call in a state that this version does not know stays.
 const CALLS_AFTER: &str = sql!(
     "
     SELECT c.seq, c.received_at < $2, c.received_at < $2 AND c.state IN {call.ended}

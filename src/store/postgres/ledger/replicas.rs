@@ -17,7 +17,7 @@ use crate::store::runs::{ChunkId, Fence};
 const LEASE: Duration = Duration::from_secs(8);
 
 /// `ran_out` says that others may have taken what was owned. The comparison is made when the row is held, so that
-/// whoever takes over just then is either seen here or sees this.
+/// a replica that takes over just then is either seen here or sees this.
 const RENEW: &str = "
     INSERT INTO replica AS r (owner, lease_until, ran_out)
     VALUES ($1, clock_timestamp() + $2 * interval '1 microsecond', true)

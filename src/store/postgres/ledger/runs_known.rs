@@ -1,5 +1,5 @@
 //! When the calls of runs were accepted, which is where their deliveries are kept: a fact that never changes, so
-//! whoever has learnt it may keep it.
+//! it may be cached for ever.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! The trait [`RetentionStore`] on the customers' file: events that are old, with their rows in side tables.
 //!
-//! While an index is filled nothing is removed: whoever fills it has read events that it adds later.
+//! While an index is filled nothing is removed: the task that fills it has read events that it adds later.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,7 +76,7 @@ impl Removal for EventRemoval {
 
     async fn end(self: Box<Self>) {
         let usual = |connection: &Connection| {
-            // Whoever fills an index meanwhile has it copied in small steps, too.
+            // A task that fills an index meanwhile has it copied in small steps, too.
             let is_filled = kept(connection)?.iter().all(|index| index.complete || !index.needed);
             if is_filled {
                 connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;

@@ -107,7 +107,7 @@ pub(super) fn finish(
     Ok(changed > 0)
 }
 
-/// Chunks nobody ever took have no deliveries; `fence = 0` is the proof. Woken journeys have some of before.
+/// Chunks that were never taken have no deliveries; `fence = 0` is the proof. Woken journeys have some of before.
 pub(super) fn finish_untouched(
     connection: &Connection,
     run: RunId,

@@ -29,7 +29,8 @@ const CHUNKS_A_LOOK: i64 = 8;
 /// How many counts of refusals one batch removes.
 const COUNTS_A_BATCH: i64 = 500;
 
-/// Whether a call `c` may go: it is old, at its end, and so is every run of it. Whoever does not know a state lets it stay.
+/// Whether a call `c` may go: it is old, at its end, and so is every run of it. One in a state that this version does not
+/// know stays.
 macro_rules! may_go {
     () => {
         "c.received_at < ?2 AND c.state IN {call.ended}

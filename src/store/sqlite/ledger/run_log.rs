@@ -111,7 +111,7 @@ fn add_finished_chunks(connection: &Connection, record: &mut RunRecord) -> rusql
     Ok(())
 }
 
-/// A chunk that nobody ever took has no deliveries.
+/// A chunk that was never taken has no deliveries.
 fn add_open_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(sql!(
         "SELECT d.node, d.state, count(*) FROM chunk c
@@ -127,7 +127,7 @@ fn add_open_chunks(connection: &Connection, record: &mut RunRecord) -> rusqlite:
     Ok(())
 }
 
-/// A run at its end waits for nobody.
+/// A run at its end has no waiting journeys.
 fn with_waits(connection: &Connection, record: RunRecord) -> rusqlite::Result<RunRecord> {
     if !record.state.is_begun() {
         return Ok(record);

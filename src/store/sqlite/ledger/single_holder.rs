@@ -10,7 +10,7 @@ use super::Ledger;
 use crate::store::StoreError;
 use crate::store::replicas::{Lease, Replicas, Told};
 
-/// A lease that nobody can take is renewed for form's sake.
+/// The lease of a file's only holder: no other process can take it, and it is renewed all the same.
 const LEASE: Duration = Duration::from_secs(24 * 3600);
 
 #[async_trait]

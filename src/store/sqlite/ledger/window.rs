@@ -1,7 +1,7 @@
 //! One step of a channel or of a walk: outcomes, decisions, openings and cursors in one savepoint.
 //!
 //! The fence and the run's `stopping` are read in the same transaction the openings are written in; with one
-//! writer a file, nobody can come between.
+//! writer a file, no other write can come between.
 
 use std::collections::HashMap;
 
@@ -221,7 +221,7 @@ impl Rights {
     }
 }
 
-/// The fence of a chunk that is open, or one nobody holds; and whether nothing of the run may be sent any more.
+/// The fence of a chunk that is open, or a fence that no owner has; and whether nothing of the run may be sent any more.
 fn read_rights(connection: &Connection, chunk: ChunkId) -> rusqlite::Result<(i64, bool)> {
     let found = connection
         .prepare_cached(sql!(

@@ -1,8 +1,8 @@
 //! Adds to a new index what was there before it, batch by batch in the order of customers' keys.
 //!
 //! Writes keep the index meanwhile, and what they have put into it stays: a customer has one row in an index, and
-//! filling adds it only where none is. How far it came is written with each batch, so that whoever fills next goes on
-//! from there. Statistics are brought up to date before it is used: without them an array of values becomes a filter
+//! filling adds it only where none is. How far it came is written with each batch, so that the replica that fills next
+//! goes on from there. Statistics are brought up to date before it is used: without them an array of values becomes a filter
 //! over the whole index.
 
 use super::super::damaged;
