@@ -1,5 +1,6 @@
 //! How a runtime's workload stands, as the cluster's own controllers say.
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use serde_json::Value;
@@ -10,6 +11,8 @@ use crate::operator::context::Context;
 use crate::operator::error::ReconcileError;
 
 pub(super) const WORKLOAD_READY: &str = "WorkloadReady";
+/// A refusal that is repeated for less than this passes by itself.
+const PASSES_WITHIN: SignedDuration = SignedDuration::from_secs(1);
 /// As many Events are read as one workload may have of one reason.
 const EVENTS_MAX: u32 = 50;
 
@@ -63,17 +66,30 @@ async fn refused(
             return Err(ReconcileError::api(format!("list Events of {kind} {}", shape.child()))(error));
         }
     };
-    let times = |event: &Event| {
-        let series = event.series.as_ref().map(|series| series.last_observed_time.0);
-        series.or(event.deprecated_last_timestamp.as_ref().map(|time| time.0))
-    };
-    let newest = found.items.iter().max_by_key(|event| times(event));
+    let lasting = found.items.iter().filter(|event| lasts(event));
+    let newest = lasting.max_by_key(|event| last_observed(event));
     Ok(newest.and_then(|event| event.note.as_ref()).map(|note| {
         format!(
             "{kind} {} has no Pod, as Kubernetes refuses to make it (FailedCreate): {note}",
             shape.child()
         )
     }))
+}
+
+fn last_observed(event: &Event) -> Option<Timestamp> {
+    let series = event.series.as_ref().map(|series| series.last_observed_time.0);
+    series.or(event.deprecated_last_timestamp.as_ref().map(|time| time.0))
+}
+
+/// Whether a refusal was repeated for so long that it does not pass by itself. A ServiceAccount that was made just now is not
+/// known yet to all of the API server, and the first Pod is then refused; the controller tries again within milliseconds.
+fn lasts(event: &Event) -> bool {
+    let first = event.deprecated_first_timestamp.as_ref().map(|time| time.0);
+    let first = first.or(event.event_time.as_ref().map(|time| time.0));
+    match (first, last_observed(event)) {
+        (Some(first), Some(last)) => last.duration_since(first) >= PASSES_WITHIN,
+        _ => true,
+    }
 }
 
 /// What is known of the Pods besides what their controller counts.
@@ -135,6 +151,27 @@ mod tests {
 
     fn told(asked: usize) -> Told {
         Told { asked, ..Told::default() }
+    }
+
+    #[test]
+    fn a_refusal_that_passes_by_itself_is_none() {
+        let event = |times: Value| -> Event {
+            let mut event = json!({"metadata": {}, "eventTime": null});
+            event.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+            serde_json::from_value(event).unwrap()
+        };
+        let at = |second: u32| format!("2026-12-01T05:25:{second:02}Z");
+        let told =
+            |first, last| json!({"deprecatedFirstTimestamp": at(first), "deprecatedLastTimestamp": at(last)});
+        assert!(!lasts(&event(told(16, 16))));
+        assert!(lasts(&event(told(16, 18))));
+        let series = |last: &str| {
+            let series = json!({"count": 2, "lastObservedTime": last});
+            json!({"eventTime": "2026-12-01T05:25:16.100000Z", "series": series})
+        };
+        assert!(!lasts(&event(series("2026-12-01T05:25:16.900000Z"))));
+        assert!(lasts(&event(series("2026-12-01T05:25:17.200000Z"))));
+        assert!(lasts(&event(json!({}))), "it does not say");
     }
 
     #[test]
