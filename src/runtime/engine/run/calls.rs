@@ -112,7 +112,7 @@ pub(super) async fn poll_store(scheduler: &RunScheduler, stop: &CancellationToke
         if let Some(run) = scheduler.run(run).filter(|run| run.halt(clock.now()).is_none()) {
             run.cancel();
             scheduler.context.dispatchers.wake_all();
-            scheduler.ask(run.id);
+            scheduler.wakeup.notify_one();
         }
     }
     Ok(())

@@ -110,6 +110,6 @@ pub(super) async fn cancel(scheduler: &RunScheduler, run: &LiveRun) -> Result<bo
     }
     run.cancel();
     scheduler.context.dispatchers.wake_all();
-    scheduler.ask(run.id);
+    scheduler.wakeup.notify_one();
     Ok(true)
 }

@@ -7,7 +7,6 @@
 mod pauses;
 mod peers;
 mod slot;
-mod turns;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,7 +16,6 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 pub(super) use self::slot::ChunkSlot;
-use self::turns::{Room, Turns};
 use super::chunk_limits::ChunkLimits;
 use super::{EngineContext, LiveChunk, LiveRun};
 use crate::domain::name::{ChannelName, RunId};
@@ -30,8 +28,6 @@ const CHUNKS_A_RUN: usize = 2;
 /// How many audiences are read at once; more would only take turns on the same disk.
 const SELECTING_MAX: usize = 4;
 
-/// How soon a run is asked again whose chunks have messages of an ended worker at channels.
-const AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How often a run is checked again whose chunks, or whose audience, other processes own.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
@@ -46,7 +42,7 @@ pub struct RunScheduler {
 #[derive(Default)]
 struct State {
     runs: BTreeMap<RunId, ScheduledRun>,
-    turns: Turns,
+    turns: VecDeque<RunId>,
     by_channel: HashMap<ChannelName, ChunkLimits>,
     selecting: usize,
     live: BTreeMap<ChunkId, Weak<LiveChunk>>,
@@ -125,7 +121,6 @@ impl RunScheduler {
         let id = run.id;
         if let Some(entry) = state.runs.get_mut(&id) {
             chunks.into_iter().for_each(|n| entry.add(n));
-            state.turns.ask(id);
             drop(state);
             self.wakeup.notify_one();
             return;
@@ -145,7 +140,7 @@ impl RunScheduler {
             is_checking_peers: false,
         };
         state.runs.insert(id, entry);
-        state.turns.add(id);
+        state.turns.push_back(id);
         drop(state);
         self.wakeup.notify_one();
     }
@@ -164,25 +159,18 @@ impl RunScheduler {
     pub(super) fn next(self: &Arc<Self>) -> Option<ScheduledTask> {
         let now = self.context.clock.both();
         let mut state = self.lock();
-        state.turns.ask_those_due(now.0);
-        let may_select = SELECTING_MAX.saturating_sub(state.selecting);
-        state.turns.ask_to_select(may_select);
-        loop {
-            let State { turns, by_channel, .. } = &mut *state;
-            turns.ask_where_room_is(|room| self.is_there(room, by_channel));
-            let asked = turns.next_asked().map(|id| (id, true));
-            let (id, narrow_only) = asked.or_else(|| turns.next_broad().map(|id| (id, false)))?;
-            turns.begin(id);
-            let task = self.task_of(&mut state, id, narrow_only, now);
-            state.turns.end(id);
-            if task.is_some() {
-                state.turns.ask(id);
-                return task;
+        for narrow_only in [true, false] {
+            for _ in 0..state.turns.len() {
+                let Some(id) = state.turns.pop_front() else { break };
+                state.turns.push_back(id);
+                if let Some(task) = self.task_of(&mut state, id, narrow_only, now) {
+                    return Some(task);
+                }
             }
         }
+        None
     }
 
-    /// The task of a run that is asked; one that has none is put where it is asked again when it may have one.
     fn task_of(
         self: &Arc<Self>,
         state: &mut State,
@@ -190,12 +178,8 @@ impl RunScheduler {
         narrow_only: bool,
         (instant, now): (Instant, Timestamp),
     ) -> Option<ScheduledTask> {
-        let State { runs, turns, .. } = state;
         let selecting = state.selecting;
-        let entry = runs.get_mut(&id)?;
-        if let Some(at) = entry.check_peers_at.filter(|at| *at > instant) {
-            turns.ask_at(id, at);
-        }
+        let entry = state.runs.get_mut(&id)?;
         let permit = entry.run.permit(now);
         if let Permit::WaitUntil(..) = permit {
             return None;
@@ -206,10 +190,7 @@ impl RunScheduler {
         }
         match entry.stage {
             RunStage::Busy => return None,
-            RunStage::ToSelect if halt.is_none() && selecting >= SELECTING_MAX => {
-                turns.wait_to_select(id);
-                return None;
-            }
+            RunStage::ToSelect if halt.is_none() && selecting >= SELECTING_MAX => return None,
             RunStage::ToSelect => {
                 entry.stage = RunStage::Busy;
                 let run = Arc::clone(&entry.run);
@@ -237,56 +218,33 @@ impl RunScheduler {
             return Some(look);
         }
         if narrow_only && !entry.narrow {
-            turns.let_narrow_first(id);
             return None;
         }
-        self.chunk_task(state, id, halt.is_some(), instant)
+        self.chunk_task(state, id, halt.is_some())
     }
 
-    /// Whether a chunk may be begun that needs these channels: each has room, and one of them sends.
-    fn is_there(&self, room: &Room, by_channel: &HashMap<ChannelName, ChunkLimits>) -> bool {
-        let Room { channels, narrow } = room;
-        let mut is_any_open = channels.is_empty();
-        let has_room = |channel: &ChannelName| {
-            let queue = self.context.dispatchers.queue(channel);
-            is_any_open |= queue.is_open();
-            let is_free = by_channel.get(channel).is_none_or(|limits| limits.are_free(*narrow));
-            queue.has_room(*narrow) && is_free
-        };
-        channels.iter().all(has_room) && is_any_open
-    }
-
-    fn chunk_task(
-        self: &Arc<Self>,
-        state: &mut State,
-        id: RunId,
-        halted: bool,
-        now: Instant,
-    ) -> Option<ScheduledTask> {
-        let State { runs, turns, by_channel, live, .. } = state;
+    fn chunk_task(self: &Arc<Self>, state: &mut State, id: RunId, halted: bool) -> Option<ScheduledTask> {
+        let State { runs, by_channel, live, .. } = state;
         let entry = runs.get_mut(&id)?;
         let narrow = entry.narrow;
         let channels = entry.run.bound.channels();
-        if !halted {
-            // The end of one of its chunks is told.
-            if entry.deciding >= CHUNKS_A_RUN {
-                return None;
-            }
-            let room = Room { channels: channels.to_vec(), narrow };
-            if !self.is_there(&room, by_channel) {
-                turns.wait_for_room(id, room);
-                return None;
-            }
+        let mut is_any_open = channels.is_empty();
+        let may_begin = entry.deciding < CHUNKS_A_RUN
+            && channels.iter().all(|channel| {
+                let queue = self.context.dispatchers.queue(channel);
+                is_any_open |= queue.is_open();
+                queue.has_room(narrow) && by_channel.entry(channel.clone()).or_default().are_free(narrow)
+            })
+            && is_any_open;
+        if !halted && !may_begin {
+            return None;
         }
         // Messages of an ended worker that are still at channels reach their outcome before the chunk is taken again.
         let is_free = |n: &u32| {
             let left = live.get(&ChunkId { run: id, n: *n });
             !entry.processing.contains(n) && left.is_none_or(|left| left.strong_count() == 0)
         };
-        let Some(place) = entry.pending.iter().position(is_free) else {
-            turns.ask_at(id, now + AGAIN_AFTER);
-            return None;
-        };
+        let place = entry.pending.iter().position(is_free)?;
         let n = entry.pending.remove(place)?;
         entry.processing.insert(n);
         entry.deciding += 1;
@@ -316,7 +274,6 @@ impl RunScheduler {
                 None => entry.stage = if was_selecting { RunStage::ToSelect } else { RunStage::Running },
             }
         }
-        state.turns.ask(id);
         drop(state);
         self.wakeup.notify_one();
     }
@@ -329,7 +286,6 @@ impl RunScheduler {
             entry.stage = RunStage::ToSelect;
             entry.check_peers_at = Some(self.context.clock.instant() + CHECK_EVERY);
         }
-        state.turns.ask(id);
         drop(state);
         self.wakeup.notify_one();
     }
@@ -341,26 +297,13 @@ impl RunScheduler {
             entry.processing.remove(&n);
             entry.left_elsewhere(true, self.context.clock.instant());
         }
-        state.turns.ask(id);
         drop(state);
-        self.wakeup.notify_one();
-    }
-
-    /// Asks a run for its next task: it was halted.
-    pub(super) fn ask(&self, id: RunId) {
-        self.lock().turns.ask(id);
         self.wakeup.notify_one();
     }
 
     /// Checks at once which chunks other processes have released.
     pub(super) fn look(&self) {
-        let mut state = self.lock();
-        let State { runs, turns, .. } = &mut *state;
-        for (id, entry) in runs.iter_mut().filter(|(_, entry)| entry.check_peers_at.is_some()) {
-            entry.check_peers_at = None;
-            turns.ask(*id);
-        }
-        drop(state);
+        self.lock().runs.values_mut().for_each(|entry| entry.check_peers_at = None);
         self.wakeup.notify_one();
     }
 
@@ -389,7 +332,6 @@ impl RunScheduler {
                 entry.pending.push_back(n);
             }
         }
-        state.turns.ask(id);
         drop(state);
         self.wakeup.notify_one();
     }
@@ -406,10 +348,9 @@ impl RunScheduler {
             left.free.into_iter().for_each(|n| entry.add(n));
             if is_over {
                 state.runs.remove(&id);
-                state.turns.remove(id);
+                state.turns.retain(|turn| *turn != id);
             }
         }
-        state.turns.ask(id);
         drop(state);
         self.wakeup.notify_one();
     }
@@ -423,7 +364,6 @@ impl RunScheduler {
         if let Some(entry) = entry {
             entry.add_first(vec![chunk.n]);
         }
-        state.turns.ask(chunk.run);
         drop(state);
         self.wakeup.notify_one();
         is_known

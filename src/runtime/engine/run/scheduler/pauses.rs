@@ -24,7 +24,6 @@ impl RunScheduler {
         for entry in state.runs.values() {
             entry.run.pause(state.rests(&entry.run));
         }
-        state.turns.ask_all();
         let chunk_ended = state.live.values().filter_map(Weak::upgrade);
         chunk_ended.for_each(|chunk| chunk.wakeup.notify_one());
         drop(state);

@@ -48,7 +48,6 @@ impl RunScheduler {
             entry.left_elsewhere(elsewhere, self.context.clock.instant());
             entry.add_first(left.unwrap_or_default().free);
         }
-        state.turns.ask(id);
         drop(state);
         self.wakeup.notify_one();
     }

@@ -32,7 +32,6 @@ impl Drop for ChunkSlot {
         if let Some(entry) = state.runs.get_mut(&self.run) {
             entry.deciding -= 1;
         }
-        state.turns.ask(self.run);
         drop(state);
         self.scheduler.wakeup.notify_one();
     }
