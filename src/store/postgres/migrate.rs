@@ -51,9 +51,12 @@ const DELIVERY_BY_TARGET: IndexAhead = IndexAhead {
 
 /// A partition of fewer bytes is indexed by the migration itself, in well under a second.
 const SMALL_PARTITION_BYTES: i64 = 16 * 1024 * 1024;
-/// An index that is built beside writers waits until each transaction that began before is over.
-const WAIT_FOR_TRANSACTIONS: &str = "SET lock_timeout = '1min'";
-const WAIT_AS_USUAL: &str = "SET lock_timeout = '2s'";
+/// An index that is built beside writers waits until each transaction that began before is over, and takes as long as the
+/// partition is large.
+const WAIT_FOR_TRANSACTIONS: &str = "SET lock_timeout = '10min'; SET statement_timeout = 0";
+const WAIT_AS_USUAL: &str = "SET lock_timeout = '2s'; SET statement_timeout = '2min'";
+/// How long the index of one partition may take.
+const INDEX_TIME_MAX: Duration = Duration::from_secs(3_600);
 
 /// The schema, step by step; it only ever grows at its end.
 const MIGRATIONS: &[Migration] = &[
@@ -77,7 +80,7 @@ const MIGRATIONS: &[Migration] = &[
 /// How often the lock is asked for: one who waits for it inside PostgreSQL would hold a snapshot meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// How long another replica may take to migrate.
-const OTHERS_TIME_MAX: Duration = Duration::from_secs(600);
+const OTHERS_TIME_MAX: Duration = Duration::from_secs(7_200);
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     version int PRIMARY KEY, needs int NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())";
@@ -171,10 +174,11 @@ async fn build_ahead(session: &mut Session, ahead: &IndexAhead) -> Result<(), St
         let index = format!("{partition}{}", ahead.suffix);
         tracing::info!(partition, index, "an index is built before the schema is brought forward");
         if is_unfinished {
-            session.run(&format!("DROP INDEX CONCURRENTLY {index}")).await?;
+            session.run_long(&format!("DROP INDEX CONCURRENTLY {index}"), INDEX_TIME_MAX).await?;
         }
         let columns = ahead.columns;
-        session.run(&format!("CREATE UNIQUE INDEX CONCURRENTLY {index} ON {partition} ({columns})")).await?;
+        let create = format!("CREATE UNIQUE INDEX CONCURRENTLY {index} ON {partition} ({columns})");
+        session.run_long(&create, INDEX_TIME_MAX).await?;
     }
     session.run(WAIT_AS_USUAL).await
 }

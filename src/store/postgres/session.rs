@@ -102,6 +102,11 @@ impl Session {
         self.run_within(sql, self.time_max).await
     }
 
+    /// Runs statements that may take longer than others of the session.
+    pub(super) async fn run_long(&mut self, sql: &str, time_max: Duration) -> Result<(), StoreError> {
+        self.run_within(sql, time_max).await
+    }
+
     /// Waits until all that this server shows is where its commits go: on its own disk, and on the standbys' that it waits
     /// for. A statement that was cancelled while it waited for one is seen at once, and would be lost with the server.
     pub(super) async fn until_all_is_kept(&mut self) -> Result<(), StoreError> {

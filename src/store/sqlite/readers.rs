@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
@@ -51,9 +50,9 @@ impl Readers {
                     connect(&path, CACHE_KIB).map_err(|error| StoreError::Unavailable(error.to_string()))?
                 }
             };
-            let began = Instant::now();
+            let at_work = user.at_work();
             let result = work(&connection).map_err(|error| store_error(&error));
-            user.used(began.elapsed());
+            drop(at_work);
             // What failed for the file's or the disk's sake is opened anew.
             if !result.as_ref().is_err_and(StoreError::is_transient) {
                 idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(connection);
