@@ -64,11 +64,11 @@ impl IndexWatch {
                         let seconds = now.duration_since(it.since).as_secs();
                         tracing::info!(index = %need, seconds, "the index is filled: audiences are found by it");
                     }
-                    shares.push((need.to_string(), 1.0));
+                    shares.push(1.0);
                 }
                 IndexProgress::Filling(share) => {
                     let it = self.seen_again(&need, share, now);
-                    shares.push((need.to_string(), it.filling.share()));
+                    shares.push(it.filling.share());
                     seen.insert(need, it);
                 }
             }
