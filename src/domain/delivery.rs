@@ -13,7 +13,7 @@ use super::name::{CallId, NodeIndex, RunId, ScenarioName};
 /// Which of a customer's targets of a message a delivery goes to: 1 to 2147483647, made of the target itself (a device's
 /// token), or [`TargetId::ONLY`] where a message goes to one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TargetId(u32);
+pub struct TargetId(i32);
 
 impl TargetId {
     /// The target of a message that goes to one address of its customer, whatever that address is at the time.
@@ -21,12 +21,12 @@ impl TargetId {
 
     /// As ledgers keep it.
     pub fn number(self) -> i32 {
-        i32::try_from(self.0).expect("a target is made of a number that is not negative")
+        self.0
     }
 
     /// Reads what [`Self::number`] gave; `None` if no target has this number.
     pub fn from_number(number: i32) -> Option<Self> {
-        u32::try_from(number).ok().map(TargetId)
+        (number >= 0).then_some(TargetId(number))
     }
 }
 

@@ -4,6 +4,7 @@
 //! never wait for it.
 
 use super::session::Session;
+use super::settings::to_make_again;
 use crate::store::StoreError;
 
 /// Whose work is done one at a time.
@@ -20,8 +21,6 @@ const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtextextended($1, $2))";
 /// A replica that is stopped while it holds the lock loses it. What such work has written may be lost in a crash, because
 /// the work is then found and done again: a commit does not wait for the disk while a batch holds rows.
 const BEGIN: &str = "SET idle_session_timeout = '10s'; SET synchronous_commit = off";
-/// The setting of the session, whatever the server's own is: what is written on this connection afterwards is acknowledged.
-const END: &str = "RESET idle_session_timeout; SET synchronous_commit = on";
 
 /// A connection that holds the lock. Unless it was given back it is closed, and the lock with it.
 pub(super) struct Exclusive {
@@ -46,8 +45,10 @@ impl Exclusive {
 
     /// Gives the lock back; after a failure the connection is closed instead.
     pub(super) async fn unlock(mut self, is_sound: bool) {
+        // What is written on this connection afterwards is acknowledged, whatever the server's own setting is.
+        let end = format!("RESET idle_session_timeout; {}", to_make_again(&[], &["synchronous_commit"]));
         self.is_unlocked = is_sound
-            && self.session.run(END).await.is_ok()
+            && self.session.run(&end).await.is_ok()
             && self.session.query(UNLOCK, &[&self.schema, &(self.work as i64)]).await.is_ok();
     }
 }

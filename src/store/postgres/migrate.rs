@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::address::PostgresAddress;
 use super::database::PostgresOpenError;
 use super::session::Session;
+use super::settings::{CUSTOMERS, to_make_again};
 use crate::store::StoreError;
 
 /// A step of the schema.
@@ -54,7 +55,6 @@ const SMALL_PARTITION_BYTES: i64 = 16 * 1024 * 1024;
 /// An index that is built beside writers waits until each transaction that began before is over, and takes as long as the
 /// partition is large.
 const WAIT_FOR_TRANSACTIONS: &str = "SET lock_timeout = '10min'; SET statement_timeout = 0";
-const WAIT_AS_USUAL: &str = "SET lock_timeout = '2s'; SET statement_timeout = '2min'";
 /// How long the index of one partition may take.
 const INDEX_TIME_MAX: Duration = Duration::from_secs(3_600);
 
@@ -180,5 +180,5 @@ async fn build_ahead(session: &mut Session, ahead: &IndexAhead) -> Result<(), St
         let create = format!("CREATE UNIQUE INDEX CONCURRENTLY {index} ON {partition} ({columns})");
         session.run_long(&create, INDEX_TIME_MAX).await?;
     }
-    session.run(WAIT_AS_USUAL).await
+    session.run(&to_make_again(CUSTOMERS, &["lock_timeout", "statement_timeout"])).await
 }

@@ -62,6 +62,16 @@ pub(super) const CUSTOMERS: &[Setting] = &[
 /// Who only listens asks nothing of a table.
 pub(super) const LISTENER: &[Setting] = &[("statement_timeout", "5s")];
 
+/// The statements that make these settings again, in a session of this kind in which work that takes long has changed them.
+pub(super) fn to_make_again(own: &'static [Setting], names: &[&str]) -> String {
+    let again = SESSION.iter().chain(own).filter(|(name, _)| names.contains(name));
+    again.map(set).collect()
+}
+
+fn set((name, value): &Setting) -> String {
+    format!("SET {name} = '{value}'; ")
+}
+
 /// The settings of one kind of session in one schema.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -92,7 +102,7 @@ impl Settings {
     /// The statements that make them. A pooler may give a server on which another has prepared statements.
     pub(super) fn to_make(&self) -> String {
         let all = self.asserted().chain(NETWORK);
-        let set: String = all.map(|(name, value)| format!("SET {name} = '{value}'; ")).collect();
+        let set: String = all.map(set).collect();
         format!("DEALLOCATE ALL; {set}SET search_path = {}", self.schema)
     }
 

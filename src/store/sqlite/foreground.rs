@@ -54,7 +54,7 @@ impl User {
 }
 
 /// What one task in the background knows of the others.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Foreground {
     load: LoadOfOthers,
     used_ns: u64,

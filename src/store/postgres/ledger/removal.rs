@@ -46,9 +46,10 @@ const REMOVE_REST: &str = "
     WITH few AS (SELECT run FROM removed_run WHERE NOT only_deliveries ORDER BY run LIMIT $1),
     pending AS (
         DELETE FROM pending_delivery p USING (
-            SELECT w.run, w.customer, w.node FROM few s CROSS JOIN LATERAL (
-                SELECT w.run, w.customer, w.node FROM pending_delivery w WHERE w.run = s.run LIMIT $2) w LIMIT $2) g
-        WHERE p.run = g.run AND p.customer = g.customer AND p.node = g.node
+            SELECT w.run, w.customer, w.node, w.target FROM few s CROSS JOIN LATERAL (
+                SELECT w.run, w.customer, w.node, w.target FROM pending_delivery w WHERE w.run = s.run LIMIT $2) w
+            LIMIT $2) g
+        WHERE p.run = g.run AND p.customer = g.customer AND p.node = g.node AND p.target = g.target
             AND NOT EXISTS (SELECT FROM run r WHERE r.id = p.run)
         RETURNING 1),
     keys AS (
@@ -87,11 +88,13 @@ const RUNS_WITH_DELIVERIES: &str = "
     ORDER BY accepted_at, run LIMIT $2";
 const REMOVE_DELIVERIES: &str = "
     DELETE FROM delivery d USING (
-        SELECT w.run, w.customer, w.node, w.accepted_at FROM unnest($1::bigint[], $2::bigint[]) AS s (run, accepted_at)
+        SELECT w.run, w.customer, w.node, w.target, w.accepted_at
+        FROM unnest($1::bigint[], $2::bigint[]) AS s (run, accepted_at)
         CROSS JOIN LATERAL (
-            SELECT w.run, w.customer, w.node, w.accepted_at FROM delivery w
+            SELECT w.run, w.customer, w.node, w.target, w.accepted_at FROM delivery w
             WHERE w.accepted_at = s.accepted_at AND w.run = s.run LIMIT $3) w LIMIT $3) g
-    WHERE d.run = g.run AND d.customer = g.customer AND d.node = g.node AND d.accepted_at = g.accepted_at
+    WHERE d.run = g.run AND d.customer = g.customer AND d.node = g.node AND d.target = g.target
+        AND d.accepted_at = g.accepted_at
         AND d.accepted_at BETWEEN $4 AND $5 AND NOT EXISTS (SELECT FROM run r WHERE r.id = d.run)
     RETURNING 1";
 

@@ -45,7 +45,7 @@ pub(crate) struct IndexMaintenance {
 impl IndexMaintenance {
     /// Fills and drops until the file is closed.
     pub(crate) async fn maintain(self) {
-        let mut foreground = None;
+        let mut foreground = Foreground::begin();
         loop {
             let pause = match self.step(&mut foreground).await {
                 Ok(Step::Worked) => continue,
@@ -64,13 +64,11 @@ impl IndexMaintenance {
     }
 
     /// Does whatever is to be done first: filling, then dropping, then ending a grace.
-    async fn step(&self, foreground: &mut Option<Foreground>) -> Result<Step, StoreError> {
+    async fn step(&self, foreground: &mut Foreground) -> Result<Step, StoreError> {
         if let Some(index) = self.database.read_in_background(first_to_fill).await? {
-            let known = foreground.take().unwrap_or_else(Foreground::begin);
-            *foreground = Some(self.fill(index, known).await?);
+            self.fill(index, foreground).await?;
             return Ok(Step::Worked);
         }
-        *foreground = None;
         let (now, grace) = (Timestamp::now(), self.grace);
         let began = Instant::now();
         let step =
@@ -82,24 +80,27 @@ impl IndexMaintenance {
     }
 
     /// Fills the next part of an index.
-    async fn fill(&self, index: SideIndex, foreground: Foreground) -> Result<Foreground, StoreError> {
-        let (to_read, mut seen) = (index.clone(), foreground);
+    async fn fill(&self, index: SideIndex, foreground: &mut Foreground) -> Result<(), StoreError> {
+        let (to_read, mut seen) = (index.clone(), *foreground);
         let read = move |connection: &Connection| {
             let snapshot = connection.unchecked_transaction()?;
             read_part(&snapshot, &to_read, &mut seen).map(|part| (part, seen))
         };
-        let (mut part, mut foreground) = self.database.read_in_background(read).await?;
+        let (mut part, seen) = self.database.read_in_background(read).await?;
+        *foreground = seen;
+        let mut is_idle = foreground.is_idle();
         loop {
-            let (began, index, is_idle) = (Instant::now(), index.clone(), foreground.is_idle());
+            let (began, index) = (Instant::now(), index.clone());
             let add = move |connection: &Connection| {
                 add_batch(connection, &index, &mut part, is_idle).map(|done| (done, part))
             };
             let (done, rest) = self.database.write_in_background(add).await?;
             if done {
-                return Ok(foreground);
+                return Ok(());
             }
             part = rest;
-            if !foreground.is_idle() {
+            is_idle = foreground.is_idle();
+            if !is_idle {
                 tokio::time::sleep(began.elapsed() * RESTS).await;
             }
         }
